@@ -1,0 +1,229 @@
+//! Every setting: a flag, an environment variable of the same name, a default, a sentence.
+//!
+//! One struct a concern; each part of the server is handed its own and reads nothing else. This is
+//! the only file that reads the environment, and clap does that.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{
+    Args, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+/// All that a server can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// The address and port to listen on; port 0 takes a free one.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// How long open requests and sockets may take to end after SIGTERM or Ctrl-C.
+    #[arg(long, env = "GRACE_PERIOD", default_value = "10s", value_parser = duration)]
+    pub grace_period: Duration,
+    /// Which log lines are written to standard error: a level, or a list of `target=level`.
+    #[arg(long, env = "LOG", default_value = "info")]
+    pub log: String,
+    /// The database.
+    #[command(flatten)]
+    pub store: StoreConfig,
+    /// Tokens and guests.
+    #[command(flatten)]
+    pub auth: AuthConfig,
+    /// What may be written, and how often.
+    #[command(flatten)]
+    pub writing: WritingConfig,
+    /// Rooms and feeds.
+    #[command(flatten)]
+    pub rooms: RoomsConfig,
+    /// Requests over HTTP.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// Requests over WebSocket.
+    #[command(flatten)]
+    pub ws: WsConfig,
+}
+
+/// The database.
+#[derive(Args, Clone, Debug)]
+pub struct StoreConfig {
+    /// The database: `sqlite://` and a path; `?mode=rwc` makes the file where there is none.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://causerie.db?mode=rwc"
+    )]
+    pub database_url: String,
+    /// How many connections read at the same time; there is always one that writes.
+    #[arg(long, env = "DATABASE_READERS", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub database_readers: u32,
+    /// How long a request waits for a connection or a lock before it fails.
+    #[arg(long, env = "DATABASE_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub database_timeout: Duration,
+}
+
+/// Tokens and guests.
+#[derive(Args, Clone, Debug)]
+pub struct AuthConfig {
+    /// The secret shared with the host site, for tokens signed with HS256; best 32 random bytes
+    /// or more. Without one a random secret is made at each start.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
+    pub jwt_secret: Option<Secret>,
+    /// Whether readers without an account may sign in under a name that they choose.
+    #[arg(long, env = "ALLOW_GUESTS", default_value = "true", action = clap::ArgAction::Set)]
+    pub allow_guests: bool,
+    /// How long a guest's token is good for.
+    #[arg(long, env = "GUEST_TOKEN_LIFETIME", default_value = "7days", value_parser = duration)]
+    pub guest_token_lifetime: Duration,
+}
+
+/// What may be written, and how often.
+#[derive(Args, Clone, Debug)]
+pub struct WritingConfig {
+    /// How long after writing it an author may edit a comment.
+    #[arg(long, env = "EDIT_WINDOW", default_value = "15m", value_parser = duration)]
+    pub edit_window: Duration,
+    /// Whether a user is held to a number of requests in a time; `off` is for load tests.
+    #[arg(long, env = "RATE_LIMITS", default_value = "on")]
+    pub rate_limits: Switch,
+}
+
+/// Rooms and feeds.
+#[derive(Args, Clone, Debug)]
+pub struct RoomsConfig {
+    /// How many changes a room keeps for members that are behind; one further behind is caught
+    /// up from the database.
+    #[arg(long, env = "ROOM_BUFFER", default_value = "128", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub room_buffer: u32,
+    /// How often the rooms are compared with the database, to find changes that no room was told of.
+    #[arg(long, env = "RECONCILE_INTERVAL", default_value = "2s", value_parser = duration)]
+    pub reconcile_interval: Duration,
+}
+
+/// Requests over HTTP.
+#[derive(Args, Clone, Debug)]
+pub struct HttpConfig {
+    /// The largest body of a request, in bytes.
+    #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "262144", value_parser = bytes)]
+    pub http_body_limit: usize,
+}
+
+/// Requests over WebSocket.
+#[derive(Args, Clone, Debug)]
+pub struct WsConfig {
+    /// The largest message of a client, in bytes.
+    #[arg(long, env = "WS_MESSAGE_LIMIT", default_value = "262144", value_parser = bytes)]
+    pub ws_message_limit: usize,
+    /// How many operations one connection may have under way.
+    #[arg(long, env = "WS_OPERATION_LIMIT", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub ws_operation_limit: u32,
+    /// How many messages wait for a slow client before its streams and its own messages wait too.
+    #[arg(long, env = "WS_QUEUE", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub ws_queue: u32,
+    /// How long a client may take to send connection_init (close code 4408).
+    #[arg(long, env = "WS_INIT_TIMEOUT", default_value = "3s", value_parser = duration)]
+    pub ws_init_timeout: Duration,
+    /// How often a client is pinged; one that leaves a ping without an answer until the next is gone.
+    #[arg(long, env = "WS_PING_INTERVAL", default_value = "12s", value_parser = duration)]
+    pub ws_ping_interval: Duration,
+    /// How long a client may take nothing of what waits for it (close code 1013).
+    #[arg(long, env = "WS_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub ws_write_timeout: Duration,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// A text that no log shows.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A command line that was not understood, in one line that names the setting. What clap prints
+/// for `--help` and `--version` is printed, and ends the process, as is customary.
+pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        error.exit();
+    }
+    let setting = context(ContextKind::InvalidArg).unwrap_or_default();
+    let variable = variable_of(&setting);
+    let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    match (error.kind(), cause) {
+        (ErrorKind::ValueValidation, Some(cause)) => {
+            format!("{variable}{setting}: {value:?}: {cause}").into()
+        }
+        (ErrorKind::InvalidValue, _) => {
+            let known = context(ContextKind::ValidValue).unwrap_or_default();
+            format!("{variable}{setting}: {value:?} is none of {known}").into()
+        }
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.trim_start_matches("error: ").to_owned().into()
+        }
+    }
+}
+
+/// The variable of a setting that clap calls `--listen <LISTEN>`, with a blank behind it.
+fn variable_of(setting: &str) -> String {
+    let flag = setting.split_whitespace().next().unwrap_or_default();
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    command
+        .get_arguments()
+        .find(|argument| argument.get_long() == flag.strip_prefix("--"))
+        .and_then(|argument| argument.get_env())
+        .map(|variable| format!("{} ", variable.to_string_lossy()))
+        .unwrap_or_default()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".into()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("it must be a time such as 500ms, 10s or 15m".into()),
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes @ 1024..=67_108_864) => Ok(bytes),
+        _ => Err("it must be a number of bytes from 1024 to 67108864".into()),
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".into());
+    }
+    Ok(Secret::new(text))
+}

@@ -1,0 +1,34 @@
+//! Who sends an operation.
+
+use async_graphql::Context;
+
+use crate::{auth::Identity, error::Error, model::ClientId, rooms::Visitor};
+
+/// Who sends an operation: the client, and the user whose token was good.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The user; `None` for an anonymous request.
+    pub identity: Option<Identity>,
+    /// The client; `None` for a request over HTTP that did not name one.
+    pub client: Option<ClientId>,
+}
+
+impl Caller {
+    /// The caller of the operation that is being resolved.
+    pub(super) fn of<'a>(context: &Context<'a>) -> &'a Self {
+        context.data_unchecked::<Self>()
+    }
+
+    /// The user; `Unauthenticated` for an anonymous request.
+    pub(super) fn signed_in(&self) -> Result<&Identity, Error> {
+        self.identity.as_ref().ok_or(Error::Unauthenticated)
+    }
+
+    /// The caller as one who joins rooms. A caller without a client is a client of its own.
+    pub(super) fn visitor(&self) -> Visitor {
+        Visitor {
+            client: self.client.clone().unwrap_or_else(ClientId::new_unnamed),
+            user: self.identity.as_ref().map(|identity| identity.user.clone()),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The rules of the contract for what clients send.
+
+use crate::{
+    error::{Error, Kind},
+    model::{CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_TITLE_CHARS, PostId},
+};
+
+/// A comment's text, trimmed.
+pub(super) fn body(text: &str) -> Result<String, Error> {
+    text_of("body", "A comment", text, MAX_BODY_CHARS)
+}
+
+/// A post's title, trimmed.
+pub(super) fn title(text: &str) -> Result<String, Error> {
+    text_of("title", "A title", text, MAX_TITLE_CHARS)
+}
+
+/// A guest's name, trimmed.
+pub(super) fn name(text: &str) -> Result<String, Error> {
+    text_of("name", "A name", text, MAX_NAME_CHARS)
+}
+
+/// A post's address, http or https.
+pub(super) fn url(text: &str) -> Result<String, Error> {
+    let url = text.trim();
+    let is_web = ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+    if is_web && url.len() <= 2048 && !url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Ok(url.to_owned())
+    } else {
+        Err(Error::bad_input(
+            "url",
+            "A URL begins with http:// or https:// and has at most 2,048 bytes.",
+        ))
+    }
+}
+
+/// The id of a post that is to be opened.
+pub(super) fn new_post_id(text: &str) -> Result<PostId, Error> {
+    PostId::parse(text)
+        .ok_or_else(|| Error::bad_input("id", "A post's id is 1 to 128 of A-Z a-z 0-9 . _ ~ : / -"))
+}
+
+/// The id of a post that should exist. What cannot be an id names no post.
+pub(super) fn post_id(text: &str) -> Result<PostId, Error> {
+    PostId::parse(text).ok_or(Error::NotFound(Kind::Post))
+}
+
+/// The id of a comment that should exist. What cannot be an id names no comment.
+pub(super) fn comment_id(text: &str) -> Result<CommentId, Error> {
+    CommentId::parse(text).ok_or(Error::NotFound(Kind::Comment))
+}
+
+fn text_of(field: &'static str, what: &str, text: &str, longest: usize) -> Result<String, Error> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 {
+        return Err(Error::bad_input(
+            field,
+            format!("{what} must not be empty."),
+        ));
+    }
+    if length > longest {
+        return Err(Error::bad_input(
+            field,
+            format!("{what} has at most {longest} characters; this has {length}."),
+        ));
+    }
+    if text.contains('\0') {
+        return Err(Error::bad_input(
+            field,
+            format!("{what} must not contain U+0000."),
+        ));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,292 @@
+//! Requests made ready: parsed once, their operation found, their root checked.
+
+use async_graphql::{
+    Name, Positioned, Request, ServerError, Variables,
+    parser::{
+        parse_query,
+        types::{
+            DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition,
+            OperationType, Selection, SelectionSet,
+        },
+    },
+};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+
+use super::error::{RequestCode, request_error};
+
+/// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
+/// `subscribe` in graphql-transport-ws).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params {
+    /// The document.
+    pub query: String,
+    /// Which of the document's operations.
+    #[serde(default)]
+    pub operation_name: Option<String>,
+    /// The values of its variables.
+    #[serde(default)]
+    pub variables: Option<serde_json::Map<String, serde_json::Value>>,
+    /// For extensions of the protocol. None is known here; it is only checked to be an object.
+    #[serde(default)]
+    pub extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationKind {
+    /// Reads.
+    Query,
+    /// Changes.
+    Mutation,
+    /// Goes on.
+    Subscription,
+}
+
+/// A request whose document was parsed, and whose operation is known.
+#[derive(Debug)]
+pub struct Operation {
+    pub(super) request: Request,
+    kind: OperationKind,
+}
+
+impl Operation {
+    /// Parses a request. The error is the request's, with its code: nothing was executed.
+    pub fn parse(params: Params) -> Result<Self, ServerError> {
+        let mut document = parse_query(&params.query)
+            .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
+        let kind = {
+            let operation = find(&document, params.operation_name.as_deref())?;
+            kind(operation.node.ty)
+        };
+        if kind == OperationKind::Subscription {
+            flatten_root(&mut document, params.operation_name.as_deref())?;
+        }
+        let mut request = Request::new(params.query);
+        request.operation_name = params.operation_name;
+        if let Some(variables) = params.variables {
+            request.variables = Variables::from_json(variables.into());
+        }
+        request.set_parsed_query(document);
+        Ok(Self { request, kind })
+    }
+
+    /// What the operation does.
+    pub fn kind(&self) -> OperationKind {
+        self.kind
+    }
+}
+
+fn kind(of: OperationType) -> OperationKind {
+    match of {
+        OperationType::Query => OperationKind::Query,
+        OperationType::Mutation => OperationKind::Mutation,
+        OperationType::Subscription => OperationKind::Subscription,
+    }
+}
+
+fn invalid(message: impl Into<String>, at: Option<async_graphql::Pos>) -> ServerError {
+    request_error(RequestCode::ValidationFailed, ServerError::new(message, at))
+}
+
+/// The operation that is meant (GraphQL specification, section 6.1, GetOperation).
+fn find<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a Positioned<OperationDefinition>, ServerError> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok(operation),
+        (DocumentOperations::Single(_), Some(name)) => Err(invalid(
+            format!("Unknown operation named \"{name}\"."),
+            None,
+        )),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations
+            .get(name)
+            .ok_or_else(|| invalid(format!("Unknown operation named \"{name}\"."), None)),
+        (DocumentOperations::Multiple(operations), None) => {
+            let mut all = operations.values();
+            match (all.next(), all.next()) {
+                (Some(operation), None) => Ok(operation),
+                _ => Err(invalid(
+                    "Say by operationName which operation is meant.",
+                    None,
+                )),
+            }
+        }
+    }
+}
+
+/// Holds a subscription to one root field (GraphQL specification, section 5.2.4.1), and puts that
+/// field where the library looks for it: it finds no field that stands in a fragment at the root,
+/// and would answer with a stream that ends without a word.
+fn flatten_root(document: &mut ExecutableDocument, name: Option<&str>) -> Result<(), ServerError> {
+    let operation = find(document, name)?;
+    let root = &operation.node.selection_set;
+    let at = operation.pos;
+    let mut fields = Vec::new();
+    let mut spread = HashSet::new();
+    collect(root, &document.fragments, &mut spread, &mut fields)?;
+    if fields.len() != 1 {
+        return Err(invalid(
+            "A subscription must have exactly one root field.",
+            Some(at),
+        ));
+    }
+    if spread.is_empty()
+        && root.node.items.len() == 1
+        && matches!(root.node.items[0].node, Selection::Field(_))
+    {
+        return Ok(());
+    }
+
+    let flat = fields;
+    let operation = match &mut document.operations {
+        DocumentOperations::Single(operation) => operation,
+        DocumentOperations::Multiple(operations) => {
+            let only = operations.keys().next().cloned();
+            match name
+                .map(Name::new)
+                .or(only)
+                .and_then(|name| operations.get_mut(&name))
+            {
+                Some(operation) => operation,
+                None => return Ok(()),
+            }
+        }
+    };
+    operation.node.selection_set.node.items = flat;
+    // A fragment on the subscription's root can be spread nowhere else in this operation.
+    document.fragments.retain(|name, _| !spread.contains(name));
+    Ok(())
+}
+
+/// The fields of a root selection, those of its fragments included, each fragment once.
+fn collect(
+    selections: &Positioned<SelectionSet>,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    spread: &mut HashSet<Name>,
+    fields: &mut Vec<Positioned<Selection>>,
+) -> Result<(), ServerError> {
+    for selection in &selections.node.items {
+        let (inner, directives) = match &selection.node {
+            Selection::Field(_) => {
+                fields.push(selection.clone());
+                continue;
+            }
+            Selection::InlineFragment(inline) => {
+                (&inline.node.selection_set, &inline.node.directives)
+            }
+            Selection::FragmentSpread(of) => {
+                let name = &of.node.fragment_name.node;
+                let Some(fragment) = fragments.get(name) else {
+                    return Err(invalid(
+                        format!("Unknown fragment: \"{name}\"."),
+                        Some(of.pos),
+                    ));
+                };
+                if !spread.insert(name.clone()) {
+                    continue;
+                }
+                (&fragment.node.selection_set, &of.node.directives)
+            }
+        };
+        if let Some(directive) = directives.first() {
+            return Err(invalid(
+                "A fragment at the root of a subscription must have no directive.",
+                Some(directive.pos),
+            ));
+        }
+        collect(inner, fragments, spread, fields)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str, operation_name: Option<&str>) -> Result<Operation, ServerError> {
+        Operation::parse(Params {
+            query: query.to_owned(),
+            operation_name: operation_name.map(str::to_owned),
+            variables: None,
+            extensions: None,
+        })
+    }
+
+    fn root_fields(query: &str) -> Vec<String> {
+        let mut operation = parse(query, None).unwrap();
+        let document = operation.request.parsed_query().unwrap();
+        let DocumentOperations::Single(operation) = &document.operations else {
+            panic!("one operation");
+        };
+        let items = &operation.node.selection_set.node.items;
+        items
+            .iter()
+            .map(|item| match &item.node {
+                Selection::Field(field) => field.node.name.node.to_string(),
+                other => panic!("not a field: {other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_operation_is_found_by_its_name_or_as_the_only_one() {
+        let two = "query A { me { id } } mutation B { x }";
+        assert_eq!(parse(two, Some("A")).unwrap().kind(), OperationKind::Query);
+        assert_eq!(
+            parse(two, Some("B")).unwrap().kind(),
+            OperationKind::Mutation
+        );
+        assert!(parse(two, Some("C")).is_err());
+        assert!(parse(two, None).is_err());
+        assert_eq!(
+            parse("query A { me { id } }", None).unwrap().kind(),
+            OperationKind::Query
+        );
+    }
+
+    #[test]
+    fn a_subscription_has_one_root_field() {
+        assert!(parse("subscription { a b }", None).is_err());
+        assert!(parse("subscription { a: x b: x }", None).is_err());
+        assert!(
+            parse(
+                "subscription { a ...F } fragment F on Subscription { b }",
+                None
+            )
+            .is_err()
+        );
+        assert!(
+            parse(
+                "subscription { ...F @skip(if: true) } fragment F on Subscription { b }",
+                None
+            )
+            .is_err()
+        );
+        assert!(parse("subscription { ...F }", None).is_err());
+        assert!(
+            parse(
+                "subscription { ...F } fragment F on Subscription { ...F }",
+                None
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_root_field_in_fragments_is_brought_to_the_root() {
+        assert_eq!(
+            root_fields(
+                "subscription { ...F } fragment F on Subscription { ... on Subscription { viewerCount } }"
+            ),
+            ["viewerCount"]
+        );
+        assert_eq!(
+            root_fields("subscription { ... { viewerCount } }"),
+            ["viewerCount"]
+        );
+        assert_eq!(root_fields("subscription { viewerCount }"), ["viewerCount"]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Causerie: a comments server for a blog, with GraphQL subscriptions for its realtime channel.
+//!
+//! ARCHITECTURE.md has the picture, the map of the files and the invariants. A program that wants
+//! the server inside itself makes a [`config::Config`] and a [`server::Server`].
+
+pub mod auth;
+pub mod config;
+pub mod demo;
+pub mod error;
+pub mod feed;
+pub mod graphql;
+pub mod limits;
+pub mod model;
+pub mod rooms;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+mod transport;

@@ -1,0 +1,178 @@
+//! The `causerie` command.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command's answers go to standard output, and why it failed to standard error"
+)]
+
+use std::process::ExitCode;
+
+use causerie::{
+    auth::{Authenticator, Identity},
+    config::{AuthConfig, Config, StoreConfig},
+    demo, graphql,
+    model::{Role, Timestamp, User, UserId},
+    server::Server,
+    store::Store,
+    telemetry,
+};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// A comments server for a blog, with GraphQL subscriptions for its realtime channel.
+#[derive(Parser)]
+#[command(name = "causerie", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server; what `causerie` alone does too.
+    Serve(Serve),
+    /// Brings the database up to date, and exits.
+    Migrate(StoreConfig),
+    /// Prints the schema in GraphQL's schema definition language.
+    Schema,
+    /// Signs a token with JWT_SECRET and prints it.
+    Token(Token),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Serves three sample posts out of a temporary database, which is gone when the server ends.
+    #[arg(long)]
+    demo: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Args)]
+struct Token {
+    /// The user's id.
+    #[arg(long)]
+    sub: String,
+    /// The user's name.
+    #[arg(long)]
+    name: String,
+    /// The user's role: reader, author or moderator.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// An https URL of the user's picture.
+    #[arg(long)]
+    picture: Option<String>,
+    /// How long the token is good for.
+    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    expires_in: std::time::Duration,
+    #[command(flatten)]
+    auth: AuthConfig,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("causerie: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return Err(causerie::config::in_one_line(error)),
+    };
+    let names_database = matches.value_source("database_url") == Some(ValueSource::CommandLine)
+        || matches.subcommand_matches("serve").is_some_and(|serve| {
+            serve.value_source("database_url") == Some(ValueSource::CommandLine)
+        });
+    let cli = Cli::from_arg_matches(&matches)?;
+    match cli.command {
+        None => serve(cli.serve, names_database),
+        Some(Command::Serve(arguments)) => serve(arguments, names_database),
+        Some(Command::Migrate(config)) => migrate(&config),
+        Some(Command::Schema) => {
+            print!("{}", graphql::sdl());
+            Ok(())
+        }
+        Some(Command::Token(arguments)) => token(&arguments),
+    }
+}
+
+#[tokio::main]
+async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Result<(), Failure> {
+    telemetry::start(&config.log).map_err(|error| format!("LOG (--log): {error}"))?;
+    let folder = if demo {
+        Some(tempfile::tempdir()?)
+    } else {
+        None
+    };
+    if let Some(folder) = &folder {
+        if names_database {
+            return Err("--database-url: --demo has a temporary database of its own".into());
+        }
+        config.store.database_url = demo::database_url(folder.path());
+    }
+    let server = Server::bind(config).await?;
+    if demo {
+        demo::fill(server.observer().store()).await?;
+    }
+    // For people and for programs that start the server: logs go to standard error.
+    println!("listening on http://{}", server.address());
+    server.run(termination()?).await?;
+    Ok(())
+}
+
+/// Done at the first SIGTERM or Ctrl-C; a second one ends the process at once, as it would without
+/// this.
+fn termination() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn migrate(config: &StoreConfig) -> Result<(), Failure> {
+    Store::open(config).await?.close().await;
+    Ok(())
+}
+
+fn token(arguments: &Token) -> Result<(), Failure> {
+    let Some(secret) = &arguments.auth.jwt_secret else {
+        return Err(
+            "JWT_SECRET (--jwt-secret): a token must be signed with the server's secret".into(),
+        );
+    };
+    let identity = Identity {
+        user: User {
+            id: UserId::parse(&arguments.sub).ok_or("--sub: 1 to 255 bytes")?,
+            name: arguments.name.as_str().into(),
+            avatar: arguments.picture.as_deref().map(Into::into),
+        },
+        role: arguments.role,
+        expires_at: Timestamp::now().plus(arguments.expires_in),
+    };
+    println!("{}", Authenticator::with_secret(secret).sign(&identity)?);
+    Ok(())
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "reader" => Ok(Role::Reader),
+        "author" => Ok(Role::Author),
+        "moderator" => Ok(Role::Moderator),
+        _ => Err("it must be reader, author or moderator".into()),
+    }
+}

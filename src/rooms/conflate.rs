@@ -1,0 +1,76 @@
+//! Conflation: of a burst of values only the latest is published.
+
+use std::time::{Duration, Instant};
+
+/// The least time between two published values.
+pub(super) const WINDOW: Duration = Duration::from_millis(250);
+
+/// What to do with a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Publish it now.
+    Publish,
+    /// Ask again at this instant.
+    Wait(Instant),
+    /// It is what was published last.
+    Unchanged,
+}
+
+/// Publishes the first change at once, then at most one value in a [`WINDOW`], the last always.
+#[derive(Debug)]
+pub(super) struct Conflated<T> {
+    published: T,
+    at: Option<Instant>,
+}
+
+impl<T: PartialEq + Clone> Conflated<T> {
+    /// `published` is what every subscriber starts from.
+    pub(super) fn new(published: T) -> Self {
+        Self {
+            published,
+            at: None,
+        }
+    }
+
+    /// Decides over the value that holds at `now`.
+    pub(super) fn offer(&mut self, value: &T, now: Instant) -> Verdict {
+        if *value == self.published {
+            return Verdict::Unchanged;
+        }
+        match self.at.map(|at| at + WINDOW) {
+            Some(end) if now < end => Verdict::Wait(end),
+            _ => {
+                self.published = value.clone();
+                self.at = Some(now);
+                Verdict::Publish
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_change_goes_out_at_once_and_of_a_burst_the_last_value() {
+        let start = Instant::now();
+        let mut count = Conflated::new(0);
+        assert_eq!(count.offer(&1, start), Verdict::Publish);
+        let end = start + WINDOW;
+        for value in 2..100 {
+            assert_eq!(count.offer(&value, start), Verdict::Wait(end));
+        }
+        assert_eq!(count.offer(&99, end), Verdict::Publish);
+        assert_eq!(count.offer(&99, end + WINDOW), Verdict::Unchanged);
+    }
+
+    #[test]
+    fn a_value_that_came_back_to_what_was_published_is_no_change() {
+        let start = Instant::now();
+        let mut count = Conflated::new(0);
+        assert_eq!(count.offer(&1, start), Verdict::Publish);
+        assert_eq!(count.offer(&2, start), Verdict::Wait(start + WINDOW));
+        assert_eq!(count.offer(&1, start), Verdict::Unchanged);
+    }
+}

@@ -1,0 +1,150 @@
+//! One post's room on this node: its state behind one lock, and the channels that its members
+//! listen on.
+
+use std::{sync::Arc, time::Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{broadcast, watch};
+
+use super::{
+    conflate::{Conflated, Verdict},
+    presence::Presence,
+    sequencer::Sequencer,
+    typing::{Typing, Typists},
+};
+use crate::model::{Change, PostId, Seq};
+
+/// What a room tells those who follow its feed.
+#[derive(Clone, Debug)]
+pub(super) enum Live {
+    /// The next change.
+    Change(Arc<Change>),
+    /// Changes that this node was not told of: read them from the store.
+    Missed,
+}
+
+/// The live side of one post.
+///
+/// Everything is sent with the state locked, so that members hear of things in the order in which
+/// they happened. No lock is ever held while waiting for anything: sending here never waits.
+#[derive(Debug)]
+pub(super) struct Room {
+    post: PostId,
+    state: Mutex<State>,
+    /// A ring that all members read at their own pace. It keeps the newest changes; a member that
+    /// was overtaken is told so, and reads what it missed from the store. So no member has a queue
+    /// of its own, and a slow one costs the others nothing.
+    feed: broadcast::Sender<Live>,
+    counts: watch::Sender<usize>,
+    typists: watch::Sender<Typists>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) presence: Presence,
+    pub(super) typing: Typing,
+    pub(super) sequencer: Sequencer,
+    /// The hub has dropped the room; whoever holds it must ask the hub for the new one.
+    pub(super) is_evicted: bool,
+    /// When the timers will look at the room again.
+    pub(super) wake_at: Option<Instant>,
+    count: Conflated<usize>,
+    typists: Conflated<Typists>,
+}
+
+impl Room {
+    /// An empty room, whose feed keeps `buffer` changes for members that are behind.
+    pub(super) fn new(post: PostId, buffer: usize) -> Self {
+        Self {
+            post,
+            state: Mutex::new(State {
+                presence: Presence::default(),
+                typing: Typing::default(),
+                sequencer: Sequencer::default(),
+                is_evicted: false,
+                wake_at: None,
+                count: Conflated::new(0),
+                typists: Conflated::new(Typists::default()),
+            }),
+            feed: broadcast::Sender::new(buffer),
+            counts: watch::Sender::new(0),
+            typists: watch::Sender::new(Typists::default()),
+        }
+    }
+
+    /// Whose room it is.
+    pub(super) fn post(&self) -> &PostId {
+        &self.post
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// What comes from now on.
+    pub(super) fn changes(&self) -> broadcast::Receiver<Live> {
+        self.feed.subscribe()
+    }
+
+    /// The published counts of viewers.
+    pub(super) fn counts(&self) -> watch::Receiver<usize> {
+        self.counts.subscribe()
+    }
+
+    /// The published lists of who is typing.
+    pub(super) fn typists(&self) -> watch::Receiver<Typists> {
+        self.typists.subscribe()
+    }
+
+    /// Sends changes to everybody who follows the feed. `_state` is the proof of the lock.
+    pub(super) fn send(&self, _state: &mut State, changes: Vec<Arc<Change>>) {
+        for change in changes {
+            // An error says that nobody follows the feed, which is none.
+            let _ = self.feed.send(Live::Change(change));
+        }
+    }
+
+    /// Tells everybody who follows the feed to read the store, where this room has missed changes
+    /// up to `seq`.
+    pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) {
+        if state.sequencer.jump(seq) {
+            let _ = self.feed.send(Live::Missed);
+            let ready = state.sequencer.drain();
+            self.send(state, ready);
+        }
+    }
+
+    /// Publishes what has changed and may be published; returns when to look again.
+    pub(super) fn settle(&self, state: &mut State, now: Instant) -> Option<Instant> {
+        state.typing.expire(now);
+        let viewers = state.presence.viewers();
+        let count_due = match state.count.offer(&viewers, now) {
+            Verdict::Publish => {
+                self.counts.send_replace(viewers);
+                None
+            }
+            Verdict::Wait(until) => Some(until),
+            Verdict::Unchanged => None,
+        };
+        let typists_due = match state.typists.offer(state.typing.users(), now) {
+            Verdict::Publish => {
+                self.typists.send_replace(Arc::clone(state.typing.users()));
+                None
+            }
+            Verdict::Wait(until) => Some(until),
+            Verdict::Unchanged => None,
+        };
+        [count_due, typists_due, state.typing.next_expiry()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl State {
+    /// Whether nothing would be lost with the room.
+    pub(super) fn is_empty(&self) -> bool {
+        self.presence.members() == 0 && self.typing.is_empty()
+    }
+}

@@ -1,0 +1,209 @@
+//! A server is a value: bind it, ask for its address, run it until it is told to go down.
+//!
+//! It has no global state; two of them run in one process.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
+
+use axum::{Router, serve::ListenerExt};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::Authenticator,
+    config::Config,
+    feed::{self, Feed},
+    graphql::{Executor, Services, Settings},
+    limits::Limits,
+    rooms::{Census, Hub},
+    store::{OpenError, Store},
+    transport::{self, Transport},
+};
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The address could not be listened on.
+    #[error("LISTEN (--listen): {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+/// A server that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    config: Config,
+    observer: Observer,
+    /// What runs for as long as the server does.
+    background: TaskTracker,
+    going_down: CancellationToken,
+}
+
+/// Looks at a running server.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    hub: Hub,
+    store: Store,
+    tasks: TaskTracker,
+}
+
+impl Observer {
+    /// How many rooms there are, and members in them.
+    pub fn census(&self) -> Census {
+        self.hub.census()
+    }
+
+    /// How many sockets and mutations are under way.
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many SQL statements were run so far.
+    pub fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
+    /// The store, for what a program that embeds the server wants to do beside it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Server {
+    /// Opens the database, brings it up to date, and listens.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let store = Store::open(&config.store).await?;
+        let address = config.listen;
+        let listen_error = |cause| StartError::Listen { address, cause };
+        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+
+        let hub = Hub::new(config.rooms.room_buffer as usize);
+        let tasks = TaskTracker::new();
+        let background = TaskTracker::new();
+        let going_down = CancellationToken::new();
+        let authenticator = Arc::new(Authenticator::new(&config.auth));
+        let limits = Arc::new(Limits::new(config.writing.rate_limits));
+
+        let run_rooms = {
+            let hub = hub.clone();
+            async move { hub.run().await }
+        };
+        let interval = config.rooms.reconcile_interval;
+        let reconcile = feed::reconcile(hub.clone(), store.clone(), interval);
+        let forget = {
+            let limits = Arc::clone(&limits);
+            async move { limits.run().await }
+        };
+        background.spawn(going_down.clone().run_until_cancelled_owned(run_rooms));
+        background.spawn(going_down.clone().run_until_cancelled_owned(reconcile));
+        background.spawn(going_down.clone().run_until_cancelled_owned(forget));
+
+        let services = Services {
+            feed: Feed::new(hub.clone(), store.clone()),
+            store: store.clone(),
+            hub: hub.clone(),
+            authenticator: Arc::clone(&authenticator),
+            limits,
+            settings: Settings {
+                allow_guests: config.auth.allow_guests,
+                guest_token_lifetime: config.auth.guest_token_lifetime,
+                edit_window: config.writing.edit_window,
+            },
+        };
+        let router = transport::router(Transport {
+            executor: Executor::new(services, tasks.clone()),
+            authenticator,
+            http: config.http.clone(),
+            ws: config.ws.clone(),
+            tasks: tasks.clone(),
+            going_down: going_down.clone(),
+        });
+        Ok(Self {
+            listener,
+            address,
+            router,
+            config,
+            observer: Observer { hub, store, tasks },
+            background,
+            going_down,
+        })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A look at the server while it runs.
+    pub fn observer(&self) -> Observer {
+        self.observer.clone()
+    }
+
+    /// Serves until `shutdown` is done. Then no connection is taken any more, sockets close with
+    /// 1012, and requests and mutations under way have the grace period to end.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let Self {
+            listener,
+            router,
+            config,
+            observer,
+            background,
+            going_down,
+            ..
+        } = self;
+        // A server whose `run` is dropped ends what it started.
+        let _stop_all = going_down.clone().drop_guard();
+        // Nagle's algorithm would hold back small frames until the one before is acknowledged.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was not set");
+            }
+        });
+        let stop = going_down.clone();
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stop.cancelled().await })
+            .into_future();
+        let serving = background.spawn(serving);
+        let abort = serving.abort_handle();
+
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            () = shutdown => {}
+            // It ends by itself only where something is broken.
+            result = &mut serving => {
+                going_down.cancel();
+                return result.map_err(io::Error::other)?;
+            }
+        }
+        tracing::info!("going down");
+        going_down.cancel();
+        observer.tasks.close();
+        background.close();
+        let ended = async {
+            observer.tasks.wait().await;
+            background.wait().await;
+        };
+        if tokio::time::timeout(config.grace_period, ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                tasks = observer.tasks.len(),
+                "not everything ended within the grace period"
+            );
+            abort.abort();
+        }
+        observer.store.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Opening the database: its connections and what they are set to.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::Store;
+use crate::config::StoreConfig;
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL names no database that this server can use.
+    #[error("DATABASE_URL (--database-url): it must begin with sqlite:")]
+    UnknownScheme,
+    /// An in-memory database is a new, empty one for each connection.
+    #[error("DATABASE_URL (--database-url): name a file, sqlite::memory: cannot be shared")]
+    InMemory,
+    /// The database refused the connection or a migration.
+    #[error("DATABASE_URL (--database-url): {0}")]
+    Database(#[from] DbErr),
+}
+
+/// Counts the statements of all connections of one store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StatementCounter(Arc<AtomicU64>);
+
+impl StatementCounter {
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn watch(&self, connection: &mut DatabaseConnection) {
+        let count = Arc::clone(&self.0);
+        connection.set_metric_callback(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+impl Store {
+    /// Opens the database, makes the file where the URL says so, and runs the migrations that it
+    /// lacks.
+    pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        let url = config.database_url.as_str();
+        if !url.starts_with("sqlite:") {
+            return Err(OpenError::UnknownScheme);
+        }
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(OpenError::InMemory);
+        }
+
+        let mut writer = Database::connect(options(config, Access::Write)).await?;
+        Migrator::up(&writer, None).await?;
+        let mut readers = Database::connect(options(config, Access::Read)).await?;
+
+        let statements = StatementCounter::default();
+        statements.watch(&mut writer);
+        statements.watch(&mut readers);
+        Ok(Self {
+            writer,
+            readers,
+            statements,
+        })
+    }
+
+    /// Closes every connection; the last one folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        for connection in [&self.readers, &self.writer] {
+            if let Err(error) = connection.close_by_ref().await {
+                tracing::warn!(%error, "the database did not close cleanly");
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+}
+
+fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
+    let busy_timeout = config.database_timeout;
+    let connections = match access {
+        Access::Write => 1,
+        Access::Read => config.database_readers,
+    };
+    let mut options = ConnectOptions::new(config.database_url.as_str());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(busy_timeout)
+        // A file's connections do not go stale; closing idle ones would only lose their caches.
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+        // Statements carry what people wrote: they are neither logged nor put into spans.
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                // An acknowledged comment survives a power loss: each commit is synced.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(busy_timeout)
+                .foreign_keys(true)
+                .pragma(
+                    "query_only",
+                    if access == Access::Read { "ON" } else { "OFF" },
+                )
+        });
+    options
+}

@@ -1,0 +1,47 @@
+//! A row of `comment`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "comment")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    #[sea_orm(column_type = "Text")]
+    pub post_id: String,
+    pub parent_id: Option<Uuid>,
+    #[sea_orm(column_type = "Text")]
+    pub author_id: String,
+    #[sea_orm(column_type = "Text")]
+    pub body: String,
+    pub created_at: i64,
+    pub edited_at: Option<i64>,
+    pub deleted_at: Option<i64>,
+    pub added_seq: i64,
+    pub changed_seq: i64,
+    /// The client that added it, where it named itself.
+    #[sea_orm(column_type = "Text")]
+    pub added_by: Option<String>,
+    /// The client that made the latest change, where it named itself.
+    #[sea_orm(column_type = "Text")]
+    pub changed_by: Option<String>,
+    pub reply_count: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::user::Entity",
+        from = "Column::AuthorId",
+        to = "super::user::Column::Id"
+    )]
+    Author,
+}
+
+impl Related<super::user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Author.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,62 @@
+//! The store: the log of every post's feed, and the truth. The only place that names `sea_orm`.
+//!
+//! It knows nothing of rooms: it never publishes. What it returns was committed; a caller that was
+//! given an error may rely on nothing having been changed.
+
+mod comments;
+mod connect;
+mod convert;
+mod entity;
+mod feed;
+mod page;
+mod posts;
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+pub use self::{
+    comments::{DeleteComment, Deletion, EditComment, NewComment},
+    connect::OpenError,
+    feed::Recorded,
+    page::{Order, Page, Slice},
+    posts::{NewPost, PostsAfter},
+};
+use crate::error::Error;
+
+/// A handle on the database; cloning it is cheap and gives the same database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// One connection: SQLite has one writer at a time, and waiting for it here is fair, where
+    /// waiting inside SQLite is polling.
+    writer: DatabaseConnection,
+    /// Several connections that never wait for the writer (WAL).
+    readers: DatabaseConnection,
+    statements: connect::StatementCounter,
+}
+
+impl Store {
+    /// How many SQL statements were run so far, those of transactions included.
+    pub fn statements(&self) -> u64 {
+        self.statements.get()
+    }
+
+    /// A transaction that holds the write lock from its first moment. A deferred one would fail
+    /// with BUSY_SNAPSHOT where it turns from reading to writing.
+    async fn begin(&self) -> Result<DatabaseTransaction, Error> {
+        self.writer
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await
+            .map_err(Error::from)
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}

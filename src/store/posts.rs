@@ -1,0 +1,122 @@
+//! Posts: opening, finding and listing them.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    SqlErr,
+};
+
+use super::{
+    Page, Slice, Store, convert,
+    entity::post::{ActiveModel, Column, Entity},
+    page::padded,
+};
+use crate::{
+    error::Error,
+    model::{Post, PostId, Seq, Timestamp},
+};
+
+/// A post to be opened to comments.
+#[derive(Clone, Debug)]
+pub struct NewPost {
+    /// The host site's own id.
+    pub id: PostId,
+    /// As the host site names it.
+    pub title: String,
+    /// Where it can be read.
+    pub url: Option<String>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A place in the list of posts: that of the post with this instant and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostsAfter {
+    /// The post's `created_at`.
+    pub created_at: Timestamp,
+    /// The post's id, which decides where two were opened in one millisecond.
+    pub id: PostId,
+}
+
+impl Store {
+    /// Opens a post to comments. `Conflict` where there is one with its id.
+    pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
+        let row = ActiveModel {
+            id: Set(new.id.to_string()),
+            title: Set(new.title),
+            url: Set(new.url),
+            created_at: Set(new.at.0),
+            comment_count: Set(0),
+            seq: Set(0),
+        };
+        match Entity::insert(row).exec_with_returning(&self.writer).await {
+            Ok(row) => convert::post(row),
+            Err(error) => match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => {
+                    Err(Error::Conflict("There is a post with this id already."))
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// The post with this id.
+    pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
+        Entity::find_by_id(id.as_str())
+            .one(&self.readers)
+            .await?
+            .map(convert::post)
+            .transpose()
+    }
+
+    /// Posts, the newest first.
+    pub async fn posts(&self, slice: Slice<PostsAfter>) -> Result<Page<Post>, Error> {
+        let mut query = Entity::find()
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .limit(slice.first + 1);
+        if let Some(after) = slice.after {
+            let at = after.created_at.0;
+            query = query.filter(
+                Condition::any().add(Column::CreatedAt.lt(at)).add(
+                    Condition::all()
+                        .add(Column::CreatedAt.eq(at))
+                        .add(Column::Id.lt(after.id.as_str())),
+                ),
+            );
+        }
+        let rows = query.all(&self.readers).await?;
+        let posts: Vec<Post> = rows
+            .into_iter()
+            .map(convert::post)
+            .collect::<Result<_, _>>()?;
+        Ok(Page::of(posts, slice.first))
+    }
+
+    /// Where the post's feed stands; `None` where there is no such post.
+    pub async fn seq(&self, id: &PostId) -> Result<Option<Seq>, Error> {
+        let seq: Option<i64> = Entity::find_by_id(id.as_str())
+            .select_only()
+            .column(Column::Seq)
+            .into_tuple()
+            .one(&self.readers)
+            .await?;
+        Ok(seq.map(Seq))
+    }
+
+    /// Where the feeds of many posts stand, in one query. Posts that do not exist are left out.
+    pub async fn seqs(&self, ids: &[PostId]) -> Result<HashMap<PostId, Seq>, Error> {
+        let rows: Vec<(String, i64)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Seq])
+            .filter(Column::Id.is_in(padded(ids.iter().map(PostId::as_str))))
+            .into_tuple()
+            .all(&self.readers)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
+            .collect())
+    }
+}

@@ -1,0 +1,89 @@
+//! What waits to be written to one socket: a bounded queue, and how long it has not moved.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use axum::extract::ws::Message;
+use futures_util::Sink;
+
+/// The queue before a socket. Whoever fills it asks [`is_full`](Self::is_full) first, and stops
+/// reading and producing until it is not: so a client that does not read is not read either.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    queue: VecDeque<Message>,
+    limit: usize,
+    patience: Duration,
+    /// Messages were handed to the socket and not yet flushed.
+    is_unflushed: bool,
+    /// When the socket last took something, or when there was first something to take.
+    moved_at: Option<Instant>,
+}
+
+impl Outbox {
+    /// At most `limit` messages wait, and none for longer than `patience` without the socket taking
+    /// anything.
+    pub(super) fn new(limit: usize, patience: Duration) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            limit,
+            patience,
+            is_unflushed: false,
+            moved_at: None,
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= self.limit
+    }
+
+    /// Whether something waits to be written or flushed.
+    pub(super) fn has_work(&self) -> bool {
+        self.is_unflushed || !self.queue.is_empty()
+    }
+
+    /// Puts a message behind the others.
+    pub(super) fn push(&mut self, message: Message, now: Instant) {
+        self.moved_at.get_or_insert(now);
+        self.queue.push_back(message);
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
+    /// When the client has taken nothing for too long; `None` where nothing waits.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.moved_at.map(|at| at + self.patience)
+    }
+
+    /// Hands everything to the socket and flushes once: many messages, one write. Ready when
+    /// nothing waits any more. What it did before it was pending stays done.
+    pub(super) fn poll_write<S>(
+        &mut self,
+        mut sink: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), S::Error>>
+    where
+        S: Sink<Message>,
+    {
+        while !self.queue.is_empty() {
+            ready!(sink.as_mut().poll_ready(context))?;
+            if let Some(message) = self.queue.pop_front() {
+                sink.as_mut().start_send(message)?;
+                self.is_unflushed = true;
+                self.moved_at = Some(Instant::now());
+            }
+        }
+        if self.is_unflushed {
+            ready!(sink.poll_flush(context))?;
+            self.is_unflushed = false;
+        }
+        self.moved_at = None;
+        Poll::Ready(Ok(()))
+    }
+}
