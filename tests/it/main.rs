@@ -1,0 +1,9 @@
+//! The contract, a sentence a test: the real server on a real socket with a real SQLite file.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test's tasks end with the test; it counts the server's, not its own"
+)]
+
+mod rooms;
+mod support;

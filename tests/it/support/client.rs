@@ -1,0 +1,123 @@
+//! A client over HTTP.
+
+use reqwest::{StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+
+/// Sends operations by POST, as one user and one client of the API.
+#[derive(Clone)]
+pub(crate) struct Client {
+    url: String,
+    http: reqwest::Client,
+    token: Option<String>,
+    client_id: Option<String>,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            url,
+            http: reqwest::Client::new(),
+            token: None,
+            client_id: None,
+        }
+    }
+
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Names the client by X-Client-Id.
+    pub(crate) fn named(mut self, client_id: &str) -> Self {
+        self.client_id = Some(client_id.to_owned());
+        self
+    }
+
+    /// Sends an operation, whatever becomes of it.
+    pub(crate) async fn try_send(&self, query: &str, variables: Value) -> Reply {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        self.post("application/json", body).await
+    }
+
+    /// Sends an operation and returns its data; there must be no error.
+    pub(crate) async fn send(&self, query: &str, variables: Value) -> Value {
+        let mut reply = self.try_send(query, variables).await;
+        assert_eq!(reply.body.get("errors"), None, "{:?}", reply.body);
+        reply.body["data"].take()
+    }
+
+    /// Sends an operation and returns its one error.
+    pub(crate) async fn refused(&self, query: &str, variables: Value) -> Value {
+        let reply = self.try_send(query, variables).await;
+        reply.error()
+    }
+
+    /// Sends any body.
+    pub(crate) async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
+        let request = self
+            .http
+            .post(&self.url)
+            .header("content-type", content_type);
+        self.finish(request.body(body)).await
+    }
+
+    /// Sends these parameters by GET.
+    pub(crate) async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        self.finish(self.http.get(format!("{}?{query}", self.url)))
+            .await
+    }
+
+    /// Writes a comment on `hello` and returns its id.
+    pub(crate) async fn comment(&self, body: &str) -> String {
+        let input = json!({"input": {"postId": "hello", "body": body}});
+        let data = self
+            .send(
+                "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }",
+                input,
+            )
+            .await;
+        let id = data["createComment"]["comment"]["id"]
+            .as_str()
+            .expect("an id");
+        id.to_owned()
+    }
+
+    async fn finish(&self, mut request: reqwest::RequestBuilder) -> Reply {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(client_id) = &self.client_id {
+            request = request.header("x-client-id", client_id);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a text");
+        Reply {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
+    }
+}
+
+impl Reply {
+    /// The one error of the answer.
+    pub(crate) fn error(&self) -> Value {
+        let errors = self.body["errors"].as_array();
+        match errors.map(Vec::as_slice) {
+            Some([error]) => error.clone(),
+            _ => panic!("not one error: {self:?}"),
+        }
+    }
+}

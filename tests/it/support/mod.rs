@@ -1,0 +1,12 @@
+//! What every test starts from: a real server on a real socket and a real SQLite file, and clients
+//! that know nothing of its code.
+
+mod client;
+mod server;
+mod socket;
+
+pub(crate) use self::{
+    client::{Client, Reply},
+    server::{SECRET, TestServer, settings, token, token_for, until},
+    socket::{Frame, Socket},
+};
