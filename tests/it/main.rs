@@ -5,5 +5,6 @@
     reason = "a test's tasks end with the test; it counts the server's, not its own"
 )]
 
+mod feed;
 mod rooms;
 mod support;

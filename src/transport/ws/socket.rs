@@ -1,5 +1,5 @@
 //! One socket: frames in and out, operations under way, and the clock. What is to be done is for
-//! [`Protocol`](super::protocol::Protocol) to say.
+//! [`Protocol`] to say.
 
 use std::{
     pin::{Pin, pin},
