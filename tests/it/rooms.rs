@@ -114,3 +114,34 @@ async fn typing_that_is_not_refreshed_ends_by_itself() {
     bob.close().await;
     server.stop().await;
 }
+
+/// A thousand joins in a burst tell nobody a thousand times: what is sent grows with the readers
+/// and with the time, not with the readers times the joins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_joins_costs_messages_linear_in_readers_and_ends_with_the_exact_count() {
+    const READERS: usize = 400;
+    let server = TestServer::start().await;
+    let began = std::time::Instant::now();
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut socket = server.socket().await;
+        socket.subscribe("v", VIEWERS, json!({})).await;
+        readers.push(socket);
+    }
+    let mut messages = 0;
+    for socket in &mut readers {
+        // Every reader hears the last value, whatever it heard before.
+        while socket.data("v").await["viewerCount"] != json!(READERS) {
+            messages += 1;
+        }
+        messages += 1;
+    }
+    // One at once, and then one in each window of a quarter of a second.
+    let windows = began.elapsed().as_millis() / 250 + 2;
+    let most = READERS * (usize::try_from(windows).expect("few") + 1);
+    assert!(messages <= most, "{messages} messages, {windows} windows");
+    for socket in readers {
+        socket.vanish();
+    }
+    server.stop().await;
+}

@@ -98,8 +98,10 @@ impl Socket {
 
     /// What comes next, pings and pongs of WebSocket left out; the library answers those.
     pub(crate) async fn next(&mut self) -> Frame {
+        // Of the frame that is waited for: pings do not count.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            let next = tokio::time::timeout_at(deadline, self.stream.next()).await;
             match next.expect("waited in vain for a frame") {
                 Some(Ok(Message::Text(text))) => {
                     return Frame::Message(serde_json::from_str(&text).expect("JSON"));
