@@ -211,7 +211,8 @@ impl Store {
 
     /// The comment with this id, be it a tombstone.
     pub async fn comment(&self, id: CommentId) -> Result<Option<Comment>, Error> {
-        find(&self.readers, id).await
+        self.read(async move |readers| find(&readers, id).await)
+            .await
     }
 
     /// The post's top-level comments as they stood when `post` was read: one added since is left
@@ -235,8 +236,9 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let comments = all(query.limit(slice.first + 1), &self.readers).await?;
-        Ok(Page::of(comments, slice.first))
+        let query = query.limit(slice.first + 1);
+        self.read(async move |readers| Ok(Page::of(all(query, &readers).await?, slice.first)))
+            .await
     }
 
     /// The same slice of the direct replies of each of many comments, oldest first, in one query.
@@ -250,7 +252,10 @@ impl Store {
             .filter(Column::Id.in_subquery(first_replies(parents, slice)))
             .order_by_asc(Column::AddedSeq);
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
-        for comment in all(query, &self.readers).await? {
+        let comments = self
+            .read(async move |readers| all(query, &readers).await)
+            .await?;
+        for comment in comments {
             if let Some(parent) = comment.parent_id {
                 replies.entry(parent).or_default().push(comment);
             }

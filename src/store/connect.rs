@@ -14,6 +14,8 @@ use sea_orm::{
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use tokio_util::task::TaskTracker;
+
 use super::Store;
 use crate::config::StoreConfig;
 
@@ -71,11 +73,14 @@ impl Store {
             writer,
             readers,
             statements,
+            tasks: TaskTracker::new(),
         })
     }
 
-    /// Closes every connection; the last one folds the write-ahead log into the file.
+    /// Waits for readings under way and closes every connection; the last one folds the write-ahead log into the file.
     pub async fn close(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
         for connection in [&self.readers, &self.writer] {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "the database did not close cleanly");

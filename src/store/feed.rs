@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::{
     Store, convert,
     entity::{
-        comment::{Column, Entity},
+        comment::{self, Column, Entity},
         user,
     },
 };
@@ -57,24 +57,26 @@ impl Store {
         after: Seq,
         limit: u64,
     ) -> Result<Vec<Recorded>, Error> {
-        Entity::find()
+        let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
             .filter(place.gt(after.0))
             .order_by_asc(place)
             .limit(limit)
-            .find_also_related(user::Entity)
-            .all(&self.readers)
-            .await?
-            .into_iter()
-            .map(|(row, author)| {
-                let added_by = convert::client(row.added_by.as_deref());
-                let changed_by = convert::client(row.changed_by.as_deref());
-                Ok(Recorded {
-                    comment: Arc::new(convert::joined((row, author))?),
-                    added_by,
-                    changed_by,
-                })
-            })
-            .collect()
+            .find_also_related(user::Entity);
+        self.read(async move |readers| {
+            let rows = query.all(&readers).await?;
+            rows.into_iter().map(recorded).collect()
+        })
+        .await
     }
+}
+
+fn recorded((row, author): (comment::Model, Option<user::Model>)) -> Result<Recorded, Error> {
+    let added_by = convert::client(row.added_by.as_deref());
+    let changed_by = convert::client(row.changed_by.as_deref());
+    Ok(Recorded {
+        comment: Arc::new(convert::joined((row, author))?),
+        added_by,
+        changed_by,
+    })
 }

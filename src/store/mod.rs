@@ -16,6 +16,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use tokio_util::task::TaskTracker;
+
 pub use self::{
     comments::{DeleteComment, Deletion, EditComment, NewComment},
     connect::OpenError,
@@ -34,12 +36,31 @@ pub struct Store {
     /// Several connections that never wait for the writer (WAL).
     readers: DatabaseConnection,
     statements: connect::StatementCounter,
+    tasks: TaskTracker,
 }
 
 impl Store {
     /// How many SQL statements were run so far, those of transactions included.
     pub fn statements(&self) -> u64 {
         self.statements.get()
+    }
+
+    /// Runs a reading to its end, whether or not anybody still waits for it.
+    ///
+    /// A stream is polled only as fast as its client reads. Were its reading part of the stream, a
+    /// few clients that read nothing would hold all connections.
+    async fn read<T, Reading>(
+        &self,
+        reading: impl FnOnce(DatabaseConnection) -> Reading,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        Reading: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let reading = self.tasks.spawn(reading(self.readers.clone()));
+        reading
+            .await
+            .unwrap_or_else(|panic| Err(Error::Internal(Box::new(panic))))
     }
 
     /// A transaction that holds the write lock from its first moment. A deferred one would fail

@@ -63,11 +63,12 @@ impl Store {
 
     /// The post with this id.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
-        Entity::find_by_id(id.as_str())
-            .one(&self.readers)
-            .await?
-            .map(convert::post)
-            .transpose()
+        let query = Entity::find_by_id(id.as_str());
+        self.read(async move |readers| {
+            let row = query.one(&readers).await?;
+            row.map(convert::post).transpose()
+        })
+        .await
     }
 
     /// Posts, the newest first.
@@ -86,37 +87,38 @@ impl Store {
                 ),
             );
         }
-        let rows = query.all(&self.readers).await?;
-        let posts: Vec<Post> = rows
-            .into_iter()
-            .map(convert::post)
-            .collect::<Result<_, _>>()?;
-        Ok(Page::of(posts, slice.first))
+        self.read(async move |readers| {
+            let rows = query.all(&readers).await?;
+            let posts: Result<Vec<Post>, Error> = rows.into_iter().map(convert::post).collect();
+            Ok(Page::of(posts?, slice.first))
+        })
+        .await
     }
 
     /// Where the post's feed stands; `None` where there is no such post.
     pub async fn seq(&self, id: &PostId) -> Result<Option<Seq>, Error> {
-        let seq: Option<i64> = Entity::find_by_id(id.as_str())
+        let query = Entity::find_by_id(id.as_str())
             .select_only()
             .column(Column::Seq)
-            .into_tuple()
-            .one(&self.readers)
-            .await?;
-        Ok(seq.map(Seq))
+            .into_tuple();
+        self.read(async move |readers| Ok(query.one(&readers).await?.map(Seq)))
+            .await
     }
 
     /// Where the feeds of many posts stand, in one query. Posts that do not exist are left out.
     pub async fn seqs(&self, ids: &[PostId]) -> Result<HashMap<PostId, Seq>, Error> {
-        let rows: Vec<(String, i64)> = Entity::find()
+        let query = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Seq])
             .filter(Column::Id.is_in(padded(ids.iter().map(PostId::as_str))))
-            .into_tuple()
-            .all(&self.readers)
-            .await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
-            .collect())
+            .into_tuple();
+        self.read(async move |readers| {
+            let rows: Vec<(String, i64)> = query.all(&readers).await?;
+            Ok(rows
+                .into_iter()
+                .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
+                .collect())
+        })
+        .await
     }
 }
