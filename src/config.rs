@@ -93,6 +93,9 @@ pub struct RoomsConfig {
     /// up from the database.
     #[arg(long, env = "ROOM_BUFFER", default_value = "128", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub room_buffer: u32,
+    /// How many comments a member that catches up reads at a time.
+    #[arg(long, env = "CATCH_UP_PAGE", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub catch_up_page: u32,
     /// How often the rooms are compared with the database, to find changes that no room was told of.
     #[arg(long, env = "RECONCILE_INTERVAL", default_value = "2s", value_parser = duration)]
     pub reconcile_interval: Duration,

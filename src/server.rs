@@ -109,7 +109,11 @@ impl Server {
         background.spawn(going_down.clone().run_until_cancelled_owned(forget));
 
         let services = Services {
-            feed: Feed::new(hub.clone(), store.clone()),
+            feed: Feed::new(
+                hub.clone(),
+                store.clone(),
+                config.rooms.catch_up_page.into(),
+            ),
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),

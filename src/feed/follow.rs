@@ -13,9 +13,6 @@ use crate::{
     store::{Recorded, Store},
 };
 
-/// How many comments one reading of the store brings: what a member that catches up holds in
-/// memory.
-const PAGE: u64 = 50;
 /// How many added comments one catching up remembers, to know an edit under way from an addition.
 const MAX_REMEMBERED: usize = 10_000;
 /// How often a reading that fails is tried again, waiting twice as long each time.
@@ -37,12 +34,14 @@ pub enum View {
 pub struct Feed {
     hub: Hub,
     store: Store,
+    page: u64,
 }
 
 impl Feed {
-    /// Joins what the hub delivers to what the store keeps.
-    pub fn new(hub: Hub, store: Store) -> Self {
-        Self { hub, store }
+    /// Joins what the hub delivers to what the store keeps. A member that catches up reads `page`
+    /// comments at a time, and holds no more of them in memory.
+    pub fn new(hub: Hub, store: Store, page: u64) -> Self {
+        Self { hub, store, page }
     }
 
     /// Takes the visitor into the room of a post that exists; `NotFound` otherwise.
@@ -92,6 +91,7 @@ impl Feed {
             store: self.store.clone(),
             post: post.clone(),
             view,
+            page: self.page,
             excluded,
             place,
         }
@@ -104,6 +104,7 @@ struct Follower {
     store: Store,
     post: PostId,
     view: View,
+    page: u64,
     /// The client whose changes are left out.
     excluded: Option<ClientId>,
     /// Everything up to here was sent or left out.
@@ -170,8 +171,16 @@ impl Follower {
 
     async fn read_once(&self) -> Result<Vec<Recorded>, Error> {
         match self.view {
-            View::Added => self.store.added_after(&self.post, self.place, PAGE).await,
-            View::Changed => self.store.changed_after(&self.post, self.place, PAGE).await,
+            View::Added => {
+                self.store
+                    .added_after(&self.post, self.place, self.page)
+                    .await
+            }
+            View::Changed => {
+                self.store
+                    .changed_after(&self.post, self.place, self.page)
+                    .await
+            }
         }
     }
 }
@@ -202,7 +211,7 @@ impl CatchUp {
         }
         let page = follower.read().await?;
         // A page that is not full was the last: what was committed since comes live.
-        self.is_over = u64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
+        self.is_over = (page.len() as u64) < follower.page;
         let mut changes = Vec::with_capacity(page.len());
         for recorded in page {
             follower.place = match follower.view {

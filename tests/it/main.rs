@@ -6,5 +6,6 @@
 )]
 
 mod feed;
+mod interleavings;
 mod rooms;
 mod support;

@@ -1,0 +1,389 @@
+//! Any interleaving of writing, publishing, losing, joining, falling behind, reading and leaving:
+//! each follower is given each change once and in order. The oracle is a list.
+
+use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+
+use causerie::{
+    config::StoreConfig,
+    error::Error,
+    feed::{Feed, View},
+    model::{
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    },
+    rooms::{Census, Hub, Visitor},
+    store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
+};
+use futures_util::{Stream, StreamExt};
+use proptest::prelude::*;
+
+use crate::support::settings;
+
+/// A room that keeps so little that followers fall behind all the time.
+const ROOM_BUFFER: usize = 3;
+/// So few comments at a time that edits come between two readings.
+const CATCH_UP_PAGE: u64 = 2;
+/// How long a follower is waited for at the end. Nothing waits this long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A writer commits an addition, and will publish it some time.
+    Add,
+    /// A writer commits an edit of a comment.
+    Edit(usize),
+    /// A writer commits a deletion of a comment.
+    Delete(usize),
+    /// One of the writers that have committed publishes: in any order.
+    Publish(usize),
+    /// One of them dies before it does.
+    Lose(usize),
+    /// The room is compared with the store.
+    Reconcile,
+    /// Somebody follows from the start of the feed, or from now on.
+    Join { from_start: bool },
+    /// A follower reads a little.
+    Read(usize),
+    /// A follower goes.
+    Leave(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Add),
+        2 => any::<usize>().prop_map(Step::Edit),
+        1 => any::<usize>().prop_map(Step::Delete),
+        5 => any::<usize>().prop_map(Step::Publish),
+        1 => any::<usize>().prop_map(Step::Lose),
+        1 => Just(Step::Reconcile),
+        2 => any::<bool>().prop_map(|from_start| Step::Join { from_start }),
+        4 => any::<usize>().prop_map(Step::Read),
+        1 => any::<usize>().prop_map(Step::Leave),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+type Changes = Pin<Box<dyn Stream<Item = Result<Arc<Change>, Error>> + Send>>;
+
+/// Somebody who follows the feed, and what they were given.
+struct Follower {
+    changes: Changes,
+    /// The follower's place lies between these two: where the room and the store stood.
+    joined_between: (Seq, Seq),
+    given: Vec<Arc<Change>>,
+}
+
+/// The system under test, and the list that it is compared with.
+struct World {
+    store: Store,
+    hub: Hub,
+    feed: Feed,
+    post: PostId,
+    view: View,
+    /// What was committed, in order.
+    log: Vec<Arc<Change>>,
+    /// What was committed and neither published nor lost.
+    unpublished: Vec<Arc<Change>>,
+    followers: Vec<Follower>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(view: View) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!(
+            "--database-url=sqlite://{}/w.db?mode=rwc",
+            folder.path().display()
+        );
+        let config: StoreConfig = settings(&[&url]).store;
+        let store = Store::open(&config).await.expect("a store");
+        let post = PostId::parse("p").expect("an id");
+        let new = NewPost {
+            id: post.clone(),
+            title: "p".to_owned(),
+            url: None,
+            at: Timestamp(0),
+        };
+        store.create_post(new).await.expect("a post");
+        let hub = Hub::new(ROOM_BUFFER);
+        Self {
+            feed: Feed::new(hub.clone(), store.clone(), CATCH_UP_PAGE),
+            store,
+            hub,
+            post,
+            view,
+            log: Vec::new(),
+            unpublished: Vec::new(),
+            followers: Vec::new(),
+            _folder: folder,
+        }
+    }
+
+    fn head(&self) -> Seq {
+        self.log.last().map_or(Seq(0), |change| change.seq)
+    }
+
+    fn commit(&mut self, change: Change) {
+        assert_eq!(
+            change.seq,
+            self.head().next(),
+            "the store takes places one by one"
+        );
+        let change = Arc::new(change);
+        self.log.push(Arc::clone(&change));
+        self.unpublished.push(change);
+    }
+
+    fn some_comment(&self, number: usize) -> Option<CommentId> {
+        let added: Vec<_> = self
+            .log
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Added)
+            .collect();
+        (!added.is_empty()).then(|| added[number % added.len()].comment.id)
+    }
+
+    async fn take(&mut self, step: Step) {
+        match step {
+            Step::Add => {
+                let new = NewComment {
+                    post_id: self.post.clone(),
+                    parent_id: None,
+                    author: User {
+                        id: UserId::parse("u").expect("an id"),
+                        name: "u".into(),
+                        avatar: None,
+                    },
+                    body: format!("number {}", self.log.len()),
+                    at: Timestamp(0),
+                    origin: None,
+                };
+                let change = self.store.create_comment(new).await.expect("stored");
+                self.commit(change);
+            }
+            Step::Edit(number) => {
+                let Some(id) = self.some_comment(number) else {
+                    return;
+                };
+                let edit = EditComment {
+                    id,
+                    body: format!("edit {}", self.log.len()),
+                    at: Timestamp(0),
+                    origin: None,
+                };
+                match self.store.edit_comment(edit, |_| Ok(())).await {
+                    Ok(change) => self.commit(change),
+                    Err(Error::Conflict(_)) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            Step::Delete(number) => {
+                let Some(id) = self.some_comment(number) else {
+                    return;
+                };
+                let delete = DeleteComment {
+                    id,
+                    at: Timestamp(0),
+                    origin: None,
+                };
+                match self
+                    .store
+                    .delete_comment(delete, |_| Ok(()))
+                    .await
+                    .expect("stored")
+                {
+                    Deletion::Done(change) => self.commit(change),
+                    Deletion::Before(_) => {}
+                }
+            }
+            Step::Publish(number) => {
+                if !self.unpublished.is_empty() {
+                    let place = number % self.unpublished.len();
+                    self.hub.publish(self.unpublished.remove(place));
+                }
+            }
+            Step::Lose(number) => {
+                if !self.unpublished.is_empty() {
+                    let place = number % self.unpublished.len();
+                    self.unpublished.remove(place);
+                }
+            }
+            Step::Reconcile => self.hub.catch_up_to(&self.post, self.head()),
+            Step::Join { from_start } => self.join(from_start).await,
+            Step::Read(number) => {
+                if !self.followers.is_empty() {
+                    let place = number % self.followers.len();
+                    read_a_little(&mut self.followers[place]).await;
+                }
+            }
+            Step::Leave(number) => {
+                if !self.followers.is_empty() {
+                    let place = number % self.followers.len();
+                    let follower = self.followers.swap_remove(place);
+                    self.check(&follower, None);
+                }
+            }
+        }
+    }
+
+    async fn join(&mut self, from_start: bool) {
+        let known = self.hub.heads().first().map(|(_, head)| *head);
+        let joined_between = if from_start {
+            (Seq(0), Seq(0))
+        } else {
+            (known.unwrap_or(self.head()), self.head())
+        };
+        let visitor = Visitor {
+            client: ClientId::new_unnamed(),
+            user: None,
+        };
+        let after = from_start.then_some(Seq(0));
+        let changes = self
+            .feed
+            .follow(&self.post, &visitor, self.view, after, false)
+            .await
+            .expect("followed");
+        self.followers.push(Follower {
+            changes: Box::pin(changes),
+            joined_between,
+            given: Vec::new(),
+        });
+    }
+
+    /// What was given is what the list has, once and in order, up to `through` where that is said.
+    fn check(&self, follower: &Follower, through: Option<Seq>) {
+        let given: Vec<i64> = follower.given.iter().map(|change| change.seq.0).collect();
+        assert!(
+            given.is_sorted_by(|a, b| a < b),
+            "in order, and each once: {given:?}"
+        );
+        match self.view {
+            View::Added => self.check_additions(follower, &given, through),
+            View::Changed => self.check_changes(follower, through),
+        }
+    }
+
+    fn check_additions(&self, follower: &Follower, given: &[i64], through: Option<Seq>) {
+        let (earliest, latest) = follower.joined_between;
+        let added: Vec<i64> = self
+            .log
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Added && change.seq > earliest)
+            .map(|change| change.seq.0)
+            .collect();
+        // Where the follower stood is known to lie between two places.
+        let first = given.first().copied();
+        let from = first.and_then(|first| added.iter().position(|&seq| seq == first));
+        let skipped = match (first, from) {
+            (None, _) => &added[..],
+            (Some(first), None) => panic!("{first} was not added behind {earliest:?}"),
+            (Some(_), Some(from)) => {
+                assert_eq!(given, &added[from..from + given.len()], "no hole");
+                if through.is_some() {
+                    assert_eq!(added.last(), given.last(), "to the end");
+                }
+                &added[..from]
+            }
+        };
+        if first.is_some() || through.is_some() {
+            assert!(
+                skipped.iter().all(|&seq| seq <= latest.0),
+                "{skipped:?} are missing"
+            );
+        }
+    }
+
+    /// The changes that were given lead to the state that the list leads to.
+    fn check_changes(&self, follower: &Follower, through: Option<Seq>) {
+        let mut known: HashMap<CommentId, Arc<Comment>> = HashMap::new();
+        let from_start = follower.joined_between == (Seq(0), Seq(0));
+        for change in &follower.given {
+            let before = known.insert(change.comment.id, Arc::clone(&change.comment));
+            match change.kind {
+                ChangeKind::Added => assert!(before.is_none(), "added once"),
+                ChangeKind::Edited if from_start => assert!(before.is_some(), "known before"),
+                ChangeKind::Edited | ChangeKind::Deleted => {}
+            }
+        }
+        let Some(through) = through else { return };
+        let latest = follower.joined_between.1;
+        let mut expected: HashMap<CommentId, Arc<Comment>> = HashMap::new();
+        for change in self
+            .log
+            .iter()
+            .filter(|change| change.seq <= through && change.seq > latest)
+        {
+            expected.insert(change.comment.id, Arc::clone(&change.comment));
+        }
+        for (id, comment) in expected {
+            let given = known.get(&id).expect("given");
+            assert_eq!(
+                (&given.body, given.is_deleted),
+                (&comment.body, comment.is_deleted)
+            );
+        }
+    }
+
+    /// Everything lost is found, everybody reads to the end, and everybody goes.
+    async fn finish(mut self) {
+        self.hub.catch_up_to(&self.post, self.head());
+        self.take(Step::Add).await;
+        self.take(Step::Publish(0)).await;
+        while !self.unpublished.is_empty() {
+            self.take(Step::Publish(0)).await;
+        }
+        let end = self.head();
+        for mut follower in std::mem::take(&mut self.followers) {
+            while follower.given.last().is_none_or(|change| change.seq < end) {
+                let next = tokio::time::timeout(PATIENCE, follower.changes.next()).await;
+                let change = next
+                    .expect("the end is reached")
+                    .expect("no end of the stream");
+                follower.given.push(change.expect("no error"));
+            }
+            self.check(&follower, Some(end));
+        }
+        assert_eq!(self.hub.census(), Census::default());
+        self.store.close().await;
+    }
+}
+
+/// Gives the follower some turns; what they bring is theirs.
+async fn read_a_little(follower: &mut Follower) {
+    for _ in 0..20 {
+        tokio::select! {
+            biased;
+            change = follower.changes.next() => {
+                follower.given.push(change.expect("no end").expect("no error"));
+            }
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
+
+fn run(view: View, steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let mut world = World::new(view).await;
+        for step in steps {
+            world.take(step).await;
+        }
+        world.finish().await;
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_interleaving_gives_each_added_comment_once_and_in_order(steps in steps()) {
+        run(View::Added, steps);
+    }
+
+    #[test]
+    fn every_interleaving_of_changes_leads_to_the_state_of_the_store(steps in steps()) {
+        run(View::Changed, steps);
+    }
+}
