@@ -1,0 +1,212 @@
+// Everything that the page asks of the server: the operations, and how they are sent.
+
+import { clientId } from './session.js';
+
+const COMMENT = `
+  fragment Text on Comment {
+    id parentId body createdAt editedAt isDeleted replyCount
+    author { id name avatar }
+  }`;
+
+const PAGE = 'pageInfo { hasNextPage endCursor }';
+
+// Two levels of replies come with a comment, few of each: a page of comments should cost about as
+// much as it shows. Whoever wants more asks for it, a comment at a time.
+const THREAD = `
+  fragment Thread on Comment {
+    ...Text
+    replies(first: 5) {
+      nodes { ...Text replies(first: 3) { nodes { ...Text } ${PAGE} } }
+      ${PAGE}
+    }
+  }
+  ${COMMENT}`;
+
+const POSTS = `
+  query Posts($after: String) {
+    posts(first: 20, after: $after) {
+      nodes { id title createdAt commentCount viewerCount }
+      ${PAGE}
+    }
+  }`;
+
+// The cursor and the comments come from one query: what happens after it, the feed will tell.
+const POST = `
+  query Post($id: ID!) {
+    post(id: $id) {
+      id title url createdAt commentCount cursor
+      comments(first: 10, order: NEWEST_FIRST) { nodes { ...Thread } ${PAGE} }
+    }
+  }
+  ${THREAD}`;
+
+const COMMENTS = `
+  query Comments($postId: ID!, $after: String) {
+    post(id: $postId) {
+      comments(first: 10, after: $after, order: NEWEST_FIRST) { nodes { ...Thread } ${PAGE} }
+    }
+  }
+  ${THREAD}`;
+
+const REPLIES = `
+  query Replies($id: ID!, $after: String) {
+    comment(id: $id) {
+      replies(first: 10, after: $after) { nodes { ...Thread } ${PAGE} }
+    }
+  }
+  ${THREAD}`;
+
+const COUNT = `
+  query Count($id: ID!) {
+    post(id: $id) { commentCount }
+  }`;
+
+const SIGN_IN = `
+  mutation SignIn($input: SignInAsGuestInput!) {
+    signInAsGuest(input: $input) { token user { id name avatar } }
+  }`;
+
+const CREATE = `
+  mutation Create($input: CreateCommentInput!) {
+    createComment(input: $input) { comment { ...Text } }
+  }
+  ${COMMENT}`;
+
+const EDIT = `
+  mutation Edit($input: EditCommentInput!) {
+    editComment(input: $input) { comment { ...Text } }
+  }
+  ${COMMENT}`;
+
+const DELETE = `
+  mutation Delete($input: DeleteCommentInput!) {
+    deleteComment(input: $input) { comment { ...Text } }
+  }
+  ${COMMENT}`;
+
+const SET_TYPING = `
+  mutation SetTyping($input: SetTypingInput!) {
+    setTyping(input: $input) { isTyping }
+  }`;
+
+export const COMMENT_CHANGED = `
+  subscription CommentChanged($postId: ID!, $after: Cursor) {
+    commentChanged(postId: $postId, after: $after) { kind cursor comment { ...Text } }
+  }
+  ${COMMENT}`;
+
+export const VIEWER_COUNT = `
+  subscription ViewerCount($postId: ID!) {
+    viewerCount(postId: $postId)
+  }`;
+
+export const TYPING = `
+  subscription Typing($postId: ID!) {
+    typing(postId: $postId) { isTyping user { id name } }
+  }`;
+
+/** Why an operation failed: `code` is the server's `extensions.code`, or NETWORK. */
+class ApiError extends Error {
+  constructor(message, { code, retryAfterMs } = {}) {
+    super(message);
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The sentence to show. The server's messages are written for people, so most pass as they are. */
+export function explain(error) {
+  switch (error.code) {
+    case 'NETWORK':
+      return 'The server cannot be reached just now.';
+    case 'RATE_LIMITED':
+      return `That was a little too fast. Try again in ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))} s.`;
+    default:
+      return error.message;
+  }
+}
+
+export class Api {
+  #session;
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  async posts(after) {
+    return (await this.#read(POSTS, { after })).posts;
+  }
+
+  async post(id) {
+    return (await this.#read(POST, { id })).post;
+  }
+
+  async comments(postId, after) {
+    return (await this.#read(COMMENTS, { postId, after })).post.comments;
+  }
+
+  async replies(commentId, after) {
+    return (await this.#read(REPLIES, { id: commentId, after })).comment.replies;
+  }
+
+  async commentCount(postId) {
+    return (await this.#read(COUNT, { id: postId })).post.commentCount;
+  }
+
+  async signInAsGuest(name) {
+    return (await this.#send(SIGN_IN, { input: { name } })).signInAsGuest;
+  }
+
+  async createComment(postId, parentId, body) {
+    return (await this.#send(CREATE, { input: { postId, parentId, body } })).createComment.comment;
+  }
+
+  async editComment(id, body) {
+    return (await this.#send(EDIT, { input: { id, body } })).editComment.comment;
+  }
+
+  async deleteComment(id) {
+    return (await this.#send(DELETE, { input: { id } })).deleteComment.comment;
+  }
+
+  async setTyping(postId, isTyping) {
+    await this.#send(SET_TYPING, { input: { postId, isTyping } });
+  }
+
+  /** Reading needs no name, so where a token is refused the same question is asked without it. */
+  async #read(query, variables) {
+    const { token } = this.#session;
+    try {
+      return await this.#send(query, variables);
+    } catch (error) {
+      if (error.code !== 'UNAUTHENTICATED' || !token) throw error;
+      return this.#send(query, variables);
+    }
+  }
+
+  async #send(query, variables) {
+    const { token } = this.#session;
+    const headers = { 'Content-Type': 'application/json', 'X-Client-Id': clientId };
+    if (token) headers.Authorization = `Bearer ${token}`;
+
+    let response, result;
+    try {
+      response = await fetch('/graphql', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ query, variables }),
+      });
+      result = await response.json();
+    } catch {
+      // No answer, or one that is no JSON: a proxy's error page, in place of a server that is away.
+      throw new ApiError(`no answer (status ${response?.status})`, { code: 'NETWORK' });
+    }
+    if (!result.errors) return result.data;
+
+    const [{ message, extensions }] = result.errors;
+    const error = new ApiError(message, extensions);
+    // A token that was refused once will be refused always; unless another has taken its place.
+    if (error.code === 'UNAUTHENTICATED' && token === this.#session.token) this.#session.forget();
+    throw error;
+  }
+}

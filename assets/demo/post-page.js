@@ -1,0 +1,282 @@
+// A post and what is said under it, live: this page is in the post's room while it is open.
+
+import { COMMENT_CHANGED, TYPING, VIEWER_COUNT, explain } from './api.js';
+import { CommentList, newestFirst } from './comment-list.js';
+import { CommentView } from './comment-view.js';
+import { Composer } from './composer.js';
+import { button, h, plural, time } from './dom.js';
+import { Thread } from './thread.js';
+import { TypingSignal, typingText } from './typing.js';
+
+const CONNECTION = {
+  connecting: 'Connecting…',
+  live: 'Live',
+  reconnecting: 'Reconnecting…',
+  closed: 'Disconnected',
+};
+
+export async function openPost(id, context) {
+  const post = await context.api.post(id);
+  return post && new PostPage(post, context);
+}
+
+class PostPage {
+  element;
+  title;
+  typing;
+  #context;
+  #post;
+  #thread;
+  #views = new Map();
+  #list;
+  #composer;
+  #typists = new Map();
+  #closing = new AbortController();
+
+  #heading = h('h2', { id: 'comments', 'data-testid': 'comment-count' });
+  #desk = h('div');
+  #invitation = button('Write a comment…', () => this.#acceptInvitation(), { class: 'invitation' });
+  #reading = h('p', { class: 'reading', 'data-testid': 'reading' });
+  #typingLine = h('p', { class: 'typing', 'data-testid': 'typing', 'aria-live': 'polite' });
+  #connection = h('p', { class: 'connection', 'data-testid': 'connection', role: 'status' });
+  #room = h('div', { class: 'room' }, this.#reading, this.#typingLine, this.#connection);
+  #empty = h('p', { class: 'hint' }, 'Nobody has said anything yet.');
+  #problem = h('p', { class: 'problem', role: 'alert', hidden: true });
+
+  constructor(post, context) {
+    this.#post = post;
+    this.#context = context;
+    this.#thread = new Thread(post.commentCount);
+    this.title = post.title;
+    this.typing = new TypingSignal(async (isTyping) => {
+      if (this.user) await context.api.setTyping(post.id, isTyping);
+    });
+
+    this.#composer = new Composer({
+      label: 'Write a comment…',
+      action: 'Comment',
+      typing: this.typing,
+      submit: (text) => this.create(text),
+    });
+
+    this.#list = new CommentList({
+      order: newestFirst,
+      more: 'Load more comments',
+      load: (after) => context.api.comments(post.id, after),
+      viewOf: (comment) => this.viewOf(comment),
+    });
+    this.#list.addPage(post.comments);
+
+    this.element = h(
+      'div',
+      {},
+      h(
+        'header',
+        { class: 'post' },
+        h('a', { href: '#/', class: 'back' }, 'All posts'),
+        h('h1', { tabindex: -1 }, post.title),
+        h('p', { class: 'meta' }, time(post.createdAt), articleLink(post.url)),
+      ),
+      this.#room,
+      h(
+        'section',
+        { 'aria-labelledby': 'comments' },
+        this.#heading,
+        this.#desk,
+        this.#problem,
+        this.#empty,
+        this.#list.element,
+      ),
+    );
+
+    this.#showCount();
+    this.#showDesk();
+    this.showConnection(context.socket.state);
+    context.session.addEventListener('change', () => this.#readerChanged(), { signal: this.#closing.signal });
+    this.#enterRoom();
+  }
+
+  /** Leaves the room. */
+  close() {
+    this.typing.rested();
+    this.#closing.abort();
+  }
+
+  showConnection(state) {
+    this.#room.dataset.state = state;
+    this.#connection.textContent = CONNECTION[state];
+  }
+
+  // What a comment asks of its page.
+
+  get user() {
+    return this.#context.session.user;
+  }
+
+  signedIn() {
+    return this.#context.signedIn();
+  }
+
+  authorOf(id) {
+    return this.#views.get(id)?.comment.author;
+  }
+
+  loadReplies(id, after) {
+    return this.#context.api.replies(id, after);
+  }
+
+  async create(text, parentId = null) {
+    const comment = await this.#asReader(() =>
+      this.#context.api.createComment(this.#post.id, parentId, text),
+    );
+    this.#apply('ADDED', comment);
+    this.#views.get(comment.id)?.element.focus();
+  }
+
+  async edit(id, text) {
+    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)));
+  }
+
+  async delete(id) {
+    this.#apply('DELETED', await this.#asReader(() => this.#context.api.deleteComment(id)));
+  }
+
+  /** The view of a comment that came with a page, its replies taken in. */
+  viewOf(comment) {
+    const latest = this.#thread.learn(comment);
+    const view = this.#views.get(comment.id) ?? this.#newView(latest);
+    view.update(latest);
+    if (comment.replies) view.replies.addPage(comment.replies);
+    else if (comment.replyCount > 0) view.replies.hasUnloaded();
+    return view;
+  }
+
+  #newView(comment) {
+    const view = new CommentView(comment, this);
+    this.#views.set(comment.id, view);
+    return view;
+  }
+
+  /** Does what needs a name. One that has expired shows only now, so it may be asked for once more. */
+  async #asReader(action) {
+    await this.signedIn();
+    try {
+      return await action();
+    } catch (error) {
+      if (error.code !== 'UNAUTHENTICATED') throw error;
+      await this.signedIn();
+      return action();
+    }
+  }
+
+  #enterRoom() {
+    const { socket, reload } = this.#context;
+    const postId = this.#post.id;
+    let after = this.#post.cursor;
+    const join = (request, next, error = (errors) => this.#showProblem(errors[0])) => {
+      const leave = socket.subscribe(request, { next, error });
+      this.#closing.signal.addEventListener('abort', leave);
+    };
+
+    join(
+      () => ({ query: COMMENT_CHANGED, variables: { postId, after } }),
+      ({ commentChanged: { kind, comment, cursor } }) => {
+        after = cursor;
+        this.#receive(kind, comment);
+      },
+      // A cursor that the server no longer understands: what was missed is in a fresh page.
+      ([error]) => (error.extensions?.code === 'BAD_USER_INPUT' ? reload() : this.#showProblem(error)),
+    );
+    join(
+      () => ({ query: VIEWER_COUNT, variables: { postId } }),
+      ({ viewerCount }) => {
+        this.#reading.textContent = `${viewerCount.toLocaleString('en')} reading`;
+      },
+    );
+    join(
+      () => {
+        // A new stream says first who is typing already; whom the last one named may have stopped since.
+        this.#typists.clear();
+        this.#showTyping();
+        return { query: TYPING, variables: { postId } };
+      },
+      ({ typing: { user, isTyping } }) => {
+        if (isTyping) this.#typists.set(user.id, user.name);
+        else this.#typists.delete(user.id);
+        this.#showTyping();
+      },
+    );
+  }
+
+  #receive(kind, comment) {
+    const isNews = !this.#views.has(comment.id);
+    // A change to a comment that we never saw: it may be in the count already, and it may not.
+    if (kind !== 'ADDED' && !this.#thread.has(comment.id)) this.#recount();
+    this.#apply(kind, comment);
+    if (kind === 'ADDED' && isNews) {
+      this.#views.get(comment.id)?.highlight();
+      this.#context.announce(`New comment by ${comment.author.name}`);
+    }
+  }
+
+  /** Shows a change, a reader's own or another's. Seeing the same change twice does no harm. */
+  #apply(kind, comment) {
+    const latest = this.#thread.learn(comment, { isAddition: kind === 'ADDED' });
+    this.#showCount();
+    const known = this.#views.get(comment.id);
+    if (known) return known.update(latest);
+
+    // A reply to a comment that is not loaded comes along when that one is.
+    const list = comment.parentId ? this.#views.get(comment.parentId)?.replies : this.#list;
+    if (list && (kind === 'ADDED' || list.reachesTo(comment))) list.add(this.#newView(latest));
+  }
+
+  async #recount() {
+    try {
+      this.#thread.count = await this.#context.api.commentCount(this.#post.id);
+      this.#showCount();
+    } catch {
+      // A count that is one off until the next reading is not worth a message.
+    }
+  }
+
+  #showCount() {
+    const { count } = this.#thread;
+    this.#heading.textContent = count ? plural(count, 'comment') : 'Comments';
+    this.#empty.hidden = this.#views.size > 0;
+  }
+
+  #showTyping() {
+    this.#typingLine.textContent = typingText([...this.#typists.values()]);
+  }
+
+  #showProblem(error) {
+    this.#problem.textContent = explain(error);
+    this.#problem.hidden = false;
+  }
+
+  #readerChanged() {
+    for (const view of this.#views.values()) view.updateActions();
+    this.#showDesk();
+  }
+
+  /** The composer for who has a name, and for who has none the way to one. A text once begun stays. */
+  #showDesk() {
+    const shown = this.user || !this.#composer.isEmpty ? this.#composer.element : this.#invitation;
+    // Putting an element where it is already would take the focus from it.
+    if (this.#desk.firstChild !== shown) this.#desk.replaceChildren(shown);
+  }
+
+  async #acceptInvitation() {
+    try {
+      await this.signedIn();
+      this.#composer.focus();
+    } catch {
+      // The name prompt was closed.
+    }
+  }
+}
+
+function articleLink(url) {
+  return /^https?:/.test(url) ? h('a', { href: url }, 'Read the post') : null;
+}

@@ -1,0 +1,112 @@
+// GraphiQL, with the files that it takes from a CDN answered out of the same npm packages, byte for
+// byte: so the hashes in the page are checked by the browser, as they will be by everybody's.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { startServer } from '../support/server.mjs';
+import { launch } from './chromium.mjs';
+
+const require = createRequire(import.meta.url);
+const TYPES = { '.js': 'text/javascript', '.css': 'text/css' };
+
+let browser, server;
+before(async () => ([browser, server] = await Promise.all([launch(), startServer()])));
+after(() => Promise.all([browser.close(), server.stop()]));
+
+async function serveFromPackages(route) {
+  const url = new URL(route.request().url());
+  const [, name, version, path] = url.pathname.match(/^\/npm\/([a-z-]+)@(\d+\.\d+\.\d+)\/(.+)$/) ?? [];
+  assert.ok(name, `${url} names a file of an exact version`);
+  const manifest = require.resolve(`${name}/package.json`);
+  assert.equal(version, require(manifest).version, `the installed ${name} is the pinned one`);
+  await route.fulfill({
+    body: await readFile(new URL(path, `file://${manifest}`)),
+    contentType: TYPES[extname(path)],
+    headers: { 'Access-Control-Allow-Origin': '*' },
+  });
+}
+
+async function openGraphiql() {
+  const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+  page.setDefaultTimeout(20_000);
+  await page.route(/^https:/, serveFromPackages);
+  await page.goto(`${server.url}/graphiql`);
+  await page.getByRole('button', { name: 'Execute query' }).waitFor();
+  return page;
+}
+
+/** Typing would meet the editor's completions: the text is put in as a paste would. */
+const put = (page, editor, text) =>
+  page.locator(`${editor} .CodeMirror`).evaluate((element, text) => element.CodeMirror.setValue(text), text);
+
+/** Puts an operation in. GraphiQL names the tab after it once it knows which operation it would run. */
+async function write(page, operation) {
+  const [, name] = operation.match(/^\w+ (\w+)/);
+  await put(page, '.graphiql-query-editor', operation);
+  await page.getByRole('tab', { name, exact: true }).waitFor();
+}
+
+const run = (page) => page.getByRole('button', { name: 'Execute query' }).click();
+const result = (page, text) => page.getByRole('region', { name: 'Result Window' }).getByText(text);
+
+test('everything that the page takes from elsewhere is pinned by a hash', async () => {
+  const page = await openGraphiql();
+  const taken = await page.evaluate(() =>
+    [...document.querySelectorAll('script[src], link[rel=stylesheet]')].map((element) => ({
+      url: element.src ?? element.href,
+      integrity: element.integrity,
+    })),
+  );
+  assert.equal(taken.length, 4);
+  for (const { url, integrity } of taken) assert.match(integrity, /^sha384-/, url);
+});
+
+test('the query that it starts with runs', async () => {
+  const title = 'A post to be found';
+  await server.createPost(title);
+  const page = await openGraphiql();
+  await run(page);
+  await result(page, title).waitFor();
+});
+
+test('a header goes with a query, and with a subscription as the payload of connection_init', async () => {
+  const page = await openGraphiql();
+  const postId = await server.createPost();
+  const token = server.token({ sub: 'ada', name: 'Ada' });
+  await page.getByRole('button', { name: 'Headers' }).click();
+  const headers = '[aria-label=Headers] .graphiql-editor:not(.hidden)';
+  await put(page, headers, JSON.stringify({ Authorization: `Bearer ${token}` }));
+
+  await write(page, 'query Me { me { name } }');
+  await run(page);
+  await result(page, '"Ada"').waitFor();
+
+  await write(page, `subscription Readers { viewerCount(postId: "${postId}") }`);
+  const init = page.waitForEvent('websocket').then((socket) => socket.waitForEvent('framesent'));
+  await run(page);
+  await result(page, 'viewerCount').waitFor();
+  assert.deepEqual(JSON.parse((await init).payload), {
+    type: 'connection_init',
+    payload: { Authorization: `Bearer ${token}` },
+  });
+});
+
+test('a subscription shows what happens', async () => {
+  const page = await openGraphiql();
+  const postId = await server.createPost();
+  const { post } = await server.ask(`query ($id: ID!) { post(id: $id) { cursor } }`, { id: postId });
+  await write(
+    page,
+    `subscription Changes { commentChanged(postId: "${postId}", after: "${post.cursor}") { comment { body } } }`,
+  );
+  await run(page);
+  const bob = { token: server.token({ sub: 'bob', name: 'Bob' }) };
+  await server.createComment({ postId, body: 'Seen in GraphiQL.' }, bob);
+  await result(page, 'Seen in GraphiQL.').waitFor();
+  await server.createComment({ postId, body: 'And again.' }, bob);
+  await result(page, 'And again.').waitFor();
+});

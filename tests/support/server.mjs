@@ -1,0 +1,142 @@
+// Starts the real server for a test, and speaks to it as a host site and its readers would.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+import { within } from './within.mjs';
+
+const STARTS_WITHIN = 20_000;
+/** Longer than the server gives its open requests to end. */
+const STOPS_WITHIN = 15_000;
+
+/**
+ * A running server. The tests are its host site: they hold the secret that its tokens are signed with.
+ *
+ * `databaseUrl` makes it serve that database, which outlives it; without one it is a demo, whose
+ * database goes with it. `port` 0 takes a free one. `secret` is for a server that another succeeds.
+ */
+export async function startServer({ port = 0, databaseUrl, secret = randomBytes(32).toString('hex') } = {}) {
+  const binary = process.env.CAUSERIE_BIN;
+  assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is to be tested');
+
+  const database = databaseUrl ? ['--database-url', databaseUrl] : ['--demo'];
+  const child = spawn(binary, ['serve', ...database, '--listen', `127.0.0.1:${port}`], {
+    // One user of a test does in a second what people do in an hour.
+    env: { ...process.env, JWT_SECRET: secret, RATE_LIMITS: 'off' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk) => (log += chunk));
+  const exited = once(child, 'exit');
+
+  const announced = once(createInterface(child.stdout), 'line').then(([line]) => line);
+  const died = exited.then(([code, signal]) => {
+    throw new Error(`the server ended (${signal ?? code}) before it listened:\n${log}`);
+  });
+  died.catch(() => {}); // Once it has listened, ending is no failure.
+  const line = await within(STARTS_WITHIN, Promise.race([announced, died]), 'the server listens');
+  const [, url] = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/) ?? [];
+  assert.ok(url, `the server should say where it listens, and said: ${line}`);
+  return new Server(child, exited, url, secret, () => log);
+}
+
+class Server {
+  #child;
+  #exited;
+  #secret;
+  #log;
+
+  constructor(child, exited, url, secret, log) {
+    this.#child = child;
+    this.#exited = exited;
+    this.#secret = secret;
+    this.#log = log;
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    this.socketUrl = `${url.replace(/^http/, 'ws')}/graphql`;
+  }
+
+  /** Ends the server as an operator does; it must go of its own accord and in good order. */
+  async stop() {
+    this.#child.kill('SIGTERM');
+    try {
+      const [code] = await within(STOPS_WITHIN, this.#exited, 'the server ends after SIGTERM');
+      assert.equal(code, 0, `the server should exit with 0, and logged:\n${this.#log()}`);
+    } finally {
+      this.#child.kill('SIGKILL');
+    }
+  }
+
+  /** A token as the host site issues it. `claims` replace the ordinary ones; `exp` is in seconds. */
+  token(claims, secret = this.#secret) {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const exp = Math.floor(Date.now() / 1000) + 3600;
+    const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ role: 'reader', exp, ...claims })}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  }
+
+  /** One operation over HTTP: the status, and the response as it came. */
+  async send(query, variables, { token, clientId } = {}) {
+    const headers = { 'Content-Type': 'application/json', Accept: 'application/json' };
+    if (token) headers.Authorization = `Bearer ${token}`;
+    if (clientId) headers['X-Client-Id'] = clientId;
+    const body = JSON.stringify({ query, variables });
+    const response = await fetch(`${this.url}/graphql`, { method: 'POST', headers, body });
+    return { status: response.status, ...(await response.json()) };
+  }
+
+  /** One operation over HTTP that must succeed: its data. */
+  async ask(query, variables, identity) {
+    const { data, errors } = await this.send(query, variables, identity);
+    assert.equal(errors, undefined, JSON.stringify(errors));
+    return data;
+  }
+
+  /** A new post, for a test to have to itself. Returns its id. */
+  async createPost(title = 'A post') {
+    const id = `post-${randomUUID()}`;
+    await this.ask(
+      `mutation ($input: CreatePostInput!) { createPost(input: $input) { post { id } } }`,
+      { input: { id, title } },
+      { token: this.token({ sub: 'the-author', name: 'The author', role: 'author' }) },
+    );
+    return id;
+  }
+
+  /** Returns the new comment's id. */
+  async createComment(input, identity) {
+    const data = await this.ask(
+      `mutation ($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }`,
+      { input },
+      identity,
+    );
+    return data.createComment.comment.id;
+  }
+
+  async editComment(input, identity) {
+    await this.ask(
+      `mutation ($input: EditCommentInput!) { editComment(input: $input) { comment { id } } }`,
+      { input },
+      identity,
+    );
+  }
+
+  async deleteComment(id, identity) {
+    await this.ask(
+      `mutation ($input: DeleteCommentInput!) { deleteComment(input: $input) { comment { id } } }`,
+      { input: { id } },
+      identity,
+    );
+  }
+
+  async setTyping(postId, isTyping, identity) {
+    await this.ask(
+      `mutation ($input: SetTypingInput!) { setTyping(input: $input) { isTyping } }`,
+      { input: { postId, isTyping } },
+      identity,
+    );
+  }
+}
