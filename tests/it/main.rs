@@ -6,6 +6,9 @@
 )]
 
 mod feed;
+mod imports;
 mod interleavings;
+mod queries;
 mod rooms;
+mod schema;
 mod support;

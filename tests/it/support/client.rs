@@ -80,17 +80,26 @@ impl Client {
 
     /// Writes a comment on `hello` and returns its id.
     pub(crate) async fn comment(&self, body: &str) -> String {
-        let input = json!({"input": {"postId": "hello", "body": body}});
-        let data = self
+        let comment = self.create_comment(json!({"body": body})).await;
+        comment["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Writes a comment with this input, on `hello` where it names no post, and returns all that
+    /// the server knows of it.
+    pub(crate) async fn create_comment(&self, mut input: Value) -> Value {
+        if input.get("postId").is_none() {
+            input["postId"] = json!("hello");
+        }
+        let mut data = self
             .send(
-                "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }",
-                input,
+                "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment {
+                    id postId parentId author { id name avatar } body createdAt editedAt isDeleted
+                    cursor replyCount
+                } } }",
+                json!({"input": input}),
             )
             .await;
-        let id = data["createComment"]["comment"]["id"]
-            .as_str()
-            .expect("an id");
-        id.to_owned()
+        data["createComment"]["comment"].take()
     }
 
     async fn finish(&self, mut request: reqwest::RequestBuilder) -> Reply {

@@ -2,11 +2,13 @@
 //! that know nothing of its code.
 
 mod client;
+mod process;
 mod server;
 mod socket;
 
 pub(crate) use self::{
     client::{Client, Reply},
+    process::{Process, causerie},
     server::{SECRET, TestServer, settings, token, token_for, until},
     socket::{Frame, Socket},
 };

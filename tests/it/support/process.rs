@@ -1,0 +1,134 @@
+//! The real command as a process of its own, for what a server inside the test cannot show: what
+//! it prints, how it ends, and what is left when it is killed.
+
+use std::{net::SocketAddr, path::Path, process::ExitStatus, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    task::JoinHandle,
+};
+
+use super::{Client, SECRET, Socket, token};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The command with these arguments, in an empty environment: the developer's own settings are
+/// none of the test's.
+pub(crate) fn causerie(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_causerie"));
+    command.env_clear().args(arguments).kill_on_drop(true);
+    command
+}
+
+/// The arguments of a server on a free port and the database `test.db` in this folder.
+pub(crate) fn serve(folder: &Path) -> Vec<String> {
+    let database = folder.join("test.db");
+    vec![
+        "serve".to_owned(),
+        "--listen=127.0.0.1:0".to_owned(),
+        format!("--jwt-secret={SECRET}"),
+        format!("--database-url=sqlite://{}?mode=rwc", database.display()),
+    ]
+}
+
+/// A server as a process. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: JoinHandle<String>,
+    address: SocketAddr,
+}
+
+/// What a process left behind when it ended by itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// What it printed after its first line.
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    /// A server of this folder with these settings besides.
+    pub(crate) async fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = causerie(&[]);
+        command.args(serve(folder)).args(arguments);
+        Self::spawn(&mut command).await
+    }
+
+    /// Waits until the server says where it listens: the first line on its standard output.
+    pub(crate) async fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .kill_on_drop(true)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut errors = child.stderr.take().expect("a pipe");
+        // Read all the time: a full pipe would stop the server.
+        let stderr = tokio::spawn(async move {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).await.expect("a text");
+            text
+        });
+        let first = tokio::time::timeout(PATIENCE, stdout.next_line()).await;
+        let Some(line) = first.expect("a line in time").expect("a text") else {
+            panic!(
+                "the server did not start: {}",
+                stderr.await.expect("a text")
+            );
+        };
+        let address = line
+            .strip_prefix("listening on http://")
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("not where it listens: {line:?}"));
+        Self {
+            child,
+            stdout,
+            stderr,
+            address,
+        }
+    }
+
+    /// An anonymous client over HTTP.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(format!("http://{}/graphql", self.address))
+    }
+
+    /// A client over HTTP of this role, whose user has the role's name.
+    pub(crate) fn user(&self, role: causerie::model::Role) -> Client {
+        let name = format!("{role:?}");
+        self.client().with_token(&token(&name, &name, role))
+    }
+
+    /// An acknowledged socket of an anonymous client.
+    pub(crate) async fn socket(&self) -> Socket {
+        let mut socket = Socket::connect(self.address).await;
+        socket.init(serde_json::json!({})).await;
+        socket
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("a process that runs");
+        let kill = format!("kill -{name} {id}");
+        let sent = Command::new("sh").args(["-c", &kill]).status().await;
+        assert!(sent.expect("a shell").success());
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let mut stdout = Vec::new();
+        while let Some(line) = self.stdout.next_line().await.expect("a text") {
+            stdout.push(line);
+        }
+        Ended {
+            status: status.expect("an end in time").expect("a status"),
+            stdout,
+            stderr: self.stderr.await.expect("a text"),
+        }
+    }
+}
