@@ -169,17 +169,17 @@ impl Mutation {
         context.data_unchecked::<Arc<Limits>>().typing(&user.id)?;
         let post = input::post_id(&input.post_id)?;
         let hub = context.data_unchecked::<Hub>();
+        // Where somebody is in the room the post is known to exist.
+        let is_known = hub.viewers(&post) > 0
+            || context
+                .data_unchecked::<Store>()
+                .seq(&post)
+                .await?
+                .is_some();
+        if !is_known {
+            return Err(Error::NotFound(Kind::Post).into());
+        }
         if input.is_typing {
-            // Where somebody is in the room the post is known to exist.
-            let is_known = hub.viewers(&post) > 0
-                || context
-                    .data_unchecked::<Store>()
-                    .seq(&post)
-                    .await?
-                    .is_some();
-            if !is_known {
-                return Err(Error::NotFound(Kind::Post).into());
-            }
             hub.start_typing(&post, user, caller.client.as_ref());
         } else {
             hub.stop_typing(&post, user, caller.client.as_ref());
