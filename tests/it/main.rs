@@ -8,6 +8,7 @@
 mod feed;
 mod imports;
 mod interleavings;
+mod mutations;
 mod queries;
 mod rooms;
 mod schema;

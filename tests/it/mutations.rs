@@ -1,0 +1,589 @@
+//! Changing: who may do what, what may be written, and what others see of it.
+
+use std::time::Duration;
+
+use causerie::{
+    auth::{Authenticator, Identity},
+    config::Secret,
+    model::{Role, Timestamp, User, UserId},
+};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Client, SECRET, TestServer, token, until};
+
+const EDIT: &str = "mutation($id: ID!, $body: String! = \"better\") {
+    editComment(input: { id: $id, body: $body }) { comment { ...C } }
+} fragment C on Comment { id body isDeleted editedAt replyCount cursor author { id name avatar } }";
+const DELETE: &str = "mutation($id: ID!) {
+    deleteComment(input: { id: $id }) { comment { ...C } }
+} fragment C on Comment { id body isDeleted editedAt replyCount cursor author { id name avatar } }";
+const SET_TYPING: &str = "mutation($post: ID!, $on: Boolean! = true) {
+    setTyping(input: { postId: $post, isTyping: $on }) { isTyping }
+}";
+const SIGN_IN: &str = "mutation($name: String!) {
+    signInAsGuest(input: { name: $name }) { token expiresAt user { id name avatar } }
+}";
+const CHANGED: &str = "subscription($after: Cursor) {
+    commentChanged(postId: \"hello\", after: $after) { kind cursor comment { ...C } }
+} fragment C on Comment { id body isDeleted editedAt replyCount cursor author { id name avatar } }";
+
+fn code(error: &Value) -> Value {
+    error["extensions"]["code"].clone()
+}
+
+/// Where the feed of `hello` stands: the same before and after where nothing was changed.
+async fn place(server: &TestServer) -> Value {
+    let query = "{ post(id: \"hello\") { cursor } posts { nodes { id } } }";
+    server.client().send(query, json!({})).await
+}
+
+async fn guest(server: &TestServer) -> Client {
+    let data = server
+        .client()
+        .send(SIGN_IN, json!({"name": "Guest"}))
+        .await;
+    let token = data["signInAsGuest"]["token"].as_str().expect("a token");
+    server.client().with_token(token)
+}
+
+#[tokio::test]
+async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
+    let server = TestServer::start().await;
+    let signed_in = |name: &str, role| server.client().with_token(&token(name, name, role));
+    let owner = server.reader("owner");
+    let actors = [
+        ("nobody", server.client()),
+        ("guest", guest(&server).await),
+        ("stranger", server.reader("stranger")),
+        ("owner", owner.clone()),
+        ("author", signed_in("an-author", Role::Author)),
+        ("moderator", signed_in("a-moderator", Role::Moderator)),
+    ];
+    let create_post =
+        "mutation($fresh: ID!) { createPost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
+    let comment =
+        "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
+    let typing =
+        "mutation { setTyping(input: { postId: \"hello\", isTyping: false }) { isTyping } }";
+    let sign_in = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
+    let (ok, no, who) = ("ok", "FORBIDDEN", "UNAUTHENTICATED");
+    for (mutation, expected) in [
+        //            nobody guest stranger owner author moderator
+        (sign_in, [ok, ok, ok, ok, ok, ok]),
+        (create_post, [who, no, no, no, ok, ok]),
+        (comment, [who, ok, ok, ok, ok, ok]),
+        (EDIT, [who, no, no, ok, no, ok]),
+        (DELETE, [who, no, no, ok, no, ok]),
+        (typing, [who, ok, ok, ok, ok, ok]),
+    ] {
+        for ((name, actor), expected) in actors.iter().zip(expected) {
+            let id = owner.comment("theirs").await;
+            let before = place(&server).await;
+            let fresh = uuid::Uuid::new_v4().to_string();
+            let reply = actor
+                .try_send(mutation, json!({"id": id, "fresh": fresh}))
+                .await;
+            let told = match reply.body.get("errors") {
+                None => json!("ok"),
+                Some(_) => code(&reply.error()),
+            };
+            assert_eq!(told, json!(expected), "{name}: {mutation} {:?}", reply.body);
+            if expected != ok {
+                assert_eq!(place(&server).await, before, "{name}: {mutation}");
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_guests_says_so() {
+    let server = TestServer::start_with(&["--allow-guests=false"]).await;
+    let error = server
+        .client()
+        .refused(SIGN_IN, json!({"name": "Ada"}))
+        .await;
+    assert_eq!(code(&error), json!("FORBIDDEN"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_guests_token_is_that_of_a_reader_of_the_name_that_they_chose() {
+    let server = TestServer::start_with(&["--guest-token-lifetime=2h"]).await;
+    let before = Timestamp::now().plus(Duration::from_secs(2 * 3600));
+    let mut data = server
+        .client()
+        .send(SIGN_IN, json!({"name": " Ada "}))
+        .await;
+    let payload = data["signInAsGuest"].take();
+    assert_eq!(payload["user"]["name"], json!("Ada"));
+    assert_eq!(payload["user"]["avatar"], json!(null));
+    let id = payload["user"]["id"].as_str().expect("an id");
+    assert!(id.starts_with("guest:"), "{id}");
+    let identity = Authenticator::with_secret(&Secret::new(SECRET))
+        .authenticate(
+            payload["token"].as_str().expect("a token"),
+            Timestamp::now(),
+        )
+        .expect("a good token");
+    assert_eq!(
+        (identity.user.id.as_str(), identity.role),
+        (id, Role::Reader)
+    );
+    assert_eq!(identity.expires_at.unix_seconds(), before.unix_seconds());
+    let again = server.client().send(SIGN_IN, json!({"name": "Ada"})).await;
+    assert_ne!(
+        again["signInAsGuest"]["user"]["id"], payload["user"]["id"],
+        "two guests of one name"
+    );
+    server.stop().await;
+}
+
+/// One rule for an input field.
+struct Rule {
+    field: &'static str,
+    /// Takes the value as `$value`, or `$id` where it is an ID, and answers with it as `value`.
+    mutation: String,
+    good: Vec<String>,
+    bad: Vec<String>,
+}
+
+impl Rule {
+    /// The request with this value; an operation may declare only the variables that it uses.
+    fn request(&self, value: &str, edited: &str) -> (String, Value) {
+        let fresh = uuid::Uuid::new_v4().to_string();
+        let (mut declared, mut variables) = (String::new(), json!({}));
+        for (name, of, value) in [
+            ("value", "String!", value),
+            ("id", "ID!", value),
+            ("fresh", "ID!", &fresh),
+            ("edited", "ID!", edited),
+        ] {
+            if self.mutation.contains(&format!("${name}")) {
+                declared += &format!("${name}: {of} ");
+                variables[name] = json!(value);
+            }
+        }
+        (
+            format!("mutation({declared}) {{ {} }}", self.mutation),
+            variables,
+        )
+    }
+}
+
+/// Texts at the edge of "1 to `longest` characters after trimming", and over it.
+fn lengths(field: &'static str, mutation: &str, longest: usize) -> Rule {
+    let mut rule = Rule {
+        field,
+        mutation: mutation.to_owned(),
+        good: texts(&[
+            "x",
+            " \t\r\n x \u{3000}",
+            "a\nb",
+            "<script>",
+            "'; DROP TABLE comment; --",
+        ]),
+        bad: texts(&["", " ", "\t\r\n\u{a0}\u{3000}", "\u{0}", "a\u{0}b"]),
+    };
+    for character in ["x", "é", "\u{1F600}"] {
+        rule.good.push(character.repeat(longest));
+        rule.good.push(format!("  {}\n", character.repeat(longest)));
+        rule.bad.push(character.repeat(longest + 1));
+    }
+    rule
+}
+
+#[tokio::test]
+async fn every_input_is_held_to_its_rule_at_the_edge_and_over_it() {
+    let server = TestServer::start().await;
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let edited = moderator.comment("to be edited").await;
+    let create = |id: &str, title: &str, url: &str, taken: &str| {
+        format!(
+            "createPost(input: {{ id: {id}, title: {title}, url: {url} }}) {{
+                post {{ value: {taken} }}
+            }}"
+        )
+    };
+    let sign_in = "signInAsGuest(input: { name: $value }) { user { value: name } }";
+    let comment =
+        "createComment(input: { postId: \"hello\", body: $value }) { comment { value: body } }";
+    let edit = "editComment(input: { id: $edited, body: $value }) { comment { value: body } }";
+    let rules = [
+        lengths("name", sign_in, 80),
+        lengths("body", comment, 10_000),
+        lengths("body", edit, 10_000),
+        lengths("title", &create("$fresh", "$value", "null", "title"), 300),
+        Rule {
+            field: "url",
+            mutation: create("$fresh", "\"T\"", "$value", "url"),
+            good: texts(&[
+                "http://a",
+                "https://example.org/a?b=c&d=%20#e",
+                "https://[::1]:8080/",
+            ]),
+            bad: texts(&[
+                "",
+                "a",
+                "//a",
+                "/a",
+                "ftp://a",
+                "javascript:alert(1)",
+                "data:text/html,x",
+                "https://",
+                "https:/a",
+                "https://a b",
+                "https://a\u{0}",
+                "https://a\nb",
+            ]),
+        },
+        Rule {
+            field: "id",
+            mutation: create("$id", "\"T\"", "null", "id"),
+            good: texts(&["x", "AZaz09._~:/-", "-", &"x".repeat(128)]),
+            bad: texts(&[
+                "",
+                " ",
+                " a",
+                "a b",
+                "é",
+                "a?b",
+                "a#b",
+                "a%20b",
+                "a\u{0}",
+                "a,b",
+                "<",
+                &"x".repeat(129),
+            ]),
+        },
+    ];
+    for rule in &rules {
+        for value in &rule.good {
+            let (mutation, variables) = rule.request(value, &edited);
+            let answer = moderator.send(&mutation, variables).await.to_string();
+            let taken = json!({"value": value.trim()}).to_string();
+            assert!(answer.contains(&taken), "{mutation} {value:?}: {answer}");
+        }
+        let before = place(&server).await;
+        for value in &rule.bad {
+            let (mutation, variables) = rule.request(value, &edited);
+            let error = moderator.refused(&mutation, variables).await;
+            let extensions = json!({"code": "BAD_USER_INPUT", "field": rule.field});
+            assert_eq!(error["extensions"], extensions, "{mutation} {value:?}");
+        }
+        assert_eq!(
+            place(&server).await,
+            before,
+            "{}: a refusal changes nothing",
+            rule.field
+        );
+    }
+    server.stop().await;
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_parent_must_be_a_comment_of_the_same_post() {
+    let server = TestServer::start().await;
+    let author = server.client().with_token(&token("a", "A", Role::Author));
+    author
+        .send(
+            "mutation { createPost(input: { id: \"other\", title: \"T\" }) { post { id } } }",
+            json!({}),
+        )
+        .await;
+    let foreign = author
+        .create_comment(json!({"postId": "other", "body": "b"}))
+        .await;
+    let before = place(&server).await;
+    for parent in [
+        foreign["id"].clone(),
+        json!("0198c0de-0000-7000-8000-000000000000"),
+        json!("hello"),
+        json!(""),
+        json!(7),
+    ] {
+        let mutation = "mutation($parent: ID) { createComment(input: { postId: \"hello\", body: \"b\", parentId: $parent }) { comment { id } } }";
+        let error = author.refused(mutation, json!({"parent": parent})).await;
+        let extensions = json!({"code": "BAD_USER_INPUT", "field": "parentId"});
+        assert_eq!(error["extensions"], extensions, "{parent}");
+    }
+    assert_eq!(
+        place(&server).await,
+        before,
+        "a reply that was refused took no place"
+    );
+    let parent = author
+        .create_comment(json!({"body": "b", "parentId": null}))
+        .await;
+    assert_eq!(parent["parentId"], json!(null));
+    // A tombstone keeps the place of its replies, and may be given more.
+    author.send(DELETE, json!({"id": parent["id"]})).await;
+    let reply = author
+        .create_comment(json!({"body": "b", "parentId": parent["id"]}))
+        .await;
+    let nested = author
+        .create_comment(json!({"body": "b", "parentId": reply["id"]}))
+        .await;
+    assert_eq!(
+        (&reply["parentId"], &nested["parentId"]),
+        (&parent["id"], &reply["id"])
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found() {
+    let server = TestServer::start_with(&["--rate-limits=off"]).await;
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let create = "mutation($post: ID!) { createComment(input: { postId: $post, body: \"b\" }) { comment { id } } }";
+    for id in [
+        "unknown",
+        "",
+        "a b",
+        "é",
+        "\u{0}",
+        "0198c0de-0000-7000-8000-000000000000",
+    ] {
+        for (mutation, variables) in [
+            (create, json!({"post": id})),
+            (SET_TYPING, json!({"post": id, "on": true})),
+            (SET_TYPING, json!({"post": id, "on": false})),
+            (EDIT, json!({"id": id})),
+            (DELETE, json!({"id": id})),
+        ] {
+            let error = moderator.refused(mutation, variables).await;
+            assert_eq!(
+                error["extensions"],
+                json!({"code": "NOT_FOUND"}),
+                "{id:?} {mutation}"
+            );
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_posts_id_is_taken_once() {
+    let server = TestServer::start().await;
+    let author = server.client().with_token(&token("a", "A", Role::Author));
+    let create =
+        "mutation { createPost(input: { id: \"hello\", title: \"Another\" }) { post { id } } }";
+    let error = author.refused(create, json!({})).await;
+    assert_eq!(error["extensions"], json!({"code": "CONFLICT"}));
+    let data = author
+        .send("{ post(id: \"hello\") { title } }", json!({}))
+        .await;
+    assert_eq!(data, json!({"post": {"title": "Hello"}}));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_author_may_edit_within_the_window_and_delete_at_any_time_and_a_moderator_both() {
+    let server = TestServer::start_with(&["--edit-window=1ms"]).await;
+    let ada = server.reader("ada");
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let id = ada.comment("mine").await;
+    let written = Timestamp::now();
+    until("the window is over", || {
+        Timestamp::now().since(written) > Duration::from_millis(1)
+    })
+    .await;
+    let error = ada.refused(EDIT, json!({"id": id})).await;
+    assert_eq!(code(&error), json!("FORBIDDEN"));
+    let data = moderator.send(EDIT, json!({"id": id})).await;
+    let comment = &data["editComment"]["comment"];
+    assert_eq!(
+        (&comment["body"], &comment["author"]["id"]),
+        (&json!("better"), &json!("ada"))
+    );
+    let data = ada.send(DELETE, json!({"id": id})).await;
+    assert_eq!(data["deleteComment"]["comment"]["isDeleted"], json!(true));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_tombstone_cannot_be_edited_and_deleting_it_again_changes_nothing() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let id = ada.comment("mine").await;
+    let deleted = ada.send(DELETE, json!({"id": id})).await;
+    let before = place(&server).await;
+    let mut socket = server.socket().await;
+    let after = &before["post"]["cursor"];
+    socket
+        .subscribe("c", CHANGED, json!({"after": after}))
+        .await;
+    assert!(socket.settle().await.is_empty());
+    for user in [&ada, &moderator] {
+        let error = user.refused(EDIT, json!({"id": id})).await;
+        assert_eq!(error["extensions"], json!({"code": "CONFLICT"}));
+        assert_eq!(user.send(DELETE, json!({"id": id})).await, deleted);
+    }
+    assert_eq!(
+        code(
+            &server
+                .reader("eve")
+                .refused(DELETE, json!({"id": id}))
+                .await
+        ),
+        json!("FORBIDDEN")
+    );
+    assert_eq!(place(&server).await, before);
+    assert!(
+        socket.settle().await.is_empty(),
+        "nothing was changed, so there is nothing to tell"
+    );
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_edit_and_a_deletion_reach_the_readers_with_the_state_that_they_led_to() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let mut socket = server.socket().await;
+    // Without `after` a comment that is written while the stream starts may be before its start.
+    let start = place(&server).await["post"]["cursor"].take();
+    socket
+        .subscribe("c", CHANGED, json!({"after": start}))
+        .await;
+
+    let id = ada.comment("first").await;
+    let added = socket.data("c").await["commentChanged"].take();
+    assert_eq!(
+        (&added["kind"], &added["comment"]["body"]),
+        (&json!("ADDED"), &json!("first"))
+    );
+    let mut answer = ada.send(EDIT, json!({"id": id})).await;
+    let edited = socket.data("c").await["commentChanged"].take();
+    assert_eq!(
+        (&edited["kind"], &edited["comment"]["body"]),
+        (&json!("EDITED"), &json!("better"))
+    );
+    assert_eq!(edited["comment"], answer["editComment"]["comment"].take());
+    let mut answer = moderator.send(DELETE, json!({"id": id})).await;
+    let deleted = socket.data("c").await["commentChanged"].take();
+    assert_eq!(
+        (&deleted["kind"], &deleted["comment"]["body"]),
+        (&json!("DELETED"), &json!(""))
+    );
+    assert_eq!(
+        deleted["comment"],
+        answer["deleteComment"]["comment"].take()
+    );
+
+    assert_eq!(
+        added["cursor"], added["comment"]["cursor"],
+        "a comment's place is that of its addition"
+    );
+    assert_eq!(added["cursor"], deleted["comment"]["cursor"]);
+    assert_eq!(deleted["cursor"], place(&server).await["post"]["cursor"]);
+    assert_ne!(edited["cursor"], deleted["cursor"]);
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment() {
+    let server = TestServer::start().await;
+    let ada = |name: &str, avatar: Option<&str>| {
+        let identity = Identity {
+            user: User {
+                id: UserId::parse("u1").expect("an id"),
+                name: name.into(),
+                avatar: avatar.map(Into::into),
+            },
+            role: Role::Reader,
+            expires_at: Timestamp::now().plus(Duration::from_secs(60)),
+        };
+        let token = Authenticator::with_secret(&Secret::new(SECRET)).sign(&identity);
+        server.client().with_token(&token.expect("a token"))
+    };
+    let first = ada("Ada", None).comment("first").await;
+    let shown = async || {
+        let query = "query($id: ID!) { comment(id: $id) { author { id name avatar } } }";
+        server.client().send(query, json!({"id": first})).await["comment"]["author"].take()
+    };
+    let (one, two) = ("https://example.org/1.png", "https://example.org/2.png");
+    let mut before = json!({"id": "u1", "name": "Ada", "avatar": null});
+    for (name, avatar) in [
+        ("Ada L.", None),
+        ("Ada L.", Some(one)),
+        ("Ada L.", Some(two)),
+        ("A.", None),
+        ("Ada", Some(one)),
+    ] {
+        let user = ada(name, avatar);
+        // Reading changes nobody.
+        user.send("{ me { id } }", json!({})).await;
+        assert_eq!(shown().await, before);
+        let written = user.create_comment(json!({"body": "again"})).await;
+        before = json!({"id": "u1", "name": name, "avatar": avatar});
+        assert_eq!(written["author"], before);
+        assert_eq!(shown().await, before);
+    }
+    let long = "é".repeat(81);
+    let written = ada(&long, None)
+        .create_comment(json!({"body": "long"}))
+        .await;
+    assert_eq!(
+        written["author"]["name"],
+        json!("é".repeat(80)),
+        "a long name of the host site's is cut"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_reports_typing_too_often_is_told_when_to_try_again() {
+    let server = TestServer::start().await;
+    let (ada, bob) = (server.reader("ada"), server.reader("bob"));
+    let variables = json!({"post": "hello", "on": false});
+    let burst = join_all((0..50).map(|_| ada.try_send(SET_TYPING, variables.clone()))).await;
+    assert!(burst.iter().any(|reply| reply.body.get("errors").is_none()));
+    let limited = async || loop {
+        let reply = ada.try_send(SET_TYPING, variables.clone()).await;
+        if reply.body.get("errors").is_some() {
+            return reply.error();
+        }
+    };
+    let error = limited().await;
+    assert_eq!(code(&error), json!("RATE_LIMITED"));
+    let millis = error["extensions"]["retryAfterMs"]
+        .as_u64()
+        .expect("a number");
+    assert!(millis > 0);
+    bob.send(SET_TYPING, variables.clone()).await;
+    // What the server said is what is tested here: after this time it lets the request through.
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    ada.send(SET_TYPING, variables).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn limits_that_are_off_limit_nobody() {
+    let server = TestServer::start_with(&["--rate-limits=off"]).await;
+    let ada = server.reader("ada");
+    let sent = (0..100).map(|_| ada.send(SET_TYPING, json!({"post": "hello", "on": false})));
+    for data in join_all(sent).await {
+        assert_eq!(data, json!({"setTyping": {"isTyping": false}}));
+    }
+    server.stop().await;
+}
