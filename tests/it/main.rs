@@ -10,6 +10,7 @@ mod imports;
 mod interleavings;
 mod mutations;
 mod queries;
+mod resume;
 mod rooms;
 mod schema;
 mod support;

@@ -92,6 +92,11 @@ impl Process {
         }
     }
 
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// An anonymous client over HTTP.
     pub(crate) fn client(&self) -> Client {
         Client::new(format!("http://{}/graphql", self.address))
