@@ -13,4 +13,5 @@ mod queries;
 mod resume;
 mod rooms;
 mod schema;
+mod slow;
 mod support;

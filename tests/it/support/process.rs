@@ -115,6 +115,17 @@ impl Process {
         socket
     }
 
+    /// How much memory the process has, in kB (resident set).
+    pub(crate) fn memory(&self) -> u64 {
+        let id = self.child.id().expect("a process that runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
+    }
+
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("a process that runs");

@@ -36,6 +36,13 @@ impl Socket {
 
     /// Offers this subprotocol, or none.
     pub(crate) async fn connect_with(address: SocketAddr, subprotocol: Option<&str>) -> Self {
+        let connection = TcpStream::connect(address).await.expect("a connection");
+        Self::over(connection, subprotocol).await
+    }
+
+    /// Shakes hands over this connection.
+    pub(crate) async fn over(connection: TcpStream, subprotocol: Option<&str>) -> Self {
+        let address = connection.peer_addr().expect("an address");
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()
             .expect("a request");
@@ -45,7 +52,6 @@ impl Socket {
                 .headers_mut()
                 .insert("sec-websocket-protocol", value);
         }
-        let connection = TcpStream::connect(address).await.expect("a connection");
         // A client that asked for a subprotocol and is given none takes that for an error; here
         // the server's close frame is what is looked at.
         let stream = match client_async(request, connection).await {

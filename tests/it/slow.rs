@@ -1,0 +1,119 @@
+//! One reader who stops reading costs the others nothing, and itself only the time to come back.
+
+use causerie::model::Role;
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+
+use crate::support::{Frame, Process, Socket, token};
+
+/// As many as a debug build serves in some seconds; a release build is given the whole load.
+const READERS: usize = if cfg!(debug_assertions) { 40 } else { 200 };
+const COMMENTS: usize = if cfg!(debug_assertions) { 3_500 } else { 5_000 };
+const WRITERS: usize = 4;
+const BODY: usize = 2_000;
+/// How much the server may grow while all this flows, in kB: far less than what flows to one
+/// reader, of which the system's own buffers take the rest.
+const MAX_GROWTH: u64 = 40_000;
+
+const FOLLOW: &str = "subscription($after: Cursor) {
+    commentAdded(postId: \"hello\", after: $after) { body cursor }
+}";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &["--ws-write-timeout=2s"]).await;
+    let author = server
+        .client()
+        .with_token(&token("author", "Author", Role::Author));
+    let create =
+        "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { cursor } } }";
+    author.send(create, Value::Null).await;
+
+    let mut slow = connect_with_a_small_window(&server).await;
+    slow.subscribe("s", FOLLOW, json!({})).await;
+    assert!(slow.settle().await.is_empty());
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut socket = server.socket().await;
+        socket.subscribe("s", FOLLOW, json!({})).await;
+        assert!(socket.settle().await.is_empty());
+        readers.push(tokio::spawn(read(socket, COMMENTS)));
+    }
+    let before = server.memory();
+
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let name = format!("writer{writer}");
+            let client = server
+                .client()
+                .with_token(&token(&name, &name, Role::Reader));
+            tokio::spawn(async move {
+                for number in 0..COMMENTS / WRITERS {
+                    client
+                        .comment(&format!("{writer}/{number} {}", "x".repeat(BODY)))
+                        .await;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    let mut all = None;
+    for reader in readers {
+        // The slow one has not read a byte since the first comment.
+        let (_, held) = reader.await.expect("a reader");
+        assert_eq!(*all.get_or_insert(held.clone()), held, "all hold the same");
+    }
+    let all = all.expect("readers");
+    let growth = server.memory().saturating_sub(before);
+    assert!(growth < MAX_GROWTH, "the server grew by {growth} kB");
+
+    // What the system had taken for it is still there; then the connection is over.
+    let mut held = Vec::new();
+    let mut cursor = Value::Null;
+    while let Frame::Message(message) = slow.next().await {
+        let added = &message["payload"]["data"]["commentAdded"];
+        held.push(number_of(added));
+        cursor = added["cursor"].clone();
+    }
+    assert!(held.len() < COMMENTS, "the slow reader was not slow");
+    let mut resumed = server.socket().await;
+    resumed
+        .subscribe("s", FOLLOW, json!({"after": cursor}))
+        .await;
+    let (mut resumed, rest) = read(resumed, COMMENTS - held.len()).await;
+    held.extend(rest);
+    assert_eq!(held, all);
+    assert!(resumed.settle().await.is_empty());
+    server.signal("TERM").await;
+    assert!(server.ended().await.status.success());
+}
+
+/// A socket for which the system takes little: 4 kB, or what its least is.
+async fn connect_with_a_small_window(server: &Process) -> Socket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let connection = socket
+        .connect(server.address())
+        .await
+        .expect("a connection");
+    let mut socket = Socket::over(connection, Some("graphql-transport-ws")).await;
+    socket.init(json!({})).await;
+    socket
+}
+
+async fn read(mut socket: Socket, count: usize) -> (Socket, Vec<String>) {
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..count {
+        held.push(number_of(&socket.data("s").await["commentAdded"]));
+    }
+    (socket, held)
+}
+
+/// Which comment it is: the text before the first blank.
+fn number_of(added: &Value) -> String {
+    let body = added["body"].as_str().expect("a body");
+    body.split(' ').next().expect("a number").to_owned()
+}
