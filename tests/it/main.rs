@@ -6,6 +6,7 @@
 )]
 
 mod feed;
+mod http;
 mod imports;
 mod interleavings;
 mod mutations;

@@ -10,6 +10,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     token: Option<String>,
     client_id: Option<String>,
+    accept: Option<String>,
 }
 
 /// An answer over HTTP.
@@ -27,7 +28,14 @@ impl Client {
             http: reqwest::Client::new(),
             token: None,
             client_id: None,
+            accept: None,
         }
+    }
+
+    /// Takes only answers of these media types.
+    pub(crate) fn accepting(mut self, accept: &str) -> Self {
+        self.accept = Some(accept.to_owned());
+        self
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Self {
@@ -108,6 +116,9 @@ impl Client {
         }
         if let Some(client_id) = &self.client_id {
             request = request.header("x-client-id", client_id);
+        }
+        if let Some(accept) = &self.accept {
+            request = request.header("accept", accept);
         }
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
