@@ -11,7 +11,10 @@ use std::{
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Connection,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
 };
 
 use tokio_util::task::TaskTracker;
@@ -124,6 +127,23 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
                     "query_only",
                     if access == Access::Read { "ON" } else { "OFF" },
                 )
-        });
+        })
+        .map_sqlx_sqlite_pool_opts(without_transactions);
     options
+}
+
+/// A pool that takes back only connections that are in no transaction; any other is closed, which
+/// undoes what it began.
+///
+/// Where a commit fails (a full disk), SQLite undoes the transaction by itself and the library
+/// still counts it. What is begun next on that connection is then nested into a transaction that
+/// nobody commits: it would be acknowledged, and lost with the process.
+fn without_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            // A transaction that was dropped is undone in the background: behind this it is done.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
