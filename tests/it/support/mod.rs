@@ -8,7 +8,7 @@ mod socket;
 
 pub(crate) use self::{
     client::{Client, Reply},
-    process::{Process, causerie},
+    process::{Process, causerie, serve},
     server::{SECRET, TestServer, settings, token, token_for, until},
     socket::{Frame, Socket},
 };

@@ -1,0 +1,364 @@
+//! What goes wrong: a locked database, a broken one, a full disk, a killed process. What was
+//! acknowledged stays, what was not is told, and no client reads what the database says.
+
+use std::{collections::HashSet, path::Path};
+
+use causerie::{
+    config::StoreConfig,
+    model::{PostId, Role, Seq},
+    store::Store,
+};
+use futures_util::future::join_all;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
+
+use crate::support::{Client, Process, TestServer, serve, settings, token, until};
+
+const OPEN: &str =
+    "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { cursor } } }";
+const WRITE: &str = "mutation($body: String!) {
+    createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
+}";
+const READ: &str = "{ post(id: \"hello\") { title commentCount cursor } }";
+const CHANGED: &str = "subscription($after: Cursor) {
+    commentChanged(postId: \"hello\", after: $after) { kind cursor comment { id } }
+}";
+
+/// Another program's connection to the same file.
+async fn another_program(file: &Path) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await.expect("a connection")
+}
+
+async fn run(connection: &DatabaseConnection, sql: &str) {
+    connection.execute_unprepared(sql).await.expect(sql);
+}
+
+/// The id under which the server logged what went wrong. The answer has nothing else of it.
+fn logged_id(error: &Value) -> String {
+    assert_eq!(
+        error["message"],
+        json!("Something went wrong on the server.")
+    );
+    let extensions = error["extensions"].as_object().expect("extensions");
+    assert_eq!(extensions["code"], json!("INTERNAL_SERVER_ERROR"));
+    assert_eq!(extensions.len(), 2, "{error}");
+    extensions["id"].as_str().expect("an id").to_owned()
+}
+
+/// Writes a comment; its id where it was acknowledged, else the error.
+async fn write(client: &Client, body: &str) -> Result<String, Value> {
+    let reply = client.try_send(WRITE, json!({"body": body})).await;
+    match reply.body.get("errors") {
+        None => {
+            let id = &reply.body["data"]["createComment"]["comment"]["id"];
+            Ok(id.as_str().expect("an id").to_owned())
+        }
+        Some(_) => Err(reply.error()),
+    }
+}
+
+/// Every comment of the feed behind this cursor, and the cursor of the last.
+async fn feed(server: &Process, after: &Value, length: usize) -> (HashSet<String>, Value) {
+    let mut socket = server.socket().await;
+    socket
+        .subscribe("c", CHANGED, json!({"after": after}))
+        .await;
+    let (mut seen, mut last) = (HashSet::new(), after.clone());
+    for _ in 0..length {
+        let change = socket.data("c").await["commentChanged"].take();
+        let id = change["comment"]["id"].as_str().expect("an id").to_owned();
+        assert!(seen.insert(id), "a comment came twice");
+        last = change["cursor"].clone();
+    }
+    assert!(
+        socket.settle().await.is_empty(),
+        "more changes than comments"
+    );
+    socket.close().await;
+    (seen, last)
+}
+
+/// The places that the comments of `hello` take in its feed, and where the post says that it stands.
+async fn places(file: &Path) -> (Vec<i64>, i64) {
+    let url = format!("--database-url=sqlite://{}", file.display());
+    let config: StoreConfig = settings(&[&url]).store;
+    let store = Store::open(&config).await.expect("a store");
+    let post = PostId::parse("hello").expect("an id");
+    let changes = store
+        .changed_after(&post, Seq(0), 10_000)
+        .await
+        .expect("changes");
+    let stands = store.seq(&post).await.expect("a place").expect("a post");
+    store.close().await;
+    let places = changes.iter().map(|change| change.comment.changed_seq.0);
+    (places.collect(), stands.0)
+}
+
+#[tokio::test]
+async fn while_the_database_is_locked_reading_works_and_a_write_fails_with_an_id_that_is_logged_once()
+ {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &["--database-timeout=200ms"]).await;
+    let moderator = server.user(Role::Moderator);
+    moderator.send(OPEN, json!({})).await;
+    let kept = write(&moderator, "before").await.expect("an id");
+
+    let other = another_program(&folder.path().join("test.db")).await;
+    run(&other, "BEGIN IMMEDIATE").await;
+    let edit =
+        "mutation($id: ID!) { editComment(input: { id: $id, body: \"b\" }) { comment { id } } }";
+    let delete = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
+    let open = "mutation { createPost(input: { id: \"new\", title: \"New\" }) { post { id } } }";
+    let mut ids = Vec::new();
+    for (mutation, variables) in [
+        (WRITE, json!({"body": "a secret text"})),
+        (edit, json!({"id": kept})),
+        (delete, json!({"id": kept})),
+        (open, json!({})),
+    ] {
+        ids.push(logged_id(&moderator.refused(mutation, variables).await));
+    }
+    let post = moderator.send(READ, json!({})).await;
+    assert_eq!(post["post"]["commentCount"], json!(1));
+    run(&other, "ROLLBACK").await;
+    write(&moderator, "after").await.expect("the lock is gone");
+
+    server.signal("TERM").await;
+    let ended = server.ended().await;
+    for id in ids {
+        let lines: Vec<&str> = ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains(&id))
+            .collect();
+        assert_eq!(lines.len(), 1, "{}", ended.stderr);
+        assert!(
+            lines[0].contains("ERROR") && lines[0].contains("locked"),
+            "{lines:?}"
+        );
+    }
+    assert!(!ended.stderr.contains("a secret text"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn no_answer_says_what_is_wrong_with_the_database() {
+    let server = TestServer::start().await;
+    let moderator = server
+        .client()
+        .with_token(&token("m", "M", Role::Moderator));
+    let id = moderator.comment("a comment").await;
+    let mut socket = server.socket().await;
+    let other = another_program(&server.database()).await;
+    run(&other, "ALTER TABLE comment RENAME TO taken_away").await;
+    for query in [
+        "query($id: ID!) { comment(id: $id) { id } }",
+        "query($id: ID!) { post(id: \"hello\") { comments { nodes { id } } } comment(id: $id) { id } }",
+        "mutation($id: ID!) { createComment(input: { postId: \"hello\", parentId: $id, body: \"b\" }) { comment { id } } }",
+        "mutation($id: ID!) { editComment(input: { id: $id, body: \"b\" }) { comment { id } } }",
+        "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }",
+    ] {
+        let reply = moderator.try_send(query, json!({"id": id})).await;
+        for error in reply.body["errors"].as_array().expect("errors") {
+            let mut error = error.clone();
+            error
+                .as_object_mut()
+                .expect("an object")
+                .retain(|name, _| name != "path" && name != "locations");
+            logged_id(&error);
+        }
+        socket.subscribe("q", query, json!({"id": id})).await;
+        let text = socket.message().await.to_string();
+        assert!(
+            text.contains("INTERNAL_SERVER_ERROR") || text.contains("UNAUTHENTICATED"),
+            "{text}"
+        );
+        for word in ["taken_away", "no such", "SELECT", "sql", "Query"] {
+            assert!(!text.contains(word), "{text}");
+        }
+        let _complete = socket.settle().await;
+    }
+    run(&other, "ALTER TABLE taken_away RENAME TO comment").await;
+    moderator.comment("it is back").await;
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_mutation_runs_to_its_end_though_its_client_is_gone() {
+    let server = TestServer::start().await;
+    let other = another_program(&server.database()).await;
+    run(&other, "BEGIN IMMEDIATE").await;
+    let mut connection = TcpStream::connect(server.address())
+        .await
+        .expect("a connection");
+    let body = json!({"query": WRITE, "variables": {"body": "goodbye"}}).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        token("ada", "ada", Role::Reader),
+        body.len()
+    );
+    connection
+        .write_all(request.as_bytes())
+        .await
+        .expect("sent");
+    until("the mutation is under way", || {
+        server.observer().tasks() == 1
+    })
+    .await;
+    drop(connection);
+    run(&other, "ROLLBACK").await;
+    until("the mutation is over", || server.observer().tasks() == 0).await;
+    let post = server.client().send(READ, json!({})).await;
+    assert_eq!(post["post"]["commentCount"], json!(1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &[]).await;
+    let start =
+        server.user(Role::Author).send(OPEN, json!({})).await["createPost"]["post"]["cursor"]
+            .take();
+    server.signal("TERM").await;
+    assert!(server.ended().await.status.success());
+
+    // No file may grow beyond 300 blocks of 512 bytes: writing there fails, as on a full disk.
+    let mut limited = Command::new("sh");
+    limited
+        .env_clear()
+        .args(["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_causerie"))
+        .args(serve(folder.path()));
+    let server = Process::spawn(&mut limited).await;
+    let ada = server.user(Role::Reader);
+    let mut acknowledged = HashSet::new();
+    let mut failures = 0;
+    // Long texts fill the log; then texts of all sizes meet its end at different places.
+    for number in 0..200 {
+        let body = "x".repeat(if failures == 0 {
+            9_000
+        } else {
+            1 + number * 37
+        });
+        match write(&ada, &body).await {
+            Ok(id) => assert!(acknowledged.insert(id)),
+            Err(error) => {
+                logged_id(&error);
+                failures += 1;
+            }
+        }
+    }
+    assert!(failures > 0, "the disk was not full");
+    assert!(!acknowledged.is_empty(), "the disk was full from the start");
+    let post = ada.send(READ, json!({})).await;
+    assert_eq!(post["post"]["commentCount"], json!(acknowledged.len()));
+    server.signal("TERM").await;
+    server.ended().await;
+
+    let server = Process::start(folder.path(), &[]).await;
+    let (kept, _) = feed(&server, &start, acknowledged.len()).await;
+    assert_eq!(kept, acknowledged);
+    write(&server.user(Role::Reader), "there is room again")
+        .await
+        .expect("an id");
+    server.signal("TERM").await;
+    server.ended().await;
+    let (places, stands) = places(&folder.path().join("test.db")).await;
+    assert_eq!(
+        places,
+        (1..=stands).collect::<Vec<_>>(),
+        "a write that failed left no hole"
+    );
+}
+
+#[tokio::test]
+async fn after_a_kill_in_the_middle_of_writing_every_acknowledged_comment_is_there() {
+    const WRITERS: usize = 8;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &[]).await;
+    let start =
+        server.user(Role::Author).send(OPEN, json!({})).await["createPost"]["post"]["cursor"]
+            .take();
+    let (tell, mut told) = tokio::sync::mpsc::channel(1000);
+    let writers = (0..WRITERS).map(|number| {
+        let (client, tell) = (server.user(Role::Reader), tell.clone());
+        tokio::spawn(async move {
+            // Until the server is gone, and with it the answer to the last of these.
+            while let Some(id) = client.try_write(&format!("writer {number}")).await {
+                tell.send(id).await.expect("somebody listens");
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    drop(tell);
+    let mut acknowledged = HashSet::new();
+    for _ in 0..100 {
+        acknowledged.insert(told.recv().await.expect("an id"));
+    }
+    server.signal("KILL").await;
+    while let Some(id) = told.recv().await {
+        acknowledged.insert(id);
+    }
+    join_all(writers).await;
+    assert!(!server.ended().await.status.success());
+
+    let server = Process::start(folder.path(), &[]).await;
+    let post = server.client().send(READ, json!({})).await["post"].take();
+    let count = usize::try_from(post["commentCount"].as_u64().expect("a number")).expect("few");
+    assert!((acknowledged.len()..=acknowledged.len() + WRITERS).contains(&count));
+    let (kept, last) = feed(&server, &start, count).await;
+    assert!(kept.is_superset(&acknowledged));
+    assert_eq!(last, post["cursor"]);
+    server.signal("TERM").await;
+    server.ended().await;
+    let (places, stands) = places(&folder.path().join("test.db")).await;
+    assert_eq!(
+        places,
+        (1..=stands).collect::<Vec<_>>(),
+        "the feed has no hole"
+    );
+}
+
+#[tokio::test]
+async fn sigterm_and_ctrl_c_end_the_server_in_order() {
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Process::start(folder.path(), &[]).await;
+        server.user(Role::Author).send(OPEN, json!({})).await;
+        write(&server.user(Role::Reader), "kept")
+            .await
+            .expect("an id");
+        let mut sockets = [server.socket().await, server.socket().await];
+        sockets[0].subscribe("c", CHANGED, json!({})).await;
+        assert!(sockets[0].settle().await.is_empty());
+        assert!(folder.path().join("test.db-wal").exists());
+
+        server.signal(signal).await;
+        for socket in &mut sockets {
+            assert_eq!(
+                socket.closed().await,
+                (1012, "Service restart".to_owned()),
+                "{signal}"
+            );
+        }
+        let ended = server.ended().await;
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {}", ended.stderr);
+        assert_eq!(ended.stdout, Vec::<String>::new());
+        assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+        let files = std::fs::read_dir(folder.path()).expect("a folder");
+        let files: Vec<_> = files
+            .map(|file| file.expect("a file").file_name())
+            .collect();
+        assert_eq!(
+            files,
+            ["test.db"],
+            "the write-ahead log is folded into the file"
+        );
+        let (places, stands) = places(&folder.path().join("test.db")).await;
+        assert_eq!((places, stands), (vec![1], 1));
+    }
+}
