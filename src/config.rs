@@ -5,6 +5,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::http::HeaderValue;
 use clap::{
     Args, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
@@ -107,6 +108,10 @@ pub struct HttpConfig {
     /// The largest body of a request, in bytes.
     #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "262144", value_parser = bytes)]
     pub http_body_limit: usize,
+    /// The origins whose pages may call this server from a browser, besides its own: a list with
+    /// commas, each as `https://blog.example.org`.
+    #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub allowed_origins: Vec<HeaderValue>,
 }
 
 /// Requests over WebSocket.
@@ -222,6 +227,18 @@ fn bytes(text: &str) -> Result<usize, String> {
         Ok(bytes @ 1024..=67_108_864) => Ok(bytes),
         _ => Err("it must be a number of bytes from 1024 to 67108864".into()),
     }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let rule = "it must be a list of origins such as https://blog.example.org";
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .ok_or(rule)?;
+    if host.is_empty() || host.contains(['/', '*', ' ']) {
+        return Err(rule.into());
+    }
+    HeaderValue::from_str(text).map_err(|_| rule.into())
 }
 
 fn secret(text: &str) -> Result<Secret, String> {

@@ -18,6 +18,8 @@ use causerie::{
     telemetry,
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -105,6 +107,7 @@ fn run() -> Result<(), Failure> {
     }
 }
 
+/// Serves until SIGTERM or Ctrl-C, and then goes down in good order; a second one ends it at once.
 #[tokio::main]
 async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Result<(), Failure> {
     telemetry::start(&config.log).map_err(|error| format!("LOG (--log): {error}"))?;
@@ -125,22 +128,24 @@ async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Resul
     }
     // For people and for programs that start the server: logs go to standard error.
     println!("listening on http://{}", server.address());
-    server.run(termination()?).await?;
-    Ok(())
-}
-
-/// Done at the first SIGTERM or Ctrl-C; a second one ends the process at once, as it would without
-/// this.
-fn termination() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let mut signalled = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    })
+    };
+    let stop = CancellationToken::new();
+    let twice = async {
+        signalled().await;
+        stop.cancel();
+        signalled().await;
+    };
+    tokio::select! {
+        ended = server.run(stop.clone().cancelled_owned()) => Ok(ended?),
+        () = twice => Err("a second signal ended it at once".into()),
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -43,8 +43,7 @@ pub struct Server {
     router: Router,
     config: Config,
     observer: Observer,
-    /// What runs for as long as the server does.
-    background: TaskTracker,
+    limits: Arc<Limits>,
     going_down: CancellationToken,
 }
 
@@ -89,24 +88,9 @@ impl Server {
 
         let hub = Hub::new(config.rooms.room_buffer as usize);
         let tasks = TaskTracker::new();
-        let background = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
         let limits = Arc::new(Limits::new(config.writing.rate_limits));
-
-        let run_rooms = {
-            let hub = hub.clone();
-            async move { hub.run().await }
-        };
-        let interval = config.rooms.reconcile_interval;
-        let reconcile = feed::reconcile(hub.clone(), store.clone(), interval);
-        let forget = {
-            let limits = Arc::clone(&limits);
-            async move { limits.run().await }
-        };
-        background.spawn(going_down.clone().run_until_cancelled_owned(run_rooms));
-        background.spawn(going_down.clone().run_until_cancelled_owned(reconcile));
-        background.spawn(going_down.clone().run_until_cancelled_owned(forget));
 
         let services = Services {
             feed: Feed::new(
@@ -117,7 +101,7 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
-            limits,
+            limits: Arc::clone(&limits),
             settings: Settings {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
@@ -138,7 +122,7 @@ impl Server {
             router,
             config,
             observer: Observer { hub, store, tasks },
-            background,
+            limits,
             going_down,
         })
     }
@@ -161,7 +145,7 @@ impl Server {
             router,
             config,
             observer,
-            background,
+            limits,
             going_down,
             ..
         } = self;
@@ -173,6 +157,16 @@ impl Server {
                 tracing::debug!(%error, "TCP_NODELAY was not set");
             }
         });
+        // What runs for as long as the server does.
+        let background = TaskTracker::new();
+        let hub = observer.hub.clone();
+        let interval = config.rooms.reconcile_interval;
+        let reconcile = feed::reconcile(hub.clone(), observer.store.clone(), interval);
+        let until_down = || going_down.clone();
+        background.spawn(until_down().run_until_cancelled_owned(async move { hub.run().await }));
+        background.spawn(until_down().run_until_cancelled_owned(reconcile));
+        background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
+
         let stop = going_down.clone();
         let serving = axum::serve(listener, router)
             .with_graceful_shutdown(async move { stop.cancelled().await })

@@ -127,8 +127,10 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
                     "query_only",
                     if access == Access::Read { "ON" } else { "OFF" },
                 )
-        })
-        .map_sqlx_sqlite_pool_opts(without_transactions);
+        });
+    if access == Access::Write {
+        options.map_sqlx_sqlite_pool_opts(without_transactions);
+    }
     options
 }
 

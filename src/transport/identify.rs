@@ -8,7 +8,8 @@ use crate::{
     model::{ClientId, Timestamp},
 };
 
-const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
+/// The header by which a client names itself.
+pub(super) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 
 /// Why it cannot be told who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

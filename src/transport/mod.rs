@@ -6,17 +6,35 @@ mod identify;
 mod pages;
 mod ws;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{
+    Router,
+    extract::{
+        DefaultBodyLimit, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{
+        HeaderMap, HeaderValue, Method, Uri,
+        header::{AUTHORIZATION, CONTENT_TYPE, UPGRADE},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
 
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
     graphql::Executor,
 };
+
+/// How long a browser may remember what a page of another origin may do.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What the transports work with.
 #[derive(Debug)]
@@ -38,32 +56,36 @@ pub struct Transport {
 /// Every path of the server.
 pub fn router(transport: Transport) -> Router {
     let body_limit = DefaultBodyLimit::max(transport.http.http_body_limit);
-    Router::new()
-        .route(
-            "/graphql",
-            get(get_graphql).post(http::post).layer(body_limit),
-        )
+    let graphql = Router::new()
+        .route("/graphql", get(get_graphql).post(http::post))
+        .layer(body_limit)
+        .layer(cross_origin(&transport.http.allowed_origins));
+    graphql
         .merge(pages::router())
         .layer(CatchPanicLayer::new())
         .with_state(Arc::new(transport))
 }
 
+/// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and
+/// only those of the list. No credentials but the token are known here, so none are allowed.
+fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
+        .max_age(PREFLIGHT_AGE)
+}
+
 /// `GET /graphql` is a WebSocket where the request asks for one, and else a query.
 async fn get_graphql(
-    state: axum::extract::State<Arc<Transport>>,
-    upgrade: Result<
-        axum::extract::ws::WebSocketUpgrade,
-        axum::extract::ws::rejection::WebSocketUpgradeRejection,
-    >,
-    headers: axum::http::HeaderMap,
-    uri: axum::http::Uri,
-) -> axum::response::Response {
-    use axum::response::IntoResponse as _;
+    State(transport): State<Arc<Transport>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     match upgrade {
-        Ok(upgrade) => ws::accept(state.0, upgrade),
-        Err(refused) if headers.contains_key(axum::http::header::UPGRADE) => {
-            refused.into_response()
-        }
-        Err(_) => http::get(&state, &headers, &uri).await,
+        Ok(upgrade) => ws::accept(transport, upgrade),
+        Err(refused) if headers.contains_key(UPGRADE) => refused.into_response(),
+        Err(_) => http::get(&transport, &headers, &uri).await,
     }
 }

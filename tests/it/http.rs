@@ -661,3 +661,35 @@ async fn the_pages_are_there_and_nothing_else_is() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
+    let server =
+        TestServer::start_with(&["--allowed-origins=https://a.example,https://b.example"]).await;
+    let preflight = async |origin: &str| {
+        let request = reqwest::Client::new()
+            .request(Method::OPTIONS, server.url("/graphql"))
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type,x-client-id",
+            );
+        let response = request.send().await.expect("an answer");
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        (
+            header("access-control-allow-origin"),
+            header("access-control-allow-headers"),
+        )
+    };
+    for origin in ["https://a.example", "https://b.example"] {
+        let (allowed, headers) = preflight(origin).await;
+        assert_eq!(allowed.as_deref(), Some(origin));
+        let headers = headers.expect("headers").to_lowercase();
+        for name in ["authorization", "content-type", "x-client-id"] {
+            assert!(headers.contains(name), "{headers}");
+        }
+    }
+    assert_eq!(preflight("https://c.example").await.0, None);
+    server.stop().await;
+}
