@@ -78,13 +78,14 @@ impl Observer {
 }
 
 impl Server {
-    /// Opens the database, brings it up to date, and listens.
+    /// Listens, opens the database, and brings it up to date.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let store = Store::open(&config.store).await?;
+        // First: a server that cannot listen leaves the database of the one that does alone.
         let address = config.listen;
         let listen_error = |cause| StartError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        let store = Store::open(&config.store).await?;
 
         let hub = Hub::new(config.rooms.room_buffer as usize);
         let tasks = TaskTracker::new();
