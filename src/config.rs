@@ -10,6 +10,7 @@ use clap::{
     Args, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use tracing::level_filters::LevelFilter;
 
 /// All that a server can be told.
 #[derive(Args, Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct Config {
     #[arg(long, env = "GRACE_PERIOD", default_value = "10s", value_parser = duration)]
     pub grace_period: Duration,
     /// Which log lines are written to standard error: a level, or a list of `target=level`.
-    #[arg(long, env = "LOG", default_value = "info")]
+    #[arg(long, env = "LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
     /// The database.
     #[command(flatten)]
@@ -212,6 +213,22 @@ fn variable_of(setting: &str) -> String {
         .and_then(|argument| argument.get_env())
         .map(|variable| format!("{} ", variable.to_string_lossy()))
         .unwrap_or_default()
+}
+
+/// The logging library takes any other word for the name of a target, and would log next to nothing.
+fn log_filter(text: &str) -> Result<String, String> {
+    let is_level = |level: &str| !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    let is_filter = text
+        .split(',')
+        .all(|part| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level)));
+    if is_filter {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "it must be a level (error, warn, info, debug, trace, off) or a list of target=level"
+                .into(),
+        )
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
