@@ -5,6 +5,7 @@
     reason = "a test's tasks end with the test; it counts the server's, not its own"
 )]
 
+mod cli;
 mod failure;
 mod feed;
 mod http;

@@ -1,0 +1,431 @@
+//! The command: what it prints, what it leaves behind, and how it says that a setting is wrong.
+
+use std::{path::Path, time::Duration};
+
+use causerie::{config::Config, model::Role};
+use clap::Args;
+use serde_json::json;
+use tokio::{net::TcpListener, process::Command};
+
+use crate::support::{Process, SECRET, causerie, token};
+
+/// How long a command may take that must end by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a command that must end by itself; its success, standard output and standard error.
+async fn outcome(command: &mut Command) -> (bool, String, String) {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("it does not end: {command:?}"));
+    let output = output.expect("an end");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a text");
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Runs a command that must refuse to start: one line, on standard error.
+async fn refusal(command: &mut Command) -> String {
+    let (success, stdout, stderr) = outcome(command).await;
+    assert!(!success, "{command:?} did not fail");
+    assert_eq!(stdout, "", "{command:?}");
+    let lines: Vec<&str> = stderr.lines().collect();
+    let [line] = lines[..] else {
+        panic!("not one line: {command:?} {stderr:?}");
+    };
+    assert!(line.starts_with("causerie: "), "{line}");
+    line.to_owned()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = files
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// Ends a server and looks at what it said.
+async fn end(server: Process) {
+    server.signal("TERM").await;
+    let ended = server.ended().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(
+        ended.stdout,
+        Vec::<String>::new(),
+        "one line says where it listens"
+    );
+}
+
+#[tokio::test]
+async fn migrate_makes_the_database_and_may_be_run_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for _ in 0..2 {
+        let mut migrate = causerie(&["migrate"]);
+        migrate.current_dir(folder.path());
+        assert_eq!(
+            outcome(&mut migrate).await,
+            (true, String::new(), String::new())
+        );
+        assert_eq!(
+            files(folder.path()),
+            ["causerie.db"],
+            "it is where the default says"
+        );
+    }
+    let mut serve = causerie(&["serve", "--listen=127.0.0.1:0"]);
+    let server = Process::spawn(serve.current_dir(folder.path())).await;
+    assert_eq!(
+        server
+            .client()
+            .send("{ posts { nodes { id } } }", json!({}))
+            .await,
+        json!({"posts": {"nodes": []}})
+    );
+    end(server).await;
+}
+
+#[tokio::test]
+async fn a_token_of_the_command_is_good_for_the_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &[]).await;
+    let arguments = [
+        "token",
+        "--sub=u1",
+        "--name=Ada L.",
+        "--role=author",
+        "--picture=https://example.org/a.png",
+    ];
+    let mut sign = causerie(&arguments);
+    let (success, printed, stderr) = outcome(sign.env("JWT_SECRET", SECRET)).await;
+    assert!(success && stderr.is_empty(), "{stderr}");
+    let client = server.client().with_token(printed.trim_end());
+    assert_eq!(
+        client.send("{ me { id name avatar } }", json!({})).await,
+        json!({"me": {"id": "u1", "name": "Ada L.", "avatar": "https://example.org/a.png"}})
+    );
+    client
+        .send(
+            "mutation { createPost(input: { id: \"p\", title: \"T\" }) { post { id } } }",
+            json!({}),
+        )
+        .await;
+
+    let line = refusal(&mut causerie(&arguments)).await;
+    assert!(
+        line.contains("JWT_SECRET") && line.contains("--jwt-secret"),
+        "{line}"
+    );
+    for (flag, value) in [
+        ("--sub", ""),
+        ("--role", "king"),
+        ("--expires-in", "soon"),
+        ("--expires-in", ""),
+    ] {
+        let usual = [
+            ("--sub", "u1"),
+            ("--role", "reader"),
+            ("--expires-in", "1h"),
+        ];
+        let mut sign = causerie(&["token", "--name=Ada"]);
+        for (known, good) in usual {
+            let value = if known == flag { value } else { good };
+            sign.arg(format!("{known}={value}"));
+        }
+        let line = refusal(sign.env("JWT_SECRET", SECRET)).await;
+        assert!(line.contains(flag), "{line}");
+    }
+    end(server).await;
+}
+
+#[tokio::test]
+async fn the_demo_has_three_posts_in_a_database_that_goes_with_it() {
+    for (arguments, url) in [
+        (&["--demo"][..], None),
+        (&["serve", "--demo"], None),
+        // Someone who has the variable set for another server may still look at the demo.
+        (&["serve", "--demo"], Some("sqlite://mine.db?mode=rwc")),
+    ] {
+        let (folder, temporary) = (
+            tempfile::tempdir().expect("a folder"),
+            tempfile::tempdir().expect("a folder"),
+        );
+        let mut command = causerie(arguments);
+        command
+            .arg("--listen=127.0.0.1:0")
+            .current_dir(folder.path())
+            .env("TMPDIR", temporary.path());
+        if let Some(url) = url {
+            command.env("DATABASE_URL", url);
+        }
+        let server = Process::spawn(&mut command).await;
+        assert_eq!(files(temporary.path()).len(), 1);
+        let data = server
+            .client()
+            .send("{ posts { nodes { title commentCount } } }", json!({}))
+            .await;
+        assert_eq!(
+            data["posts"]["nodes"].as_array().expect("a list").len(),
+            3,
+            "{data}"
+        );
+        end(server).await;
+        assert_eq!(files(temporary.path()), Vec::<String>::new());
+        assert_eq!(
+            files(folder.path()),
+            Vec::<String>::new(),
+            "nothing else was made"
+        );
+    }
+    let temporary = tempfile::tempdir().expect("a folder");
+    let mut command = causerie(&[
+        "serve",
+        "--demo",
+        "--listen=127.0.0.1:0",
+        "--database-url=sqlite://mine.db",
+    ]);
+    let line = refusal(command.env("TMPDIR", temporary.path())).await;
+    assert!(
+        line.contains("--database-url") && line.contains("--demo"),
+        "{line}"
+    );
+    assert_eq!(files(temporary.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_command_alone_serves_by_its_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = causerie(&[]);
+    command
+        .current_dir(folder.path())
+        .env("LISTEN", "127.0.0.1:0")
+        .env("DATABASE_URL", "sqlite://mine.db?mode=rwc")
+        .env("JWT_SECRET", SECRET)
+        .env("ALLOW_GUESTS", "false");
+    let server = Process::spawn(&mut command).await;
+    let client = server
+        .client()
+        .with_token(&token("ada", "Ada", Role::Reader));
+    assert_eq!(
+        client.send("{ me { name } }", json!({})).await,
+        json!({"me": {"name": "Ada"}})
+    );
+    let sign_in = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
+    let error = client.refused(sign_in, json!({})).await;
+    assert_eq!(error["extensions"]["code"], json!("FORBIDDEN"));
+    end(server).await;
+    assert_eq!(files(folder.path()), ["mine.db"]);
+}
+
+#[tokio::test]
+async fn a_server_without_a_secret_starts_and_warns_and_one_with_a_secret_never_shows_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = format!(
+        "--database-url=sqlite://{}?mode=rwc",
+        folder.path().join("test.db").display()
+    );
+    let server = Process::spawn(&mut causerie(&["--listen=127.0.0.1:0", &database])).await;
+    server.signal("TERM").await;
+    let said = server.ended().await.stderr;
+    assert!(
+        said.contains("WARN") && said.contains("JWT_SECRET"),
+        "{said}"
+    );
+    let server = Process::start(folder.path(), &["--log=trace"]).await;
+    server
+        .user(Role::Author)
+        .send("{ me { id } }", json!({}))
+        .await;
+    server.signal("TERM").await;
+    let said = server.ended().await.stderr;
+    assert!(!said.contains(SECRET));
+    let mut help = causerie(&["--help"]);
+    let (_, said, _) = outcome(help.env("JWT_SECRET", SECRET)).await;
+    assert!(
+        said.contains("JWT_SECRET") && !said.contains(SECRET),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let time = ["", "0s", "soon", "-1s", "10"];
+    let number = ["", "0", "-1", "many", "1.5", "4294967296"];
+    let bytes = ["", "0", "1023", "67108865", "-1", "1k"];
+    let wrong: &[(&str, &[&str])] = &[
+        (
+            "LISTEN",
+            &["", "8000", "localhost", "127.0.0.1:65536", "nowhere:80"],
+        ),
+        ("GRACE_PERIOD", &time),
+        ("LOG", &["", "=", "a=b=c", "info,causerie=loud", "verbose"]),
+        (
+            "DATABASE_URL",
+            &[
+                "",
+                "causerie.db",
+                "mysql://localhost/causerie",
+                "sqlite::memory:",
+                "sqlite://:memory:",
+                "sqlite://a.db?mode=memory",
+                "sqlite://no/such/folder/a.db?mode=rwc",
+                "sqlite://missing.db",
+                "sqlite://a.db?mode=maybe",
+            ],
+        ),
+        ("DATABASE_READERS", &number),
+        ("DATABASE_TIMEOUT", &time),
+        ("JWT_SECRET", &[""]),
+        ("ALLOW_GUESTS", &["", "maybe", "1"]),
+        ("GUEST_TOKEN_LIFETIME", &time),
+        ("EDIT_WINDOW", &time),
+        ("RATE_LIMITS", &["", "maybe", "true"]),
+        ("ROOM_BUFFER", &number),
+        ("RECONCILE_INTERVAL", &time),
+        ("HTTP_BODY_LIMIT", &bytes),
+        ("WS_MESSAGE_LIMIT", &bytes),
+        ("WS_OPERATION_LIMIT", &number),
+        ("WS_QUEUE", &number),
+        ("WS_INIT_TIMEOUT", &time),
+        ("WS_PING_INTERVAL", &time),
+        ("WS_WRITE_TIMEOUT", &time),
+    ];
+    let known: Vec<&str> = wrong.iter().map(|(variable, _)| *variable).collect();
+    let settings = settings();
+    let all: Vec<&str> = settings
+        .iter()
+        .map(|setting| setting.variable.as_str())
+        .collect();
+    assert_eq!(known, all, "every setting is tried");
+    for (variable, values) in wrong {
+        let flag = format!("--{}", variable.to_lowercase().replace('_', "-"));
+        for value in *values {
+            for by_flag in [true, false] {
+                let mut command = causerie(&["serve"]);
+                command.current_dir(folder.path());
+                if *variable != "LISTEN" {
+                    command.arg("--listen=127.0.0.1:0");
+                }
+                if by_flag {
+                    command.arg(format!("{flag}={value}"));
+                } else {
+                    command.env(variable, value);
+                }
+                let line = refusal(&mut command).await;
+                assert!(
+                    line.contains(variable) && line.contains(&flag),
+                    "{value:?}: {line}"
+                );
+            }
+        }
+        // What is no setting of the server's is told by its own name.
+        let line = refusal(&mut causerie(&["serve", &format!("{flag}s=1")])).await;
+        assert!(line.contains(&format!("{flag}s")), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for by_flag in [true, false] {
+        let mut command = causerie(&[]);
+        command.current_dir(folder.path());
+        if by_flag {
+            command.args(["--listen", &address]);
+        } else {
+            command.env("LISTEN", &address);
+        }
+        let line = refusal(&mut command).await;
+        for word in ["LISTEN", "--listen", &address] {
+            assert!(line.contains(word), "{line}");
+        }
+        assert_eq!(files(folder.path()), Vec::<String>::new());
+    }
+}
+
+/// A setting as the command knows it or as `.env.example` shows it.
+#[derive(Debug, PartialEq)]
+struct Setting {
+    variable: String,
+    sentence: String,
+    default: String,
+}
+
+/// The settings of the server, in the order of config.rs.
+fn settings() -> Vec<Setting> {
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    let settings = command.get_arguments().map(|argument| {
+        let defaults: Vec<_> = argument
+            .get_default_values()
+            .iter()
+            .map(|value| value.to_string_lossy())
+            .collect();
+        let help = argument.get_help().expect("a sentence").to_string();
+        Setting {
+            variable: argument
+                .get_env()
+                .expect("a variable")
+                .to_string_lossy()
+                .into_owned(),
+            sentence: help.trim_end_matches('.').to_owned(),
+            default: defaults.concat(),
+        }
+    });
+    settings.collect()
+}
+
+#[test]
+fn every_flag_is_named_like_its_variable() {
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    for argument in command.get_arguments() {
+        let variable = argument
+            .get_env()
+            .expect("a variable")
+            .to_string_lossy()
+            .into_owned();
+        let flag = argument.get_long().expect("a flag");
+        assert_eq!(flag, variable.to_lowercase().replace('_', "-"));
+    }
+}
+
+#[test]
+fn the_example_of_an_environment_has_every_setting_with_its_sentence_and_its_default() {
+    let example = include_str!("../../.env.example");
+    // Blocks of lines: one that ends with a variable is a setting, any other is a heading.
+    let shown: Vec<Setting> = example
+        .split("\n\n")
+        .filter_map(|block| {
+            let (sentence, setting) = block.trim().rsplit_once('\n')?;
+            let (variable, default) = setting.strip_prefix('#')?.split_once('=')?;
+            variable
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c == '_')
+                .then(|| Setting {
+                    variable: variable.to_owned(),
+                    sentence: sentence
+                        .replace("\n# ", " ")
+                        .trim_start_matches("# ")
+                        .trim_end_matches('.')
+                        .to_owned(),
+                    default: default.to_owned(),
+                })
+        })
+        .collect();
+    assert_eq!(shown, settings());
+    assert!(
+        example
+            .lines()
+            .all(|line| line.is_empty() || line.starts_with('#')),
+        "nothing is set"
+    );
+}
