@@ -1,7 +1,7 @@
 //! Requests made ready: parsed once, their operation found, their root checked.
 
 use async_graphql::{
-    Name, Positioned, Request, ServerError, Variables,
+    Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
         types::{
@@ -56,8 +56,13 @@ impl Operation {
     pub fn parse(params: Params) -> Result<Self, ServerError> {
         let mut document = parse_query(&params.query)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
+        let variables = params
+            .variables
+            .map(|variables| Variables::from_json(variables.into()))
+            .unwrap_or_default();
         let kind = {
             let operation = find(&document, params.operation_name.as_deref())?;
+            require_variables(&operation.node, &variables)?;
             kind(operation.node.ty)
         };
         if kind == OperationKind::Subscription {
@@ -65,9 +70,7 @@ impl Operation {
         }
         let mut request = Request::new(params.query);
         request.operation_name = params.operation_name;
-        if let Some(variables) = params.variables {
-            request.variables = Variables::from_json(variables.into());
-        }
+        request.variables = variables;
         request.set_parsed_query(document);
         Ok(Self { request, kind })
     }
@@ -115,6 +118,27 @@ fn find<'a>(
             }
         }
     }
+}
+
+/// Refuses an operation that lacks a variable which it requires (GraphQL specification, section
+/// 6.1.2, CoerceVariableValues): the library finds out only where the variable is used, when the
+/// fields before that of a mutation are done and stored.
+fn require_variables(
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Result<(), ServerError> {
+    for Positioned { node, pos } in &operation.variable_definitions {
+        let is_missing = match variables.get(&node.name.node) {
+            Some(value) => *value == Value::Null,
+            None => node.default_value.is_none(),
+        };
+        if is_missing && !node.var_type.node.nullable {
+            let (name, of) = (&node.name, &node.var_type);
+            let message = format!("Variable \"${name}\" of type \"{of}\" must be given.");
+            return Err(invalid(message, Some(*pos)));
+        }
+    }
+    Ok(())
 }
 
 /// Holds a subscription to one root field (GraphQL specification, section 5.2.4.1), and puts that
