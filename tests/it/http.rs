@@ -236,7 +236,13 @@ async fn what_is_wrong_with_a_document_is_told_by_its_code_and_in_the_newer_medi
             json!({"id": "hello"}),
             validation,
         ),
+        (post, json!({}), validation),
         (post, json!({"id": null}), validation),
+        (
+            "query($id: ID! = \"hello\") { post(id: $id) { id } }",
+            json!({"id": null}),
+            validation,
+        ),
         (post, json!({"id": true}), validation),
         (post, json!({"id": ["hello", "hello"]}), validation),
         (post, json!({"id": {}}), validation),

@@ -4,6 +4,10 @@
     clippy::disallowed_methods,
     reason = "a test's tasks end with the test; it counts the server's, not its own"
 )]
+#![allow(
+    clippy::panic,
+    reason = "a helper that panics fails the test that it helps"
+)]
 
 mod cli;
 mod failure;

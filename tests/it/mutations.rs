@@ -587,3 +587,19 @@ async fn limits_that_are_off_limit_nobody() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_mutation_that_lacks_a_variable_is_refused_before_any_of_it_is_done() {
+    let server = TestServer::start().await;
+    let two = "mutation($id: ID!) {
+        first: createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } }
+        second: deleteComment(input: { id: $id }) { comment { id } }
+    }";
+    let before = place(&server).await;
+    for variables in [json!({}), json!({"id": null}), json!({"ID": "x"})] {
+        let error = server.reader("ada").refused(two, variables).await;
+        assert_eq!(code(&error), json!("GRAPHQL_VALIDATION_FAILED"));
+        assert_eq!(place(&server).await, before);
+    }
+    server.stop().await;
+}
