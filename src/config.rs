@@ -183,17 +183,16 @@ pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
     ) {
         error.exit();
     }
-    let setting = context(ContextKind::InvalidArg).unwrap_or_default();
-    let variable = variable_of(&setting);
+    let setting = named(&context(ContextKind::InvalidArg).unwrap_or_default());
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match (error.kind(), cause) {
         (ErrorKind::ValueValidation, Some(cause)) => {
-            format!("{variable}{setting}: {value:?}: {cause}").into()
+            format!("{setting}: {value:?}: {cause}").into()
         }
         (ErrorKind::InvalidValue, _) => {
             let known = context(ContextKind::ValidValue).unwrap_or_default();
-            format!("{variable}{setting}: {value:?} is none of {known}").into()
+            format!("{setting}: {value:?} is none of {known}").into()
         }
         _ => {
             let text = error.to_string();
@@ -203,16 +202,18 @@ pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
     }
 }
 
-/// The variable of a setting that clap calls `--listen <LISTEN>`, with a blank behind it.
-fn variable_of(setting: &str) -> String {
+/// `LISTEN (--listen)`, for what clap calls `--listen <LISTEN>`.
+fn named(setting: &str) -> String {
     let flag = setting.split_whitespace().next().unwrap_or_default();
     let command = Config::augment_args(clap::Command::new("causerie"));
-    command
+    let variable = command
         .get_arguments()
         .find(|argument| argument.get_long() == flag.strip_prefix("--"))
-        .and_then(|argument| argument.get_env())
-        .map(|variable| format!("{} ", variable.to_string_lossy()))
-        .unwrap_or_default()
+        .and_then(|argument| argument.get_env());
+    match variable {
+        Some(variable) => format!("{} ({flag})", variable.display()),
+        None => flag.to_owned(),
+    }
 }
 
 /// The logging library takes any other word for the name of a target, and would log next to nothing.

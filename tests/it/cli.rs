@@ -289,8 +289,18 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("EDIT_WINDOW", &time),
         ("RATE_LIMITS", &["", "maybe", "true"]),
         ("ROOM_BUFFER", &number),
+        ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),
         ("HTTP_BODY_LIMIT", &bytes),
+        (
+            "ALLOWED_ORIGINS",
+            &[
+                "blog.example.org",
+                "https://",
+                "https://a.example/path",
+                "https://*.example",
+            ],
+        ),
         ("WS_MESSAGE_LIMIT", &bytes),
         ("WS_OPERATION_LIMIT", &number),
         ("WS_QUEUE", &number),
