@@ -68,15 +68,17 @@ async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
         "mutation { setTyping(input: { postId: \"hello\", isTyping: false }) { isTyping } }";
     let sign_in = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
     let (ok, no, who) = ("ok", "FORBIDDEN", "UNAUTHENTICATED");
-    for (mutation, expected) in [
-        //            nobody guest stranger owner author moderator
-        (sign_in, [ok, ok, ok, ok, ok, ok]),
+    #[rustfmt::skip]
+    let table = [
+        // nobody, guest, stranger, owner, author, moderator
+        (sign_in,     [ok,  ok, ok, ok, ok, ok]),
         (create_post, [who, no, no, no, ok, ok]),
-        (comment, [who, ok, ok, ok, ok, ok]),
-        (EDIT, [who, no, no, ok, no, ok]),
-        (DELETE, [who, no, no, ok, no, ok]),
-        (typing, [who, ok, ok, ok, ok, ok]),
-    ] {
+        (comment,     [who, ok, ok, ok, ok, ok]),
+        (EDIT,        [who, no, no, ok, no, ok]),
+        (DELETE,      [who, no, no, ok, no, ok]),
+        (typing,      [who, ok, ok, ok, ok, ok]),
+    ];
+    for (mutation, expected) in table {
         for ((name, actor), expected) in actors.iter().zip(expected) {
             let id = owner.comment("theirs").await;
             let before = place(&server).await;
