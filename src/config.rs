@@ -183,17 +183,19 @@ pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
     ) {
         error.exit();
     }
-    let setting = named(&context(ContextKind::InvalidArg).unwrap_or_default());
+    let arguments = context(ContextKind::InvalidArg).unwrap_or_default();
+    let setting = named(&arguments);
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match (error.kind(), cause) {
         (ErrorKind::ValueValidation, Some(cause)) => {
             format!("{setting}: {value:?}: {cause}").into()
         }
-        (ErrorKind::InvalidValue, _) => {
-            let known = context(ContextKind::ValidValue).unwrap_or_default();
-            format!("{setting}: {value:?} is none of {known}").into()
-        }
+        (ErrorKind::InvalidValue, _) => match context(ContextKind::ValidValue).as_deref() {
+            None | Some("") => format!("{setting}: a value must follow").into(),
+            Some(known) => format!("{setting}: {value:?} is none of {known}").into(),
+        },
+        (ErrorKind::MissingRequiredArgument, _) => format!("missing: {arguments}").into(),
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
