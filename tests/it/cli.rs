@@ -343,6 +343,32 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_command_line_that_is_not_understood_is_told_in_one_line() {
+    for (arguments, words) in [
+        (&["--listen"][..], &["LISTEN", "--listen", "value"][..]),
+        (
+            &["serve", "--rate-limits"],
+            &["RATE_LIMITS", "--rate-limits", "on, off"],
+        ),
+        (&["token"], &["--sub", "--name", "--role"]),
+        (&["token", "--sub=u1", "--role=reader"], &["--name"]),
+        (&["serve", "more"], &["more"]),
+        (&["sreve"], &["sreve"]),
+        (&["schema", "--listen=127.0.0.1:0"], &["--listen"]),
+        (&["--demo", "migrate"], &["--demo"]),
+        (
+            &["serve", "--edit-window=1m", "--edit-window=2m"],
+            &["--edit-window"],
+        ),
+    ] {
+        let line = refusal(&mut causerie(arguments)).await;
+        for word in words {
+            assert!(line.contains(word), "{arguments:?}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
