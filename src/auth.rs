@@ -5,6 +5,7 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     config::{AuthConfig, Secret},
@@ -152,18 +153,24 @@ impl Authenticator {
         if expires_at <= now {
             return Err(TokenError::Expired);
         }
-        let name = claims.name.trim();
+        let name: String = claims
+            .name
+            .trim()
+            .chars()
+            .filter(|character| !character.is_control())
+            // The host site's own rules for names may differ: a long one is shown cut.
+            .take(MAX_NAME_CHARS)
+            .collect();
         if name.is_empty() {
             return Err(TokenError::Invalid);
         }
         Ok(Identity {
             user: User {
                 id: UserId::parse(&claims.sub).ok_or(TokenError::Invalid)?,
-                // The host site's own rules for names may differ: a long one is shown cut.
-                name: name.chars().take(MAX_NAME_CHARS).collect::<String>().into(),
+                name: name.into(),
                 avatar: claims
                     .picture
-                    .filter(|url| url.starts_with("https://"))
+                    .filter(|url| Url::parse(url).is_ok_and(|url| url.scheme() == "https"))
                     .map(Into::into),
             },
             role: claims.role,

@@ -18,6 +18,9 @@ pub const MAX_TITLE_CHARS: usize = 300;
 /// Longest name of a user, in characters after trimming.
 pub const MAX_NAME_CHARS: usize = 80;
 
+/// Longest URL of a post, in bytes.
+pub const MAX_URL_BYTES: usize = 2048;
+
 macro_rules! shared_str {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -128,6 +131,11 @@ impl Seq {
     /// The place right after this one.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// The place right before this one.
+    pub fn previous(self) -> Self {
+        Self(self.0 - 1)
     }
 }
 

@@ -50,11 +50,17 @@ impl Feed {
     /// post is known to exist.
     pub async fn join(&self, post: &PostId, visitor: &Visitor) -> Result<Membership, Error> {
         let membership = self.hub.join(post, visitor);
-        if membership.head().is_none() {
+        self.establish(post, &membership).await?;
+        Ok(membership)
+    }
+
+    /// Asks the store where the feed stands, where the room does not know.
+    async fn establish(&self, post: &PostId, membership: &Membership) -> Result<(), Error> {
+        if !membership.is_established() {
             let seq = self.store.seq(post).await?;
             membership.establish(seq.ok_or(Error::NotFound(Kind::Post))?);
         }
-        Ok(membership)
+        Ok(())
     }
 
     /// The changes of a post's feed: those behind `after`, or those from now on. The visitor is in
@@ -72,10 +78,9 @@ impl Feed {
     ) -> Result<impl Stream<Item = Result<Arc<Change>, Error>> + Send + use<>, Error> {
         // The order matters: first listen, then look where the feed stands. What is committed
         // later comes live; what was before is read.
-        let membership = self.join(post, visitor).await?;
-        let excluded = (!include_own).then(|| membership.client().clone());
-        let live = membership.changes();
-        let head = live.membership().head().unwrap_or_default();
+        let live = self.hub.join(post, visitor).changes();
+        self.establish(post, live.membership()).await?;
+        let head = live.start();
         let place = after.unwrap_or(head);
         if place > head {
             // The feed may be ahead of the room by changes whose publishing is under way.
@@ -92,7 +97,7 @@ impl Feed {
             post: post.clone(),
             view,
             page: self.page,
-            excluded,
+            excluded: (!include_own).then(|| visitor.client.clone()),
             place,
         }
         .run(live, place < head))

@@ -13,66 +13,77 @@ use super::{
     user::User,
 };
 use crate::{
-    model::{self, ChangeKind},
+    model::{self, ChangeKind, Seq},
     store,
 };
 
 /// A comment in one state.
 #[derive(Clone, Debug)]
-pub struct Comment(pub Arc<model::Comment>);
+pub struct Comment {
+    state: Arc<model::Comment>,
+    /// Where it was read in a post's list, the place at which the post stood: what was added since
+    /// comes by the post's feed, and not in the lists of replies as well.
+    as_of: Option<Seq>,
+}
+
+impl From<Arc<model::Comment>> for Comment {
+    fn from(state: Arc<model::Comment>) -> Self {
+        Self { state, as_of: None }
+    }
+}
 
 /// A comment on a post, or an answer to another comment of that post.
 #[Object]
 impl Comment {
     /// Unique over all posts.
     async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+        self.state.id.to_string().into()
     }
 
     /// The post that it belongs to.
     async fn post_id(&self) -> ID {
-        self.0.post_id.as_str().into()
+        self.state.post_id.as_str().into()
     }
 
     /// The comment that it answers. Null for a top-level comment.
     async fn parent_id(&self) -> Option<ID> {
-        self.0.parent_id.map(|parent| parent.to_string().into())
+        self.state.parent_id.map(|parent| parent.to_string().into())
     }
 
     /// Who wrote it.
     async fn author(&self) -> User {
-        User(self.0.author.clone())
+        User(self.state.author.clone())
     }
 
     /// The text as it was written, without the white space around it; empty once deleted. It is
     /// plain text: a page that puts it into HTML must escape it.
     async fn body(&self) -> &str {
-        &self.0.body
+        &self.state.body
     }
 
     /// When it was added.
     async fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+        DateTime(self.state.created_at)
     }
 
     /// When it was last edited. Null until edited.
     async fn edited_at(&self) -> Option<DateTime> {
-        self.0.edited_at.map(DateTime)
+        self.state.edited_at.map(DateTime)
     }
 
     /// Whether only the tombstone is left, which keeps the place of its replies.
     async fn is_deleted(&self) -> bool {
-        self.0.is_deleted
+        self.state.is_deleted
     }
 
     /// The place in the post's feed at which this comment was added.
     async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.0.post_id, self.0.added_seq)
+        Cursor::new(&self.state.post_id, self.state.added_seq)
     }
 
     /// How many direct replies there are, deleted ones included: as many as `replies` lists.
     async fn reply_count(&self) -> i32 {
-        i32::try_from(self.0.reply_count).unwrap_or(i32::MAX)
+        i32::try_from(self.state.reply_count).unwrap_or(i32::MAX)
     }
 
     /// Direct replies, oldest first. At most 100 a page.
@@ -88,30 +99,35 @@ impl Comment {
             String,
         >,
     ) -> Result<Connection<String, Comment>> {
-        let post = &self.0.post_id;
+        let post = &self.state.post_id;
         let slice = page::slice(first, after, |text| cursor::decode(post, text))?;
         let replies = context
             .data_unchecked::<DataLoader<Replies>>()
             .load_one(RepliesOf {
-                parent: self.0.id,
+                parent: self.state.id,
                 slice,
+                as_of: self.as_of,
             })
             .await?
             .unwrap_or_default();
-        Ok(connection(replies, slice.after.is_some()))
+        Ok(connection(replies, slice.after.is_some(), self.as_of))
     }
 }
 
-/// A page of comments of one post.
+/// A page of comments of one post, of a list that ends at `as_of`.
 pub(super) fn connection(
     page: store::Page<model::Comment>,
     is_behind_cursor: bool,
+    as_of: Option<Seq>,
 ) -> Connection<String, Comment> {
     page::connection(
         page,
         is_behind_cursor,
         |comment| cursor::encode(&comment.post_id, comment.added_seq),
-        |comment| Comment(Arc::new(comment)),
+        |comment| Comment {
+            state: Arc::new(comment),
+            as_of,
+        },
     )
 }
 
@@ -134,7 +150,7 @@ impl CommentChange {
 
     /// The comment after the change.
     async fn comment(&self) -> Comment {
-        Comment(Arc::clone(&self.0.comment))
+        Arc::clone(&self.0.comment).into()
     }
 
     /// The place in the post's feed of this change.

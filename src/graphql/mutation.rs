@@ -151,7 +151,7 @@ impl Mutation {
         Ok(DeleteCommentPayload {
             comment: match deletion {
                 Deletion::Done(change) => publish(context, change),
-                Deletion::Before(tombstone) => Comment(tombstone),
+                Deletion::Before(tombstone) => tombstone.into(),
             },
         })
     }
@@ -192,7 +192,7 @@ impl Mutation {
 
 /// Delivers what was committed.
 fn publish(context: &Context<'_>, change: model::Change) -> Comment {
-    let comment = Comment(Arc::clone(&change.comment));
+    let comment = Arc::clone(&change.comment).into();
     context.data_unchecked::<Hub>().publish(Arc::new(change));
     comment
 }

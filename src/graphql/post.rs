@@ -85,6 +85,11 @@ impl Post {
         };
         let store = context.data_unchecked::<Store>();
         let page = store.top_level(&self.0, order, slice).await?;
-        Ok(comment::connection(page, slice.after.is_some()))
+        let is_behind_cursor = slice.after.is_some();
+        Ok(comment::connection(
+            page,
+            is_behind_cursor,
+            Some(self.0.seq),
+        ))
     }
 }

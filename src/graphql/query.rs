@@ -66,7 +66,7 @@ impl Query {
             return Ok(None);
         };
         let comment = context.data_unchecked::<Store>().comment(id).await?;
-        Ok(comment.map(|comment| Comment(Arc::new(comment))))
+        Ok(comment.map(|comment| Arc::new(comment).into()))
     }
 }
 

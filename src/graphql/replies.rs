@@ -44,6 +44,8 @@ pub struct RepliesOf {
     pub parent: CommentId,
     /// Which of its replies.
     pub slice: Slice<Seq>,
+    /// The place behind which replies are left out.
+    pub as_of: Option<Seq>,
 }
 
 /// An error that all who waited for one query are given.
@@ -69,19 +71,25 @@ impl Loader<RepliesOf> for Replies {
         keys: &[RepliesOf],
     ) -> Result<HashMap<RepliesOf, Self::Value>, Self::Error> {
         // The fields of one selection ask for the same slice of many comments.
-        let mut parents: HashMap<Slice<Seq>, Vec<CommentId>> = HashMap::new();
+        let mut parents: HashMap<_, Vec<CommentId>> = HashMap::new();
         for key in keys {
-            parents.entry(key.slice).or_default().push(key.parent);
+            let part = (key.slice, key.as_of);
+            parents.entry(part).or_default().push(key.parent);
         }
         let mut pages = HashMap::with_capacity(keys.len());
-        for (slice, parents) in parents {
-            let replies = self.0.replies(&parents, slice).await;
+        for ((slice, as_of), parents) in parents {
+            let replies = self.0.replies(&parents, slice, as_of).await;
             let replies = replies.map_err(|error| SharedError(Arc::new(error)))?;
-            pages.extend(
-                replies
-                    .into_iter()
-                    .map(|(parent, page)| (RepliesOf { parent, slice }, page)),
-            );
+            pages.extend(replies.into_iter().map(|(parent, page)| {
+                (
+                    RepliesOf {
+                        parent,
+                        slice,
+                        as_of,
+                    },
+                    page,
+                )
+            }));
         }
         Ok(pages)
     }

@@ -45,7 +45,7 @@ impl SubscriptionRoot {
         include_own: bool,
     ) -> Result<impl Stream<Item = Result<Comment>>> {
         let changes = follow(context, &post_id, View::Added, after, include_own).await?;
-        Ok(changes.map(|change| Ok(Comment(Arc::clone(&change?.comment)))))
+        Ok(changes.map(|change| Ok(Arc::clone(&change?.comment).into())))
     }
 
     /// Every change to the post's comments, in order: added, edited, deleted. Resumes as

@@ -48,6 +48,8 @@ pub enum Next {
 pub struct Changes {
     membership: Membership,
     receiver: broadcast::Receiver<Live>,
+    /// Where the room's feed stood; unknown where nobody had established it.
+    head: Option<Seq>,
 }
 
 impl Membership {
@@ -60,14 +62,10 @@ impl Membership {
         }
     }
 
-    /// The client that is the member.
-    pub fn client(&self) -> &ClientId {
-        &self.client
-    }
-
-    /// Where the room's feed stands; `None` until somebody has [established](Self::establish) it.
-    pub fn head(&self) -> Option<Seq> {
-        self.room.lock().sequencer.head()
+    /// Whether it is known where the room's feed stands. Until somebody has
+    /// [established](Self::establish) it, no change goes out.
+    pub fn is_established(&self) -> bool {
+        self.room.lock().sequencer.head().is_some()
     }
 
     /// Tells the room where the post's feed stood in the store at some moment after this joining.
@@ -80,9 +78,14 @@ impl Membership {
 
     /// Turns into the changes of the room's feed from now on.
     pub fn changes(self) -> Changes {
+        // With the state locked: nothing is sent between the two.
+        let state = self.room.lock();
+        let (receiver, head) = (self.room.changes(), state.sequencer.head());
+        drop(state);
         Changes {
-            receiver: self.room.changes(),
             membership: self,
+            receiver,
+            head,
         }
     }
 
@@ -145,6 +148,12 @@ impl Changes {
     /// Whose changes these are to be.
     pub fn membership(&self) -> &Membership {
         &self.membership
+    }
+
+    /// The place behind which these changes begin, in an established room.
+    pub fn start(&self) -> Seq {
+        self.head
+            .unwrap_or_else(|| self.membership.room.lock().sequencer.start())
     }
 
     /// Waits for what comes next; `None` where the room is no more. Cancelling loses nothing.

@@ -242,14 +242,16 @@ impl Store {
     }
 
     /// The same slice of the direct replies of each of many comments, oldest first, in one query.
-    /// Comments without replies in the slice are left out.
+    /// Comments without replies in the slice are left out; so are, with `as_of`, replies that were
+    /// added behind that place.
     pub async fn replies(
         &self,
         parents: &[CommentId],
         slice: Slice<Seq>,
+        as_of: Option<Seq>,
     ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
         let query = Entity::find()
-            .filter(Column::Id.in_subquery(first_replies(parents, slice)))
+            .filter(Column::Id.in_subquery(first_replies(parents, slice, as_of)))
             .order_by_asc(Column::AddedSeq);
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         let comments = self
@@ -289,7 +291,7 @@ impl Store {
 }
 
 /// The ids of the first replies of each parent, and of one more, which tells that there are more.
-fn first_replies(parents: &[CommentId], slice: Slice<Seq>) -> SelectStatement {
+fn first_replies(parents: &[CommentId], slice: Slice<Seq>, as_of: Option<Seq>) -> SelectStatement {
     let place = Alias::new("place");
     let mut numbered = Query::select();
     numbered
@@ -305,6 +307,9 @@ fn first_replies(parents: &[CommentId], slice: Slice<Seq>) -> SelectStatement {
         .and_where(Column::ParentId.is_in(padded(parents.iter().map(|parent| parent.0))));
     if let Some(after) = slice.after {
         numbered.and_where(Column::AddedSeq.gt(after.0));
+    }
+    if let Some(as_of) = as_of {
+        numbered.and_where(Column::AddedSeq.lte(as_of.0));
     }
     Query::select()
         .column(Column::Id)

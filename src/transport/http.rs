@@ -42,11 +42,13 @@ impl MediaType {
     /// What the client takes; `None` where that is neither. Of two that it takes alike, the one
     /// that it names first.
     fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let Some(accept) = headers.get(ACCEPT) else {
+        if !headers.contains_key(ACCEPT) {
             return Some(Self::Json);
-        };
+        }
         let mut best: Option<(f32, Self)> = None;
-        for range in accept.to_str().unwrap_or_default().split(',') {
+        let lines = headers.get_all(ACCEPT).iter();
+        let ranges = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
+        for range in ranges {
             let mut parts = range.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default().to_ascii_lowercase();
             let media_type = match name.as_str() {

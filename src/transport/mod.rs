@@ -68,9 +68,12 @@ pub fn router(transport: Transport) -> Router {
 
 /// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and
 /// only those of the list. No credentials but the token are known here, so none are allowed.
-fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
+fn cross_origin(origins: &[String]) -> CorsLayer {
+    let origins = origins
+        .iter()
+        .filter_map(|origin| origin.parse::<HeaderValue>().ok());
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
         .max_age(PREFLIGHT_AGE)

@@ -370,3 +370,23 @@ async fn add_elsewhere(store: &Store, body: &str) {
     };
     store.create_comment(new).await.expect("stored");
 }
+
+/// The first member of a room waits for the store to say where the feed stands. What is written
+/// meanwhile is written after it joined.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_in_the_room_is_sent_what_is_written_from_then_on() {
+    let server = TestServer::start().await;
+    let mut socket = server.socket().await;
+    let writer = server.reader("writer");
+    for round in 0..300 {
+        socket.subscribe("s", ADDED, json!({})).await;
+        server.until_census(1, 1).await;
+        let body = format!("round {round}");
+        writer.comment(&body).await;
+        assert_eq!(bodies(&take(&mut socket, "commentAdded", 1).await), [body]);
+        socket.complete("s").await;
+        server.until_census(0, 0).await;
+    }
+    socket.close().await;
+    server.stop().await;
+}

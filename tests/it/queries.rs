@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use causerie::{
-    model::{PostId, Role, Timestamp},
-    store::NewPost,
+    model::{CommentId, PostId, Role, Timestamp},
+    store::{NewPost, Slice},
 };
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -493,6 +493,48 @@ async fn a_page_of_fifty_comments_costs_four_statements_at_most_and_its_replies_
             (1..=4).contains(&statements),
             "{statements} statements: {query}"
         );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_was_added_behind_the_post_s_cursor_is_left_to_the_feed() {
+    let server = TestServer::start().await;
+    let reader = server.reader("ada");
+    let parent = reader.comment("parent").await;
+    let reply = async |body: &str| {
+        let input = json!({"body": body, "parentId": parent});
+        reader.create_comment(input).await
+    };
+    reply("before").await;
+    let post = PostId::parse("hello").expect("an id");
+    let store = server.observer().store();
+    let stood = store
+        .seq(&post)
+        .await
+        .expect("a reading")
+        .expect("the post");
+    reply("since").await;
+
+    let parent = CommentId::parse(&parent).expect("an id");
+    let slice = Slice {
+        first: 10,
+        after: None,
+    };
+    for (as_of, expected) in [
+        (Some(stood), vec!["before"]),
+        (None, vec!["before", "since"]),
+    ] {
+        let replies = store
+            .replies(&[parent], slice, as_of)
+            .await
+            .expect("a reading");
+        let bodies: Vec<&str> = replies[&parent]
+            .items
+            .iter()
+            .map(|reply| reply.body.as_str())
+            .collect();
+        assert_eq!(bodies, expected);
     }
     server.stop().await;
 }
