@@ -26,8 +26,9 @@ pub(super) fn name(text: &str) -> Result<String, Error> {
 pub(super) fn url(text: &str) -> Result<String, Error> {
     let text = text.trim();
     let is_web = text.len() <= MAX_URL_BYTES
-        // The parser would also read `https:a`, as browsers do.
+        // The parser reads what browsers do: `https:a` too, and it passes over control characters.
         && text.contains("://")
+        && !text.contains(|character: char| character.is_control() || character.is_whitespace())
         && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if is_web {
         Ok(text.to_owned())
