@@ -19,7 +19,7 @@ mod user;
 use std::sync::Arc;
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
@@ -111,24 +111,30 @@ impl Executor {
 
     /// Executes a query or a mutation.
     ///
-    /// A mutation runs to its end though the future is dropped: what was begun is stored and
-    /// published, or neither, whatever becomes of the client.
-    pub async fn execute(&self, operation: Operation, caller: Caller) -> Outcome {
+    /// A mutation is begun by the call and runs to its end though the future is dropped, be it
+    /// before its first poll: it is stored and published, or neither, whatever becomes of the
+    /// client.
+    pub fn execute(
+        &self,
+        operation: Operation,
+        caller: Caller,
+    ) -> impl Future<Output = Outcome> + Send + use<> {
         let kind = operation.kind();
         let schema = self.schema.clone();
         let request = operation.request.data(caller);
-        let execution = async move { schema.execute(request).await };
-        let response = match kind {
-            OperationKind::Mutation => match self.tasks.spawn(execution).await {
-                Ok(response) => response,
-                Err(panic) => {
-                    let error = server_error(Error::Internal(Box::new(panic)));
-                    return Outcome::Executed(Response::from_errors(vec![error]));
-                }
-            },
-            OperationKind::Query | OperationKind::Subscription => execution.await,
-        };
-        Outcome::of(response, kind)
+        let execution = async move { Outcome::of(schema.execute(request).await, kind) };
+        match kind {
+            OperationKind::Mutation => {
+                let begun = self.tasks.spawn(execution);
+                Either::Left(begun.map(|ended| {
+                    ended.unwrap_or_else(|panic| {
+                        let error = server_error(Error::Internal(Box::new(panic)));
+                        Outcome::Executed(Response::from_errors(vec![error]))
+                    })
+                }))
+            }
+            OperationKind::Query | OperationKind::Subscription => Either::Right(execution),
+        }
     }
 
     /// Executes any operation as a stream of outcomes: one of a query or mutation, those of a
@@ -147,9 +153,7 @@ impl Executor {
                 .map(move |response| Outcome::of(response, kind))
                 .left_stream()
         } else {
-            let executor = self.clone();
-            futures_util::stream::once(async move { executor.execute(operation, caller).await })
-                .right_stream()
+            stream::once(self.execute(operation, caller)).right_stream()
         }
     }
 }
