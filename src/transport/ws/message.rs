@@ -39,11 +39,30 @@ pub(super) enum ClientMessage {
     },
     Subscribe {
         id: OperationId,
+        #[serde(deserialize_with = "object")]
         payload: Params,
     },
     Complete {
         id: OperationId,
     },
+}
+
+impl ClientMessage {
+    /// From a text message.
+    pub(super) fn parse(text: &str) -> serde_json::Result<Self> {
+        let message: Object = serde_json::from_str(text)?;
+        Self::deserialize(serde_json::Value::Object(message))
+    }
+}
+
+/// Takes an object and nothing else: derived code would take a list of its values as well.
+fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: de::DeserializeOwned,
+{
+    let object = Object::deserialize(deserializer)?;
+    T::deserialize(serde_json::Value::Object(object)).map_err(de::Error::custom)
 }
 
 /// What a client tells of itself when it connects. Names that are not known are ignored.

@@ -84,7 +84,7 @@ impl Protocol {
 
     /// The client sent a text message.
     pub(super) fn text(&mut self, text: &str) -> Option<Action> {
-        let message = match serde_json::from_str(text) {
+        let message = match ClientMessage::parse(text) {
             Ok(message) => message,
             Err(error) => {
                 let reason = format!("Invalid message received: {error}");
