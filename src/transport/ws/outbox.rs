@@ -19,6 +19,8 @@ pub(super) struct Outbox {
     patience: Duration,
     /// Messages were handed to the socket and not yet flushed.
     is_unflushed: bool,
+    /// How many answers to pings the library has put into the socket and not yet flushed.
+    pongs: usize,
     /// When the socket last took something, or when there was first something to take.
     moved_at: Option<Instant>,
 }
@@ -32,12 +34,13 @@ impl Outbox {
             limit,
             patience,
             is_unflushed: false,
+            pongs: 0,
             moved_at: None,
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= self.limit
+        self.queue.len() + self.pongs >= self.limit
     }
 
     /// Whether something waits to be written or flushed.
@@ -49,6 +52,14 @@ impl Outbox {
     pub(super) fn push(&mut self, message: Message, now: Instant) {
         self.moved_at.get_or_insert(now);
         self.queue.push_back(message);
+    }
+
+    /// The library has answered a ping of the client's. Its answers wait like any other message,
+    /// but in the library, which would let them pile up for a client that does not read.
+    pub(super) fn has_ponged(&mut self, now: Instant) {
+        self.moved_at.get_or_insert(now);
+        self.pongs += 1;
+        self.is_unflushed = true;
     }
 
     /// Forgets what waits.
@@ -82,6 +93,7 @@ impl Outbox {
         if self.is_unflushed {
             ready!(sink.poll_flush(context))?;
             self.is_unflushed = false;
+            self.pongs = 0;
         }
         self.moved_at = None;
         Poll::Ready(Ok(()))

@@ -168,7 +168,11 @@ impl Socket {
         let action = match message {
             Message::Text(text) => self.protocol.text(&text),
             Message::Binary(_) => Some(self.protocol.binary()),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+            Message::Ping(_) => {
+                self.outbox.has_ponged(Instant::now());
+                None
+            }
+            Message::Pong(_) | Message::Close(_) => None,
         };
         action.map_or(Flow::Continue, |action| self.act(action))
     }
