@@ -120,12 +120,15 @@ impl Socket {
 
     /// Waits for what happens next. Where the outbox is full neither frames nor outcomes are
     /// taken, so the client's own slowness holds it back; what its streams miss meanwhile they
-    /// read from the store.
+    /// read from the store. A client that never pauses does not hold off the clock.
     async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
         let is_closing = self.closing_until.is_some();
         let has_room = !self.outbox.is_full();
         let has_work = self.outbox.has_work();
         let deadline = self.deadline();
+        if deadline <= Instant::now() {
+            return Event::Time;
+        }
         let Self {
             sink,
             frames,
