@@ -23,6 +23,10 @@ pub(super) enum Close {
     SubscriberExists(String),
     /// The client sent `connection_init` twice.
     TooManyInitialisations,
+    /// The client's frames are not those of RFC 6455.
+    NotWebSocket,
+    /// The client's text was not UTF-8.
+    NotText,
     /// The client's message was larger than it may be.
     MessageTooBig,
     /// The client took nothing for too long.
@@ -34,6 +38,8 @@ pub(super) enum Close {
 impl Close {
     pub(super) fn code(&self) -> u16 {
         match self {
+            Self::NotWebSocket => 1002,
+            Self::NotText => 1007,
             Self::MessageTooBig => 1009,
             Self::Restarting => 1012,
             Self::TooSlow => 1013,
@@ -56,6 +62,8 @@ impl Close {
             Self::InitialisationTimeout => "Connection initialisation timeout".to_owned(),
             Self::SubscriberExists(id) => format!("Subscriber for {id} already exists"),
             Self::TooManyInitialisations => "Too many initialisation requests".to_owned(),
+            Self::NotWebSocket => "Not WebSocket".to_owned(),
+            Self::NotText => "Text that is not UTF-8".to_owned(),
             Self::MessageTooBig => "Message too big".to_owned(),
             Self::TooSlow => "Too slow: nothing was read for too long".to_owned(),
             Self::Restarting => "Service restart".to_owned(),

@@ -19,7 +19,7 @@ use futures_util::{
 };
 use tokio_stream::{StreamMap, StreamNotifyClose};
 use tokio_util::sync::CancellationToken;
-use tungstenite::error::{CapacityError, Error as WebSocketError};
+use tungstenite::error::{Error as WebSocketError, ProtocolError};
 
 use super::{
     close::Close,
@@ -54,6 +54,10 @@ pub(super) struct Socket {
     outbox: Outbox,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
+    /// Reading broke off: nothing more can be read. The socket stays open for a while all the
+    /// same: one that is dropped with something unread resets the connection, and may so overtake
+    /// the close frame.
+    is_deaf: bool,
 }
 
 /// What happened.
@@ -92,6 +96,7 @@ impl Socket {
             operations: StreamMap::new(),
             outbox,
             closing_until: None,
+            is_deaf: false,
         }
     }
 
@@ -120,11 +125,13 @@ impl Socket {
 
     /// Waits for what happens next. Where the outbox is full neither frames nor outcomes are
     /// taken, so the client's own slowness holds it back; what its streams miss meanwhile they
-    /// read from the store. A client that never pauses does not hold off the clock.
+    /// read from the store. A client that never pauses holds off neither the clock nor the close
+    /// frame.
     async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
         let is_closing = self.closing_until.is_some();
         let has_room = !self.outbox.is_full();
         let has_work = self.outbox.has_work();
+        let may_read = !self.is_deaf && if is_closing { !has_work } else { has_room };
         let deadline = self.deadline();
         if deadline <= Instant::now() {
             return Event::Time;
@@ -141,7 +148,7 @@ impl Socket {
         tokio::select! {
             biased;
             () = going_down.cancelled(), if !is_closing => Event::GoingDown,
-            frame = frames.next(), if has_room || is_closing => Event::Frame(frame),
+            frame = frames.next(), if may_read => Event::Frame(frame),
             Some((id, outcome)) = operations.next(), if has_room && !is_closing => {
                 Event::Outcome(id, outcome)
             }
@@ -286,11 +293,14 @@ impl Socket {
     }
 
     fn broken(&mut self, error: &SocketError) -> Flow {
-        if is_too_big(error) && self.closing_until.is_none() {
-            self.close(&Close::MessageTooBig);
-            return Flow::Continue;
+        self.is_deaf = true;
+        match unreadable(error) {
+            Some(close) if self.closing_until.is_none() => {
+                self.close(&close);
+                Flow::Continue
+            }
+            _ => Flow::Stop,
         }
-        Flow::Stop
     }
 
     /// Ends all operations at once, and leaves the client a moment to answer the close frame.
@@ -313,13 +323,13 @@ impl Socket {
     }
 }
 
-fn is_too_big(error: &SocketError) -> bool {
-    std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<WebSocketError>())
-        .is_some_and(|error| {
-            matches!(
-                error,
-                WebSocketError::Capacity(CapacityError::MessageTooLong { .. })
-            )
-        })
+/// What a client is told whose frames could not be read; `None` where it is gone.
+fn unreadable(error: &SocketError) -> Option<Close> {
+    match std::error::Error::source(error)?.downcast_ref()? {
+        WebSocketError::Capacity(_) => Some(Close::MessageTooBig),
+        WebSocketError::Utf8(_) => Some(Close::NotText),
+        WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        WebSocketError::Protocol(_) => Some(Close::NotWebSocket),
+        _ => None,
+    }
 }
