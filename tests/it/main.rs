@@ -12,10 +12,12 @@
 mod cli;
 mod failure;
 mod feed;
+mod hostile;
 mod http;
 mod imports;
 mod interleavings;
 mod mutations;
+mod protocol;
 mod queries;
 mod resume;
 mod rooms;

@@ -4,7 +4,7 @@ use causerie::model::Role;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Frame, Process, Socket, token};
+use crate::support::{Frame, Process, Socket, token, upgrade_request};
 
 /// As many as a debug build serves in some seconds; a release build is given the whole load.
 const READERS: usize = if cfg!(debug_assertions) { 40 } else { 200 };
@@ -99,7 +99,11 @@ async fn connect_with_a_small_window(server: &Process) -> Socket {
         .connect(server.address())
         .await
         .expect("a connection");
-    let mut socket = Socket::over(connection, Some("graphql-transport-ws")).await;
+    let mut socket = Socket::upgrade(
+        connection,
+        upgrade_request(Some("graphql-transport-ws")).as_bytes(),
+    )
+    .await;
     socket.init(json!({})).await;
     socket
 }

@@ -9,6 +9,6 @@ mod socket;
 pub(crate) use self::{
     client::{Client, Reply},
     process::{Process, causerie, serve},
-    server::{SECRET, TestServer, settings, token, token_for, until},
-    socket::{Frame, Socket},
+    server::{SECRET, TestServer, in_time, settings, token, token_for, until},
+    socket::{Frame, Socket, upgrade_request},
 };

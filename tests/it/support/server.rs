@@ -56,13 +56,18 @@ fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> Stri
 /// Waits until `is_so`, looking again whenever other tasks had their turn. For what no message
 /// tells of; it fails where it takes too long, and never passes by waiting.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let looking = async {
+    in_time(what, async {
         while !is_so() {
             tokio::task::yield_now().await;
         }
-    };
-    let result = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(result.is_ok(), "waited in vain: {what}");
+    })
+    .await;
+}
+
+/// Waits for what must come, and fails where it does not.
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(PATIENCE, future).await;
+    result.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// A running server. [`stop`](Self::stop) it at the end of the test.

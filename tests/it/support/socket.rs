@@ -5,10 +5,16 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        protocol::{CloseFrame, Role},
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,9 +30,22 @@ pub(crate) enum Frame {
     End,
 }
 
+/// The request of a WebSocket (RFC 6455, section 4.1), with the key of the RFC's own example.
+pub(crate) fn upgrade_request(subprotocols: Option<&str>) -> String {
+    let offer = subprotocols.map_or_else(String::new, |list| {
+        format!("Sec-WebSocket-Protocol: {list}\r\n")
+    });
+    format!(
+        "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+    )
+}
+
 /// A connected WebSocket.
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
+    /// What the server chose.
+    subprotocol: Option<String>,
 }
 
 impl Socket {
@@ -34,31 +53,34 @@ impl Socket {
         Self::connect_with(address, Some("graphql-transport-ws")).await
     }
 
-    /// Offers this subprotocol, or none.
-    pub(crate) async fn connect_with(address: SocketAddr, subprotocol: Option<&str>) -> Self {
+    /// Offers these subprotocols, a list as the header has it, or none.
+    pub(crate) async fn connect_with(address: SocketAddr, subprotocols: Option<&str>) -> Self {
         let connection = TcpStream::connect(address).await.expect("a connection");
-        Self::over(connection, subprotocol).await
+        Self::upgrade(connection, upgrade_request(subprotocols).as_bytes()).await
     }
 
-    /// Shakes hands over this connection.
-    pub(crate) async fn over(connection: TcpStream, subprotocol: Option<&str>) -> Self {
-        let address = connection.peer_addr().expect("an address");
-        let mut request = format!("ws://{address}/graphql")
-            .into_client_request()
-            .expect("a request");
-        if let Some(subprotocol) = subprotocol {
-            let value = subprotocol.parse().expect("a header");
-            request
-                .headers_mut()
-                .insert("sec-websocket-protocol", value);
+    /// Shakes hands by hand: a library would refuse an answer that names no subprotocol, and here
+    /// the close frame behind it is what is looked at. Frames may follow the request at once.
+    pub(crate) async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
+        connection.write_all(request).await.expect("sent");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.expect("an answer"));
         }
-        // A client that asked for a subprotocol and is given none takes that for an error; here
-        // the server's close frame is what is looked at.
-        let stream = match client_async(request, connection).await {
-            Ok((stream, _)) => stream,
-            Err(error) => panic!("no upgrade: {error}"),
-        };
-        Self { stream }
+        let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "no upgrade: {head}");
+        Self {
+            stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,
+            subprotocol: head
+                .lines()
+                .find_map(|line| line.strip_prefix("sec-websocket-protocol: "))
+                .map(str::to_owned),
+        }
+    }
+
+    /// Which subprotocol the server took.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
     }
 
     /// Sends `connection_init` and takes the acknowledgement.
@@ -74,6 +96,22 @@ impl Socket {
 
     pub(crate) async fn send_frame(&mut self, frame: Message) {
         self.stream.send(frame).await.expect("sent");
+    }
+
+    /// Sends frames of the test's own making.
+    pub(crate) async fn send_bytes(&mut self, frames: &[u8]) {
+        let connection = self.stream.get_mut();
+        connection.write_all(frames).await.expect("sent");
+    }
+
+    /// Sends these messages in one write, so that the server has read the last before it has done
+    /// anything about the first.
+    pub(crate) async fn send_together(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            let frame = Message::text(message.to_string());
+            self.stream.feed(frame).await.expect("fed");
+        }
+        self.stream.flush().await.expect("sent");
     }
 
     /// Subscribes to anything; what it sends comes as messages of this id.
@@ -104,11 +142,13 @@ impl Socket {
 
     /// What comes next, pings and pongs of WebSocket left out; the library answers those.
     pub(crate) async fn next(&mut self) -> Frame {
-        // Of the frame that is waited for: pings do not count.
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let next = tokio::time::timeout(PATIENCE, self.next_but_pings()).await;
+        next.expect("waited in vain for a frame")
+    }
+
+    async fn next_but_pings(&mut self) -> Frame {
         loop {
-            let next = tokio::time::timeout_at(deadline, self.stream.next()).await;
-            match next.expect("waited in vain for a frame") {
+            match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     return Frame::Message(serde_json::from_str(&text).expect("JSON"));
                 }

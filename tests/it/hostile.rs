@@ -1,0 +1,454 @@
+//! Clients that mean harm, or have gone mad: none of them may cost the others anything, nor leave
+//! anything behind. What is left is counted at the end of each test, by `stop`.
+
+use std::{future::Future, iter, net::SocketAddr};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+
+use crate::support::{Client, Frame, Socket, TestServer, in_time, upgrade_request};
+
+const MEBIBYTE: usize = 1024 * 1024;
+/// More than the system's own buffers hold of a connection, both ways: a server that takes this
+/// much from a client who reads nothing keeps it in its own memory.
+const TOO_MUCH: usize = 64 * MEBIBYTE;
+
+const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
+const ADDED: &str = "subscription { commentAdded(postId: \"hello\") { body } }";
+const PONG: &str = r#"{"type":"pong"}"#;
+
+/// First bytes of frames (RFC 6455, section 5.2), of which all but the last of a message are
+/// without FIN.
+const FIN: u8 = 0x80;
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const PING: u8 = 9;
+
+/// A frame as it goes over the wire, under a mask of zeros.
+fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    const MASKED: u8 = 0x80;
+    let payload = payload.as_ref();
+    let mut frame = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ ..126), _) => frame.push(MASKED | length),
+        (_, Ok(length)) => {
+            frame.push(MASKED | 126);
+            frame.extend(length.to_be_bytes());
+        }
+        _ => {
+            frame.push(MASKED | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// A server for clients that are in more of a hurry than a person may be.
+async fn server(arguments: &[&str]) -> TestServer {
+    TestServer::start_with(&[arguments, &["--rate-limits=off"]].concat()).await
+}
+
+/// Somebody who reads `hello`, and wants nothing but that.
+struct Bystander {
+    socket: Socket,
+    server: SocketAddr,
+    comments: Client,
+}
+
+impl Bystander {
+    async fn of(server: &TestServer) -> Self {
+        let mut socket = server.socket().await;
+        socket.subscribe("c", ADDED, json!({})).await;
+        server.until_census(1, 1).await;
+        Self {
+            socket,
+            server: server.address(),
+            comments: server.reader("ada"),
+        }
+    }
+
+    /// A comment comes through.
+    async fn reads(&mut self, body: &str) {
+        self.comments.comment(body).await;
+        let expected = json!({"commentAdded": {"body": body}});
+        assert_eq!(self.socket.data("c").await, expected);
+    }
+
+    /// A comment comes through, and somebody new is let in.
+    async fn is_served(&mut self) {
+        self.reads("still here").await;
+        let mut new = Socket::connect(self.server).await;
+        new.init(json!({})).await;
+        new.close().await;
+    }
+
+    /// Is served again and again until something else has happened.
+    async fn is_served_during<T>(&mut self, something: impl Future<Output = T>) -> T {
+        let mut something = std::pin::pin!(in_time("its end", something));
+        loop {
+            let served = self.is_served();
+            tokio::select! {
+                happened = &mut something => return happened,
+                () = served => {}
+            }
+        }
+    }
+
+    async fn leaves(self) {
+        self.socket.close().await;
+    }
+}
+
+/// A member of the room of `hello` whose system takes next to nothing on its behalf.
+async fn member_with_small_buffers(server: &TestServer) -> Socket {
+    let connection = TcpSocket::new_v4().expect("a socket");
+    connection.set_recv_buffer_size(4096).expect("small");
+    let connection = connection.connect(server.address()).await;
+    let connection = connection.expect("a connection");
+    let request = upgrade_request(Some("graphql-transport-ws"));
+    let mut socket = Socket::upgrade(connection, request.as_bytes()).await;
+    socket.init(json!({})).await;
+    socket.subscribe("v", VIEWERS, json!({})).await;
+    socket.data("v").await;
+    socket
+}
+
+/// Sends this again and again, and never reads, until the server drops the connection or has taken
+/// too much. Returns how many bytes it took.
+async fn pour(socket: Socket, bytes: Vec<u8>) -> usize {
+    let mut connection = socket.into_inner().into_inner();
+    let mut taken = 0;
+    while taken < TOO_MUCH && connection.write_all(&bytes).await.is_ok() {
+        taken += bytes.len();
+    }
+    taken
+}
+
+/// Sends what the server may not take to its end, without ever waiting for it, and returns the
+/// code with which it closes. Whatever it says after that finds nobody.
+async fn closed_by(socket: Socket, chunks: impl IntoIterator<Item = Vec<u8>>) -> u16 {
+    let (read, mut write) = socket.into_inner().into_inner().into_split();
+    let send = async {
+        for chunk in chunks {
+            if write.write_all(&chunk).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<u16>().await
+    };
+    let read = async {
+        let stream = tokio::io::join(read, tokio::io::sink());
+        let mut frames = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        loop {
+            match frames.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("no close frame: {other:?}"),
+            }
+        }
+    };
+    let closed = async {
+        tokio::select! {
+            never = send => never,
+            code = read => code,
+        }
+    };
+    in_time("a close frame", closed).await
+}
+
+fn ping(payload: &str) -> Value {
+    json!({"type": "ping", "payload": {"text": payload}})
+}
+
+// Messages
+
+#[tokio::test]
+async fn a_message_of_ten_megabytes_is_closed_with_1009_and_the_others_are_served() {
+    let server = server(&[]).await;
+    let mut bystander = Bystander::of(&server).await;
+    for kind in [TEXT, BINARY] {
+        let socket = server.socket().await;
+        let message = frame(FIN | kind, vec![b'x'; 10 * MEBIBYTE]);
+        let closed = bystander.is_served_during(closed_by(socket, [message]));
+        assert_eq!(closed.await, 1009);
+    }
+    bystander.is_served().await;
+    bystander.leaves().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_may_have_exactly_the_bytes_of_the_limit() {
+    let server = server(&["--ws-message-limit=1024"]).await;
+    let mut socket = server.socket().await;
+    let around = ping("").to_string().len();
+    let most = ping(&"x".repeat(1024 - around));
+    socket.send(most.clone()).await;
+    assert_eq!(socket.message().await["payload"], most["payload"]);
+    let more = ping(&"x".repeat(1025 - around)).to_string();
+    assert_eq!(closed_by(socket, [frame(FIN | TEXT, more)]).await, 1009);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_in_fragments_is_one_message_and_pings_may_stand_between_them() {
+    let server = server(&[]).await;
+    let mut socket = server.socket().await;
+    // Cut in the middle of a character.
+    let text = ping("é").to_string();
+    let (head, tail) = text.as_bytes().split_at(text.find('é').expect("é") + 1);
+    let frames = [
+        frame(TEXT, head),
+        frame(FIN | PING, ""),
+        frame(CONTINUATION, ""),
+        frame(FIN | CONTINUATION, tail),
+    ];
+    socket.send_bytes(&frames.concat()).await;
+    let pong = json!({"type": "pong", "payload": {"text": "é"}});
+    assert_eq!(socket.message().await, pong);
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn fragments_without_end_are_closed_with_1009() {
+    let server = server(&[]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let socket = server.socket().await;
+    let more = frame(CONTINUATION, [b'x'; 1024]);
+    let frames = iter::once(frame(TEXT, "x")).chain(iter::repeat(more));
+    let closed = bystander.is_served_during(closed_by(socket, frames));
+    assert_eq!(closed.await, 1009);
+    bystander.leaves().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_closed_with_1007() {
+    let server = server(&[]).await;
+    for frames in [
+        vec![frame(FIN | TEXT, b"\xff\xfe")],
+        vec![frame(TEXT, b"{\xc3"), frame(FIN | CONTINUATION, "}")],
+    ] {
+        let socket = server.socket().await;
+        assert_eq!(closed_by(socket, frames).await, 1007);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn frames_that_are_not_of_websocket_are_closed_with_1002() {
+    const RESERVED_BIT: u8 = 0x40;
+    let server = server(&[]).await;
+    for bytes in [
+        frame(FIN | 3, "x"),
+        frame(FIN | 11, "x"),
+        frame(FIN | RESERVED_BIT | TEXT, PONG),
+        frame(FIN | CONTINUATION, "of nothing"),
+        frame(PING, "in fragments"),
+        frame(FIN | PING, [b'x'; 126]),
+        [frame(TEXT, "{"), frame(FIN | TEXT, "}")].concat(),
+        b"\x81\x02{}".to_vec(),
+    ] {
+        let socket = server.socket().await;
+        assert_eq!(closed_by(socket, [bytes.clone()]).await, 1002, "{bytes:?}");
+    }
+    server.stop().await;
+}
+
+// Clients that are not there, or not listening
+
+#[tokio::test]
+async fn a_client_that_vanishes_without_a_close_frame_leaves_its_room() {
+    let server = server(&[]).await;
+    let mut first = server.socket().await;
+    first.subscribe("v", VIEWERS, json!({})).await;
+    assert_eq!(first.data("v").await, json!({"viewerCount": 1}));
+    let mut second = server.socket().await;
+    second.subscribe("v", VIEWERS, json!({})).await;
+    assert_eq!(first.data("v").await, json!({"viewerCount": 2}));
+    second.vanish();
+    assert_eq!(first.data("v").await, json!({"viewerCount": 1}));
+    first.vanish();
+    server.stop().await;
+}
+
+/// The server stops taking from it once it cannot give to it, so that its memory is bounded.
+#[tokio::test]
+async fn a_client_that_sends_and_never_reads_is_held_back_and_then_dropped() {
+    let server = server(&["--ws-write-timeout=1s"]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let deaf = member_with_small_buffers(&server).await;
+    server.until_census(1, 2).await;
+    let large = frame(FIN | TEXT, ping(&"x".repeat(64 * 1024)).to_string());
+    let taken = bystander.is_served_during(pour(deaf, large)).await;
+    assert!(taken < TOO_MUCH, "the server took {taken} bytes");
+    server.until_census(1, 1).await;
+    bystander.is_served().await;
+    bystander.leaves().await;
+    server.stop().await;
+}
+
+/// The library answers these by itself, so they have to be counted in another place.
+#[tokio::test]
+async fn a_client_that_floods_with_websocket_pings_and_never_reads_is_held_back_and_then_dropped() {
+    let server = server(&["--ws-write-timeout=3s"]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let deaf = member_with_small_buffers(&server).await;
+    server.until_census(1, 2).await;
+    let pings = frame(FIN | PING, [0; 125]).repeat(500);
+    let taken = bystander.is_served_during(pour(deaf, pings)).await;
+    assert!(taken < TOO_MUCH, "the server took {taken} bytes");
+    server.until_census(1, 1).await;
+    bystander.leaves().await;
+    server.stop().await;
+}
+
+/// It sends nothing, so only what the server has for it tells that it is not there.
+#[tokio::test]
+async fn a_client_that_stops_reading_its_results_is_closed_with_1013_or_dropped() {
+    let server = server(&["--ws-write-timeout=1s"]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let mut slow = member_with_small_buffers(&server).await;
+    server.until_census(1, 2).await;
+    for n in 0..32 {
+        slow.subscribe(&n.to_string(), ADDED, json!({})).await;
+    }
+    slow.settle().await;
+    // In all 12 MB: more than the system keeps for a client with small buffers.
+    for _ in 0..40 {
+        bystander.reads(&"x".repeat(10_000)).await;
+    }
+    bystander.is_served_during(server.until_census(1, 1)).await;
+    loop {
+        match slow.next().await {
+            Frame::Message(_) => {}
+            // Where it reads again in time, it is told.
+            Frame::Close(code, _) => break assert_eq!(code, 1013),
+            Frame::End => break,
+        }
+    }
+    bystander.leaves().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_says_anything_is_closed_and_then_dropped() {
+    let server = server(&["--ws-init-timeout=200ms"]).await;
+    let mut silent = server.connect().await;
+    // It is told, and never answers; the server drops it all the same.
+    assert!(matches!(silent.next().await, Frame::Close(4408, _)));
+    server.stop().await;
+    silent.vanish();
+}
+
+// Floods
+
+/// A client that never pauses may put off its own answers, and not the clock: here its message is
+/// there to be read before the time is over, and the time is over before it is read.
+#[tokio::test]
+async fn a_message_that_waits_to_be_read_does_not_hold_off_the_clock() {
+    let server = server(&["--ws-init-timeout=1ns"]).await;
+    let init = frame(FIN | TEXT, r#"{"type":"connection_init"}"#);
+    let request = [
+        upgrade_request(Some("graphql-transport-ws")).as_bytes(),
+        &init,
+    ]
+    .concat();
+    let connection = TcpStream::connect(server.address()).await;
+    let mut socket = Socket::upgrade(connection.expect("a connection"), &request).await;
+    assert!(matches!(socket.next().await, Frame::Close(4408, _)));
+    socket.vanish();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn thousands_of_subscriptions_that_end_at_once_leave_nothing_behind() {
+    let server = server(&[]).await;
+    let mut socket = server.socket().await;
+    let start = json!({"id": "1", "type": "subscribe", "payload": {"query": VIEWERS}});
+    let end = json!({"id": "1", "type": "complete"});
+    // Some end before they are in the room,
+    for _ in 0..20 {
+        let cycles = iter::repeat_n([start.clone(), end.clone()], 100);
+        socket.send_together(cycles.flatten()).await;
+        socket.settle().await;
+        assert_eq!(server.observer().census().members, 0);
+    }
+    // and some after.
+    for _ in 0..200 {
+        socket.send(start.clone()).await;
+        assert_eq!(socket.data("1").await, json!({"viewerCount": 1}));
+        socket.send(end.clone()).await;
+        assert!(socket.settle().await.is_empty());
+        assert_eq!(server.observer().census().members, 0);
+    }
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_costs_nobody_anything() {
+    let server = server(&["--grace-period=1s"]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let request = upgrade_request(Some("graphql-transport-ws"));
+    let (head, tail) = request.split_at(request.len() / 2);
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut connection = TcpStream::connect(server.address()).await.expect("one");
+        connection.write_all(head.as_bytes()).await.expect("sent");
+        slow.push(connection);
+    }
+    bystander.is_served().await;
+    let mut last = slow.pop().expect("one of them");
+    last.write_all(tail.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    last.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    drop(last);
+    bystander.leaves().await;
+    // The others are still at it, which must not keep the server from its end.
+    server.stop().await;
+}
+
+// Going down
+
+#[tokio::test]
+async fn sockets_are_closed_with_1012_when_the_server_goes_down() {
+    let server = server(&[]).await;
+    let mut early = server.connect().await;
+    let mut reading = server.socket().await;
+    reading.subscribe("v", VIEWERS, json!({})).await;
+    reading.data("v").await;
+    // This one never answers its close frame.
+    let deaf = member_with_small_buffers(&server).await;
+    let ended = server.begin_to_stop();
+    let told = async {
+        for socket in [&mut early, &mut reading] {
+            assert_eq!(socket.closed().await, (1012, "Service restart".to_owned()));
+            assert!(matches!(socket.next().await, Frame::End));
+        }
+    };
+    tokio::join!(ended, told);
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
+    let server = server(&[]).await;
+    let deaf = member_with_small_buffers(&server).await;
+    // In the end no room, member or task is left: that is asserted in there.
+    server.shut_down().await;
+    drop(deaf);
+}
