@@ -12,7 +12,7 @@ use crate::{
     auth::Authenticator,
     config::Config,
     feed::{self, Feed},
-    graphql::{Executor, Services, Settings},
+    graphql::{Counts, Executor, Services, Settings},
     limits::Limits,
     rooms::{Census, Hub},
     store::{OpenError, Store},
@@ -52,6 +52,7 @@ pub struct Server {
 pub struct Observer {
     hub: Hub,
     store: Store,
+    executor: Executor,
     tasks: TaskTracker,
 }
 
@@ -64,6 +65,11 @@ impl Observer {
     /// How many sockets and mutations are under way.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// How many events were executed, for how many deliveries.
+    pub fn events(&self) -> Counts {
+        self.executor.counts()
     }
 
     /// How many SQL statements were run so far.
@@ -109,8 +115,9 @@ impl Server {
                 edit_window: config.writing.edit_window,
             },
         };
+        let executor = Executor::new(services, tasks.clone());
         let router = transport::router(Transport {
-            executor: Executor::new(services, tasks.clone()),
+            executor: executor.clone(),
             authenticator,
             http: config.http.clone(),
             ws: config.ws.clone(),
@@ -122,7 +129,12 @@ impl Server {
             address,
             router,
             config,
-            observer: Observer { hub, store, tasks },
+            observer: Observer {
+                hub,
+                store,
+                executor,
+                tasks,
+            },
             limits,
             going_down,
         })

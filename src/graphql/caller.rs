@@ -14,9 +14,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The caller of the operation that is being resolved.
-    pub(super) fn of<'a>(context: &Context<'a>) -> &'a Self {
-        context.data_unchecked::<Self>()
+    /// The caller of the operation that is being resolved. An event that is rendered for many has
+    /// none: there a field that depends on the viewer fails.
+    pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Error> {
+        context.data_opt::<Self>().ok_or_else(|| {
+            Error::Internal("a field depends on the viewer of a shared event".into())
+        })
     }
 
     /// The user; `Unauthenticated` for an anonymous request.

@@ -13,13 +13,15 @@ mod post;
 mod query;
 mod replies;
 mod settings;
+mod shared;
 mod subscription;
 mod user;
 
 use std::sync::Arc;
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
-use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream};
+use async_stream::stream;
+use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
@@ -27,8 +29,15 @@ pub use self::{
     error::{RequestCode, request_error, server_error},
     operation::{Operation, OperationKind, Params},
     settings::Settings,
+    shared::{Counts, Payload},
 };
-use self::{mutation::Mutation, query::Query, replies::Replies, subscription::SubscriptionRoot};
+use self::{
+    mutation::Mutation,
+    query::Query,
+    replies::Replies,
+    shared::{Events, Group, Handover, Purpose, Renderer},
+    subscription::SubscriptionRoot,
+};
 use crate::{
     auth::Authenticator, error::Error, feed::Feed, limits::Limits, rooms::Hub, store::Store,
 };
@@ -58,12 +67,18 @@ pub enum Outcome {
     Refused(Vec<ServerError>),
     /// It was executed; the response has data, errors, or both.
     Executed(Response),
+    /// An event of a subscription was executed, for this subscriber and others: the response, in
+    /// JSON.
+    Event(Payload),
 }
+
+type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 
 /// Executes operations. Cloning it is cheap and gives the same.
 #[derive(Clone)]
 pub struct Executor {
-    schema: Schema<Query, Mutation, SubscriptionRoot>,
+    schema: ApiSchema,
+    renderer: Renderer,
     tasks: TaskTracker,
 }
 
@@ -105,6 +120,7 @@ impl Executor {
                 .data(limits)
                 .data(settings)
                 .finish(),
+            renderer: Renderer::default(),
             tasks,
         }
     }
@@ -121,8 +137,8 @@ impl Executor {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let kind = operation.kind();
         let schema = self.schema.clone();
-        let request = operation.request.data(caller);
-        let execution = async move { Outcome::of(schema.execute(request).await, kind) };
+        let request = operation.with(caller).into_request();
+        let execution = async move { Outcome::of(schema.execute(request).await) };
         match kind {
             OperationKind::Mutation => {
                 let begun = self.tasks.spawn(execution);
@@ -145,28 +161,91 @@ impl Executor {
         operation: Operation,
         caller: Caller,
     ) -> impl Stream<Item = Outcome> + Send + 'static {
-        let kind = operation.kind();
-        if kind == OperationKind::Subscription {
-            let request = operation.request.data(caller);
-            self.schema
-                .execute_stream(request)
-                .map(move |response| Outcome::of(response, kind))
-                .left_stream()
+        if operation.kind() == OperationKind::Subscription {
+            self.clone().events(operation, caller).left_stream()
         } else {
-            stream::once(self.execute(operation, caller)).right_stream()
+            once(self.execute(operation, caller)).right_stream()
+        }
+    }
+
+    /// How many events were executed for how many deliveries.
+    pub fn counts(&self) -> Counts {
+        self.renderer.counts()
+    }
+
+    fn events(
+        self,
+        operation: Operation,
+        caller: Caller,
+    ) -> impl Stream<Item = Outcome> + Send + 'static {
+        stream! {
+            let (group, mut events) = match self.open(operation, caller).await {
+                Ok(opened) => opened,
+                Err(errors) => {
+                    yield Outcome::Refused(errors);
+                    return;
+                }
+            };
+            while let Some(event) = events.next().await {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(error) => {
+                        yield Outcome::Refused(vec![server_error(error)]);
+                        return;
+                    }
+                };
+                let execute = |operation| first(self.schema.clone(), operation);
+                match group.render(event, &self.tasks, execute).await {
+                    Some(payload) => yield Outcome::Event(payload),
+                    None => {
+                        let error = Error::Internal("an event could not be executed".into());
+                        yield Outcome::Refused(vec![server_error(error)]);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has the subscription's resolver do its own work, once for this subscriber.
+    async fn open(
+        &self,
+        operation: Operation,
+        caller: Caller,
+    ) -> Result<(Arc<Group>, Events), Vec<ServerError>> {
+        let handover = Handover::default();
+        let opening = operation.again();
+        let opening = opening.with(caller).with(Purpose::Open(handover.clone()));
+        let response = first(self.schema.clone(), opening).await;
+        match handover.take() {
+            Some(events) if response.errors.is_empty() => {
+                Ok((self.renderer.group(operation), events))
+            }
+            _ if response.errors.is_empty() => {
+                let error = ServerError::new("The operation subscribes to nothing.", None);
+                Err(vec![request_error(RequestCode::ValidationFailed, error)])
+            }
+            _ => Err(response.errors),
         }
     }
 }
 
+/// The first response of a subscription's execution. An opening has none that says anything: its
+/// resolver hands over its events, and ends.
+async fn first(schema: ApiSchema, operation: Operation) -> Response {
+    let mut responses = schema.execute_stream(operation.into_request());
+    let mut response = responses.next().await.unwrap_or_default();
+    response.errors.iter_mut().for_each(error::complete);
+    response
+}
+
 impl Outcome {
-    fn of(mut response: Response, kind: OperationKind) -> Self {
+    fn of(mut response: Response) -> Self {
         response.errors.iter_mut().for_each(error::complete);
         let has_data = response.data != async_graphql::Value::Null;
         let is_refused = !has_data
             && !response.errors.is_empty()
-            // A subscription whose stream could not be made, or broke, has no response at all.
-            && (kind == OperationKind::Subscription
-                || response.errors.iter().all(|error| error.path.is_empty()));
+            && response.errors.iter().all(|error| error.path.is_empty());
         if is_refused {
             Self::Refused(response.errors)
         } else {

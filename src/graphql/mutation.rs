@@ -61,7 +61,7 @@ impl Mutation {
         context: &Context<'_>,
         #[graphql(desc = "The post.")] input: CreatePostInput,
     ) -> Result<CreatePostPayload> {
-        Caller::of(context).signed_in()?.require(Role::Author)?;
+        Caller::of(context)?.signed_in()?.require(Role::Author)?;
         let new = NewPost {
             id: input::new_post_id(&input.id)?,
             title: input::title(&input.title)?,
@@ -79,7 +79,7 @@ impl Mutation {
         context: &Context<'_>,
         #[graphql(desc = "The comment.")] input: CreateCommentInput,
     ) -> Result<CreateCommentPayload> {
-        let caller = Caller::of(context);
+        let caller = Caller::of(context)?;
         let author = caller.signed_in()?.user.clone();
         let parent_id = match &input.parent_id {
             Some(id) => Some(input::comment_id(id).map_err(|_| {
@@ -111,7 +111,7 @@ impl Mutation {
         context: &Context<'_>,
         #[graphql(desc = "The comment and its new text.")] input: EditCommentInput,
     ) -> Result<EditCommentPayload> {
-        let caller = Caller::of(context);
+        let caller = Caller::of(context)?;
         let identity = caller.signed_in()?;
         let window = context.data_unchecked::<Settings>().edit_window;
         let at = Timestamp::now();
@@ -137,7 +137,7 @@ impl Mutation {
         context: &Context<'_>,
         #[graphql(desc = "The comment.")] input: DeleteCommentInput,
     ) -> Result<DeleteCommentPayload> {
-        let caller = Caller::of(context);
+        let caller = Caller::of(context)?;
         let identity = caller.signed_in()?;
         let delete = DeleteComment {
             id: input::comment_id(&input.id)?,
@@ -164,7 +164,7 @@ impl Mutation {
         context: &Context<'_>,
         #[graphql(desc = "Where, and whether.")] input: SetTypingInput,
     ) -> Result<SetTypingPayload> {
-        let caller = Caller::of(context);
+        let caller = Caller::of(context)?;
         let user = &caller.signed_in()?.user;
         context.data_unchecked::<Arc<Limits>>().typing(&user.id)?;
         let post = input::post_id(&input.post_id)?;

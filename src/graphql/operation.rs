@@ -1,5 +1,10 @@
 //! Requests made ready: parsed once, their operation found, their root checked.
 
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
 use async_graphql::{
     Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
@@ -10,8 +15,8 @@ use async_graphql::{
         },
     },
 };
+use async_graphql_value::Value as DocumentValue;
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
 
 use super::error::{RequestCode, request_error};
 
@@ -47,8 +52,19 @@ pub enum OperationKind {
 /// A request whose document was parsed, and whose operation is known.
 #[derive(Debug)]
 pub struct Operation {
-    pub(super) request: Request,
+    request: Request,
+    document: Arc<ExecutableDocument>,
     kind: OperationKind,
+}
+
+/// What the rendering of an event depends on: the document, which operation of it, and the values of
+/// the variables that are used below the root. Those of the root field's own arguments (the place
+/// from which a subscriber resumes, say) do not show in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Template {
+    query: String,
+    operation_name: Option<String>,
+    variables: String,
 }
 
 impl Operation {
@@ -71,8 +87,69 @@ impl Operation {
         let mut request = Request::new(params.query);
         request.operation_name = params.operation_name;
         request.variables = variables;
-        request.set_parsed_query(document);
-        Ok(Self { request, kind })
+        let document = Arc::new(document);
+        Ok(Self {
+            request,
+            document,
+            kind,
+        })
+    }
+
+    /// With this in the data that resolvers see.
+    pub(super) fn with<Data: Send + Sync + 'static>(mut self, data: Data) -> Self {
+        self.request.data.insert(data);
+        self
+    }
+
+    /// The same operation, without any data.
+    pub(super) fn again(&self) -> Self {
+        let mut request = Request::new(self.request.query.clone());
+        request.operation_name = self.request.operation_name.clone();
+        request.variables = self.request.variables.clone();
+        Self {
+            request,
+            document: Arc::clone(&self.document),
+            kind: self.kind,
+        }
+    }
+
+    /// As the library takes it.
+    pub(super) fn into_request(self) -> Request {
+        let mut request = self.request;
+        request.set_parsed_query(Arc::unwrap_or_clone(self.document));
+        request
+    }
+
+    /// What the rendering of an event depends on.
+    pub(super) fn template(&self) -> Template {
+        let name = self.request.operation_name.as_deref();
+        let mut used = BTreeSet::new();
+        if let Ok(operation) = find(&self.document, name) {
+            for root in &operation.node.selection_set.node.items {
+                if let Selection::Field(field) = &root.node {
+                    for directive in &field.node.directives {
+                        for (_, value) in &directive.node.arguments {
+                            variables_of(&value.node, &mut used);
+                        }
+                    }
+                    used_variables(
+                        &field.node.selection_set,
+                        &self.document,
+                        &mut HashSet::new(),
+                        &mut used,
+                    );
+                }
+            }
+        }
+        let values: BTreeMap<&Name, Option<&Value>> = used
+            .into_iter()
+            .map(|name| (name, self.request.variables.get(name)))
+            .collect();
+        Template {
+            query: self.request.query.clone(),
+            operation_name: self.request.operation_name.clone(),
+            variables: format!("{values:?}"),
+        }
     }
 
     /// What the operation does.
@@ -117,6 +194,57 @@ fn find<'a>(
                 )),
             }
         }
+    }
+}
+
+/// The variables that are used in a selection and in the fragments that it spreads, each fragment
+/// looked at once.
+fn used_variables<'a>(
+    selections: &'a Positioned<SelectionSet>,
+    document: &'a ExecutableDocument,
+    spread: &mut HashSet<&'a Name>,
+    used: &mut BTreeSet<&'a Name>,
+) {
+    for selection in &selections.node.items {
+        let (directives, inner) = match &selection.node {
+            Selection::Field(field) => {
+                for (_, value) in &field.node.arguments {
+                    variables_of(&value.node, used);
+                }
+                (&field.node.directives, Some(&field.node.selection_set))
+            }
+            Selection::InlineFragment(inline) => {
+                (&inline.node.directives, Some(&inline.node.selection_set))
+            }
+            Selection::FragmentSpread(of) => {
+                let name = &of.node.fragment_name.node;
+                let fragment = document.fragments.get(name);
+                let fragment = fragment.filter(|_| spread.insert(name));
+                let inner = fragment.map(|fragment| &fragment.node.selection_set);
+                (&of.node.directives, inner)
+            }
+        };
+        for directive in directives {
+            for (_, value) in &directive.node.arguments {
+                variables_of(&value.node, used);
+            }
+        }
+        if let Some(inner) = inner {
+            used_variables(inner, document, spread, used);
+        }
+    }
+}
+
+fn variables_of<'a>(value: &'a DocumentValue, used: &mut BTreeSet<&'a Name>) {
+    match value {
+        DocumentValue::Variable(name) => {
+            used.insert(name);
+        }
+        DocumentValue::List(values) => values.iter().for_each(|value| variables_of(value, used)),
+        DocumentValue::Object(fields) => {
+            fields.values().for_each(|value| variables_of(value, used));
+        }
+        _ => {}
     }
 }
 
@@ -240,8 +368,8 @@ mod tests {
     }
 
     fn root_fields(query: &str) -> Vec<String> {
-        let mut operation = parse(query, None).unwrap();
-        let document = operation.request.parsed_query().unwrap();
+        let operation = parse(query, None).unwrap();
+        let document = &operation.document;
         let DocumentOperations::Single(operation) = &document.operations else {
             panic!("one operation");
         };

@@ -20,9 +20,9 @@ pub struct Query;
 #[Object]
 impl Query {
     /// Whom the request's token names; null for an anonymous request.
-    async fn me(&self, context: &Context<'_>) -> Option<User> {
-        let identity = Caller::of(context).identity.as_ref()?;
-        Some(User(identity.user.clone()))
+    async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
+        let identity = Caller::of(context)?.identity.as_ref();
+        Ok(identity.map(|identity| User(identity.user.clone())))
     }
 
     /// Null where no such post exists.

@@ -4,19 +4,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Subscription};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     caller::Caller,
     comment::{Comment, CommentChange},
     cursor::Cursor,
-    error::{Failure, Result},
+    error::Result,
     input,
+    shared::{Event, Purpose},
     user::User,
 };
 use crate::{
+    error::Error,
     feed::{Feed, View},
-    model::{Change, PostId},
+    model::PostId,
     rooms,
 };
 
@@ -43,9 +45,16 @@ impl SubscriptionRoot {
             default = false
         )]
         include_own: bool,
-    ) -> Result<impl Stream<Item = Result<Comment>>> {
-        let changes = follow(context, &post_id, View::Added, after, include_own).await?;
-        Ok(changes.map(|change| Ok(Arc::clone(&change?.comment).into())))
+    ) -> Result<impl Stream<Item = Comment>> {
+        let shown = match Purpose::of(context) {
+            Purpose::Open(here) => {
+                here.put(follow(context, &post_id, View::Added, after, include_own).await?);
+                None
+            }
+            Purpose::Render(Event::Change(change)) => Some(Arc::clone(&change.comment).into()),
+            Purpose::Render(_) => None,
+        };
+        Ok(stream::iter(shown))
     }
 
     /// Every change to the post's comments, in order: added, edited, deleted. Resumes as
@@ -60,9 +69,16 @@ impl SubscriptionRoot {
         after: Option<Cursor>,
         #[graphql(desc = "Also the changes that this same client made.", default = false)]
         include_own: bool,
-    ) -> Result<impl Stream<Item = Result<CommentChange>>> {
-        let changes = follow(context, &post_id, View::Changed, after, include_own).await?;
-        Ok(changes.map(|change| Ok(CommentChange(change?))))
+    ) -> Result<impl Stream<Item = CommentChange>> {
+        let shown = match Purpose::of(context) {
+            Purpose::Open(here) => {
+                here.put(follow(context, &post_id, View::Changed, after, include_own).await?);
+                None
+            }
+            Purpose::Render(Event::Change(change)) => Some(CommentChange(Arc::clone(change))),
+            Purpose::Render(_) => None,
+        };
+        Ok(stream::iter(shown))
     }
 
     /// How many distinct readers are in the room, this one included: at once, then after changes.
@@ -73,10 +89,22 @@ impl SubscriptionRoot {
         context: &Context<'_>,
         #[graphql(desc = "The post.")] post_id: ID,
     ) -> Result<impl Stream<Item = i32>> {
-        let membership = join(context, &post_id).await?;
-        Ok(membership
-            .viewer_counts()
-            .map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
+        let shown = match Purpose::of(context) {
+            Purpose::Open(here) => {
+                let membership = join(context, &input::post_id(&post_id)?).await?;
+                here.put(
+                    membership
+                        .viewer_counts()
+                        .map(|count| Ok(Event::Viewers(count))),
+                );
+                None
+            }
+            Purpose::Render(Event::Viewers(count)) => {
+                Some(i32::try_from(*count).unwrap_or(i32::MAX))
+            }
+            Purpose::Render(_) => None,
+        };
+        Ok(stream::iter(shown))
     }
 
     /// Who starts and stops typing, never the subscriber's own user. Those already typing come
@@ -86,21 +114,29 @@ impl SubscriptionRoot {
         context: &Context<'_>,
         #[graphql(desc = "The post.")] post_id: ID,
     ) -> Result<impl Stream<Item = TypingEvent>> {
-        let post = input::post_id(&post_id)?;
-        let membership = join(context, &post_id).await?;
-        let identity = Caller::of(context).identity.as_ref();
-        let myself = identity.map(|identity| identity.user.id.clone());
-        Ok(membership
-            .typing(myself)
-            .map(move |event| TypingEvent(post.clone(), event)))
+        let shown = match Purpose::of(context) {
+            Purpose::Open(here) => {
+                let post = input::post_id(&post_id)?;
+                let membership = join(context, &post).await?;
+                let identity = Caller::of(context)?.identity.as_ref();
+                let myself = identity.map(|identity| identity.user.id.clone());
+                let events = membership.typing(myself);
+                here.put(events.map(move |event| Ok(Event::Typing(post.clone(), event))));
+                None
+            }
+            Purpose::Render(Event::Typing(post, event)) => {
+                Some(TypingEvent(post.clone(), event.clone()))
+            }
+            Purpose::Render(_) => None,
+        };
+        Ok(stream::iter(shown))
     }
 }
 
-async fn join(context: &Context<'_>, post_id: &ID) -> Result<rooms::Membership> {
-    let post = input::post_id(post_id)?;
+async fn join(context: &Context<'_>, post: &PostId) -> Result<rooms::Membership> {
     let feed = context.data_unchecked::<Feed>();
-    let visitor = Caller::of(context).visitor();
-    Ok(feed.join(&post, &visitor).await?)
+    let visitor = Caller::of(context)?.visitor();
+    Ok(feed.join(post, &visitor).await?)
 }
 
 async fn follow(
@@ -109,15 +145,15 @@ async fn follow(
     view: View,
     after: Option<Cursor>,
     include_own: bool,
-) -> Result<impl Stream<Item = Result<Arc<Change>>> + use<>> {
+) -> Result<impl Stream<Item = std::result::Result<Event, Error>> + Send + use<>> {
     let post = input::post_id(post_id)?;
     let after = after.map(|cursor| cursor.seq(&post)).transpose()?;
-    let visitor = Caller::of(context).visitor();
+    let visitor = Caller::of(context)?.visitor();
     let changes = context
         .data_unchecked::<Feed>()
         .follow(&post, &visitor, view, after, include_own)
         .await?;
-    Ok(changes.map(|change| change.map_err(Failure::from)))
+    Ok(changes.map(|change| change.map(Event::Change)))
 }
 
 /// Somebody started or stopped typing.

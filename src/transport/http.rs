@@ -187,6 +187,9 @@ async fn run(
         (OperationKind::Query | OperationKind::Mutation, _) => {
             match transport.executor.execute(operation, caller).await {
                 Outcome::Executed(response) => executed(media_type, response),
+                Outcome::Event(payload) => {
+                    ([(CONTENT_TYPE, media_type.header())], payload.to_string()).into_response()
+                }
                 Outcome::Refused(errors) => refusal(media_type, media_type.refusal(), &errors),
             }
         }

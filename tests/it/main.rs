@@ -22,5 +22,6 @@ mod queries;
 mod resume;
 mod rooms;
 mod schema;
+mod sharing;
 mod slow;
 mod support;

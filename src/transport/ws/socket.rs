@@ -23,7 +23,7 @@ use tungstenite::error::{Error as WebSocketError, ProtocolError};
 
 use super::{
     close::Close,
-    message::{InitPayload, OperationId, ServerMessage},
+    message::{self, InitPayload, OperationId, ServerMessage},
     outbox::Outbox,
     protocol::{Action, Protocol, Rules},
 };
@@ -272,6 +272,9 @@ impl Socket {
                 id: &id,
                 payload: &response,
             }),
+            Some(Outcome::Event(payload)) => {
+                self.push(Message::Text(message::next(&id, &payload).into()));
+            }
             Some(Outcome::Refused(errors)) => {
                 self.operations.remove(&id);
                 self.refuse(&id, &errors);

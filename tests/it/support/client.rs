@@ -55,6 +55,17 @@ impl Client {
         self.post("application/json", body).await
     }
 
+    /// Sends an operation and returns the answer's bytes.
+    pub(crate) async fn raw(&self, query: &str, variables: Value) -> String {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let request = self
+            .http
+            .post(&self.url)
+            .header("content-type", "application/json");
+        let response = request.body(body).send().await.expect("an answer");
+        response.text().await.expect("a text")
+    }
+
     /// Sends an operation and returns its data; there must be no error.
     pub(crate) async fn send(&self, query: &str, variables: Value) -> Value {
         let mut reply = self.try_send(query, variables).await;

@@ -1,0 +1,162 @@
+//! One execution an event: who asks the same is given the same bytes, and who asks otherwise is not.
+
+use std::collections::HashMap;
+
+use causerie::graphql::Counts;
+use futures_util::{SinkExt, StreamExt};
+use proptest::{collection::vec, prelude::*, sample::subsequence};
+use serde_json::{Value, json, value::RawValue};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
+    const SUBSCRIBERS: u64 = 40;
+    const COMMENTS: u64 = 10;
+    let server = TestServer::start().await;
+    let start = server
+        .client()
+        .send("{ post(id: \"hello\") { cursor } }", json!({}))
+        .await;
+    let mut sockets = Vec::new();
+    for number in 0..SUBSCRIBERS {
+        let mut socket = server.socket().await;
+        // From where a subscriber resumes, and whether with its own, does not show in an event.
+        let after = (number % 2 == 0).then(|| start["post"]["cursor"].clone());
+        let query = "subscription($after: Cursor, $own: Boolean!) {
+            commentAdded(postId: \"hello\", after: $after, includeOwn: $own) { body }
+        }";
+        let variables = json!({"after": after, "own": number % 3 == 0});
+        socket
+            .subscribe(&format!("id{number}"), query, variables)
+            .await;
+        sockets.push(socket);
+    }
+    server.until_census(1, sockets.len()).await;
+    let writer = server.reader("writer");
+    for number in 0..COMMENTS {
+        writer.comment(&number.to_string()).await;
+    }
+    for (id, socket) in sockets.iter_mut().enumerate() {
+        for number in 0..COMMENTS {
+            let data = socket.data(&format!("id{id}")).await;
+            assert_eq!(data["commentAdded"]["body"], json!(number.to_string()));
+        }
+    }
+    let Counts {
+        executions,
+        deliveries,
+    } = server.observer().events();
+    assert_eq!((executions, deliveries), (COMMENTS, COMMENTS * SUBSCRIBERS));
+    for socket in sockets {
+        socket.close().await;
+    }
+    server.stop().await;
+}
+
+/// What one subscriber asks of a comment.
+#[derive(Clone, Debug)]
+struct Asked {
+    fields: Vec<&'static str>,
+    with_author: bool,
+    replies: usize,
+    is_named: bool,
+}
+
+const FIELDS: [&str; 9] = [
+    "id",
+    "text: body",
+    "body",
+    "createdAt",
+    "isDeleted",
+    "replyCount",
+    "__typename",
+    "author { name id }",
+    "cursor @skip(if: $without)",
+];
+
+impl Asked {
+    /// The selection and its fragment: few documents, of which the variables make many.
+    fn document(&self, head: &str, root: &str) -> String {
+        let fields = self.fields.join(" ");
+        let name = if self.is_named { "named: id" } else { "id" };
+        format!(
+            "{head}($author: Boolean!, $without: Boolean = false, $first: Int) {{
+                result: {root} {{
+                    {name} ...Who @include(if: $author) replies(first: $first) {{ nodes {{ id }} }} {fields}
+                }}
+            }}
+            fragment Who on Comment {{ author {{ avatar name }} without: isDeleted @include(if: $without) }}"
+        )
+    }
+
+    fn variables(&self) -> Value {
+        let without = self.replies % 2 == 1;
+        json!({"author": self.with_author, "without": without, "first": self.replies})
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    (
+        subsequence(FIELDS.to_vec(), 0..4),
+        any::<bool>(),
+        0..3_usize,
+        any::<bool>(),
+    )
+        .prop_map(|(fields, with_author, replies, is_named)| Asked {
+            fields,
+            with_author,
+            replies,
+            is_named,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A shared rendering has, byte for byte, what a private query of the same selection has.
+    #[test]
+    fn what_is_shared_is_what_each_would_be_given_alone(asked in vec(asked(), 2..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(compare(asked));
+    }
+}
+
+async fn compare(all: Vec<Asked>) {
+    let server = TestServer::start().await;
+    let mut sockets = Vec::new();
+    for asked in &all {
+        let mut socket = server.socket().await.into_inner();
+        let query = asked.document("subscription", "commentAdded(postId: \"hello\")");
+        let payload = json!({"query": query, "variables": asked.variables()});
+        let message = json!({"id": "s", "type": "subscribe", "payload": payload});
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("sent");
+        sockets.push(socket);
+    }
+    server.until_census(1, all.len()).await;
+    let id = server.reader("writer").comment("what is shared").await;
+    for (asked, mut socket) in all.iter().zip(sockets) {
+        let Some(Ok(Message::Text(text))) = socket.next().await else {
+            panic!("not a message");
+        };
+        let shared = data_of(raw(&text)["payload"].get());
+        let query = asked.document("query", &format!("comment(id: \"{id}\")"));
+        let reply = server.client().raw(&query, asked.variables()).await;
+        assert_eq!(shared, data_of(&reply), "{asked:?}");
+    }
+    server.stop().await;
+}
+
+/// An object of JSON whose values are still as they were sent.
+fn raw(text: &str) -> HashMap<String, Box<RawValue>> {
+    serde_json::from_str(text).expect("an object")
+}
+
+/// The bytes of a response's data.
+fn data_of(response: &str) -> String {
+    raw(response)["data"].get().to_owned()
+}
