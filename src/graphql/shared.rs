@@ -34,7 +34,7 @@ use crate::{
 
 /// How many renderings of one operation are kept: enough for subscribers who are a little behind.
 /// For one further behind the event is rendered again.
-const MAX_RENDERINGS: usize = 64;
+const MAX_RENDERINGS: usize = 32;
 
 /// What a subscription tells of, before anything is selected of it.
 #[derive(Clone, Debug)]
