@@ -132,11 +132,6 @@ impl Seq {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
-
-    /// The place right before this one.
-    pub fn previous(self) -> Self {
-        Self(self.0 - 1)
-    }
 }
 
 /// An instant in UTC, in milliseconds since 1970: integers sort the same in every database.

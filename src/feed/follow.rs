@@ -54,13 +54,23 @@ impl Feed {
         Ok(membership)
     }
 
-    /// Asks the store where the feed stands, where the room does not know.
-    async fn establish(&self, post: &PostId, membership: &Membership) -> Result<(), Error> {
-        if !membership.is_established() {
-            let seq = self.store.seq(post).await?;
-            membership.establish(seq.ok_or(Error::NotFound(Kind::Post))?);
+    /// Tells the room where the feed stands, where it does not know; returns where it stands now.
+    async fn establish(&self, post: &PostId, membership: &Membership) -> Result<Seq, Error> {
+        match membership.head() {
+            Some(head) => Ok(head),
+            None => {
+                let seq = self.stored(post).await?;
+                membership.establish(seq);
+                Ok(membership.head().unwrap_or(seq))
+            }
         }
-        Ok(())
+    }
+
+    async fn stored(&self, post: &PostId) -> Result<Seq, Error> {
+        self.store
+            .seq(post)
+            .await?
+            .ok_or(Error::NotFound(Kind::Post))
     }
 
     /// The changes of a post's feed: those behind `after`, or those from now on. The visitor is in
@@ -76,15 +86,20 @@ impl Feed {
         after: Option<Seq>,
         include_own: bool,
     ) -> Result<impl Stream<Item = Result<Arc<Change>, Error>> + Send + use<>, Error> {
-        // The order matters: first listen, then look where the feed stands. What is committed
-        // later comes live; what was before is read.
+        // The order matters. First look where the feed stands, then join and listen, then look
+        // again: what was committed in between was published while nobody was there to hear it,
+        // and is read. Where the room knows, it has sent everything up to there, and will send all
+        // that comes behind.
+        let before = match self.hub.head(post) {
+            Some(head) => head,
+            None => self.stored(post).await?,
+        };
         let live = self.hub.join(post, visitor).changes();
-        self.establish(post, live.membership()).await?;
-        let head = live.start();
-        let place = after.unwrap_or(head);
+        let head = self.establish(post, live.membership()).await?;
+        let place = after.unwrap_or_else(|| live.head().unwrap_or(before));
         if place > head {
             // The feed may be ahead of the room by changes whose publishing is under way.
-            let stored = self.store.seq(post).await?.unwrap_or_default();
+            let stored = self.stored(post).await?;
             if place > stored {
                 return Err(Error::bad_input(
                     "after",

@@ -91,6 +91,12 @@ impl Hub {
             .map_or(0, |room| room.lock().presence.viewers())
     }
 
+    /// Where the feed of this post's room stands; `None` where there is no room, or where that is
+    /// not known yet.
+    pub fn head(&self, post: &PostId) -> Option<Seq> {
+        self.find(post)?.lock().sequencer.head()
+    }
+
     /// Where the feed of each room with members stands, as far as that is known.
     pub fn heads(&self) -> Vec<(PostId, Seq)> {
         let rooms: Vec<Arc<Room>> = self.shared.rooms.lock().values().cloned().collect();

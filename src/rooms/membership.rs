@@ -48,7 +48,7 @@ pub enum Next {
 pub struct Changes {
     membership: Membership,
     receiver: broadcast::Receiver<Live>,
-    /// Where the room's feed stood; unknown where nobody had established it.
+    /// Where the room's feed stood when these began; unknown where nobody had established it.
     head: Option<Seq>,
 }
 
@@ -62,10 +62,10 @@ impl Membership {
         }
     }
 
-    /// Whether it is known where the room's feed stands. Until somebody has
-    /// [established](Self::establish) it, no change goes out.
-    pub fn is_established(&self) -> bool {
-        self.room.lock().sequencer.head().is_some()
+    /// Where the room's feed stands. Unknown until somebody has [established](Self::establish) it;
+    /// until then no change goes out.
+    pub fn head(&self) -> Option<Seq> {
+        self.room.lock().sequencer.head()
     }
 
     /// Tells the room where the post's feed stood in the store at some moment after this joining.
@@ -150,10 +150,10 @@ impl Changes {
         &self.membership
     }
 
-    /// The place behind which these changes begin, in an established room.
-    pub fn start(&self) -> Seq {
+    /// Where the room's feed stood when these changes began: the first of them is the next one.
+    /// `None` where the room was not established yet.
+    pub fn head(&self) -> Option<Seq> {
         self.head
-            .unwrap_or_else(|| self.membership.room.lock().sequencer.start())
     }
 
     /// Waits for what comes next; `None` where the room is no more. Cancelling loses nothing.

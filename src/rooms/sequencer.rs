@@ -20,8 +20,6 @@ const MAX_EARLY: usize = 1024;
 pub(super) struct Sequencer {
     /// The place of the newest change that went out; unknown until somebody has asked the store.
     head: Option<Seq>,
-    /// Where the head stood when it became known: what came before that is not the room's.
-    start: Seq,
     early: BTreeMap<Seq, Arc<Change>>,
 }
 
@@ -41,19 +39,11 @@ impl Sequencer {
         self.drain()
     }
 
-    /// Where the feed stood for those who have been here since before the head was known.
-    pub(super) fn start(&self) -> Seq {
-        self.start
-    }
-
     /// Tells where the feed stood in the store at some moment after the room was made. Only the
-    /// first such word counts; from then on changes go out, beginning with the first that was
-    /// handed in: whoever was here by then is to have it, though the store was asked later.
+    /// first such word counts; from then on changes go out.
     pub(super) fn establish(&mut self, seq: Seq) -> Vec<Arc<Change>> {
         if self.head.is_none() {
-            let first = self.early.keys().next();
-            self.start = first.map_or(seq, |first| seq.min(first.previous()));
-            self.advance_to(self.start);
+            self.advance_to(seq);
         }
         self.drain()
     }
@@ -128,18 +118,8 @@ pub(super) mod tests {
         let mut sequencer = Sequencer::default();
         assert!(sequencer.accept(change(4)).is_empty());
         assert!(sequencer.accept(change(5)).is_empty());
-        // The room heard of both after it was made, though the store was asked only after 4.
-        assert_eq!(seqs(sequencer.establish(Seq(4))), [4, 5]);
-        assert_eq!(sequencer.start(), Seq(3));
-    }
-
-    #[test]
-    fn what_the_store_had_before_the_room_heard_of_anything_does_not_go_out() {
-        let mut sequencer = Sequencer::default();
-        assert!(sequencer.establish(Seq(4)).is_empty());
-        assert!(sequencer.accept(change(4)).is_empty());
-        assert_eq!(seqs(sequencer.accept(change(5))), [5]);
-        assert_eq!(sequencer.start(), Seq(4));
+        // 4 was in what the store answered; 5 is news.
+        assert_eq!(seqs(sequencer.establish(Seq(4))), [5]);
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl Socket {
     /// Offers these subprotocols, a list as the header has it, or none.
     pub(crate) async fn connect_with(address: SocketAddr, subprotocols: Option<&str>) -> Self {
         let connection = TcpStream::connect(address).await.expect("a connection");
+        connection.set_nodelay(true).expect("set");
         Self::upgrade(connection, upgrade_request(subprotocols).as_bytes()).await
     }
 
