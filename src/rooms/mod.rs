@@ -1,9 +1,9 @@
 //! Rooms: who is here, and who gets what. It knows neither store nor GraphQL nor sockets.
 //!
-//! What decides is pure and takes the time as an argument: [`presence`] (members and viewers),
-//! [`typing`], [`sequencer`] (order), [`conflate`] (bursts). [`room`] puts them behind one lock with
-//! the channels that members listen on, [`hub`] holds the rooms, [`timers`] wakes them, and
-//! [`membership`] is what a subscription's stream owns.
+//! What decides is pure and takes the time as an argument: `presence` (members and viewers),
+//! `typing`, `sequencer` (order), `conflate` (bursts). `room` puts them behind one lock with
+//! the channels that members listen on, `hub` holds the rooms, `timers` wakes them, and
+//! `membership` is what a subscription's stream owns.
 
 mod conflate;
 mod hub;
