@@ -234,9 +234,13 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// The longest time that a setting may name: instants are reckoned with it.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("it must be longer than nothing".into()),
+        Ok(duration) if duration > LONGEST => Err("it must be at most ten years".into()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("it must be a time such as 500ms, 10s or 15m".into()),
     }

@@ -23,6 +23,8 @@ pub enum RequestCode {
     ParseFailed,
     /// The document, its operation's name or its variables do not fit the schema.
     ValidationFailed,
+    /// The operation would cost too much.
+    TooExpensive,
 }
 
 impl RequestCode {
@@ -30,6 +32,7 @@ impl RequestCode {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::TooExpensive => "QUERY_TOO_EXPENSIVE",
         }
     }
 }

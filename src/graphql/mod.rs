@@ -2,6 +2,7 @@
 
 mod caller;
 mod comment;
+mod cost;
 mod cursor;
 mod datetime;
 mod error;

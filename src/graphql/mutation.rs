@@ -169,8 +169,8 @@ impl Mutation {
         context.data_unchecked::<Arc<Limits>>().typing(&user.id)?;
         let post = input::post_id(&input.post_id)?;
         let hub = context.data_unchecked::<Hub>();
-        // Where somebody is in the room the post is known to exist.
-        let is_known = hub.viewers(&post) > 0
+        // Where the room's feed is established the post is known to exist.
+        let is_known = hub.head(&post).is_some()
             || context
                 .data_unchecked::<Store>()
                 .seq(&post)

@@ -18,7 +18,10 @@ use async_graphql::{
 use async_graphql_value::Value as DocumentValue;
 use serde::Deserialize;
 
-use super::error::{RequestCode, request_error};
+use super::{
+    cost,
+    error::{RequestCode, request_error},
+};
 
 /// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
 /// `subscribe` in graphql-transport-ws).
@@ -37,6 +40,9 @@ pub struct Params {
     #[serde(default)]
     pub extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
+
+/// The longest document of a subscription.
+const MAX_SUBSCRIPTION_BYTES: usize = 16 * 1024;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +78,21 @@ impl Operation {
     pub fn parse(params: Params) -> Result<Self, ServerError> {
         let mut document = parse_query(&params.query)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
-        let variables = params
-            .variables
-            .map(|variables| Variables::from_json(variables.into()))
-            .unwrap_or_default();
-        let kind = {
+        let (kind, variables) = {
             let operation = find(&document, params.operation_name.as_deref())?;
+            let variables = declared(&operation.node, params.variables.unwrap_or_default());
             require_variables(&operation.node, &variables)?;
-            kind(operation.node.ty)
+            cost::check(&document, &operation.node, &variables).map_err(|cost::TooExpensive| {
+                too_expensive("The operation asks for too much at once.", operation.pos)
+            })?;
+            (kind(operation.node.ty), variables)
         };
         if kind == OperationKind::Subscription {
+            // It is kept for as long as the subscription lives.
+            if params.query.len() > MAX_SUBSCRIPTION_BYTES {
+                let message = format!("A subscription has at most {MAX_SUBSCRIPTION_BYTES} bytes.");
+                return Err(too_expensive(message, async_graphql::Pos::default()));
+            }
             flatten_root(&mut document, params.operation_name.as_deref())?;
         }
         let mut request = Request::new(params.query);
@@ -166,6 +177,11 @@ fn kind(of: OperationType) -> OperationKind {
     }
 }
 
+fn too_expensive(message: impl Into<String>, at: async_graphql::Pos) -> ServerError {
+    let error = ServerError::new(message, Some(at));
+    request_error(RequestCode::TooExpensive, error)
+}
+
 fn invalid(message: impl Into<String>, at: Option<async_graphql::Pos>) -> ServerError {
     request_error(RequestCode::ValidationFailed, ServerError::new(message, at))
 }
@@ -246,6 +262,20 @@ fn variables_of<'a>(value: &'a DocumentValue, used: &mut BTreeSet<&'a Name>) {
         }
         _ => {}
     }
+}
+
+/// The values of the variables that the operation declares. Nothing is kept of what a client sends
+/// beside those.
+fn declared(
+    operation: &OperationDefinition,
+    mut values: serde_json::Map<String, serde_json::Value>,
+) -> Variables {
+    let declared = |name: &str| {
+        let mut definitions = operation.variable_definitions.iter();
+        definitions.any(|definition| definition.node.name.node == name)
+    };
+    values.retain(|name, _| declared(name));
+    Variables::from_json(values.into())
 }
 
 /// Refuses an operation that lacks a variable which it requires (GraphQL specification, section

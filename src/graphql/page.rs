@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The largest page.
-const MAX_FIRST: i32 = 100;
+pub(super) const MAX_FIRST: i32 = 100;
 /// The page where none is asked for; the schema shows it as the default of `first`.
 pub(super) const DEFAULT_FIRST: i32 = 20;
 

@@ -10,7 +10,8 @@ use std::{
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr,
+    ConnectOptions, Database, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
     sqlx::{
         Connection,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -28,6 +29,9 @@ pub enum OpenError {
     /// The URL names no database that this server can use.
     #[error("DATABASE_URL (--database-url): it must begin with sqlite:")]
     UnknownScheme,
+    /// SQLite takes no name for a private, temporary database.
+    #[error("DATABASE_URL (--database-url): it names no file")]
+    NoFile,
     /// An in-memory database is a new, empty one for each connection.
     #[error("DATABASE_URL (--database-url): name a file, sqlite::memory: cannot be shared")]
     InMemory,
@@ -61,12 +65,16 @@ impl Store {
         if !url.starts_with("sqlite:") {
             return Err(OpenError::UnknownScheme);
         }
+        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        if path.split('?').next().is_none_or(str::is_empty) {
+            return Err(OpenError::NoFile);
+        }
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(OpenError::InMemory);
         }
 
         let mut writer = Database::connect(options(config, Access::Write)).await?;
-        Migrator::up(&writer, None).await?;
+        migrate(&writer).await?;
         let mut readers = Database::connect(options(config, Access::Read)).await?;
 
         let statements = StatementCounter::default();
@@ -89,6 +97,22 @@ impl Store {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
         }
+    }
+}
+
+/// All steps or none, so that a start that was killed can be tried again; and one server at a time.
+async fn migrate(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = writer.begin_with_options(immediate()).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}
+
+/// A transaction that holds the write lock from its first moment. A deferred one would fail with
+/// BUSY_SNAPSHOT where it turns from reading to writing.
+pub(super) fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
     }
 }
 

@@ -11,10 +11,7 @@ mod feed;
 mod page;
 mod posts;
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 
 use tokio_util::task::TaskTracker;
 
@@ -63,16 +60,9 @@ impl Store {
             .unwrap_or_else(|panic| Err(Error::Internal(Box::new(panic))))
     }
 
-    /// A transaction that holds the write lock from its first moment. A deferred one would fail
-    /// with BUSY_SNAPSHOT where it turns from reading to writing.
     async fn begin(&self) -> Result<DatabaseTransaction, Error> {
-        self.writer
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            })
-            .await
-            .map_err(Error::from)
+        let begun = self.writer.begin_with_options(connect::immediate()).await;
+        begun.map_err(Error::from)
     }
 }
 

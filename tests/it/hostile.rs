@@ -452,3 +452,32 @@ async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
     server.shut_down().await;
     drop(deaf);
 }
+
+/// The document is weighed before anything is done with it, so it costs what it costs to read it.
+#[tokio::test]
+async fn a_document_that_would_cost_too_much_is_refused_and_the_server_goes_on() {
+    let server = TestServer::start().await;
+    let chain = |head: &str, times: usize, count: usize| {
+        let mut text = head.to_owned();
+        for number in 0..count {
+            let next = format!("...F{} ", number + 1).repeat(times);
+            text += &format!(" fragment F{number} on Query {{ {next} }}");
+        }
+        text + &format!(" fragment F{count} on Query {{ me {{ id }} }}")
+    };
+    let aliases: String = (0..1_000)
+        .map(|number| format!("a{number}: posts(first: 100) {{ nodes {{ id }} }} "))
+        .collect();
+    for query in [
+        chain("{ ...F0 }", 2, 30),
+        chain("{ ...F0 }", 1, 4_500),
+        chain("{ me { id } }", 1, 4_500),
+        chain("subscription { ...F0 }", 1, 4_500),
+        format!("{{ {aliases} }}"),
+    ] {
+        let error = server.client().refused(&query, json!({})).await;
+        assert_eq!(error["extensions"]["code"], json!("QUERY_TOO_EXPENSIVE"));
+    }
+    server.reader("ada").comment("the server goes on").await;
+    server.stop().await;
+}
