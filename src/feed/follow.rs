@@ -46,8 +46,8 @@ impl Feed {
 
     /// Takes the visitor into the room of a post that exists; `NotFound` otherwise.
     ///
-    /// Only the first member of a room asks the store; where the room's feed is established the
-    /// post is known to exist.
+    /// Where the room's feed is established the post is known to exist; only those who join before
+    /// that ask the store.
     pub async fn join(&self, post: &PostId, visitor: &Visitor) -> Result<Membership, Error> {
         let membership = self.hub.join(post, visitor);
         self.establish(post, &membership).await?;

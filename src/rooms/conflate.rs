@@ -12,7 +12,7 @@ pub(super) enum Verdict {
     Publish,
     /// Ask again at this instant.
     Wait(Instant),
-    /// It is what was published last.
+    /// It is what was published last, and nothing else has held since.
     Unchanged,
 }
 
@@ -21,6 +21,9 @@ pub(super) enum Verdict {
 pub(super) struct Conflated<T> {
     published: T,
     at: Option<Instant>,
+    /// Another value has held since. Who looked meanwhile has seen it, so the next one is published
+    /// though it be what was published last.
+    is_stale: bool,
 }
 
 impl<T: PartialEq + Clone> Conflated<T> {
@@ -29,17 +32,22 @@ impl<T: PartialEq + Clone> Conflated<T> {
         Self {
             published,
             at: None,
+            is_stale: false,
         }
     }
 
     /// Decides over the value that holds at `now`.
     pub(super) fn offer(&mut self, value: &T, now: Instant) -> Verdict {
-        if *value == self.published {
+        if *value == self.published && !self.is_stale {
             return Verdict::Unchanged;
         }
         match self.at.map(|at| at + WINDOW) {
-            Some(end) if now < end => Verdict::Wait(end),
+            Some(end) if now < end => {
+                self.is_stale = true;
+                Verdict::Wait(end)
+            }
             _ => {
+                self.is_stale = false;
                 self.published = value.clone();
                 self.at = Some(now);
                 Verdict::Publish
@@ -66,11 +74,15 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_came_back_to_what_was_published_is_no_change() {
+    fn a_value_that_came_back_is_told_to_those_who_saw_another_meanwhile() {
         let start = Instant::now();
+        let end = start + WINDOW;
         let mut count = Conflated::new(0);
         assert_eq!(count.offer(&1, start), Verdict::Publish);
-        assert_eq!(count.offer(&2, start), Verdict::Wait(start + WINDOW));
         assert_eq!(count.offer(&1, start), Verdict::Unchanged);
+        assert_eq!(count.offer(&2, start), Verdict::Wait(end));
+        assert_eq!(count.offer(&1, start), Verdict::Wait(end));
+        assert_eq!(count.offer(&1, end), Verdict::Publish);
+        assert_eq!(count.offer(&1, end + WINDOW), Verdict::Unchanged);
     }
 }

@@ -88,7 +88,13 @@ async fn get_graphql(
 ) -> Response {
     match upgrade {
         Ok(upgrade) => ws::accept(transport, upgrade),
-        Err(refused) if headers.contains_key(UPGRADE) => refused.into_response(),
+        Err(refused) if asks_for_websocket(&headers) => refused.into_response(),
         Err(_) => http::get(&transport, &headers, &uri).await,
     }
+}
+
+/// An `Upgrade` to anything else may be ignored (RFC 9110, section 7.8).
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }

@@ -10,11 +10,17 @@ use std::{
 use axum::extract::ws::Message;
 use futures_util::Sink;
 
+/// With how many bytes the queue is full, however few messages they are. The last message may go
+/// over it.
+const MAX_BYTES: usize = 64 * 1024;
+
 /// The queue before a socket. Whoever fills it asks [`is_full`](Self::is_full) first, and stops
 /// reading and producing until it is not: so a client that does not read is not read either.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Message>,
+    /// How many bytes the messages of the queue have.
+    bytes: usize,
     limit: usize,
     patience: Duration,
     /// Messages were handed to the socket and not yet flushed.
@@ -31,6 +37,7 @@ impl Outbox {
     pub(super) fn new(limit: usize, patience: Duration) -> Self {
         Self {
             queue: VecDeque::new(),
+            bytes: 0,
             limit,
             patience,
             is_unflushed: false,
@@ -40,7 +47,7 @@ impl Outbox {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() + self.pongs >= self.limit
+        self.queue.len() + self.pongs >= self.limit || self.bytes >= MAX_BYTES
     }
 
     /// Whether something waits to be written or flushed.
@@ -51,6 +58,7 @@ impl Outbox {
     /// Puts a message behind the others.
     pub(super) fn push(&mut self, message: Message, now: Instant) {
         self.moved_at.get_or_insert(now);
+        self.bytes += size(&message);
         self.queue.push_back(message);
     }
 
@@ -65,6 +73,7 @@ impl Outbox {
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
+        self.bytes = 0;
     }
 
     /// When the client has taken nothing for too long; `None` where nothing waits.
@@ -85,6 +94,7 @@ impl Outbox {
         while !self.queue.is_empty() {
             ready!(sink.as_mut().poll_ready(context))?;
             if let Some(message) = self.queue.pop_front() {
+                self.bytes -= size(&message);
                 sink.as_mut().start_send(message)?;
                 self.is_unflushed = true;
                 self.moved_at = Some(Instant::now());
@@ -97,5 +107,13 @@ impl Outbox {
         }
         self.moved_at = None;
         Poll::Ready(Ok(()))
+    }
+}
+
+fn size(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
     }
 }
