@@ -5,7 +5,8 @@
 use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, serve::ListenerExt};
-use tokio::net::TcpListener;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -164,10 +165,9 @@ impl Server {
         } = self;
         // A server whose `run` is dropped ends what it started.
         let _stop_all = going_down.clone().drop_guard();
-        // Nagle's algorithm would hold back small frames until the one before is acknowledged.
         let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY was not set");
+            if let Err(error) = tune(connection) {
+                tracing::debug!(%error, "a connection was not tuned");
             }
         });
         // What runs for as long as the server does.
@@ -217,4 +217,18 @@ impl Server {
         observer.store.close().await;
         Ok(())
     }
+}
+
+/// How much of what was written to a connection may be left unsent before the system calls it full.
+const UNSENT_BYTES: u32 = 16 * 1024;
+
+/// What the system is to do otherwise with a connection than it would by itself.
+fn tune(connection: &TcpStream) -> io::Result<()> {
+    // Nagle's algorithm would hold back small frames until the one before is acknowledged.
+    connection.set_nodelay(true)?;
+    // The system would take megabytes for a client before it says that it takes no more, and those
+    // again before it takes anything: a slow client could not be told from one that takes nothing.
+    #[cfg(target_os = "linux")]
+    SockRef::from(connection).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    Ok(())
 }
