@@ -4,7 +4,7 @@
 //! so that `?` cannot take the library's own way, which would send the text of any error (SQL
 //! included) to the client.
 
-use async_graphql::{ErrorExtensionValues, PathSegment, ServerError};
+use async_graphql::{ErrorExtensionValues, ServerError};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -103,9 +103,10 @@ pub(super) fn complete(error: &mut ServerError) {
     if has_code {
         return;
     }
-    match error.path.last() {
-        None => set_code(error, RequestCode::ValidationFailed.as_str()),
-        Some(PathSegment::Field(_) | PathSegment::Index(_)) => set_code(error, "BAD_USER_INPUT"),
+    if error.path.is_empty() {
+        set_code(error, RequestCode::ValidationFailed.as_str());
+    } else {
+        set_code(error, "BAD_USER_INPUT");
     }
 }
 

@@ -16,6 +16,7 @@ mod replies;
 mod settings;
 mod shared;
 mod subscription;
+mod template;
 mod user;
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Requests made ready: parsed once, their operation found, their root checked.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -15,12 +15,12 @@ use async_graphql::{
         },
     },
 };
-use async_graphql_value::Value as DocumentValue;
 use serde::Deserialize;
 
 use super::{
     cost,
     error::{RequestCode, request_error},
+    template::Template,
 };
 
 /// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
@@ -61,16 +61,6 @@ pub struct Operation {
     request: Request,
     document: Arc<ExecutableDocument>,
     kind: OperationKind,
-}
-
-/// What the rendering of an event depends on: the document, which operation of it, and the values of
-/// the variables that are used below the root. Those of the root field's own arguments (the place
-/// from which a subscriber resumes, say) do not show in an event.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Template {
-    query: String,
-    operation_name: Option<String>,
-    variables: String,
 }
 
 impl Operation {
@@ -134,33 +124,12 @@ impl Operation {
     /// What the rendering of an event depends on.
     pub(super) fn template(&self) -> Template {
         let name = self.request.operation_name.as_deref();
-        let mut used = BTreeSet::new();
-        if let Ok(operation) = find(&self.document, name) {
-            for root in &operation.node.selection_set.node.items {
-                if let Selection::Field(field) = &root.node {
-                    for directive in &field.node.directives {
-                        for (_, value) in &directive.node.arguments {
-                            variables_of(&value.node, &mut used);
-                        }
-                    }
-                    used_variables(
-                        &field.node.selection_set,
-                        &self.document,
-                        &mut HashSet::new(),
-                        &mut used,
-                    );
-                }
-            }
-        }
-        let values: BTreeMap<&Name, Option<&Value>> = used
-            .into_iter()
-            .map(|name| (name, self.request.variables.get(name)))
-            .collect();
-        Template {
-            query: self.request.query.clone(),
-            operation_name: self.request.operation_name.clone(),
-            variables: format!("{values:?}"),
-        }
+        let operation = find(&self.document, name).ok();
+        Template::new(
+            &self.request,
+            &self.document,
+            operation.map(|operation| &operation.node),
+        )
     }
 
     /// What the operation does.
@@ -210,57 +179,6 @@ fn find<'a>(
                 )),
             }
         }
-    }
-}
-
-/// The variables that are used in a selection and in the fragments that it spreads, each fragment
-/// looked at once.
-fn used_variables<'a>(
-    selections: &'a Positioned<SelectionSet>,
-    document: &'a ExecutableDocument,
-    spread: &mut HashSet<&'a Name>,
-    used: &mut BTreeSet<&'a Name>,
-) {
-    for selection in &selections.node.items {
-        let (directives, inner) = match &selection.node {
-            Selection::Field(field) => {
-                for (_, value) in &field.node.arguments {
-                    variables_of(&value.node, used);
-                }
-                (&field.node.directives, Some(&field.node.selection_set))
-            }
-            Selection::InlineFragment(inline) => {
-                (&inline.node.directives, Some(&inline.node.selection_set))
-            }
-            Selection::FragmentSpread(of) => {
-                let name = &of.node.fragment_name.node;
-                let fragment = document.fragments.get(name);
-                let fragment = fragment.filter(|_| spread.insert(name));
-                let inner = fragment.map(|fragment| &fragment.node.selection_set);
-                (&of.node.directives, inner)
-            }
-        };
-        for directive in directives {
-            for (_, value) in &directive.node.arguments {
-                variables_of(&value.node, used);
-            }
-        }
-        if let Some(inner) = inner {
-            used_variables(inner, document, spread, used);
-        }
-    }
-}
-
-fn variables_of<'a>(value: &'a DocumentValue, used: &mut BTreeSet<&'a Name>) {
-    match value {
-        DocumentValue::Variable(name) => {
-            used.insert(name);
-        }
-        DocumentValue::List(values) => values.iter().for_each(|value| variables_of(value, used)),
-        DocumentValue::Object(fields) => {
-            fields.values().for_each(|value| variables_of(value, used));
-        }
-        _ => {}
     }
 }
 

@@ -25,7 +25,7 @@ use futures_util::{
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::operation::{Operation, Template};
+use super::{operation::Operation, template::Template};
 use crate::{
     error::Error,
     model::{Change, PostId},

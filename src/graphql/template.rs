@@ -1,0 +1,102 @@
+//! Which operations are rendered alike.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use async_graphql::{
+    Name, Positioned, Request, Value,
+    parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
+};
+use async_graphql_value::Value as DocumentValue;
+
+/// What the rendering of an event depends on: the document, which operation of it, and the values of
+/// the variables that are used below the root. Those of the root field's own arguments (the place
+/// from which a subscriber resumes, say) do not show in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Template {
+    query: String,
+    operation_name: Option<String>,
+    variables: String,
+}
+
+impl Template {
+    /// Of this operation of the request's document.
+    pub(super) fn new(
+        request: &Request,
+        document: &ExecutableDocument,
+        operation: Option<&OperationDefinition>,
+    ) -> Self {
+        let mut used = BTreeSet::new();
+        let roots = operation.map(|operation| &operation.selection_set.node.items);
+        for root in roots.into_iter().flatten() {
+            if let Selection::Field(field) = &root.node {
+                for directive in &field.node.directives {
+                    for (_, value) in &directive.node.arguments {
+                        variables_of(&value.node, &mut used);
+                    }
+                }
+                let inner = &field.node.selection_set;
+                used_variables(inner, document, &mut HashSet::new(), &mut used);
+            }
+        }
+        let values: BTreeMap<&Name, Option<&Value>> = used
+            .into_iter()
+            .map(|name| (name, request.variables.get(name)))
+            .collect();
+        Self {
+            query: request.query.clone(),
+            operation_name: request.operation_name.clone(),
+            variables: format!("{values:?}"),
+        }
+    }
+}
+
+/// The variables that are used in a selection and in the fragments that it spreads, each fragment
+/// looked at once.
+fn used_variables<'a>(
+    selections: &'a Positioned<SelectionSet>,
+    document: &'a ExecutableDocument,
+    spread: &mut HashSet<&'a Name>,
+    used: &mut BTreeSet<&'a Name>,
+) {
+    for selection in &selections.node.items {
+        let (directives, inner) = match &selection.node {
+            Selection::Field(field) => {
+                for (_, value) in &field.node.arguments {
+                    variables_of(&value.node, used);
+                }
+                (&field.node.directives, Some(&field.node.selection_set))
+            }
+            Selection::InlineFragment(inline) => {
+                (&inline.node.directives, Some(&inline.node.selection_set))
+            }
+            Selection::FragmentSpread(of) => {
+                let name = &of.node.fragment_name.node;
+                let fragment = document.fragments.get(name);
+                let fragment = fragment.filter(|_| spread.insert(name));
+                let inner = fragment.map(|fragment| &fragment.node.selection_set);
+                (&of.node.directives, inner)
+            }
+        };
+        for directive in directives {
+            for (_, value) in &directive.node.arguments {
+                variables_of(&value.node, used);
+            }
+        }
+        if let Some(inner) = inner {
+            used_variables(inner, document, spread, used);
+        }
+    }
+}
+
+fn variables_of<'a>(value: &'a DocumentValue, used: &mut BTreeSet<&'a Name>) {
+    match value {
+        DocumentValue::Variable(name) => {
+            used.insert(name);
+        }
+        DocumentValue::List(values) => values.iter().for_each(|value| variables_of(value, used)),
+        DocumentValue::Object(fields) => {
+            fields.values().for_each(|value| variables_of(value, used));
+        }
+        _ => {}
+    }
+}
