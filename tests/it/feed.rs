@@ -61,29 +61,6 @@ fn changes(changed: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// All comments of `hello` in the order in which the post took them.
-async fn stored(client: &Client) -> Vec<String> {
-    let mut bodies = Vec::new();
-    let mut after = Value::Null;
-    loop {
-        let query = "query($after: String) { post(id: \"hello\") {
-            comments(first: 100, after: $after) { nodes { body } pageInfo { hasNextPage endCursor } }
-        } }";
-        let mut data = client.send(query, json!({"after": after})).await;
-        let mut page = data["post"]["comments"].take();
-        let nodes = page["nodes"].as_array().expect("nodes");
-        bodies.extend(
-            nodes
-                .iter()
-                .map(|node| node["body"].as_str().expect("a body").to_owned()),
-        );
-        if page["pageInfo"]["hasNextPage"] == json!(false) {
-            return bodies;
-        }
-        after = page["pageInfo"]["endCursor"].take();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_four_writers() {
     const WRITERS: usize = 4;
@@ -114,7 +91,7 @@ async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_
     for writer in writers {
         writer.await.expect("a writer");
     }
-    let expected = stored(&server.client()).await;
+    let expected = server.client().bodies().await;
     assert_eq!(expected.len(), WRITERS * EACH + readers.len());
     for mut socket in readers {
         let added = take(&mut socket, "commentAdded", expected.len()).await;

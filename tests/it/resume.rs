@@ -88,7 +88,7 @@ async fn run(kills: &[usize]) {
         acknowledged.extend(writer.await.expect("a writer"));
     }
 
-    let stored = stored(&server).await;
+    let stored = server.client().bodies().await;
     let all: HashSet<&String> = stored.iter().collect();
     assert_eq!(all.len(), stored.len(), "no comment is stored twice");
     assert!(
@@ -149,26 +149,6 @@ async fn write(address: SocketAddr, writer: usize, count: Arc<AtomicUsize>) -> V
         }
     }
     acknowledged
-}
-
-/// All comments in the order in which the post took them.
-async fn stored(server: &Process) -> Vec<String> {
-    let mut bodies = Vec::new();
-    let mut after = Value::Null;
-    loop {
-        let query = "query($after: String) { post(id: \"hello\") {
-            comments(first: 100, after: $after) { nodes { body } pageInfo { hasNextPage endCursor } }
-        } }";
-        let mut data = server.client().send(query, json!({"after": after})).await;
-        let mut page = data["post"]["comments"].take();
-        for node in page["nodes"].as_array().expect("nodes") {
-            bodies.push(node["body"].as_str().expect("a body").to_owned());
-        }
-        if page["pageInfo"]["hasNextPage"] == json!(false) {
-            return bodies;
-        }
-        after = page["pageInfo"]["endCursor"].take();
-    }
 }
 
 /// A reader who keeps the cursor of the last event, and resumes there whenever the connection is

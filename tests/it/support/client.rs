@@ -135,6 +135,26 @@ impl Client {
         Some(id.expect("an id").to_owned())
     }
 
+    /// The texts of all top-level comments of `hello`, in the order in which the post took them.
+    pub(crate) async fn bodies(&self) -> Vec<String> {
+        let query = "query($after: String) { post(id: \"hello\") {
+            comments(first: 100, after: $after) { nodes { body } pageInfo { hasNextPage endCursor } }
+        } }";
+        let mut bodies = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let mut data = self.send(query, json!({"after": after})).await;
+            let mut page = data["post"]["comments"].take();
+            for node in page["nodes"].as_array().expect("nodes") {
+                bodies.push(node["body"].as_str().expect("a body").to_owned());
+            }
+            if page["pageInfo"]["hasNextPage"] == json!(false) {
+                return bodies;
+            }
+            after = page["pageInfo"]["endCursor"].take();
+        }
+    }
+
     async fn finish(&self, request: reqwest::RequestBuilder) -> Reply {
         let response = self.identified(request).send().await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
