@@ -15,6 +15,7 @@ mod query;
 mod replies;
 mod settings;
 mod shared;
+mod stream;
 mod subscription;
 mod template;
 mod user;
@@ -22,7 +23,6 @@ mod user;
 use std::sync::Arc;
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
-use async_stream::stream;
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 use tokio_util::task::TaskTracker;
 
@@ -31,17 +31,23 @@ pub use self::{
     error::{RequestCode, request_error, server_error},
     operation::{Operation, OperationKind, Params},
     settings::Settings,
-    shared::{Counts, Payload},
+    shared::Counts,
 };
 use self::{
     mutation::Mutation,
     query::Query,
     replies::Replies,
-    shared::{Events, Group, Handover, Purpose, Renderer},
+    shared::{Handover, Purpose, Renderer},
     subscription::SubscriptionRoot,
 };
+pub use crate::feed::{Closed, Outlet, Payload, Subscription};
 use crate::{
-    auth::Authenticator, error::Error, feed::Feed, limits::Limits, rooms::Hub, store::Store,
+    auth::Authenticator,
+    error::Error,
+    feed::{Feed, Joined},
+    limits::Limits,
+    rooms::Hub,
+    store::Store,
 };
 
 /// What the resolvers work on.
@@ -112,17 +118,18 @@ impl Executor {
             limits,
             settings,
         } = services;
+        let schema = schema()
+            .data(Replies::loader(store.clone(), tasks.clone()))
+            .data(store)
+            .data(hub)
+            .data(feed.clone())
+            .data(authenticator)
+            .data(limits)
+            .data(settings)
+            .finish();
         Self {
-            schema: schema()
-                .data(Replies::loader(store.clone(), tasks.clone()))
-                .data(store)
-                .data(hub)
-                .data(feed)
-                .data(authenticator)
-                .data(limits)
-                .data(settings)
-                .finish(),
-            renderer: Renderer::default(),
+            renderer: Renderer::new(schema.clone(), feed, tasks.clone()),
+            schema,
             tasks,
         }
     }
@@ -155,6 +162,20 @@ impl Executor {
         }
     }
 
+    /// Starts a subscription, whose events go to `outlet`, each executed once for all subscribers
+    /// who ask the same of it. Dropping what is returned ends it at once, and with it its
+    /// membership. The errors are those of a refusal.
+    pub async fn subscribe(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        outlet: Arc<dyn Outlet>,
+    ) -> Result<Subscription, Vec<ServerError>> {
+        let joined = self.open(&operation, caller).await?;
+        let admitted = self.renderer.subscribe(operation, joined, outlet).await;
+        admitted.map_err(|error| vec![server_error(error)])
+    }
+
     /// Executes any operation as a stream of outcomes: one of a query or mutation, those of a
     /// subscription until it ends. A refusal is the last. Dropping the stream ends a subscription
     /// at once, and with it its membership.
@@ -164,7 +185,7 @@ impl Executor {
         caller: Caller,
     ) -> impl Stream<Item = Outcome> + Send + 'static {
         if operation.kind() == OperationKind::Subscription {
-            self.clone().events(operation, caller).left_stream()
+            stream::events(self.clone(), operation, caller).left_stream()
         } else {
             once(self.execute(operation, caller)).right_stream()
         }
@@ -175,54 +196,18 @@ impl Executor {
         self.renderer.counts()
     }
 
-    fn events(
-        self,
-        operation: Operation,
-        caller: Caller,
-    ) -> impl Stream<Item = Outcome> + Send + 'static {
-        stream! {
-            let (group, mut events) = match self.open(operation, caller).await {
-                Ok(opened) => opened,
-                Err(errors) => {
-                    yield Outcome::Refused(errors);
-                    return;
-                }
-            };
-            while let Some(event) = events.next().await {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(error) => {
-                        yield Outcome::Refused(vec![server_error(error)]);
-                        return;
-                    }
-                };
-                let execute = |operation| first(self.schema.clone(), operation);
-                match group.render(event, &self.tasks, execute).await {
-                    Some(payload) => yield Outcome::Event(payload),
-                    None => {
-                        let error = Error::Internal("an event could not be executed".into());
-                        yield Outcome::Refused(vec![server_error(error)]);
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
     /// Has the subscription's resolver do its own work, once for this subscriber.
     async fn open(
         &self,
-        operation: Operation,
+        operation: &Operation,
         caller: Caller,
-    ) -> Result<(Arc<Group>, Events), Vec<ServerError>> {
+    ) -> Result<Joined, Vec<ServerError>> {
         let handover = Handover::default();
         let opening = operation.again();
         let opening = opening.with(caller).with(Purpose::Open(handover.clone()));
         let response = first(self.schema.clone(), opening).await;
         match handover.take() {
-            Some(events) if response.errors.is_empty() => {
-                Ok((self.renderer.group(operation), events))
-            }
+            Some(joined) if response.errors.is_empty() => Ok(joined),
             _ if response.errors.is_empty() => {
                 let error = ServerError::new("The operation subscribes to nothing.", None);
                 Err(vec![request_error(RequestCode::ValidationFailed, error)])

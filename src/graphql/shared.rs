@@ -1,92 +1,63 @@
 //! One execution an event: subscribers that ask the same of an event are given the same bytes.
 //!
 //! A subscription's resolver does its own work (it checks its arguments and joins the room) and
-//! hands over its events instead of a stream of results: it is *opened*. An event is then
+//! hands over what it joined instead of a stream of results: it is *opened*. An event is then
 //! *rendered*: the same operation is executed once more, and its resolver returns just that event.
-//! Subscribers with the same operation share the rendering of an event that they share.
+//! Subscribers with the same operation share the rendering.
 //!
 //! What a viewer may see never depends on whose execution it was: a rendering has no caller, and a
 //! field that asks for one fails.
 
 use std::{
     collections::{HashMap, VecDeque},
-    pin::Pin,
+    hash::Hash,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use async_graphql::{Context, Response};
+use async_graphql::Context;
 use futures_util::{
-    FutureExt, Stream,
+    FutureExt,
     future::{BoxFuture, Shared},
 };
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::{operation::Operation, template::Template};
+use super::{ApiSchema, first, operation::Operation, template::Template};
 use crate::{
     error::Error,
-    model::{Change, PostId},
-    rooms::TypingEvent,
+    feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription},
+    rooms::RoomId,
 };
 
-/// How many renderings of one operation are kept: enough for subscribers who are a little behind.
-/// For one further behind the event is rendered again.
+/// How many renderings of one operation are kept, for subscribers who catch up on the same events
+/// at the same time. For others the event is rendered again.
 const MAX_RENDERINGS: usize = 32;
-
-/// What a subscription tells of, before anything is selected of it.
-#[derive(Clone, Debug)]
-pub(super) enum Event {
-    /// A change; where only additions are subscribed to, one of those.
-    Change(Arc<Change>),
-    /// How many viewers there are.
-    Viewers(usize),
-    /// Somebody started or stopped typing at a post.
-    Typing(PostId, TypingEvent),
-}
-
-impl Event {
-    /// Whether the two are rendered alike. A change is known by its identity: one that was read
-    /// from the store may have another state of its comment than the one that came live.
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Change(one), Self::Change(other)) => Arc::ptr_eq(one, other),
-            (Self::Viewers(one), Self::Viewers(other)) => one == other,
-            (Self::Typing(post, one), Self::Typing(other_post, other)) => {
-                (post, one) == (other_post, other)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// The events of one subscriber, in order. An error is the last.
-pub(super) type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
 
 /// What a resolver of a subscription is called for.
 #[derive(Clone)]
 pub(super) enum Purpose {
-    /// To hand over the subscriber's events.
+    /// To join the room, and hand over what was joined.
     Open(Handover),
     /// To return this event.
     Render(Event),
 }
 
-/// Where a resolver puts the events that it opened.
+/// Where a resolver puts what it joined.
 #[derive(Clone, Default)]
-pub(super) struct Handover(Arc<Mutex<Option<Events>>>);
+pub(super) struct Handover(Arc<Mutex<Option<Joined>>>);
 
 impl Handover {
     /// What was put here.
-    pub(super) fn take(&self) -> Option<Events> {
+    pub(super) fn take(&self) -> Option<Joined> {
         self.0.lock().take()
     }
 
-    /// Puts the subscriber's events here.
-    pub(super) fn put(&self, events: impl Stream<Item = Result<Event, Error>> + Send + 'static) {
-        *self.0.lock() = Some(Box::pin(events));
+    /// Puts here what the subscriber joined.
+    pub(super) fn put(&self, joined: Joined) {
+        *self.0.lock() = Some(joined);
     }
 }
 
@@ -97,9 +68,6 @@ impl Purpose {
     }
 }
 
-/// The bytes of a response, in JSON.
-pub type Payload = Arc<str>;
-
 /// How many events were executed, and how many were delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -109,34 +77,62 @@ pub struct Counts {
     pub deliveries: u64,
 }
 
-/// The operations that are subscribed to now, each with the renderings of its latest events.
-#[derive(Clone, Default)]
+/// The operations that are subscribed to now.
+#[derive(Clone)]
 pub(super) struct Renderer {
     shared: Arc<Operations>,
 }
 
-#[derive(Default)]
 struct Operations {
+    schema: ApiSchema,
+    feed: Feed,
+    tasks: TaskTracker,
     by_template: Mutex<HashMap<Template, Weak<Group>>>,
     executions: AtomicU64,
     deliveries: AtomicU64,
 }
 
-/// The subscribers of one operation. It lives as long as any of them.
+/// The subscribers of one operation, in whatever rooms. It lives as long as any of them.
 pub(super) struct Group {
     template: Template,
     operation: Operation,
     operations: Arc<Operations>,
+    audiences: Mutex<HashMap<RoomId, Weak<Audience>>>,
     renderings: Mutex<VecDeque<(Event, Rendering)>>,
 }
 
-/// A rendering under way or done. It runs in a task of its own: a subscriber who is not polled, for
-/// its client does not read, cannot hold up the others.
+/// A rendering under way or done. It runs in a task of its own: one who waits for it and is not
+/// polled any more cannot hold up the others.
 type Rendering = Shared<BoxFuture<'static, Option<Payload>>>;
 
 impl Renderer {
+    /// Events are executed in `schema`, and what is started runs in `tasks`.
+    pub(super) fn new(schema: ApiSchema, feed: Feed, tasks: TaskTracker) -> Self {
+        Self {
+            shared: Arc::new(Operations {
+                schema,
+                feed,
+                tasks,
+                by_template: Mutex::default(),
+                executions: AtomicU64::new(0),
+                deliveries: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Takes one who opened this operation into the audience of those who asked the same.
+    pub(super) async fn subscribe(
+        &self,
+        operation: Operation,
+        joined: Joined,
+        outlet: Arc<dyn Outlet>,
+    ) -> Result<Subscription, Error> {
+        let audience = self.group(operation).audience(&joined)?;
+        Ok(audience.admit(joined, outlet).await)
+    }
+
     /// The group of the subscribers whose renderings of an event are the same as this operation's.
-    pub(super) fn group(&self, operation: Operation) -> Arc<Group> {
+    fn group(&self, operation: Operation) -> Arc<Group> {
         let template = operation.template();
         let mut groups = self.shared.by_template.lock();
         if let Some(group) = groups.get(&template).and_then(Weak::upgrade) {
@@ -144,8 +140,9 @@ impl Renderer {
         }
         let group = Arc::new(Group {
             template: template.clone(),
-            operation,
+            operation: operation.again(),
             operations: Arc::clone(&self.shared),
+            audiences: Mutex::default(),
             renderings: Mutex::default(),
         });
         groups.insert(template, Arc::downgrade(&group));
@@ -162,58 +159,77 @@ impl Renderer {
 }
 
 impl Group {
-    /// The bytes of this event for this operation: executed by `execute` in a task of its own, if
-    /// nobody asked for them before. `None` where the execution panicked.
-    pub(super) async fn render<Execution>(
-        &self,
-        event: Event,
-        tasks: &TaskTracker,
-        execute: impl FnOnce(Operation) -> Execution,
-    ) -> Option<Payload>
-    where
-        Execution: Future<Output = Response> + Send + 'static,
-    {
-        let rendering = {
-            let mut renderings = self.renderings.lock();
-            // Almost always the newest.
-            let known = renderings
-                .iter()
-                .rev()
-                .find(|(known, _)| known.is_same(&event));
-            if let Some((_, rendering)) = known {
-                rendering.clone()
-            } else {
-                self.operations.executions.fetch_add(1, Ordering::Relaxed);
-                let purpose = Purpose::Render(event.clone());
-                let execution = execute(self.operation.again().with(purpose));
-                let task = tasks.spawn(async move {
-                    serde_json::to_string(&execution.await)
-                        .map(Payload::from)
-                        .ok()
-                });
-                let rendering = task.map(|done| done.ok().flatten()).boxed().shared();
-                if renderings.len() == MAX_RENDERINGS {
-                    renderings.pop_front();
-                }
-                renderings.push_back((event, rendering.clone()));
-                rendering
-            }
-        };
-        let payload = rendering.await;
-        self.operations.deliveries.fetch_add(1, Ordering::Relaxed);
-        payload
+    /// Those of the group who are in the room that was joined.
+    fn audience(self: &Arc<Self>, joined: &Joined) -> Result<Arc<Audience>, Error> {
+        let mut audiences = self.audiences.lock();
+        if let Some(audience) = audiences.get(&joined.room()).and_then(Weak::upgrade) {
+            return Ok(audience);
+        }
+        let Operations { feed, tasks, .. } = &*self.operations;
+        let render: Arc<dyn Render> = Arc::<Self>::clone(self);
+        let audience = Audience::new(feed.clone(), joined, render, tasks.clone())?;
+        audiences.insert(joined.room(), Arc::downgrade(&audience));
+        Ok(audience)
+    }
+}
+
+impl Render for Group {
+    /// The bytes of this event for this operation: executed in a task of its own, if nobody asked
+    /// for them before. `None` where the execution panicked.
+    fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>> {
+        let mut renderings = self.renderings.lock();
+        // Almost always the newest.
+        let known = renderings
+            .iter()
+            .rev()
+            .find(|(known, _)| known.is_same(&event));
+        if let Some((_, rendering)) = known {
+            return rendering.clone().boxed();
+        }
+        let Operations {
+            schema,
+            tasks,
+            executions,
+            ..
+        } = &*self.operations;
+        executions.fetch_add(1, Ordering::Relaxed);
+        let purpose = Purpose::Render(event.clone());
+        let execution = first(schema.clone(), self.operation.again().with(purpose));
+        let task = tasks.spawn(async move {
+            serde_json::to_string(&execution.await)
+                .map(Payload::from)
+                .ok()
+        });
+        let rendering = task.map(|done| done.ok().flatten()).boxed().shared();
+        if renderings.len() == MAX_RENDERINGS {
+            renderings.pop_front();
+        }
+        renderings.push_back((event, rendering.clone()));
+        rendering.boxed()
+    }
+
+    fn delivered(&self, payloads: usize) {
+        let payloads = u64::try_from(payloads).unwrap_or(u64::MAX);
+        self.operations
+            .deliveries
+            .fetch_add(payloads, Ordering::Relaxed);
+    }
+
+    fn over(&self, room: RoomId) {
+        remove_dead(&mut self.audiences.lock(), &room);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let mut groups = self.operations.by_template.lock();
-        // Another group may have taken the place between the last reference and this.
-        if groups
-            .get(&self.template)
-            .is_some_and(|group| group.strong_count() == 0)
-        {
-            groups.remove(&self.template);
-        }
+        remove_dead(&mut self.operations.by_template.lock(), &self.template);
+    }
+}
+
+/// Takes out what nobody holds any more. Another may have taken its place between the last
+/// reference and this.
+fn remove_dead<K: Eq + Hash, V>(map: &mut HashMap<K, Weak<V>>, key: &K) {
+    if map.get(key).is_some_and(|value| value.strong_count() == 0) {
+        map.remove(key);
     }
 }

@@ -1,10 +1,10 @@
-//! `Subscription`: being in a post's room. Each stream owns a membership, so that whoever is here
-//! is in the room, and whoever goes, for whatever reason, has left it.
+//! `Subscription`: being in a post's room. Each subscription owns a membership, so that whoever is
+//! here is in the room, and whoever goes, for whatever reason, has left it.
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Subscription};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 
 use super::{
     caller::Caller,
@@ -12,12 +12,11 @@ use super::{
     cursor::Cursor,
     error::Result,
     input,
-    shared::{Event, Purpose},
+    shared::Purpose,
     user::User,
 };
 use crate::{
-    error::Error,
-    feed::{Feed, View},
+    feed::{Event, Feed, Joined, View, Wish},
     model::PostId,
     rooms,
 };
@@ -91,12 +90,7 @@ impl SubscriptionRoot {
     ) -> Result<impl Stream<Item = i32>> {
         let shown = match Purpose::of(context) {
             Purpose::Open(here) => {
-                let membership = join(context, &input::post_id(&post_id)?).await?;
-                here.put(
-                    membership
-                        .viewer_counts()
-                        .map(|count| Ok(Event::Viewers(count))),
-                );
+                here.put(join(context, &post_id, Wish::Viewers).await?);
                 None
             }
             Purpose::Render(Event::Viewers(count)) => {
@@ -116,12 +110,7 @@ impl SubscriptionRoot {
     ) -> Result<impl Stream<Item = TypingEvent>> {
         let shown = match Purpose::of(context) {
             Purpose::Open(here) => {
-                let post = input::post_id(&post_id)?;
-                let membership = join(context, &post).await?;
-                let identity = Caller::of(context)?.identity.as_ref();
-                let myself = identity.map(|identity| identity.user.id.clone());
-                let events = membership.typing(myself);
-                here.put(events.map(move |event| Ok(Event::Typing(post.clone(), event))));
+                here.put(join(context, &post_id, Wish::Typing).await?);
                 None
             }
             Purpose::Render(Event::Typing(post, event)) => {
@@ -133,10 +122,11 @@ impl SubscriptionRoot {
     }
 }
 
-async fn join(context: &Context<'_>, post: &PostId) -> Result<rooms::Membership> {
-    let feed = context.data_unchecked::<Feed>();
+async fn join(context: &Context<'_>, post_id: &ID, wish: Wish) -> Result<Joined> {
+    let post = input::post_id(post_id)?;
     let visitor = Caller::of(context)?.visitor();
-    Ok(feed.join(post, &visitor).await?)
+    let feed = context.data_unchecked::<Feed>();
+    Ok(feed.join(&post, &visitor, wish).await?)
 }
 
 async fn follow(
@@ -145,15 +135,15 @@ async fn follow(
     view: View,
     after: Option<Cursor>,
     include_own: bool,
-) -> Result<impl Stream<Item = std::result::Result<Event, Error>> + Send + use<>> {
+) -> Result<Joined> {
     let post = input::post_id(post_id)?;
     let after = after.map(|cursor| cursor.seq(&post)).transpose()?;
-    let visitor = Caller::of(context)?.visitor();
-    let changes = context
-        .data_unchecked::<Feed>()
-        .follow(&post, &visitor, view, after, include_own)
-        .await?;
-    Ok(changes.map(|change| change.map(Event::Change)))
+    let wish = Wish::Changes {
+        view,
+        after,
+        include_own,
+    };
+    join(context, post_id, wish).await
 }
 
 /// Somebody started or stopped typing.

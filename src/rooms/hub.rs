@@ -1,13 +1,20 @@
 //! All rooms of this node, by post: rooms come with their first member and go with their last.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use parking_lot::Mutex;
 
 use super::{
     membership::Membership,
     presence::Visitor,
-    room::{Room, State},
+    room::{Room, RoomId, State},
     timers::Timers,
 };
 use crate::model::{Change, ChangeKind, ClientId, PostId, Seq, User};
@@ -26,6 +33,8 @@ struct Shared {
     rooms: Mutex<HashMap<PostId, Arc<Room>>>,
     timers: Timers,
     buffer: usize,
+    /// How many rooms there ever were.
+    made: AtomicU64,
 }
 
 /// How much is going on.
@@ -45,6 +54,7 @@ impl Hub {
                 rooms: Mutex::default(),
                 timers: Timers::default(),
                 buffer,
+                made: AtomicU64::new(0),
             }),
         }
     }
@@ -166,7 +176,7 @@ impl Hub {
                     .rooms
                     .lock()
                     .entry(post.clone())
-                    .or_insert_with(|| Arc::new(Room::new(post.clone(), self.shared.buffer))),
+                    .or_insert_with(|| Arc::new(self.new_room(post))),
             );
             let mut state = room.lock();
             if state.is_evicted {
@@ -181,6 +191,11 @@ impl Hub {
             drop(state);
             return room;
         }
+    }
+
+    fn new_room(&self, post: &PostId) -> Room {
+        let id = RoomId(self.shared.made.fetch_add(1, Ordering::Relaxed));
+        Room::new(id, post.clone(), self.shared.buffer)
     }
 
     fn find(&self, post: &PostId) -> Option<Arc<Room>> {

@@ -2,11 +2,12 @@
 //!
 //! What decides is pure and takes the time as an argument: `presence` (members and viewers),
 //! `typing`, `sequencer` (order), `conflate` (bursts). `room` puts them behind one lock with
-//! the channels that members listen on, `hub` holds the rooms, `timers` wakes them, and
-//! `membership` is what a subscription's stream owns.
+//! the channels that are listened on, `hub` holds the rooms, `timers` wakes them, `membership` is
+//! what a subscription owns, and `listen` is how one hears what goes on in a room.
 
 mod conflate;
 mod hub;
+mod listen;
 mod membership;
 mod presence;
 mod room;
@@ -16,6 +17,9 @@ mod typing;
 
 pub use self::{
     hub::{Census, Hub},
-    membership::{Changes, Membership, Next, TypingEvent},
+    listen::{Changes, Listener, Next, TypingEvent, Values, differences},
+    membership::Membership,
     presence::Visitor,
+    room::{Published, RoomId},
+    typing::Typists,
 };

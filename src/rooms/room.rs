@@ -19,8 +19,27 @@ use crate::model::{Change, PostId, Seq};
 pub(super) enum Live {
     /// The next change.
     Change(Arc<Change>),
-    /// Changes that this node was not told of: read them from the store.
-    Missed,
+    /// Changes up to this place that this node was not told of: read them from the store.
+    Missed(Seq),
+}
+
+/// Tells rooms apart. A post's room that came again after its last member left is another room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoomId(pub(super) u64);
+
+/// A value that holds in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published<T> {
+    /// How many values were published up to this one, or, for a value that was looked up, before it.
+    pub version: i64,
+    /// The value.
+    pub value: T,
+}
+
+impl<T> Published<T> {
+    fn first(value: T) -> Self {
+        Self { version: 0, value }
+    }
 }
 
 /// The live side of one post.
@@ -29,14 +48,15 @@ pub(super) enum Live {
 /// they happened. No lock is ever held while waiting for anything: sending here never waits.
 #[derive(Debug)]
 pub(super) struct Room {
+    id: RoomId,
     post: PostId,
     state: Mutex<State>,
     /// A ring that all members read at their own pace. It keeps the newest changes; a member that
     /// was overtaken is told so, and reads what it missed from the store. So no member has a queue
     /// of its own, and a slow one costs the others nothing.
     feed: broadcast::Sender<Live>,
-    counts: watch::Sender<usize>,
-    typists: watch::Sender<Typists>,
+    counts: watch::Sender<Published<usize>>,
+    typists: watch::Sender<Published<Typists>>,
 }
 
 /// What the lock guards.
@@ -55,8 +75,9 @@ pub(super) struct State {
 
 impl Room {
     /// An empty room, whose feed keeps `buffer` changes for members that are behind.
-    pub(super) fn new(post: PostId, buffer: usize) -> Self {
+    pub(super) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
         Self {
+            id,
             post,
             state: Mutex::new(State {
                 presence: Presence::default(),
@@ -68,9 +89,14 @@ impl Room {
                 typists: Conflated::new(Typists::default()),
             }),
             feed: broadcast::Sender::new(buffer),
-            counts: watch::Sender::new(0),
-            typists: watch::Sender::new(Typists::default()),
+            counts: watch::Sender::new(Published::first(0)),
+            typists: watch::Sender::new(Published::first(Typists::default())),
         }
+    }
+
+    /// Which room of the post it is.
+    pub(super) fn id(&self) -> RoomId {
+        self.id
     }
 
     /// Whose room it is.
@@ -87,14 +113,32 @@ impl Room {
         self.feed.subscribe()
     }
 
-    /// The published counts of viewers.
-    pub(super) fn counts(&self) -> watch::Receiver<usize> {
+    /// The counts of viewers that are published from now on.
+    pub(super) fn counts(&self) -> watch::Receiver<Published<usize>> {
         self.counts.subscribe()
     }
 
-    /// The published lists of who is typing.
-    pub(super) fn typists(&self) -> watch::Receiver<Typists> {
+    /// The lists of who is typing that are published from now on.
+    pub(super) fn typists(&self) -> watch::Receiver<Published<Typists>> {
         self.typists.subscribe()
+    }
+
+    /// How many viewers there are now; those published behind its version are later.
+    pub(super) fn count_now(&self) -> Published<usize> {
+        let state = self.lock();
+        Published {
+            version: self.counts.borrow().version,
+            value: state.presence.viewers(),
+        }
+    }
+
+    /// Who is typing now; those published behind its version are later.
+    pub(super) fn typists_now(&self) -> Published<Typists> {
+        let state = self.lock();
+        Published {
+            version: self.typists.borrow().version,
+            value: Arc::clone(state.typing.users()),
+        }
     }
 
     /// Sends changes to everybody who follows the feed. `_state` is the proof of the lock.
@@ -109,7 +153,7 @@ impl Room {
     /// up to `seq`.
     pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) {
         if state.sequencer.jump(seq) {
-            let _ = self.feed.send(Live::Missed);
+            let _ = self.feed.send(Live::Missed(seq));
             let ready = state.sequencer.drain();
             self.send(state, ready);
         }
@@ -121,7 +165,7 @@ impl Room {
         let viewers = state.presence.viewers();
         let count_due = match state.count.offer(&viewers, now) {
             Verdict::Publish => {
-                self.counts.send_replace(viewers);
+                publish(&self.counts, viewers);
                 None
             }
             Verdict::Wait(until) => Some(until),
@@ -129,7 +173,7 @@ impl Room {
         };
         let typists_due = match state.typists.offer(state.typing.users(), now) {
             Verdict::Publish => {
-                self.typists.send_replace(Arc::clone(state.typing.users()));
+                publish(&self.typists, Arc::clone(state.typing.users()));
                 None
             }
             Verdict::Wait(until) => Some(until),
@@ -140,6 +184,13 @@ impl Room {
             .flatten()
             .min()
     }
+}
+
+fn publish<T>(channel: &watch::Sender<Published<T>>, value: T) {
+    channel.send_modify(|published| {
+        published.version += 1;
+        published.value = value;
+    });
 }
 
 impl State {

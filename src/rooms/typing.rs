@@ -16,7 +16,7 @@ const MAX_TYPISTS: usize = 64;
 const MAX_CLIENTS: usize = 8;
 
 /// The users who are typing, those who started first in front.
-pub(super) type Typists = Arc<[User]>;
+pub type Typists = Arc<[User]>;
 
 /// Where a user types: a client that named itself, or a request that had none.
 #[derive(Debug)]

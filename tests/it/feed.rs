@@ -106,7 +106,8 @@ async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_
 async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_again() {
     // A room that keeps two changes, and a queue of one message: whoever does not read at once is
     // behind.
-    let server = TestServer::start_with(&["--room-buffer=2", "--ws-queue=1"]).await;
+    let server =
+        TestServer::start_with(&["--room-buffer=2", "--ws-queue=1", "--ws-write-timeout=5m"]).await;
     let mut slow = server.socket().await;
     slow.subscribe("s", CHANGED, json!({})).await;
     assert!(slow.settle().await.is_empty());

@@ -1,25 +1,34 @@
 //! Any interleaving of writing, publishing, losing, joining, falling behind, reading and leaving:
 //! each follower is given each change once and in order. The oracle is a list.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use causerie::{
     config::StoreConfig,
     error::Error,
-    feed::{Feed, View},
+    feed::{Audience, Closed, Event, Feed, Outlet, Payload, Render, Subscription, View, Wish},
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{Census, Hub, Visitor},
+    rooms::{Census, Hub, RoomId, Visitor},
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use proptest::prelude::*;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use crate::support::settings;
 
 /// A room that keeps so little that followers fall behind all the time.
 const ROOM_BUFFER: usize = 3;
+/// So little waits for a follower that it is full all the time.
+const OUTLET: usize = 2;
 /// So few comments at a time that edits come between two readings.
 const CATCH_UP_PAGE: u64 = 2;
 /// How long a follower is waited for at the end. Nothing waits this long unless it fails.
@@ -62,11 +71,81 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-type Changes = Pin<Box<dyn Stream<Item = Result<Arc<Change>, Error>> + Send>>;
+/// Renders nothing: what a follower is given is the number under which the change is noted here.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Arc<Change>>>);
+
+impl Render for Notes {
+    fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>> {
+        let Event::Change(change) = event else {
+            panic!("not a change: {event:?}");
+        };
+        let mut notes = self.0.lock();
+        notes.push(change);
+        let number = notes.len() - 1;
+        // Others have their turn while this is rendered.
+        async move {
+            tokio::task::yield_now().await;
+            Some(number.to_string().into())
+        }
+        .boxed()
+    }
+
+    fn delivered(&self, _: usize) {}
+
+    fn over(&self, _: RoomId) {}
+}
+
+/// What waits for a follower to read it.
+#[derive(Default)]
+struct Inbox {
+    payloads: Mutex<VecDeque<Payload>>,
+    changed: Notify,
+}
+
+impl Outlet for Inbox {
+    fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
+        let mut waiting = self.payloads.lock();
+        let taken = payloads.len().min(OUTLET - waiting.len());
+        waiting.extend(payloads[..taken].iter().cloned());
+        drop(waiting);
+        self.changed.notify_waiters();
+        Ok(taken)
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        self.until(|waiting| waiting.len() < OUTLET).boxed()
+    }
+
+    fn fail(&self, error: Error) {
+        panic!("{error:?}");
+    }
+}
+
+impl Inbox {
+    async fn until(&self, is_so: impl Fn(&VecDeque<Payload>) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if is_so(&self.payloads.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    async fn next(&self) -> Payload {
+        self.until(|waiting| !waiting.is_empty()).await;
+        let payload = self.payloads.lock().pop_front();
+        self.changed.notify_waiters();
+        payload.expect("one reader")
+    }
+}
 
 /// Somebody who follows the feed, and what they were given.
 struct Follower {
-    changes: Changes,
+    inbox: Arc<Inbox>,
+    _subscription: Subscription,
+    notes: Arc<Notes>,
     /// The follower's place lies between these two: where the room and the store stood.
     joined_between: (Seq, Seq),
     given: Vec<Arc<Change>>,
@@ -84,6 +163,10 @@ struct World {
     /// What was committed and neither published nor lost.
     unpublished: Vec<Arc<Change>>,
     followers: Vec<Follower>,
+    notes: Arc<Notes>,
+    audience: std::sync::Weak<Audience>,
+    audience_of: Option<RoomId>,
+    tasks: TaskTracker,
     _folder: tempfile::TempDir,
 }
 
@@ -114,6 +197,10 @@ impl World {
             log: Vec::new(),
             unpublished: Vec::new(),
             followers: Vec::new(),
+            notes: Arc::default(),
+            audience: std::sync::Weak::new(),
+            audience_of: None,
+            tasks: TaskTracker::new(),
             _folder: folder,
         }
     }
@@ -237,13 +324,30 @@ impl World {
             user: None,
         };
         let after = from_start.then_some(Seq(0));
-        let changes = self
-            .feed
-            .follow(&self.post, &visitor, self.view, after, false)
-            .await
-            .expect("followed");
+        let wish = Wish::Changes {
+            view: self.view,
+            after,
+            include_own: false,
+        };
+        let joined = self.feed.join(&self.post, &visitor, wish).await;
+        let joined = joined.expect("joined");
+        let audience = match self.audience.upgrade() {
+            Some(audience) if self.audience_of == Some(joined.room()) => audience,
+            _ => {
+                let render = Arc::clone(&self.notes) as Arc<dyn Render>;
+                let feed = self.feed.clone();
+                let audience = Audience::new(feed, &joined, render, self.tasks.clone());
+                audience.expect("an audience")
+            }
+        };
+        self.audience = Arc::downgrade(&audience);
+        self.audience_of = Some(joined.room());
+        let inbox = Arc::new(Inbox::default());
+        let outlet = Arc::clone(&inbox) as Arc<dyn Outlet>;
         self.followers.push(Follower {
-            changes: Box::pin(changes),
+            _subscription: audience.admit(joined, outlet).await,
+            inbox,
+            notes: Arc::clone(&self.notes),
             joined_between,
             given: Vec::new(),
         });
@@ -334,16 +438,23 @@ impl World {
         let end = self.head();
         for mut follower in std::mem::take(&mut self.followers) {
             while follower.given.last().is_none_or(|change| change.seq < end) {
-                let next = tokio::time::timeout(PATIENCE, follower.changes.next()).await;
-                let change = next
-                    .expect("the end is reached")
-                    .expect("no end of the stream");
-                follower.given.push(change.expect("no error"));
+                let next = tokio::time::timeout(PATIENCE, follower.next()).await;
+                follower.given.push(next.expect("the end is reached"));
             }
             self.check(&follower, Some(end));
         }
         assert_eq!(self.hub.census(), Census::default());
+        self.tasks.close();
+        let ended = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
+        ended.expect("no task is left");
         self.store.close().await;
+    }
+}
+
+impl Follower {
+    async fn next(&self) -> Arc<Change> {
+        let number: usize = self.inbox.next().await.parse().expect("a number");
+        Arc::clone(&self.notes.0.lock()[number])
     }
 }
 
@@ -352,9 +463,7 @@ async fn read_a_little(follower: &mut Follower) {
     for _ in 0..20 {
         tokio::select! {
             biased;
-            change = follower.changes.next() => {
-                follower.given.push(change.expect("no end").expect("no error"));
-            }
+            change = follower.next() => follower.given.push(change),
             () = tokio::task::yield_now() => {}
         }
     }

@@ -1,0 +1,143 @@
+//! What one audience is given together: some updates in a row, rendered.
+
+use std::sync::Arc;
+
+use super::{
+    join::{Excluded, Known, Seen},
+    outlet::Payload,
+};
+use crate::model::{ClientId, UserId};
+
+/// A step of what an audience hears.
+#[derive(Clone, Debug)]
+pub(super) struct Update {
+    /// What everybody has seen behind it.
+    pub(super) after: Seen,
+    /// What there is to show of it: nothing of an edit, say, where only additions are heard.
+    pub(super) shown: Vec<Shown>,
+}
+
+/// A payload, and whose doing it tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) payload: Payload,
+    pub(super) by: By,
+}
+
+/// Whose doing it was.
+#[derive(Clone, Debug)]
+pub(super) enum By {
+    Nobody,
+    Client(ClientId),
+    User(UserId),
+}
+
+impl Update {
+    /// How many bytes its payloads have.
+    pub(super) fn bytes(&self) -> usize {
+        self.shown.iter().map(|shown| shown.payload.len()).sum()
+    }
+}
+
+impl By {
+    /// Whether it was the doing of whom a subscriber is not to hear of.
+    fn is(&self, excluded: &Excluded) -> bool {
+        match (self, excluded) {
+            (Self::Client(client), Excluded::Client(excluded)) => client == excluded,
+            (Self::User(user), Excluded::User(excluded)) => user == excluded,
+            _ => false,
+        }
+    }
+}
+
+/// Updates in a row.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Where those stand to whom all of it is new.
+    before: Seen,
+    updates: Vec<Update>,
+    /// The payloads of all updates, for those to whom nothing of it is withheld.
+    all: Vec<Payload>,
+}
+
+/// Why a subscriber cannot be given a batch.
+#[derive(Debug)]
+pub(super) struct TooFar;
+
+impl Batch {
+    /// The updates that follow on `before`.
+    pub(super) fn new(before: Seen, updates: Vec<Update>) -> Self {
+        let shown = updates.iter().flat_map(|update| &update.shown);
+        let all = shown.map(|shown| Payload::clone(&shown.payload)).collect();
+        Self {
+            before,
+            updates,
+            all,
+        }
+    }
+
+    /// The updates, one by one.
+    pub(super) fn updates(&self) -> &[Update] {
+        &self.updates
+    }
+
+    /// What everybody has seen behind it.
+    pub(super) fn after(&self) -> &Seen {
+        self.updates.last().map_or(&self.before, |last| &last.after)
+    }
+
+    /// All payloads, where that is what one is to be given who has seen `seen`: so it is for almost
+    /// everybody.
+    pub(super) fn whole(&self, seen: &Seen, excluded: &Excluded) -> Option<&[Payload]> {
+        let withheld = || self.shown().any(|(_, shown)| shown.by.is(excluded));
+        (self.follows(seen) && !withheld()).then_some(&self.all)
+    }
+
+    /// What one is to be given who has seen `seen`: payloads, and for each the number of its
+    /// update. `TooFar` where that is more than the payloads there are.
+    pub(super) fn part(
+        &self,
+        seen: &Seen,
+        excluded: &Excluded,
+    ) -> Result<Vec<(usize, Payload)>, TooFar> {
+        if !self.follows(seen) && matches!(seen.known, Known::Typists(_)) {
+            return Err(TooFar);
+        }
+        let told = match seen.known {
+            Known::Viewers(told) => told,
+            _ => None,
+        };
+        let is_new = |update: &Update| {
+            // Nothing new to one who was told the exact count when they came.
+            let is_told = matches!(update.after.known, Known::Viewers(count) if count == told);
+            update.after.place > seen.place && !is_told
+        };
+        Ok(self
+            .shown()
+            .filter(|(number, shown)| is_new(&self.updates[*number]) && !shown.by.is(excluded))
+            .map(|(number, shown)| (number, Payload::clone(&shown.payload)))
+            .collect())
+    }
+
+    /// The number of the update that the payload at this place of [`whole`](Self::whole) is of.
+    pub(super) fn number_of(&self, payload: usize) -> usize {
+        let shown = self.shown().nth(payload);
+        shown.map_or(self.updates.len(), |(number, _)| number)
+    }
+
+    /// Whether all of it is new to one who has seen `seen`, and nothing between.
+    fn follows(&self, seen: &Seen) -> bool {
+        seen.place == self.before.place
+            && match (&seen.known, &self.before.known) {
+                (Known::Changes, Known::Changes) => true,
+                (Known::Viewers(told), Known::Viewers(before)) => told == before,
+                (Known::Typists(told), Known::Typists(before)) => Arc::ptr_eq(told, before),
+                _ => false,
+            }
+    }
+
+    fn shown(&self) -> impl Iterator<Item = (usize, &Shown)> {
+        let updates = self.updates.iter().enumerate();
+        updates.flat_map(|(number, update)| update.shown.iter().map(move |shown| (number, shown)))
+    }
+}

@@ -1,0 +1,219 @@
+//! One subscriber's place in an audience: what they were given last, and whether they take part.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::task::AbortHandle;
+
+use super::{
+    batch::Batch,
+    join::{Excluded, Seen},
+    outlet::{Closed, Outlet, Payload},
+};
+use crate::error::Error;
+
+/// How a subscriber takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Given what comes, as it comes.
+    Live,
+    /// Brought to where the others are.
+    Behind,
+    /// Given nothing any more.
+    Left,
+}
+
+/// What became of something that a seat was to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// All of it, or as much of it as was new and theirs to hear.
+    All,
+    /// Not all of it: the outlet is full. The seat is behind.
+    Full,
+    /// Not all of it, for what comes first for this subscriber is something else.
+    Behind,
+    /// Nothing is given to this seat any more.
+    Left,
+}
+
+/// One subscriber's place.
+pub(super) struct Seat {
+    outlet: Arc<dyn Outlet>,
+    excluded: Excluded,
+    state: Mutex<State>,
+}
+
+struct State {
+    standing: Standing,
+    seen: Seen,
+    /// Catches the subscriber up.
+    catch_up: Option<AbortHandle>,
+}
+
+impl Seat {
+    /// Of somebody who is behind.
+    pub(super) fn new(outlet: Arc<dyn Outlet>, excluded: Excluded, seen: Seen) -> Self {
+        Self {
+            outlet,
+            excluded,
+            state: Mutex::new(State {
+                standing: Standing::Behind,
+                seen,
+                catch_up: None,
+            }),
+        }
+    }
+
+    /// Whose doings are not told here.
+    pub(super) fn excluded(&self) -> &Excluded {
+        &self.excluded
+    }
+
+    /// What the subscriber was given last; `None` where they left.
+    pub(super) fn seen(&self) -> Option<Seen> {
+        let state = self.state.lock();
+        (state.standing != Standing::Left).then(|| state.seen.clone())
+    }
+
+    /// Waits until there is room for more, or the subscriber left.
+    pub(super) async fn ready(&self) {
+        self.outlet.ready().await;
+    }
+
+    /// Gives a live subscriber what is new to them, and counts into `delivered` what was taken.
+    pub(super) fn deliver(&self, batch: &Batch, delivered: &mut usize) -> Given {
+        let mut state = self.state.lock();
+        match state.standing {
+            Standing::Live => self.take(&mut state, batch, delivered),
+            Standing::Behind => Given::Behind,
+            Standing::Left => Given::Left,
+        }
+    }
+
+    /// Has a subscriber take part from now on who has seen everything up to `place`; where they
+    /// have not, `replay` is given to them first, if there is one that begins where they stand.
+    pub(super) fn go_live(
+        &self,
+        place: i64,
+        replay: impl FnOnce(&Seen) -> Option<Batch>,
+        delivered: &mut usize,
+    ) -> Given {
+        let mut state = self.state.lock();
+        if state.standing == Standing::Left {
+            return Given::Left;
+        }
+        if state.seen.place < place {
+            match replay(&state.seen) {
+                Some(batch) => match self.take(&mut state, &batch, delivered) {
+                    Given::All => {}
+                    other => return other,
+                },
+                None => return Given::Behind,
+            }
+        }
+        state.standing = Standing::Live;
+        state.catch_up = None;
+        Given::All
+    }
+
+    /// Gives one who is behind the next thing, behind which they have seen `seen`. Where there is
+    /// no room nothing is changed.
+    pub(super) fn give(&self, payload: Option<&Payload>, seen: Seen) -> Given {
+        let mut state = self.state.lock();
+        if state.standing == Standing::Left {
+            return Given::Left;
+        }
+        if let Some(payload) = payload {
+            match self.outlet.offer(std::slice::from_ref(payload)) {
+                Ok(0) => return Given::Full,
+                Ok(_) => {}
+                Err(Closed) => return Given::Left,
+            }
+        }
+        state.seen = seen;
+        Given::All
+    }
+
+    /// Remembers who catches the subscriber up, to end it when they leave.
+    pub(super) fn caught_up_by(&self, task: AbortHandle) {
+        let mut state = self.state.lock();
+        match state.standing {
+            Standing::Behind => state.catch_up = Some(task),
+            // It came to its end before this was called.
+            Standing::Live => {}
+            Standing::Left => task.abort(),
+        }
+    }
+
+    /// Has a live subscriber read from the store what nobody was told of.
+    pub(super) fn fall_behind(&self) {
+        let mut state = self.state.lock();
+        if state.standing == Standing::Live {
+            state.standing = Standing::Behind;
+        }
+    }
+
+    /// Gives the subscriber nothing any more, from this moment on.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        state.standing = Standing::Left;
+        if let Some(task) = state.catch_up.take() {
+            task.abort();
+        }
+    }
+
+    /// Ends the subscription with an error.
+    pub(super) fn fail(&self, error: Error) {
+        let mut state = self.state.lock();
+        if state.standing != Standing::Left {
+            state.standing = Standing::Left;
+            state.catch_up = None;
+            self.outlet.fail(error);
+        }
+    }
+
+    /// With the state locked, so that nothing goes out behind a leaving.
+    fn take(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Given {
+        let part;
+        let (numbers, payloads) = match batch.whole(&state.seen, &self.excluded) {
+            Some(all) => (None, all),
+            None => match batch.part(&state.seen, &self.excluded) {
+                Ok(some) => {
+                    part = some.into_iter().unzip::<usize, Payload, Vec<_>, Vec<_>>();
+                    (Some(&part.0), &part.1[..])
+                }
+                Err(_) => {
+                    state.standing = Standing::Behind;
+                    return Given::Behind;
+                }
+            },
+        };
+        let taken = if payloads.is_empty() {
+            0
+        } else {
+            match self.outlet.offer(payloads) {
+                Ok(taken) => taken,
+                Err(Closed) => {
+                    state.standing = Standing::Left;
+                    return Given::Left;
+                }
+            }
+        };
+        *delivered += taken;
+        if taken == payloads.len() {
+            if batch.after().place > state.seen.place {
+                state.seen = batch.after().clone();
+            }
+            return Given::All;
+        }
+        // What was shown of an update in part is shown again as a whole.
+        let first_missing = numbers.map_or_else(|| batch.number_of(taken), |of| of[taken]);
+        if let Some(last) = first_missing.checked_sub(1) {
+            let after = &batch.updates()[last].after;
+            if after.place > state.seen.place {
+                state.seen = after.clone();
+            }
+        }
+        state.standing = Standing::Behind;
+        Given::Full
+    }
+}

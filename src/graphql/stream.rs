@@ -1,0 +1,87 @@
+//! A subscription as a stream, for transports that write one answer after another.
+
+use std::sync::Arc;
+
+use async_stream::stream;
+use futures_util::{FutureExt, Stream, future::BoxFuture};
+use parking_lot::Mutex;
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+};
+
+use super::{Caller, Closed, Executor, Operation, Outcome, Outlet, Payload, server_error};
+use crate::error::Error;
+
+/// How many events wait for a reader. One who is further behind is caught up from the store.
+const MAX_WAITING: usize = 32;
+
+/// The other end of the stream.
+struct Channel {
+    payloads: mpsc::Sender<Payload>,
+    failure: Arc<Failure>,
+}
+
+#[derive(Default)]
+struct Failure {
+    error: Mutex<Option<Error>>,
+    told: Notify,
+}
+
+impl Outlet for Channel {
+    fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
+        for (taken, payload) in payloads.iter().enumerate() {
+            match self.payloads.try_send(Payload::clone(payload)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => return Ok(taken),
+                Err(TrySendError::Closed(_)) => return Err(Closed),
+            }
+        }
+        Ok(payloads.len())
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        // A permit that is dropped gives its room back.
+        self.payloads.reserve().map(drop).boxed()
+    }
+
+    fn fail(&self, error: Error) {
+        *self.failure.error.lock() = Some(error);
+        self.failure.told.notify_one();
+    }
+}
+
+/// The events of one subscriber. Dropping the stream ends the subscription.
+pub(super) fn events(
+    executor: Executor,
+    operation: Operation,
+    caller: Caller,
+) -> impl Stream<Item = Outcome> + Send + 'static {
+    stream! {
+        let (sender, mut payloads) = mpsc::channel(MAX_WAITING);
+        let failure = Arc::new(Failure::default());
+        let outlet = Arc::new(Channel { payloads: sender, failure: Arc::clone(&failure) });
+        let _subscription = match executor.subscribe(operation, caller, outlet).await {
+            Ok(subscription) => subscription,
+            Err(errors) => {
+                yield Outcome::Refused(errors);
+                return;
+            }
+        };
+        loop {
+            tokio::select! {
+                biased;
+                payload = payloads.recv() => match payload {
+                    Some(payload) => yield Outcome::Event(payload),
+                    None => return,
+                },
+                () = failure.told.notified() => {
+                    let error = failure.error.lock().take();
+                    let error = error.unwrap_or_else(|| Error::Internal("a subscription failed".into()));
+                    yield Outcome::Refused(vec![server_error(error)]);
+                    return;
+                }
+            }
+        }
+    }
+}
