@@ -10,15 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{
-        DefaultBodyLimit, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
+    extract::{DefaultBodyLimit, Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, Uri,
-        header::{AUTHORIZATION, CONTENT_TYPE, UPGRADE},
+        HeaderValue, Method,
+        header::{AUTHORIZATION, CONTENT_TYPE},
     },
-    response::{IntoResponse, Response},
+    response::Response,
     routing::get,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -80,21 +77,10 @@ fn cross_origin(origins: &[String]) -> CorsLayer {
 }
 
 /// `GET /graphql` is a WebSocket where the request asks for one, and else a query.
-async fn get_graphql(
-    State(transport): State<Arc<Transport>>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    match upgrade {
-        Ok(upgrade) => ws::accept(transport, upgrade),
-        Err(refused) if asks_for_websocket(&headers) => refused.into_response(),
-        Err(_) => http::get(&transport, &headers, &uri).await,
+async fn get_graphql(State(transport): State<Arc<Transport>>, request: Request) -> Response {
+    if ws::is_asked_for(request.headers()) {
+        ws::accept(transport, request)
+    } else {
+        http::get(&transport, request.headers(), request.uri()).await
     }
-}
-
-/// An `Upgrade` to anything else may be ignored (RFC 9110, section 7.8).
-fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
-    upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }

@@ -124,9 +124,3 @@ impl ServerMessage<'_> {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
-
-/// A `next` message whose payload is JSON already.
-pub(super) fn next(id: &OperationId, payload: &str) -> String {
-    let id = serde_json::to_string(id).unwrap_or_default();
-    format!(r#"{{"type":"next","id":{id},"payload":{payload}}}"#)
-}

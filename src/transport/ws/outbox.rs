@@ -2,33 +2,40 @@
 
 use std::{
     collections::VecDeque,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    io::{self, IoSlice},
     time::{Duration, Instant},
 };
 
-use axum::extract::ws::Message;
-use futures_util::Sink;
+use super::frame::{Frame, MAX_PIECES};
 
 /// With how many bytes the queue is full, however few messages they are. The last message may go
 /// over it.
 const MAX_BYTES: usize = 64 * 1024;
+/// How many frames go into one write.
+const FRAMES_A_WRITE: usize = 8;
 
-/// The queue before a socket. Whoever fills it asks [`is_full`](Self::is_full) first, and stops
-/// reading and producing until it is not: so a client that does not read is not read either.
+/// The queue before a socket. Whoever fills it asks [`room`](Self::room) first, and stops reading
+/// and producing until there is some: so a client that does not read is not read either.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queue: VecDeque<Message>,
-    /// How many bytes the messages of the queue have.
+    queue: VecDeque<Frame>,
+    /// How many bytes of the first frame are written already.
+    written: usize,
+    /// How many bytes the frames of the queue have.
     bytes: usize,
     limit: usize,
     patience: Duration,
-    /// Messages were handed to the socket and not yet flushed.
-    is_unflushed: bool,
-    /// How many answers to pings the library has put into the socket and not yet flushed.
-    pongs: usize,
     /// When the socket last took something, or when there was first something to take.
     moved_at: Option<Instant>,
+}
+
+/// Whether anything is left to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Nothing is left.
+    All,
+    /// The socket takes no more now.
+    Some,
 }
 
 impl Outbox {
@@ -37,43 +44,38 @@ impl Outbox {
     pub(super) fn new(limit: usize, patience: Duration) -> Self {
         Self {
             queue: VecDeque::new(),
+            written: 0,
             bytes: 0,
             limit,
             patience,
-            is_unflushed: false,
-            pongs: 0,
             moved_at: None,
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.queue.len() + self.pongs >= self.limit || self.bytes >= MAX_BYTES
+    /// How many more messages there is room for.
+    pub(super) fn room(&self) -> usize {
+        if self.bytes >= MAX_BYTES {
+            0
+        } else {
+            self.limit.saturating_sub(self.queue.len())
+        }
     }
 
-    /// Whether something waits to be written or flushed.
-    pub(super) fn has_work(&self) -> bool {
-        self.is_unflushed || !self.queue.is_empty()
+    /// Whether nothing waits to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
-    /// Puts a message behind the others.
-    pub(super) fn push(&mut self, message: Message, now: Instant) {
-        self.moved_at.get_or_insert(now);
-        self.bytes += size(&message);
-        self.queue.push_back(message);
+    /// Puts a frame behind the others.
+    pub(super) fn push(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.queue.push_back(frame);
     }
 
-    /// The library has answered a ping of the client's. Its answers wait like any other message,
-    /// but in the library, which would let them pile up for a client that does not read.
-    pub(super) fn has_ponged(&mut self, now: Instant) {
-        self.moved_at.get_or_insert(now);
-        self.pongs += 1;
-        self.is_unflushed = true;
-    }
-
-    /// Forgets what waits.
+    /// Forgets what waits, but for a frame of which the client has a part.
     pub(super) fn clear(&mut self) {
-        self.queue.clear();
-        self.bytes = 0;
+        self.queue.truncate(usize::from(self.written > 0));
+        self.bytes = self.queue.iter().map(Frame::len).sum();
     }
 
     /// When the client has taken nothing for too long; `None` where nothing waits.
@@ -81,39 +83,113 @@ impl Outbox {
         self.moved_at.map(|at| at + self.patience)
     }
 
-    /// Hands everything to the socket and flushes once: many messages, one write. Ready when
-    /// nothing waits any more. What it did before it was pending stays done.
-    pub(super) fn poll_write<S>(
+    /// Writes as much as `write` takes, several frames at once. An error is the socket's, and says
+    /// that it takes nothing any more.
+    pub(super) fn write(
         &mut self,
-        mut sink: Pin<&mut S>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), S::Error>>
-    where
-        S: Sink<Message>,
-    {
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Written> {
         while !self.queue.is_empty() {
-            ready!(sink.as_mut().poll_ready(context))?;
-            if let Some(message) = self.queue.pop_front() {
-                self.bytes -= size(&message);
-                sink.as_mut().start_send(message)?;
-                self.is_unflushed = true;
-                self.moved_at = Some(Instant::now());
+            let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE * MAX_PIECES];
+            let mut count = 0;
+            for frame in self.queue.iter().take(FRAMES_A_WRITE) {
+                for piece in frame.pieces() {
+                    if !piece.is_empty() {
+                        slices[count] = piece;
+                        count += 1;
+                    }
+                }
+            }
+            let mut unwritten = &mut slices[..count];
+            IoSlice::advance_slices(&mut unwritten, self.written);
+            match write(unwritten) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => self.took(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.moved_at.get_or_insert_with(Instant::now);
+                    return Ok(Written::Some);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        if self.is_unflushed {
-            ready!(sink.poll_flush(context))?;
-            self.is_unflushed = false;
-            self.pongs = 0;
-        }
         self.moved_at = None;
-        Poll::Ready(Ok(()))
+        Ok(Written::All)
+    }
+
+    fn took(&mut self, bytes: usize) {
+        self.written += bytes;
+        while let Some(first) = self.queue.front() {
+            let len = first.len();
+            if self.written < len {
+                break;
+            }
+            self.written -= len;
+            self.bytes -= len;
+            self.queue.pop_front();
+        }
+        if self.moved_at.is_some() {
+            self.moved_at = Some(Instant::now());
+        }
     }
 }
 
-fn size(message: &Message) -> usize {
-    match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(texts: &[&str]) -> Outbox {
+        let mut outbox = Outbox::new(3, Duration::from_secs(1));
+        for text in texts {
+            outbox.push(Frame::text(text));
+        }
+        outbox
+    }
+
+    /// A socket that takes so many bytes at a time, until it has taken `most`.
+    fn taking(
+        step: usize,
+        most: usize,
+        taken: &mut Vec<u8>,
+    ) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> {
+        move |slices| {
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            let count = step.min(bytes.len()).min(most - taken.len());
+            if count == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            taken.extend(&bytes[..count]);
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn frames_stay_whole_and_in_order_however_little_is_taken_at_a_time() {
+        for step in 1..12 {
+            let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
+            let written = outbox.write(taking(step, 100, &mut taken)).unwrap();
+            assert_eq!(written, Written::All);
+            assert_eq!(taken, b"\x81\x03one\x81\x03two\x81\x05three");
+            assert!(outbox.is_empty() && outbox.deadline().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_cleared_leaves_the_frame_that_was_begun() {
+        let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
+        let written = outbox.write(taking(4, 7, &mut taken)).unwrap();
+        assert_eq!(written, Written::Some);
+        assert!(outbox.deadline().is_some());
+        outbox.clear();
+        outbox.push(Frame::ping());
+        outbox.write(taking(100, 100, &mut taken)).unwrap();
+        assert_eq!(taken, b"\x81\x03one\x81\x03two\x89\0");
+    }
+
+    #[test]
+    fn it_is_full_with_as_many_messages_or_bytes_as_it_may_have() {
+        assert_eq!(outbox(&["one"]).room(), 2);
+        assert_eq!(outbox(&["one", "two", "three"]).room(), 0);
+        assert_eq!(outbox(&[&"x".repeat(MAX_BYTES)]).room(), 0);
     }
 }

@@ -112,6 +112,11 @@ impl Protocol {
         self.phase = Phase::Acknowledged { until };
     }
 
+    /// Whether an operation was started, and neither completed nor finished.
+    pub(super) fn is_under_way(&self, id: &OperationId) -> bool {
+        self.operations.contains(id)
+    }
+
     /// An operation ended by itself.
     pub(super) fn finished(&mut self, id: &OperationId) {
         self.operations.remove(id);

@@ -1,36 +1,34 @@
-//! One socket: frames in and out, operations under way, and the clock. What is to be done is for
+//! One socket: frames in, operations under way, and the clock. What is to be done is for
 //! [`Protocol`] to say.
 
 use std::{
-    pin::{Pin, pin},
+    collections::HashMap,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{
-    Error as SocketError,
-    body::Bytes,
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
-};
-use futures_util::{
-    Stream, StreamExt,
-    future::poll_fn,
-    stream::{SplitSink, SplitStream},
-};
-use tokio_stream::{StreamMap, StreamNotifyClose};
+use axum::body::Bytes;
+use futures_util::{FutureExt, Stream};
+use tokio::net::TcpStream;
+use tokio_stream::{StreamExt, StreamMap};
 use tokio_util::sync::CancellationToken;
-use tungstenite::error::{Error as WebSocketError, ProtocolError};
+use tungstenite::Message;
 
 use super::{
     close::Close,
-    message::{self, InitPayload, OperationId, ServerMessage},
+    connection::{Backlog, Connection},
+    frame::Frame,
+    message::{InitPayload, OperationId, ServerMessage},
     outbox::Outbox,
+    outlet::NextMessages,
     protocol::{Action, Protocol, Rules},
+    reader::{Read, Reader},
 };
 use crate::{
     auth::bearer,
     error::Error,
-    graphql::{Caller, Operation, Outcome, Params, server_error},
+    graphql::{Caller, Operation, OperationKind, Outcome, Params, Subscription, server_error},
     model::{ClientId, Timestamp},
     transport::Transport,
 };
@@ -39,19 +37,27 @@ use crate::{
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// When a client that has too many operations may try again, if it completes one meanwhile.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How many messages are read before others have a turn on the thread.
+const MESSAGES_A_TURN: usize = 32;
 
-type Outcomes = Pin<Box<dyn Stream<Item = Outcome> + Send>>;
+/// An operation that is being executed, or a subscription that is being opened: one answer.
+type Execution = Pin<Box<dyn Stream<Item = Answer> + Send>>;
+
+enum Answer {
+    Outcome(Outcome),
+    Opened(Result<Subscription, Vec<async_graphql::ServerError>>),
+}
 
 /// One socket and all that belongs to it. Dropping it ends its operations at once, and with them
 /// the memberships of its subscriptions; mutations run to their end.
 pub(super) struct Socket {
     transport: Arc<Transport>,
-    sink: SplitSink<WebSocket, Message>,
-    frames: SplitStream<WebSocket>,
+    connection: Arc<Connection>,
+    reader: Reader,
     protocol: Protocol,
     caller: Caller,
-    operations: StreamMap<OperationId, StreamNotifyClose<Outcomes>>,
-    outbox: Outbox,
+    executions: StreamMap<OperationId, Execution>,
+    subscriptions: HashMap<OperationId, Subscription>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
     /// Reading broke off: nothing more can be read. The socket stays open for a while all the
@@ -63,10 +69,13 @@ pub(super) struct Socket {
 /// What happened.
 enum Event {
     GoingDown,
-    Frame(Option<Result<Message, SocketError>>),
-    Outcome(OperationId, Option<Outcome>),
-    Written(Result<(), SocketError>),
+    Readable,
+    Writable,
+    Answer(OperationId, Answer),
+    /// Somebody wrote to the connection, and has left something to do.
+    Changed,
     Time,
+    Gone,
 }
 
 /// Whether there is anything left to do.
@@ -77,7 +86,8 @@ enum Flow {
 }
 
 impl Socket {
-    pub(super) fn new(transport: Arc<Transport>, websocket: WebSocket) -> Self {
+    /// The socket of this connection, of which `read` was read already.
+    pub(super) fn new(transport: Arc<Transport>, tcp: TcpStream, read: &Bytes) -> Self {
         let config = &transport.ws;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let rules = Rules {
@@ -86,15 +96,15 @@ impl Socket {
             operation_limit: size(config.ws_operation_limit),
         };
         let outbox = Outbox::new(size(config.ws_queue), config.ws_write_timeout);
-        let (sink, frames) = websocket.split();
+        let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
-            sink,
-            frames,
+            connection: Arc::new(Connection::new(tcp, outbox)),
+            reader,
             protocol: Protocol::new(rules, Instant::now()),
             caller: Caller::default(),
-            operations: StreamMap::new(),
-            outbox,
+            executions: StreamMap::new(),
+            subscriptions: HashMap::new(),
             closing_until: None,
             is_deaf: false,
         }
@@ -105,93 +115,133 @@ impl Socket {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue {
             let event = self.next_event(&going_down).await;
+            self.forget_ended();
             flow = match event {
                 Event::GoingDown => {
                     self.close(&Close::Restarting);
                     Flow::Continue
                 }
-                Event::Frame(Some(Ok(message))) => self.receive(message),
-                Event::Frame(Some(Err(error))) => self.broken(&error),
-                Event::Frame(None) | Event::Written(Err(_)) => Flow::Stop,
-                Event::Outcome(id, outcome) => {
-                    self.report(id, outcome);
+                Event::Readable => self.read(),
+                Event::Writable => {
+                    self.connection.write();
                     Flow::Continue
                 }
-                Event::Written(Ok(())) => Flow::Continue,
+                Event::Answer(id, answer) => {
+                    self.report(id, answer);
+                    Flow::Continue
+                }
+                Event::Changed => Flow::Continue,
                 Event::Time => self.look_at_the_clock(Instant::now()),
+                Event::Gone => Flow::Stop,
             };
         }
     }
 
-    /// Waits for what happens next. Where the outbox is full neither frames nor outcomes are
-    /// taken, so the client's own slowness holds it back; what its streams miss meanwhile they
-    /// read from the store. A client that never pauses holds off neither the clock nor the close
-    /// frame.
+    /// Waits for what happens next. Where the outbox is full neither frames nor answers are taken,
+    /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
+    /// from the store. A client that never pauses holds off neither the clock nor the close frame.
     async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
-        let is_closing = self.closing_until.is_some();
-        let has_room = !self.outbox.is_full();
-        let has_work = self.outbox.has_work();
-        let may_read = !self.is_deaf && if is_closing { !has_work } else { has_room };
-        let deadline = self.deadline();
-        if deadline <= Instant::now() {
+        if self.deadline(self.connection.backlog()) <= Instant::now() {
             return Event::Time;
         }
-        let Self {
-            sink,
-            frames,
-            operations,
-            outbox,
-            ..
-        } = self;
-        let mut sink = pin!(sink);
-        // In this order: what was produced together is then written together.
+        // What is read together is answered together.
+        if self.reader.has_more && self.may_read(self.connection.backlog()) {
+            return Event::Readable;
+        }
+        self.connection.write();
+        let backlog = self.connection.backlog();
+        if backlog.is_broken {
+            return Event::Gone;
+        }
+        let (deadline, may_read) = (self.deadline(backlog), self.may_read(backlog));
+        if self.reader.has_more && may_read {
+            return Event::Readable;
+        }
+        let is_closing = self.closing_until.is_some();
+        let tcp = self.connection.tcp();
         tokio::select! {
             biased;
             () = going_down.cancelled(), if !is_closing => Event::GoingDown,
-            frame = frames.next(), if may_read => Event::Frame(frame),
-            Some((id, outcome)) = operations.next(), if has_room && !is_closing => {
-                Event::Outcome(id, outcome)
+            _ = tcp.readable(), if may_read => Event::Readable,
+            Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
+                Event::Answer(id, answer)
             }
-            written = poll_fn(|context| outbox.poll_write(sink.as_mut(), context)), if has_work => {
-                Event::Written(written)
-            }
+            _ = tcp.writable(), if backlog.is_waiting => Event::Writable,
+            () = self.connection.changed() => Event::Changed,
             () = tokio::time::sleep_until(deadline.into()) => Event::Time,
         }
     }
 
-    fn deadline(&self) -> Instant {
-        let next = self
-            .closing_until
-            .unwrap_or_else(|| self.protocol.deadline());
-        match self.outbox.deadline() {
-            Some(stalled) if self.closing_until.is_none() => next.min(stalled),
-            _ => next,
+    /// Once the close frame is written, only the client's own is waited for.
+    fn may_read(&self, backlog: Backlog) -> bool {
+        !self.is_deaf
+            && if self.closing_until.is_some() {
+                !backlog.is_waiting
+            } else {
+                !backlog.is_full
+            }
+    }
+
+    fn deadline(&self, backlog: Backlog) -> Instant {
+        match self.closing_until {
+            Some(until) => until,
+            None => {
+                let next = self.protocol.deadline();
+                backlog.deadline.map_or(next, |stalled| next.min(stalled))
+            }
         }
     }
 
-    fn receive(&mut self, message: Message) -> Flow {
+    /// Takes messages, until there are no more or others are to have a turn.
+    fn read(&mut self) -> Flow {
+        for _ in 0..MESSAGES_A_TURN {
+            if !self.may_read(self.connection.backlog()) {
+                break;
+            }
+            let flow = match self.reader.read(&self.connection) {
+                Read::Message(message) => self.receive(&message),
+                Read::Nothing => break,
+                Read::End => Flow::Stop,
+                Read::Broken(close) => self.broken(&close),
+            };
+            if flow == Flow::Stop {
+                // The echo of a close frame, say, is the last that is written.
+                self.connection.write();
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn receive(&mut self, message: &Message) -> Flow {
         if self.closing_until.is_some() {
             // Only its own close frame is of interest now, and the library answers that.
             return Flow::Continue;
         }
+        self.forget_ended();
         self.protocol.heard();
         let action = match message {
-            Message::Text(text) => self.protocol.text(&text),
+            Message::Text(text) => self.protocol.text(text),
             Message::Binary(_) => Some(self.protocol.binary()),
-            Message::Ping(_) => {
-                self.outbox.has_ponged(Instant::now());
-                None
-            }
-            Message::Pong(_) | Message::Close(_) => None,
+            _ => None,
         };
         action.map_or(Flow::Continue, |action| self.act(action))
+    }
+
+    /// Operations whose end the client was told of may be started again under the same id.
+    fn forget_ended(&mut self) {
+        for id in self.connection.take_ended() {
+            self.protocol.finished(&id);
+            self.subscriptions.remove(&id);
+        }
     }
 
     fn look_at_the_clock(&mut self, now: Instant) -> Flow {
         if self.closing_until.is_some() {
             return Flow::Stop;
         }
-        if self.outbox.deadline().is_some_and(|stalled| now >= stalled) {
+        let stalled = self.connection.backlog().deadline;
+        if stalled.is_some_and(|stalled| now >= stalled) {
             self.close(&Close::TooSlow);
             return Flow::Continue;
         }
@@ -216,9 +266,10 @@ impl Socket {
                 });
             }
             Action::Stop(id) => {
-                self.operations.remove(&id);
+                self.executions.remove(&id);
+                self.subscriptions.remove(&id);
             }
-            Action::Ping => self.push(Message::Ping(Bytes::new())),
+            Action::Ping => self.connection.push(Frame::ping()),
             Action::Close(close) => self.close(&close),
             Action::Abandon => return Flow::Stop,
         }
@@ -255,34 +306,48 @@ impl Socket {
     }
 
     fn start(&mut self, id: OperationId, params: Params) {
-        match Operation::parse(params) {
-            Ok(operation) => {
-                let executor = &self.transport.executor;
-                let outcomes: Outcomes = Box::pin(executor.stream(operation, self.caller.clone()));
-                self.operations.insert(id, StreamNotifyClose::new(outcomes));
-            }
-            Err(error) => self.refuse(&id, &[error]),
-        }
+        let operation = match Operation::parse(params) {
+            Ok(operation) => operation,
+            Err(error) => return self.refuse(&id, &[error]),
+        };
+        let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
+        let execution = if operation.kind() == OperationKind::Subscription {
+            let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
+            let opening = async move {
+                executor
+                    .subscribe(operation, caller, Arc::new(outlet))
+                    .await
+            };
+            opening.map(Answer::Opened).left_future()
+        } else {
+            let execution = executor.execute(operation, caller);
+            execution.map(Answer::Outcome).right_future()
+        };
+        self.executions
+            .insert(id, Box::pin(execution.into_stream()));
     }
 
-    /// Tells the client what became of an operation; `None` is its end.
-    fn report(&mut self, id: OperationId, outcome: Option<Outcome>) {
-        match outcome {
-            Some(Outcome::Executed(response)) => self.send(&ServerMessage::Next {
-                id: &id,
-                payload: &response,
-            }),
-            Some(Outcome::Event(payload)) => {
-                self.push(Message::Text(message::next(&id, &payload).into()));
+    /// Tells the client what became of an operation.
+    fn report(&mut self, id: OperationId, answer: Answer) {
+        match answer {
+            Answer::Opened(Ok(subscription)) => {
+                // One that has failed already is forgotten already.
+                if self.protocol.is_under_way(&id) {
+                    self.subscriptions.insert(id, subscription);
+                }
             }
-            Some(Outcome::Refused(errors)) => {
-                self.operations.remove(&id);
-                self.refuse(&id, &errors);
-            }
-            None => {
+            Answer::Outcome(Outcome::Executed(response)) => {
+                self.send(&ServerMessage::Next {
+                    id: &id,
+                    payload: &response,
+                });
                 self.protocol.finished(&id);
                 self.send(&ServerMessage::Complete { id: &id });
             }
+            Answer::Opened(Err(errors)) | Answer::Outcome(Outcome::Refused(errors)) => {
+                self.refuse(&id, &errors);
+            }
+            Answer::Outcome(Outcome::Event(_)) => {}
         }
     }
 
@@ -295,44 +360,24 @@ impl Socket {
         });
     }
 
-    fn broken(&mut self, error: &SocketError) -> Flow {
+    fn broken(&mut self, close: &Close) -> Flow {
         self.is_deaf = true;
-        match unreadable(error) {
-            Some(close) if self.closing_until.is_none() => {
-                self.close(&close);
-                Flow::Continue
-            }
-            _ => Flow::Stop,
+        if self.closing_until.is_some() {
+            return Flow::Stop;
         }
+        self.close(close);
+        Flow::Continue
     }
 
     /// Ends all operations at once, and leaves the client a moment to answer the close frame.
     pub(super) fn close(&mut self, close: &Close) {
-        self.operations.clear();
-        self.outbox.clear();
+        self.executions.clear();
+        self.subscriptions.clear();
         self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
-        self.push(Message::Close(Some(CloseFrame {
-            code: close.code(),
-            reason: close.reason().into(),
-        })));
+        self.connection.close(Frame::close(close));
     }
 
-    fn send(&mut self, message: &ServerMessage<'_>) {
-        self.push(Message::Text(Utf8Bytes::from(message.to_text())));
-    }
-
-    fn push(&mut self, message: Message) {
-        self.outbox.push(message, Instant::now());
-    }
-}
-
-/// What a client is told whose frames could not be read; `None` where it is gone.
-fn unreadable(error: &SocketError) -> Option<Close> {
-    match std::error::Error::source(error)?.downcast_ref()? {
-        WebSocketError::Capacity(_) => Some(Close::MessageTooBig),
-        WebSocketError::Utf8(_) => Some(Close::NotText),
-        WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        WebSocketError::Protocol(_) => Some(Close::NotWebSocket),
-        _ => None,
+    fn send(&self, message: &ServerMessage<'_>) {
+        self.connection.push(Frame::text(&message.to_text()));
     }
 }

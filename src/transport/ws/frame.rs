@@ -1,0 +1,164 @@
+//! Frames that the server sends (RFC 6455, section 5.2): whole messages, unmasked.
+
+use std::{io::IoSlice, sync::Arc};
+
+use axum::body::Bytes;
+use tungstenite::protocol::frame::{
+    FrameHeader,
+    coding::{Control, Data, OpCode},
+};
+
+use super::{close::Close, message};
+use crate::graphql::Payload;
+
+/// The longest header of an unmasked frame.
+const MAX_HEADER: usize = 10;
+/// What closes a `next` message behind its payload.
+const SUFFIX: &[u8] = b"}";
+/// Of how many pieces a frame is made up at most.
+pub(super) const MAX_PIECES: usize = 4;
+
+/// One frame, ready to be written.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// Made for this client alone.
+    Own(Bytes),
+    /// A `next` message, whose payload is shared with other clients.
+    Next {
+        header: Header,
+        prefix: Arc<str>,
+        payload: Payload,
+    },
+}
+
+/// The header of a text frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    bytes: [u8; MAX_HEADER],
+    len: u8,
+}
+
+impl Frame {
+    /// A text message.
+    pub(super) fn text(text: &str) -> Self {
+        Self::own(OpCode::Data(Data::Text), text.as_bytes())
+    }
+
+    /// A ping without data.
+    pub(super) fn ping() -> Self {
+        Self::own(OpCode::Control(Control::Ping), &[])
+    }
+
+    /// A close frame: code and reason.
+    pub(super) fn close(close: &Close) -> Self {
+        let mut payload = close.code().to_be_bytes().to_vec();
+        payload.extend_from_slice(close.reason().as_bytes());
+        Self::own(OpCode::Control(Control::Close), &payload)
+    }
+
+    /// A `next` message: what stands before its payload, and the payload.
+    pub(super) fn next(prefix: &Arc<str>, payload: &Payload) -> Self {
+        let len = prefix.len() + payload.len() + SUFFIX.len();
+        Self::Next {
+            header: Header::new(OpCode::Data(Data::Text), len),
+            prefix: Arc::clone(prefix),
+            payload: Payload::clone(payload),
+        }
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.pieces().iter().map(|piece| piece.len()).sum()
+    }
+
+    /// Its bytes, in pieces, of which some are empty.
+    pub(super) fn pieces(&self) -> [IoSlice<'_>; MAX_PIECES] {
+        match self {
+            Self::Own(bytes) => {
+                let nothing = IoSlice::new(&[]);
+                [IoSlice::new(bytes), nothing, nothing, nothing]
+            }
+            Self::Next {
+                header,
+                prefix,
+                payload,
+            } => [
+                IoSlice::new(header.as_bytes()),
+                IoSlice::new(prefix.as_bytes()),
+                IoSlice::new(payload.as_bytes()),
+                IoSlice::new(SUFFIX),
+            ],
+        }
+    }
+
+    fn own(opcode: OpCode, payload: &[u8]) -> Self {
+        let header = Header::new(opcode, payload.len());
+        let mut bytes = Vec::with_capacity(header.as_bytes().len() + payload.len());
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(payload);
+        Self::Own(bytes.into())
+    }
+}
+
+impl Header {
+    fn new(opcode: OpCode, payload: usize) -> Self {
+        let header = FrameHeader {
+            opcode,
+            ..FrameHeader::default()
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let mut rest = &mut bytes[..];
+        // The array is as long as the longest of these headers.
+        let _ = header.format(payload as u64, &mut rest);
+        let unused = rest.len();
+        Self {
+            bytes,
+            len: u8::try_from(MAX_HEADER - unused).unwrap_or_default(),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len.into()]
+    }
+}
+
+/// What stands before the payload of each `next` message of an operation.
+pub(super) fn prefix(id: &message::OperationId) -> Arc<str> {
+    let id = serde_json::to_string(id).unwrap_or_default();
+    format!(r#"{{"type":"next","id":{id},"payload":"#).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(frame: &Frame) -> Vec<u8> {
+        let pieces = frame.pieces();
+        pieces.iter().flat_map(|piece| piece.to_vec()).collect()
+    }
+
+    #[test]
+    fn headers_are_those_of_the_rfc_at_each_length() {
+        let header = |len: usize| bytes(&Frame::text(&"x".repeat(len)))[..].to_vec();
+        assert_eq!(header(0), [0x81, 0]);
+        assert_eq!(header(125)[..2], [0x81, 125]);
+        assert_eq!(header(126)[..4], [0x81, 126, 0, 126]);
+        assert_eq!(header(65_535)[..4], [0x81, 126, 255, 255]);
+        assert_eq!(header(65_536)[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(bytes(&Frame::ping()), [0x89, 0]);
+        let close = bytes(&Frame::close(&Close::Restarting));
+        assert_eq!(close[..4], [0x88, 17, 0x03, 0xf4]);
+        assert_eq!(&close[4..], b"Service restart");
+    }
+
+    #[test]
+    fn a_next_message_is_its_prefix_and_the_shared_payload() {
+        let id = message::OperationId("a\"b".to_owned());
+        let frame = Frame::next(&prefix(&id), &Payload::from(r#"{"data":1}"#));
+        let text = br#"{"type":"next","id":"a\"b","payload":{"data":1}}"#;
+        let bytes = bytes(&frame);
+        assert_eq!(usize::from(bytes[1]), text.len());
+        assert_eq!(&bytes[2..], text);
+        assert_eq!(frame.len(), bytes.len());
+    }
+}
