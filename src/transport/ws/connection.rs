@@ -4,18 +4,20 @@
 //! an event reaches its subscribers without waking the task of each. What the connection does not
 //! take waits in the outbox, for the socket's task to write it on.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use axum::body::Bytes;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
+use socket2::SockRef;
 use tokio::{net::TcpStream, sync::Notify};
 
 use super::{
-    frame::Frame,
+    frame::{self, Frame},
     message::OperationId,
-    outbox::{Outbox, Written},
+    outbox::Outbox,
 };
-use crate::graphql::Closed;
+use crate::graphql::{Closed, Payload};
 
 /// One connection, shared by its socket's task and the subscriptions whose events it carries.
 #[derive(Debug)]
@@ -43,6 +45,17 @@ enum Phase {
     Closing,
     /// The connection takes nothing any more.
     Broken,
+}
+
+/// How many bytes are gathered to be sent with one call.
+const SENT_AT_ONCE: usize = 2048;
+
+/// What became of messages that were to be sent at once.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    All,
+    /// So many bytes of them; the rest waits.
+    Bytes(usize),
 }
 
 /// How it stands with what is to be written.
@@ -77,25 +90,58 @@ impl Connection {
         &self.tcp
     }
 
-    /// Takes frames in order, as many as there is room for, and writes them at once if nothing
-    /// waits before them.
-    pub(super) fn offer(
-        &self,
-        frames: impl ExactSizeIterator<Item = Frame>,
-    ) -> Result<usize, Closed> {
+    /// Takes payloads, as many as there is room for, as `next` messages that begin with `prefix`,
+    /// and writes them at once if nothing waits before them.
+    pub(super) fn offer(&self, prefix: &Arc<str>, payloads: &[Payload]) -> Result<usize, Closed> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Closed);
         }
-        let was_empty = state.outbox.is_empty();
-        let taken = state.outbox.room().min(frames.len());
-        for frame in frames.take(taken) {
-            state.outbox.push(frame);
-        }
-        if was_empty && self.write_out(&mut state) != Some(Written::All) {
-            self.changed.notify_one();
+        let taken = state.outbox.room().min(payloads.len());
+        let payloads = &payloads[..taken];
+        let is_first = taken > 0 && state.outbox.is_empty();
+        let sent = if is_first {
+            self.send(prefix, payloads)
+        } else {
+            Ok(Sent::Bytes(0))
+        };
+        match sent {
+            Ok(Sent::All) => {}
+            Ok(Sent::Bytes(bytes)) => {
+                for payload in payloads {
+                    state.outbox.push(Frame::next(prefix, payload));
+                }
+                state.outbox.took(bytes);
+                if is_first {
+                    self.write_out(&mut state);
+                    if !state.outbox.is_empty() {
+                        self.changed.notify_one();
+                    }
+                }
+            }
+            Err(_) => {
+                self.break_off(&mut state);
+                return Err(Closed);
+            }
         }
         Ok(taken)
+    }
+
+    /// Sends small messages with one call of the system, past the readiness that tokio keeps:
+    /// asking that costs a look into memory of its own.
+    fn send(&self, prefix: &str, payloads: &[Payload]) -> io::Result<Sent> {
+        let mut bytes = SmallVec::<[u8; SENT_AT_ONCE]>::new();
+        for payload in payloads {
+            if !frame::append_next(prefix, payload, &mut bytes) {
+                return Ok(Sent::Bytes(0));
+            }
+        }
+        match SockRef::from(&self.tcp).send(&bytes) {
+            Ok(sent) if sent == bytes.len() => Ok(Sent::All),
+            Ok(sent) => Ok(Sent::Bytes(sent)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Sent::Bytes(0)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes a frame that must not be lost, be there room or not. The socket's task writes it.
@@ -172,21 +218,23 @@ impl Connection {
         }
     }
 
-    /// `None` where the connection takes nothing any more.
-    fn write_out(&self, state: &mut State) -> Option<Written> {
+    fn write_out(&self, state: &mut State) {
         let was_full = state.outbox.room() == 0;
         let written = state
             .outbox
             .write(|slices| self.tcp.try_write_vectored(slices));
-        let is_broken = written.is_err();
-        if is_broken {
-            state.phase = Phase::Broken;
-            state.outbox.clear();
-        }
-        if is_broken || (was_full && state.outbox.room() > 0) {
+        if written.is_err() {
+            self.break_off(state);
+        } else if was_full && state.outbox.room() > 0 {
             self.emptied.notify_waiters();
         }
-        written.ok()
+    }
+
+    fn break_off(&self, state: &mut State) {
+        state.phase = Phase::Broken;
+        state.outbox.clear();
+        self.emptied.notify_waiters();
+        self.changed.notify_one();
     }
 }
 

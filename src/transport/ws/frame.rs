@@ -3,6 +3,7 @@
 use std::{io::IoSlice, sync::Arc};
 
 use axum::body::Bytes;
+use smallvec::SmallVec;
 use tungstenite::protocol::frame::{
     FrameHeader,
     coding::{Control, Data, OpCode},
@@ -120,6 +121,31 @@ impl Header {
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len.into()]
     }
+}
+
+/// Puts a whole `next` message behind others, if that fits without allocating.
+pub(super) fn append_next<const N: usize>(
+    prefix: &str,
+    payload: &str,
+    bytes: &mut SmallVec<[u8; N]>,
+) -> bool
+where
+    [u8; N]: smallvec::Array<Item = u8>,
+{
+    let len = prefix.len() + payload.len() + SUFFIX.len();
+    if bytes.len() + MAX_HEADER + len > N {
+        return false;
+    }
+    let header = Header::new(OpCode::Data(Data::Text), len);
+    for piece in [
+        header.as_bytes(),
+        prefix.as_bytes(),
+        payload.as_bytes(),
+        SUFFIX,
+    ] {
+        bytes.extend_from_slice(piece);
+    }
+    true
 }
 
 /// What stands before the payload of each `next` message of an operation.

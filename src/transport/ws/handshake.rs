@@ -59,6 +59,8 @@ pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Reque
         };
         let going_down = transport.going_down.clone();
         let mut socket = Socket::new(transport, tcp, &read);
+        // It keeps the whole buffer of the HTTP connection.
+        drop(read);
         if !is_spoken {
             socket.close(&Close::SubprotocolNotAcceptable);
         }

@@ -117,7 +117,8 @@ impl Outbox {
         Ok(Written::All)
     }
 
-    fn took(&mut self, bytes: usize) {
+    /// Counts bytes of the first frames as written.
+    pub(super) fn took(&mut self, bytes: usize) {
         self.written += bytes;
         while let Some(first) = self.queue.front() {
             let len = first.len();

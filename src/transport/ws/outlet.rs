@@ -35,10 +35,7 @@ impl NextMessages {
 
 impl Outlet for NextMessages {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
-        let frames = payloads
-            .iter()
-            .map(|payload| Frame::next(&self.prefix, payload));
-        self.connection.offer(frames)
+        self.connection.offer(&self.prefix, payloads)
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {

@@ -41,7 +41,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MESSAGES_A_TURN: usize = 32;
 
 /// An operation that is being executed, or a subscription that is being opened: one answer.
-type Execution = Pin<Box<dyn Stream<Item = Answer> + Send>>;
+type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
 
 enum Answer {
     Outcome(Outcome),
@@ -71,7 +71,7 @@ enum Event {
     GoingDown,
     Readable,
     Writable,
-    Answer(OperationId, Answer),
+    Answer(OperationId, Box<Answer>),
     /// Somebody wrote to the connection, and has left something to do.
     Changed,
     Time,
@@ -127,7 +127,7 @@ impl Socket {
                     Flow::Continue
                 }
                 Event::Answer(id, answer) => {
-                    self.report(id, answer);
+                    self.report(id, *answer);
                     Flow::Continue
                 }
                 Event::Changed => Flow::Continue,
@@ -318,10 +318,10 @@ impl Socket {
                     .subscribe(operation, caller, Arc::new(outlet))
                     .await
             };
-            opening.map(Answer::Opened).left_future()
+            opening.map(Answer::Opened).map(Box::new).left_future()
         } else {
             let execution = executor.execute(operation, caller);
-            execution.map(Answer::Outcome).right_future()
+            execution.map(Answer::Outcome).map(Box::new).right_future()
         };
         self.executions
             .insert(id, Box::pin(execution.into_stream()));
