@@ -53,6 +53,7 @@ async fn a_request_is_posted_as_json_and_nothing_else_is_taken_for_one() {
         "multipart/form-data; boundary=x",
         "application/graphql",
         "application/jsonp",
+        "application/json; charset=utf-16",
         "json",
         "",
     ] {
@@ -679,7 +680,7 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
             .header("access-control-request-method", "POST")
             .header(
                 "access-control-request-headers",
-                "authorization,content-type,x-client-id",
+                "accept,authorization,content-type,x-client-id",
             );
         let response = request.send().await.expect("an answer");
         let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
@@ -692,7 +693,7 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
         let (allowed, headers) = preflight(origin).await;
         assert_eq!(allowed.as_deref(), Some(origin));
         let headers = headers.expect("headers").to_lowercase();
-        for name in ["authorization", "content-type", "x-client-id"] {
+        for name in ["accept", "authorization", "content-type", "x-client-id"] {
             assert!(headers.contains(name), "{headers}");
         }
     }
