@@ -10,22 +10,22 @@ use std::sync::Arc;
 use axum::{
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::VARY},
+    response::Response,
 };
 use futures_util::{Stream, stream::once};
 
 use super::{
     Transport, identify,
-    media_type::{Accepted, Answer, Json, Streamed},
+    media_type::{Accepted, Answer, Streamed},
     multipart::Multipart,
     request::{self, Malformed},
     response,
     sse::EventStream,
-    stream,
+    stream::{self, Lifetime},
 };
 use crate::{
-    graphql::{Caller, Operation, OperationKind, Outcome, Params},
+    graphql::{OperationKind, Outcome, Params},
     model::Timestamp,
 };
 
@@ -48,7 +48,11 @@ pub(super) async fn post(
 /// `GET /graphql`.
 pub(super) async fn get(transport: &Transport, headers: &HeaderMap, uri: &Uri) -> Response {
     let params = request::got(uri.query().unwrap_or_default());
-    answer(transport, headers, Method::Get, params).await
+    let mut response = answer(transport, headers, Method::Get, params).await;
+    // For a cache: one URL has many answers.
+    let vary = HeaderValue::from_static("accept, authorization, x-client-id");
+    response.headers_mut().append(VARY, vary);
+    response
 }
 
 async fn answer(
@@ -80,66 +84,53 @@ async fn answer(
         Err(error) => {
             let refused = Outcome::Refused(vec![error]);
             return match preferred {
-                Answer::Whole(json) => whole(json, refused),
+                Answer::Whole(json) => response::whole(json, refused),
                 Answer::Streamed(streamed) => {
-                    respond(transport, streamed, &caller, once(async { refused }))
+                    let refused = once(async { refused });
+                    respond(transport, streamed, Lifetime::OfItsOwn, refused)
                 }
             };
         }
     };
-    let answer = match operation.kind() {
-        OperationKind::Mutation if method == Method::Get => {
-            return response::method_not_allowed(json);
-        }
-        OperationKind::Subscription => match accepted.stream() {
-            Some(streamed) => Answer::Streamed(streamed),
-            None => {
-                return response::invalid(
-                    json,
-                    StatusCode::NOT_ACCEPTABLE,
-                    "A subscription is answered with a stream: accept text/event-stream or \
-                     multipart/mixed;subscriptionSpec=1.0, or subscribe over WebSocket \
-                     (graphql-transport-ws).",
-                );
+    match (operation.kind(), preferred) {
+        (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
+        (OperationKind::Subscription, _) => match accepted.stream() {
+            Some(streamed) => {
+                let identity = caller.identity.as_ref();
+                let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
+                let outcomes = transport.executor.stream(operation, caller);
+                respond(
+                    transport,
+                    streamed,
+                    Lifetime::OfSubscription(token),
+                    outcomes,
+                )
             }
+            None => response::invalid(
+                json,
+                StatusCode::NOT_ACCEPTABLE,
+                "A subscription is answered with a stream: accept text/event-stream or \
+                 multipart/mixed;subscriptionSpec=1.0, or subscribe over WebSocket \
+                 (graphql-transport-ws).",
+            ),
         },
-        OperationKind::Query | OperationKind::Mutation => preferred,
-    };
-    match answer {
-        Answer::Whole(json) => whole(json, transport.executor.execute(operation, caller).await),
-        Answer::Streamed(streamed) => subscribe(transport, streamed, operation, caller),
-    }
-}
-
-/// The answer that is one document.
-fn whole(json: Json, outcome: Outcome) -> Response {
-    match outcome {
-        Outcome::Executed(response) => response::executed(json, response),
-        Outcome::Event(payload) => {
-            ([(CONTENT_TYPE, json.header())], payload.to_string()).into_response()
+        (OperationKind::Query | OperationKind::Mutation, Answer::Streamed(streamed)) => {
+            let outcomes = transport.executor.stream(operation, caller);
+            respond(transport, streamed, Lifetime::OfItsOwn, outcomes)
         }
-        Outcome::Refused(errors) => response::refused(json, &errors),
+        (OperationKind::Query | OperationKind::Mutation, Answer::Whole(json)) => {
+            let outcome = transport.executor.execute(operation, caller).await;
+            response::whole(json, outcome)
+        }
     }
-}
-
-fn subscribe(
-    transport: &Transport,
-    streamed: Streamed,
-    operation: Operation,
-    caller: Caller,
-) -> Response {
-    let outcomes = transport.executor.stream(operation, caller.clone());
-    respond(transport, streamed, &caller, outcomes)
 }
 
 fn respond(
     transport: &Transport,
     streamed: Streamed,
-    caller: &Caller,
+    lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
-    let identity = caller.identity.as_ref();
-    let lifetime = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
     match streamed {
         Streamed::EventStream => stream::respond::<EventStream>(transport, lifetime, outcomes),
         Streamed::Multipart => stream::respond::<Multipart>(transport, lifetime, outcomes),

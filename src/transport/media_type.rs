@@ -85,38 +85,36 @@ impl Accepted {
 
     /// The answer that the client likes best; `None` where it takes none.
     pub(super) fn best(&self) -> Option<Answer> {
-        // The last of the greatest would be taken, and the first is meant.
-        let answers = self.answers.iter().rev();
-        let best = answers.max_by(|(_, one), (_, other)| {
-            let by_quality = one.quality.total_cmp(&other.quality);
-            by_quality.then_with(|| other.place.cmp(&one.place))
-        });
-        best.map(|(answer, _)| *answer)
+        self.best_of(Some)
     }
 
     /// The kind of document that the client likes best; for one that takes none, what any can read.
     pub(super) fn json(&self) -> Json {
-        let only = self.only(|answer| matches!(answer, Answer::Whole(_)));
-        match only.best() {
-            Some(Answer::Whole(json)) => json,
-            _ => Json::Json,
-        }
+        let best = self.best_of(|answer| match answer {
+            Answer::Whole(json) => Some(json),
+            Answer::Streamed(_) => None,
+        });
+        best.unwrap_or(Json::Json)
     }
 
     /// The stream that the client likes best; `None` where it takes none.
     pub(super) fn stream(&self) -> Option<Streamed> {
-        let only = self.only(|answer| matches!(answer, Answer::Streamed(_)));
-        match only.best() {
-            Some(Answer::Streamed(streamed)) => Some(streamed),
-            _ => None,
-        }
+        self.best_of(|answer| match answer {
+            Answer::Streamed(streamed) => Some(streamed),
+            Answer::Whole(_) => None,
+        })
     }
 
-    fn only(&self, is_meant: impl Fn(Answer) -> bool) -> Self {
-        let answers = self.answers.iter().copied();
-        Self {
-            answers: answers.filter(|(answer, _)| is_meant(*answer)).collect(),
-        }
+    /// The best of those that are meant.
+    fn best_of<T>(&self, meant: impl Fn(Answer) -> Option<T>) -> Option<T> {
+        let answers = self.answers.iter();
+        let answers = answers.filter_map(|(answer, liking)| Some((meant(*answer)?, liking)));
+        // The last of the greatest would be taken, and the first is meant.
+        let best = answers.rev().max_by(|(_, one), (_, other)| {
+            let by_quality = one.quality.total_cmp(&other.quality);
+            by_quality.then_with(|| other.place.cmp(&one.place))
+        });
+        best.map(|(answer, _)| answer)
     }
 }
 

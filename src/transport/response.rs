@@ -1,7 +1,6 @@
 //! Answers that are one JSON document: what was executed, and what was refused.
 
-use async_graphql::{Response as GraphQlResponse, ServerError};
-use async_graphql_axum::GraphQLResponse;
+use async_graphql::ServerError;
 use axum::{
     http::{
         HeaderValue, StatusCode,
@@ -13,29 +12,34 @@ use axum::{
 use super::{identify::Unidentified, media_type::Json};
 use crate::{
     error::Error,
-    graphql::{RequestCode, request_error, server_error},
+    graphql::{Outcome, RequestCode, request_error, server_error},
 };
 
-/// What an operation was executed to.
-pub(super) fn executed(json: Json, response: GraphQlResponse) -> Response {
-    let mut response = GraphQLResponse::from(response).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, json.header());
+/// What became of an operation. One that was refused as a whole (GraphQL over HTTP, section 6.4) is
+/// told so by the status only in the newer media type.
+pub(super) fn whole(json: Json, outcome: Outcome) -> Response {
+    let is_refused = matches!(outcome, Outcome::Refused(_));
+    let status = match json {
+        Json::GraphQlResponse if is_refused => StatusCode::BAD_REQUEST,
+        Json::GraphQlResponse | Json::Json => StatusCode::OK,
+    };
+    let mut response = document(json, status, text_of(outcome));
+    if is_refused {
+        // A cache that kept the answer to a GET would refuse a hash that is known by now.
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+    }
     response
 }
 
-/// A well-formed request that was refused as a whole (GraphQL over HTTP, section 6.4): only the newer
-/// media type tells so by the status.
-pub(super) fn refused(json: Json, errors: &[ServerError]) -> Response {
-    let status = match json {
-        Json::GraphQlResponse => StatusCode::BAD_REQUEST,
-        Json::Json => StatusCode::OK,
-    };
-    let mut response = errors_only(json, status, errors);
-    // A cache that kept the answer to a GET would go on refusing a hash that is known by now.
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// What became of an operation, as JSON.
+pub(super) fn text_of(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Event(payload) => payload.to_string(),
+        Outcome::Executed(response) => serde_json::to_string(&response)
+            .unwrap_or_else(|error| errors_text(&[server_error(Error::Internal(Box::new(error)))])),
+        Outcome::Refused(errors) => errors_text(&errors),
+    }
 }
 
 /// A request of which nothing was executed, for a reason of the protocol's.
@@ -73,8 +77,15 @@ pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
     }
 }
 
-/// A response without `data`.
 fn errors_only(json: Json, status: StatusCode, errors: &[ServerError]) -> Response {
-    let body = serde_json::json!({ "errors": errors }).to_string();
-    (status, [(CONTENT_TYPE, json.header())], body).into_response()
+    document(json, status, errors_text(errors))
+}
+
+fn document(json: Json, status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, json.header())], text).into_response()
+}
+
+/// A response without `data`: nothing was executed.
+fn errors_text(errors: &[ServerError]) -> String {
+    serde_json::json!({ "errors": errors }).to_string()
 }

@@ -6,7 +6,7 @@
 //! goes, takes nothing for too long, or its token ends, and when the server goes down, whether or
 //! not the library that writes the body is waiting for a client that does not read.
 
-use std::{pin::pin, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::ServerError;
 use axum::{
@@ -19,20 +19,23 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt};
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::Transport;
+use super::{Transport, response};
 use crate::{
     auth::TokenError,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
 
-/// How many messages wait for a slow client, before what the library and the system hold of them.
-/// Then its stream waits too; what it misses meanwhile it reads from the store.
-const QUEUE: usize = 8;
+/// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),
+/// besides what the library and the system hold. Then its stream waits too; what it misses meanwhile
+/// it reads from the store.
+const QUEUE: usize = 32;
+const QUEUE_BYTES: u32 = 64 * 1024;
 /// How long a client may take to take the last message.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How proxies of nginx's kind are told not to gather the body before they pass it on.
@@ -65,10 +68,32 @@ pub(super) enum Ending {
     CutOff,
 }
 
-/// What goes into the body.
-enum Piece {
+/// For how long an operation may be answered.
+pub(super) enum Lifetime {
+    /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
+    OfItsOwn,
+    /// A subscription's: until the server goes down, or the caller's token ends, of which this is far
+    /// away.
+    OfSubscription(Option<Duration>),
+}
+
+/// What goes into the body, with its place among the bytes that may wait.
+struct Piece {
+    text: Text,
+    _room: OwnedSemaphorePermit,
+}
+
+enum Text {
     More(Bytes),
     Last(Bytes),
+}
+
+impl Text {
+    fn len(&self) -> usize {
+        match self {
+            Self::More(bytes) | Self::Last(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// The rest of a body is missing.
@@ -79,29 +104,54 @@ struct Interrupted;
 /// The body cannot be written into any more: the client is gone, or takes nothing.
 struct Stalled;
 
-/// Answers with a stream of these outcomes, for as long as the caller's token lives. A server that
-/// goes down ends it.
+/// Answers with a stream of these outcomes.
 pub(super) fn respond<W: Wire>(
     transport: &Transport,
-    lifetime: Option<Duration>,
+    lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
     let (pieces, body) = mpsc::channel(QUEUE);
-    let going_down = transport.going_down.clone();
     let writer = Writer {
         pieces,
+        room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)),
         patience: transport.http.http_write_timeout,
         keep_alive: transport.http.stream_keep_alive,
     };
+    let end = lifetime.end(transport.going_down.clone());
     transport.tasks.spawn(async move {
+        let why = tokio::select! {
+            biased;
+            why = end => why,
+            () = writer.pieces.closed() => return,
+            _ = writer.write_all::<W>(outcomes) => return,
+        };
+        // The outcomes are dropped by now, and the client has left its room.
+        if let Ending::Orderly(last) = W::interrupted(&why) {
+            // A client that does not even take this finds its body cut off.
+            let _ = timeout(LAST_WORDS, writer.write(Text::Last(last.into()))).await;
+        }
+    });
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(W::CONTENT_TYPE)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    (headers, Body::from_stream(bytes_of(body))).into_response()
+}
+
+impl Lifetime {
+    /// Waits for the end, and says why it has come.
+    async fn end(self, going_down: CancellationToken) -> ServerError {
+        let Self::OfSubscription(token) = self else {
+            return pending().await;
+        };
         let expired = async {
-            match lifetime {
+            match token {
                 Some(lifetime) => sleep(lifetime).await,
-                None => std::future::pending().await,
+                None => pending().await,
             }
         };
-        let interrupted = tokio::select! {
-            biased;
+        tokio::select! {
             () = going_down.cancelled() => {
                 let error = ServerError::new("The server restarts: subscribe again.", None);
                 request_error(RequestCode::Restarting, error)
@@ -111,26 +161,14 @@ pub(super) fn respond<W: Wire>(
                 error.message = TokenError::Expired.to_string();
                 error
             }
-            () = writer.pieces.closed() => return,
-            _ = writer.write_all::<W>(outcomes) => return,
-        };
-        // The outcomes are dropped by now, and the client has left its room.
-        if let Ending::Orderly(last) = W::interrupted(&interrupted) {
-            let last = Piece::Last(last.into());
-            // A client that does not even take this finds its body cut off.
-            let _ = timeout(LAST_WORDS, writer.pieces.send(last)).await;
         }
-    });
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(W::CONTENT_TYPE)),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
-    ];
-    (headers, Body::from_stream(pieces_of(body))).into_response()
+    }
 }
 
 struct Writer {
     pieces: mpsc::Sender<Piece>,
+    /// How many bytes may still wait.
+    room: Arc<Semaphore>,
     /// How long the client may take nothing.
     patience: Duration,
     /// How long the body may be silent.
@@ -144,56 +182,48 @@ impl Writer {
         outcomes: impl Stream<Item = Outcome> + Send,
     ) -> Result<(), Stalled> {
         let mut outcomes = pin!(outcomes);
-        self.write(Piece::More(Bytes::from_static(W::OPENING.as_bytes())))
-            .await?;
+        let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
+        self.write(Text::More(fixed(W::OPENING))).await?;
         loop {
             let bytes = match timeout(self.keep_alive, outcomes.next()).await {
-                Ok(Some(outcome)) => W::next(&json(outcome)).into(),
+                Ok(Some(outcome)) => W::next(&response::text_of(outcome)).into(),
                 Ok(None) => break,
-                Err(_) => Bytes::from_static(W::HEARTBEAT.as_bytes()),
+                Err(_) => fixed(W::HEARTBEAT),
             };
-            self.write(Piece::More(bytes)).await?;
+            self.write(Text::More(bytes)).await?;
         }
-        self.write(Piece::Last(Bytes::from_static(W::COMPLETE.as_bytes())))
-            .await
+        self.write(Text::Last(fixed(W::COMPLETE))).await
     }
 
-    async fn write(&self, piece: Piece) -> Result<(), Stalled> {
-        match timeout(self.patience, self.pieces.send(piece)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Stalled),
-        }
+    async fn write(&self, text: Text) -> Result<(), Stalled> {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let written = async {
+            let room = Arc::clone(&self.room);
+            let room = room.acquire_many_owned(length.min(QUEUE_BYTES)).await;
+            let piece = Piece {
+                text,
+                _room: room.map_err(|_| Stalled)?,
+            };
+            self.pieces.send(piece).await.map_err(|_| Stalled)
+        };
+        timeout(self.patience, written)
+            .await
+            .unwrap_or(Err(Stalled))
     }
 }
 
 /// The body: it has an end only where it was given a last piece.
-fn pieces_of(mut pieces: mpsc::Receiver<Piece>) -> impl Stream<Item = Result<Bytes, Interrupted>> {
+fn bytes_of(mut pieces: mpsc::Receiver<Piece>) -> impl Stream<Item = Result<Bytes, Interrupted>> {
     async_stream::stream! {
-        loop {
-            match pieces.recv().await {
-                Some(Piece::More(bytes)) => yield Ok(bytes),
-                Some(Piece::Last(bytes)) => {
+        while let Some(piece) = pieces.recv().await {
+            match piece.text {
+                Text::More(bytes) => yield Ok(bytes),
+                Text::Last(bytes) => {
                     yield Ok(bytes);
-                    return;
-                }
-                None => {
-                    yield Err(Interrupted);
                     return;
                 }
             }
         }
+        yield Err(Interrupted);
     }
-}
-
-fn json(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Event(payload) => payload.to_string(),
-        Outcome::Executed(response) => serde_json::to_string(&response)
-            .unwrap_or_else(|error| errors_only(&[server_error(Error::Internal(Box::new(error)))])),
-        Outcome::Refused(errors) => errors_only(&errors),
-    }
-}
-
-fn errors_only(errors: &[ServerError]) -> String {
-    serde_json::json!({ "errors": errors }).to_string()
 }

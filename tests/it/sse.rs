@@ -261,7 +261,9 @@ async fn deaf(server: &TestServer) -> Streaming {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_what_comes_is_dropped() {
-    let server = TestServer::start_with(&["--http-write-timeout=500ms"]).await;
+    // The system is told to have more patience than the server has.
+    let server =
+        TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=1h"]).await;
     let mut deaf = deaf(&server).await;
     server.until_census(1, 1).await;
     let ada = server.reader("ada");
