@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Chunk, Event, Request, Streaming, TestServer, token, token_for};
+use crate::support::{Chunk, Event, Request, Streaming, TestServer, in_time, token, token_for};
 
 const SSE: &str = "text/event-stream";
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -269,9 +269,12 @@ async fn a_client_that_takes_nothing_of_what_comes_is_dropped() {
     let ada = server.reader("ada");
     let large = "x".repeat(10_000);
     // More than all that waits on its behalf, on this side and on the other.
-    while server.observer().census().members == 1 {
-        ada.comment(&large).await;
-    }
+    in_time("it leaves the room", async {
+        while server.observer().census().members == 1 {
+            ada.comment(&large).await;
+        }
+    })
+    .await;
     let (text, end) = deaf.rest().await;
     assert_eq!(end, Chunk::CutOff);
     assert!(!text.contains("complete"));
