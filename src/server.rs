@@ -167,10 +167,8 @@ impl Server {
         // A server whose `run` is dropped ends what it started.
         let _stop_all = going_down.clone().drop_guard();
         // What a connection is for is not known yet: whoever may wait longer sets the measure.
-        let patience = config
-            .http
-            .http_write_timeout
-            .max(config.ws.ws_write_timeout);
+        let (http, ws) = (config.http.http_write_timeout, config.ws.ws_write_timeout);
+        let patience = http.max(ws) + LAST_RESORT;
         let listener = listener.tap_io(move |connection| {
             if let Err(error) = tune(connection, patience) {
                 tracing::debug!(%error, "a connection was not tuned");
@@ -234,6 +232,14 @@ fn persisted_queries(config: &HttpConfig) -> PersistedQueries {
 /// How much of what was written to a connection may be left unsent before the system calls it full.
 const UNSENT_BYTES: u32 = 16 * 1024;
 
+/// How much longer the system waits for a client than the server does, so that one that can still be
+/// told why it is sent away is told.
+const LAST_RESORT: Duration = Duration::from_secs(3);
+
+/// The longest time that the system can be told, 24 days.
+#[cfg(target_os = "linux")]
+const LONGEST_PATIENCE: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
+
 /// What the system is to do otherwise with a connection than it would by itself. `patience` is how
 /// long a peer may take nothing.
 fn tune(connection: &TcpStream, patience: Duration) -> io::Result<()> {
@@ -246,6 +252,6 @@ fn tune(connection: &TcpStream, patience: Duration) -> io::Result<()> {
     // A peer that is gone without a word would be waited for by the system for a quarter of an hour,
     // and one that is there and reads nothing for ever.
     #[cfg(target_os = "linux")]
-    SockRef::from(connection).set_tcp_user_timeout(Some(patience))?;
+    SockRef::from(connection).set_tcp_user_timeout(Some(patience.min(LONGEST_PATIENCE)))?;
     Ok(())
 }

@@ -376,6 +376,14 @@ async fn get_is_for_queries() {
         ])
         .await;
     assert_eq!(reply.body, json!({"data": {"me": {"id": "ada"}}}));
+    let vary = reply.headers.get_all("vary").iter();
+    let vary = vary.map(|line| line.to_str().expect("a text"));
+    assert!(
+        vary.into_iter()
+            .any(|line| line == "accept, authorization, x-client-id"),
+        "{:?}",
+        reply.headers
+    );
 
     let both = format!("{WRITE} query Q {{ me {{ id }} }}").replace("mutation", "mutation M");
     let reply = ada.get(&[("query", &both), ("operationName", "Q")]).await;

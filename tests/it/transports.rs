@@ -165,6 +165,31 @@ async fn a_change_reaches_every_transport_but_the_client_that_made_it() {
 }
 
 #[tokio::test]
+async fn an_event_is_executed_once_for_the_readers_of_all_transports() {
+    let server = TestServer::start().await;
+    let (mut socket, request) = (server.socket().await, Request::post(ADDED, json!({})));
+    socket.subscribe("s", ADDED, json!({})).await;
+    let open = async |accept| {
+        let request = request.clone().accepting(accept);
+        Streaming::open(server.address(), &request).await
+    };
+    let mut readers = [
+        Reader::WebSocket(Box::new(socket)),
+        Reader::Sse(open(SSE).await),
+        Reader::Multipart(open(MULTIPART).await),
+    ];
+    server.until_census(1, 3).await;
+    server.reader("bob").comment("one").await;
+    for reader in &mut readers {
+        assert_eq!(reader.body().await, "one");
+    }
+    let events = server.observer().events();
+    assert_eq!((events.executions, events.deliveries), (1, 3));
+    readers.into_iter().for_each(Reader::vanish);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
     let server = TestServer::start().await;
     let after = start(&server).await;
