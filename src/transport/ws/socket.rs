@@ -28,7 +28,7 @@ use super::{
 use crate::{
     auth::bearer,
     error::Error,
-    graphql::{Caller, Operation, OperationKind, Outcome, Params, Subscription, server_error},
+    graphql::{Caller, OperationKind, Outcome, Params, Subscription, server_error},
     model::{ClientId, Timestamp},
     transport::Transport,
 };
@@ -306,7 +306,7 @@ impl Socket {
     }
 
     fn start(&mut self, id: OperationId, params: Params) {
-        let operation = match Operation::parse(params) {
+        let operation = match self.transport.persisted.operation(params) {
             Ok(operation) => operation,
             Err(error) => return self.refuse(&id, &[error]),
         };
