@@ -1,13 +1,16 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
+mod cache;
 mod caller;
 mod comment;
 mod cost;
 mod cursor;
 mod datetime;
+mod documents;
 mod error;
 mod input;
 mod mutation;
+mod opening;
 mod operation;
 mod page;
 mod params;
@@ -41,7 +44,7 @@ use self::{
     mutation::Mutation,
     query::Query,
     replies::Replies,
-    shared::{Handover, Purpose, Renderer},
+    shared::{Group, Handover, Purpose, Renderer},
     subscription::SubscriptionRoot,
 };
 pub use crate::feed::{Closed, Outlet, Payload, Subscription};
@@ -90,6 +93,7 @@ type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 #[derive(Clone)]
 pub struct Executor {
     schema: ApiSchema,
+    feed: Feed,
     renderer: Renderer,
     tasks: TaskTracker,
 }
@@ -132,8 +136,9 @@ impl Executor {
             .data(settings)
             .finish();
         Self {
-            renderer: Renderer::new(schema.clone(), feed, tasks.clone()),
+            renderer: Renderer::new(schema.clone(), feed.clone(), tasks.clone()),
             schema,
+            feed,
             tasks,
         }
     }
@@ -175,9 +180,16 @@ impl Executor {
         caller: Caller,
         outlet: Arc<dyn Outlet>,
     ) -> Result<Subscription, Vec<ServerError>> {
+        let template = operation.template();
+        if let Some(group) = self.renderer.known(&template)
+            && let Some((post, wish)) = opening::wish_of(&operation)
+            && let Ok(joined) = self.feed.join(&post, &caller.visitor(), wish).await
+        {
+            return admit(&group, joined, outlet).await;
+        }
         let joined = self.open(&operation, caller).await?;
-        let admitted = self.renderer.subscribe(operation, joined, outlet).await;
-        admitted.map_err(|error| vec![server_error(error)])
+        let group = self.renderer.group(template, &operation);
+        admit(&group, joined, outlet).await
     }
 
     /// Executes any operation as a stream of outcomes: one of a query or mutation, those of a
@@ -219,6 +231,15 @@ impl Executor {
             _ => Err(response.errors),
         }
     }
+}
+
+async fn admit(
+    group: &Arc<Group>,
+    joined: Joined,
+    outlet: Arc<dyn Outlet>,
+) -> Result<Subscription, Vec<ServerError>> {
+    let admitted = group.admit(joined, outlet).await;
+    admitted.map_err(|error| vec![server_error(error)])
 }
 
 /// The first response of a subscription's execution. An opening has none that says anything: its

@@ -1,17 +1,13 @@
 //! Requests made ready: parsed once, their operation found, their root checked.
 
 use std::{
+    any::Any,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use super::{
-    cost,
-    error::{RequestCode, request_error},
-    template::Template,
-};
 use async_graphql::{
-    Name, Positioned, Request, ServerError, Value, Variables,
+    Data, Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
         types::{
@@ -19,6 +15,13 @@ use async_graphql::{
             OperationType, Selection, SelectionSet,
         },
     },
+};
+use async_graphql_value::Value as DocumentValue;
+
+use super::{
+    cost,
+    error::{RequestCode, request_error},
+    template::{self, Template},
 };
 
 /// The longest document of a subscription.
@@ -35,92 +38,163 @@ pub enum OperationKind {
     Subscription,
 }
 
-/// A request whose document was parsed, and whose operation is known.
+/// One operation of a document: what of a request is the same whatever its variables are.
 #[derive(Debug)]
-pub struct Operation {
-    request: Request,
-    document: Arc<ExecutableDocument>,
+pub(super) struct Prepared {
+    text: Arc<str>,
+    operation_name: Option<String>,
+    document: ExecutableDocument,
     kind: OperationKind,
+    /// The variables that show in the results of a subscription.
+    shown: Vec<Name>,
 }
 
-impl Operation {
-    /// Parses a request: a document's text, which of its operations, and the values of variables.
-    /// The error is the request's, with its code: nothing was executed.
-    pub(super) fn parse(
-        text: String,
-        operation_name: Option<String>,
-        variables: Option<serde_json::Map<String, serde_json::Value>>,
-    ) -> Result<Self, ServerError> {
-        let mut document = parse_query(&text)
+impl Prepared {
+    /// Parses a document and finds the operation that is meant.
+    pub(super) fn new(text: &str, operation_name: Option<String>) -> Result<Self, ServerError> {
+        let mut document = parse_query(text)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
-        let (kind, variables) = {
-            let operation = find(&document, operation_name.as_deref())?;
-            let variables = declared(&operation.node, variables.unwrap_or_default());
-            require_variables(&operation.node, &variables)?;
-            cost::check(&document, &operation.node, &variables).map_err(|cost::TooExpensive| {
-                too_expensive("The operation asks for too much at once.", operation.pos)
-            })?;
-            (kind(operation.node.ty), variables)
-        };
+        let name = operation_name.as_deref();
+        let operation = find(&document, name)?;
+        let kind = kind(operation.node.ty);
+        let mut shown = Vec::new();
         if kind == OperationKind::Subscription {
             // It is kept for as long as the subscription lives.
             if text.len() > MAX_SUBSCRIPTION_BYTES {
                 let message = format!("A subscription has at most {MAX_SUBSCRIPTION_BYTES} bytes.");
                 return Err(too_expensive(message, async_graphql::Pos::default()));
             }
-            flatten_root(&mut document, operation_name.as_deref())?;
+            // What would be expanded below is weighed first, as if no list were long.
+            cost::check(&document, &operation.node, &Variables::default())
+                .map_err(|cost::TooExpensive| costs_too_much(operation.pos))?;
+            flatten_root(&mut document, name)?;
+            let operation = &find(&document, name)?.node;
+            shown = template::variables_shown(&document, operation);
         }
-        let mut request = Request::new(text);
-        request.operation_name = operation_name;
-        request.variables = variables;
-        let document = Arc::new(document);
         Ok(Self {
-            request,
+            text: text.into(),
+            operation_name,
             document,
             kind,
+            shown,
+        })
+    }
+
+    fn operation(&self) -> Result<&Positioned<OperationDefinition>, ServerError> {
+        find(&self.document, self.operation_name.as_deref())
+    }
+}
+
+/// A request whose document was parsed, and whose operation is known.
+#[derive(Debug)]
+pub struct Operation {
+    prepared: Arc<Prepared>,
+    variables: Variables,
+    data: Data,
+}
+
+impl Operation {
+    /// An operation with the values of its variables. The error is the request's, with its code:
+    /// nothing was executed.
+    pub(super) fn new(
+        prepared: Arc<Prepared>,
+        variables: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<Self, ServerError> {
+        let operation = prepared.operation()?;
+        let variables = declared(&operation.node, variables.unwrap_or_default());
+        require_variables(&operation.node, &variables)?;
+        cost::check(&prepared.document, &operation.node, &variables)
+            .map_err(|cost::TooExpensive| costs_too_much(operation.pos))?;
+        Ok(Self {
+            prepared,
+            variables,
+            data: Data::default(),
         })
     }
 
     /// With this in the data that resolvers see.
-    pub(super) fn with<Data: Send + Sync + 'static>(mut self, data: Data) -> Self {
-        self.request.data.insert(data);
+    pub(super) fn with<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.data.insert(data);
         self
     }
 
     /// The same operation, without any data.
     pub(super) fn again(&self) -> Self {
-        let mut request = Request::new(self.request.query.clone());
-        request.operation_name = self.request.operation_name.clone();
-        request.variables = self.request.variables.clone();
         Self {
-            request,
-            document: Arc::clone(&self.document),
-            kind: self.kind,
+            prepared: Arc::clone(&self.prepared),
+            variables: self.variables.clone(),
+            data: Data::default(),
         }
     }
 
     /// As the library takes it.
     pub(super) fn into_request(self) -> Request {
-        let mut request = self.request;
-        request.set_parsed_query(Arc::unwrap_or_clone(self.document));
+        // The library reads the text only of what it parses itself.
+        let mut request = Request::new(String::new());
+        request.operation_name = self.prepared.operation_name.clone();
+        request.variables = self.variables;
+        request.data = self.data;
+        request.set_parsed_query(self.prepared.document.clone());
         request
     }
 
     /// What the rendering of an event depends on.
     pub(super) fn template(&self) -> Template {
-        let name = self.request.operation_name.as_deref();
-        let operation = find(&self.document, name).ok();
+        let values = self.prepared.shown.iter();
         Template::new(
-            &self.request,
-            &self.document,
-            operation.map(|operation| &operation.node),
+            Arc::clone(&self.prepared.text),
+            self.prepared.operation_name.clone(),
+            values.map(|name| (name, self.variables.get(name))),
         )
+    }
+
+    /// The field at the root of a subscription, its arguments with the values of variables in
+    /// their places; an argument that is not given is missing. `None` where that is unclear.
+    pub(super) fn root(&self) -> Option<(&Name, HashMap<&Name, Value>)> {
+        let operation = &self.prepared.operation().ok()?.node;
+        let [
+            Positioned {
+                node: Selection::Field(field),
+                ..
+            },
+        ] = &operation.selection_set.node.items[..]
+        else {
+            return None;
+        };
+        let value_of = |name: &Name| {
+            let default = || {
+                let mut definitions = operation.variable_definitions.iter();
+                let definition =
+                    definitions.find(|definition| definition.node.name.node == *name)?;
+                definition
+                    .node
+                    .default_value
+                    .as_ref()
+                    .map(|value| value.node.clone())
+            };
+            self.variables.get(name).cloned().or_else(default)
+        };
+        let mut arguments = HashMap::new();
+        for (name, value) in &field.node.arguments {
+            let value = match &value.node {
+                DocumentValue::Variable(variable) => value_of(variable),
+                constant => Some(constant.clone().into_const()?),
+            };
+            if let Some(value) = value {
+                arguments.insert(&name.node, value);
+            }
+        }
+        Some((&field.node.name.node, arguments))
     }
 
     /// What the operation does.
     pub fn kind(&self) -> OperationKind {
-        self.kind
+        self.prepared.kind
     }
+}
+
+fn costs_too_much(at: async_graphql::Pos) -> ServerError {
+    too_expensive("The operation asks for too much at once.", at)
 }
 
 fn kind(of: OperationType) -> OperationKind {
@@ -292,13 +366,13 @@ mod tests {
     use super::*;
 
     fn parse(query: &str, operation_name: Option<&str>) -> Result<Operation, ServerError> {
-        let operation_name = operation_name.map(str::to_owned);
-        Operation::parse(query.to_owned(), operation_name, None)
+        let prepared = Prepared::new(query, operation_name.map(str::to_owned))?;
+        Operation::new(Arc::new(prepared), None)
     }
 
     fn root_fields(query: &str) -> Vec<String> {
         let operation = parse(query, None).unwrap();
-        let document = &operation.document;
+        let document = &operation.prepared.document;
         let DocumentOperations::Single(operation) = &document.operations else {
             panic!("one operation");
         };

@@ -7,12 +7,13 @@
 use std::{fmt, num::NonZeroUsize, sync::Arc};
 
 use async_graphql::ServerError;
-use lru::LruCache;
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
 use super::{
+    cache::Cache,
+    documents::Documents,
     error::{RequestCode, request_error, server_error},
     operation::Operation,
     params::{Document, Params},
@@ -52,73 +53,41 @@ impl<'de> Deserialize<'de> for QueryHash {
 /// one that has more bytes than all may have is not kept.
 #[derive(Debug)]
 pub struct PersistedQueries {
-    documents: Mutex<Documents>,
-}
-
-#[derive(Debug)]
-struct Documents {
-    by_hash: LruCache<QueryHash, Arc<str>>,
-    /// How many bytes the texts have.
-    bytes: usize,
-    most_bytes: usize,
+    texts: Mutex<Cache<QueryHash, Arc<str>>>,
+    documents: Documents,
 }
 
 impl PersistedQueries {
     /// At most so many documents, and bytes of them.
     pub fn new(most: NonZeroUsize, most_bytes: usize) -> Self {
         Self {
-            documents: Mutex::new(Documents {
-                by_hash: LruCache::new(most),
-                bytes: 0,
-                most_bytes,
-            }),
+            texts: Mutex::new(Cache::new(most, most_bytes)),
+            documents: Documents::default(),
         }
     }
 
-    /// Makes a request ready: finds its document, or keeps it, and parses it. The error is the
-    /// request's, with its code: nothing was executed.
+    /// Makes a request ready: finds its document, or keeps it, and parses it where it was not parsed
+    /// of late. The error is the request's, with its code: nothing was executed.
     pub fn operation(&self, params: Params) -> Result<Operation, ServerError> {
-        let (text, new) = match params.document {
-            Document::Text(text) => (text, None),
+        let prepare = |text: &str| {
+            let prepared = self.documents.operation(text, params.operation_name)?;
+            Operation::new(prepared, params.variables)
+        };
+        match params.document {
+            Document::Text(text) => prepare(&text),
             Document::Known(hash) => {
-                let text = self.documents.lock().get(&hash).ok_or_else(not_found)?;
-                (text.as_ref().to_owned(), None)
+                let text = self.texts.lock().get(&hash).ok_or_else(not_found)?;
+                prepare(&text)
             }
             Document::New(hash, text) => {
                 if hash != QueryHash::of(&text) {
                     return Err(another_hash());
                 }
-                let new = (hash, Arc::from(text.as_str()));
-                (text, Some(new))
+                let operation = prepare(&text)?;
+                let bytes = text.len();
+                self.texts.lock().keep(hash, text.into(), bytes);
+                Ok(operation)
             }
-        };
-        let operation = Operation::parse(text, params.operation_name, params.variables)?;
-        if let Some((hash, text)) = new {
-            self.documents.lock().keep(hash, text);
-        }
-        Ok(operation)
-    }
-}
-
-impl Documents {
-    fn get(&mut self, hash: &QueryHash) -> Option<Arc<str>> {
-        self.by_hash.get(hash).map(Arc::clone)
-    }
-
-    fn keep(&mut self, hash: QueryHash, text: Arc<str>) {
-        if text.len() > self.most_bytes {
-            return;
-        }
-        self.bytes += text.len();
-        // What was there under the same hash, or the least recently used one.
-        if let Some((_, gone)) = self.by_hash.push(hash, text) {
-            self.bytes -= gone.len();
-        }
-        while self.bytes > self.most_bytes {
-            let Some((_, gone)) = self.by_hash.pop_lru() else {
-                break;
-            };
-            self.bytes -= gone.len();
         }
     }
 }
@@ -192,7 +161,7 @@ mod tests {
         keep(&queries, too_long);
         assert!(!is_known(&queries, too_long));
         assert!(is_known(&queries, long) && is_known(&queries, "{ a }"));
-        assert_eq!(queries.documents.lock().bytes, 20);
+        assert_eq!(queries.texts.lock().bytes(), 20);
     }
 
     #[test]

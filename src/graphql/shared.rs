@@ -120,20 +120,16 @@ impl Renderer {
         }
     }
 
-    /// Takes one who opened this operation into the audience of those who asked the same.
-    pub(super) async fn subscribe(
-        &self,
-        operation: Operation,
-        joined: Joined,
-        outlet: Arc<dyn Outlet>,
-    ) -> Result<Subscription, Error> {
-        let audience = self.group(operation).audience(&joined)?;
-        Ok(audience.admit(joined, outlet).await)
+    /// The group of the subscribers whose renderings of an event are of this template, where there
+    /// are any.
+    pub(super) fn known(&self, template: &Template) -> Option<Arc<Group>> {
+        let groups = self.shared.by_template.lock();
+        groups.get(template).and_then(Weak::upgrade)
     }
 
-    /// The group of the subscribers whose renderings of an event are the same as this operation's.
-    fn group(&self, operation: Operation) -> Arc<Group> {
-        let template = operation.template();
+    /// The group of the subscribers whose renderings of an event are the same as this operation's,
+    /// which is valid.
+    pub(super) fn group(&self, template: Template, operation: &Operation) -> Arc<Group> {
         let mut groups = self.shared.by_template.lock();
         if let Some(group) = groups.get(&template).and_then(Weak::upgrade) {
             return group;
@@ -159,6 +155,16 @@ impl Renderer {
 }
 
 impl Group {
+    /// Takes one who opened the group's operation into the audience of their room.
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        joined: Joined,
+        outlet: Arc<dyn Outlet>,
+    ) -> Result<Subscription, Error> {
+        let audience = self.audience(&joined)?;
+        Ok(audience.admit(joined, outlet).await)
+    }
+
     /// Those of the group who are in the room that was joined.
     fn audience(self: &Arc<Self>, joined: &Joined) -> Result<Arc<Audience>, Error> {
         let mut audiences = self.audiences.lock();

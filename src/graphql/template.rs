@@ -1,9 +1,13 @@
 //! Which operations are rendered alike.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write,
+    sync::Arc,
+};
 
 use async_graphql::{
-    Name, Positioned, Request, Value,
+    Name, Positioned, Value,
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 use async_graphql_value::Value as DocumentValue;
@@ -13,41 +17,49 @@ use async_graphql_value::Value as DocumentValue;
 /// from which a subscriber resumes, say) do not show in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Template {
-    query: String,
+    document: Arc<str>,
     operation_name: Option<String>,
     variables: String,
 }
 
 impl Template {
-    /// Of this operation of the request's document.
-    pub(super) fn new(
-        request: &Request,
-        document: &ExecutableDocument,
-        operation: Option<&OperationDefinition>,
+    /// Of this operation of the document, with these values of the variables that show.
+    pub(super) fn new<'a>(
+        document: Arc<str>,
+        operation_name: Option<String>,
+        shown: impl ExactSizeIterator<Item = (&'a Name, Option<&'a Value>)>,
     ) -> Self {
-        let mut used = BTreeSet::new();
-        let roots = operation.map(|operation| &operation.selection_set.node.items);
-        for root in roots.into_iter().flatten() {
-            if let Selection::Field(field) = &root.node {
-                for directive in &field.node.directives {
-                    for (_, value) in &directive.node.arguments {
-                        variables_of(&value.node, &mut used);
-                    }
-                }
-                let inner = &field.node.selection_set;
-                used_variables(inner, document, &mut HashSet::new(), &mut used);
-            }
+        let mut variables = String::new();
+        for (name, value) in shown {
+            // A name has no white space, and a value is written as Rust would read it.
+            let _ = write!(variables, "{name} {value:?} ");
         }
-        let values: BTreeMap<&Name, Option<&Value>> = used
-            .into_iter()
-            .map(|name| (name, request.variables.get(name)))
-            .collect();
         Self {
-            query: request.query.clone(),
-            operation_name: request.operation_name.clone(),
-            variables: format!("{values:?}"),
+            document,
+            operation_name,
+            variables,
         }
     }
+}
+
+/// The variables that show in the results of a subscription, in the order of their names.
+pub(super) fn variables_shown(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+) -> Vec<Name> {
+    let mut used = BTreeSet::new();
+    for root in &operation.selection_set.node.items {
+        if let Selection::Field(field) = &root.node {
+            for directive in &field.node.directives {
+                for (_, value) in &directive.node.arguments {
+                    variables_of(&value.node, &mut used);
+                }
+            }
+            let inner = &field.node.selection_set;
+            used_variables(inner, document, &mut HashSet::new(), &mut used);
+        }
+    }
+    used.into_iter().cloned().collect()
 }
 
 /// The variables that are used in a selection and in the fragments that it spreads, each fragment
