@@ -50,15 +50,22 @@ impl Store {
             comment_count: Set(0),
             seq: Set(0),
         };
-        match Entity::insert(row).exec_with_returning(&self.writer).await {
-            Ok(row) => convert::post(row),
-            Err(error) => match error.sql_err() {
-                Some(SqlErr::UniqueConstraintViolation(_)) => {
-                    Err(Error::Conflict("There is a post with this id already."))
-                }
-                _ => Err(error.into()),
-            },
-        }
+        let insertion = Entity::insert(row);
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    match insertion.exec_with_returning(transaction).await {
+                        Ok(row) => convert::post(row),
+                        Err(error) => match error.sql_err() {
+                            Some(SqlErr::UniqueConstraintViolation(_)) => {
+                                Err(Error::Conflict("There is a post with this id already."))
+                            }
+                            _ => Err(error.into()),
+                        },
+                    }
+                })
+            })
+            .await
     }
 
     /// The post with this id.

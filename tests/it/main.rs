@@ -25,3 +25,4 @@ mod schema;
 mod sharing;
 mod slow;
 mod support;
+mod writes;
