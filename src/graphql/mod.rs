@@ -1,5 +1,6 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
+mod answers;
 mod caller;
 mod comment;
 mod cost;
@@ -19,26 +20,27 @@ mod subscription;
 mod template;
 mod user;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
 use async_stream::stream;
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 use tokio_util::task::TaskTracker;
 
+use self::{
+    answers::{Answers, Outlook, State},
+    mutation::Mutation,
+    query::Query,
+    replies::Replies,
+    shared::{Events, Group, Handover, Purpose, Renderer},
+    subscription::SubscriptionRoot,
+};
 pub use self::{
     caller::Caller,
     error::{RequestCode, request_error, server_error},
     operation::{Operation, OperationKind, Params},
     settings::Settings,
     shared::{Counts, Payload},
-};
-use self::{
-    mutation::Mutation,
-    query::Query,
-    replies::Replies,
-    shared::{Events, Group, Handover, Purpose, Renderer},
-    subscription::SubscriptionRoot,
 };
 use crate::{
     auth::Authenticator, error::Error, feed::Feed, limits::Limits, rooms::Hub, store::Store,
@@ -69,8 +71,7 @@ pub enum Outcome {
     Refused(Vec<ServerError>),
     /// It was executed; the response has data, errors, or both.
     Executed(Response),
-    /// An event of a subscription was executed, for this subscriber and others: the response, in
-    /// JSON.
+    /// It was executed, or an event of it, for this client and others: the response, in JSON.
     Event(Payload),
 }
 
@@ -80,6 +81,8 @@ type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 #[derive(Clone)]
 pub struct Executor {
     schema: ApiSchema,
+    store: Store,
+    answers: Answers,
     renderer: Renderer,
     tasks: TaskTracker,
 }
@@ -115,16 +118,28 @@ impl Executor {
         Self {
             schema: schema()
                 .data(Replies::loader(store.clone(), tasks.clone()))
-                .data(store)
+                .data(store.clone())
                 .data(hub)
                 .data(feed)
                 .data(authenticator)
                 .data(limits)
                 .data(settings)
                 .finish(),
+            store,
+            answers: Answers::default(),
             renderer: Renderer::default(),
             tasks,
         }
+    }
+
+    /// The answer to a request, where it is known: it is a query that was executed of late, for
+    /// whomever, and nothing was changed since.
+    pub fn known(&self, params: &Params) -> Option<Payload> {
+        self.answers.get(params, self.state(), Instant::now())
+    }
+
+    fn state(&self) -> State {
+        State(self.store.commits())
     }
 
     /// Executes a query or a mutation.
@@ -137,10 +152,10 @@ impl Executor {
         operation: Operation,
         caller: Caller,
     ) -> impl Future<Output = Outcome> + Send + use<> {
+        let asked = operation.asked();
         let kind = operation.kind();
-        let schema = self.schema.clone();
-        let request = operation.with(caller).into_request();
-        let execution = async move { Outcome::of(schema.execute(request).await) };
+        let operation = operation.with(caller);
+        let execution = self.clone().answer(asked, operation);
         match kind {
             OperationKind::Mutation => {
                 let begun = self.tasks.spawn(execution);
@@ -152,6 +167,31 @@ impl Executor {
                 }))
             }
             OperationKind::Query | OperationKind::Subscription => Either::Right(execution),
+        }
+    }
+
+    /// Executes an operation, and keeps the answer for others who ask the same, if it is the same
+    /// for all.
+    async fn answer(self, asked: Option<Arc<Params>>, operation: Operation) -> Outcome {
+        let Some(asked) = asked else {
+            return Outcome::of(self.schema.execute(operation.into_request()).await);
+        };
+        let (state, since, outlook) = (self.state(), Instant::now(), Outlook::default());
+        let request = operation.with(outlook.clone()).into_request();
+        match Outcome::of(self.schema.execute(request).await) {
+            Outcome::Executed(response)
+                if response.errors.is_empty() && outlook.is_store_alone() =>
+            {
+                match serde_json::to_string(&response) {
+                    Ok(payload) => {
+                        let payload = Payload::from(payload);
+                        self.answers.keep(asked, Arc::clone(&payload), state, since);
+                        Outcome::Event(payload)
+                    }
+                    Err(_) => Outcome::Executed(response),
+                }
+            }
+            outcome => outcome,
         }
     }
 

@@ -25,7 +25,7 @@ use super::{
 
 /// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
 /// `subscribe` in graphql-transport-ws).
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Params {
     /// The document.
@@ -61,6 +61,8 @@ pub struct Operation {
     request: Request,
     document: Arc<ExecutableDocument>,
     kind: OperationKind,
+    /// A query as it was asked.
+    asked: Option<Arc<Params>>,
 }
 
 impl Operation {
@@ -68,14 +70,16 @@ impl Operation {
     pub fn parse(params: Params) -> Result<Self, ServerError> {
         let mut document = parse_query(&params.query)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
-        let (kind, variables) = {
+        let (kind, asked, variables) = {
             let operation = find(&document, params.operation_name.as_deref())?;
+            let is_query = operation.node.ty == OperationType::Query;
+            let asked = is_query.then(|| Arc::new(params.clone()));
             let variables = declared(&operation.node, params.variables.unwrap_or_default());
             require_variables(&operation.node, &variables)?;
             cost::check(&document, &operation.node, &variables).map_err(|cost::TooExpensive| {
                 too_expensive("The operation asks for too much at once.", operation.pos)
             })?;
-            (kind(operation.node.ty), variables)
+            (kind(operation.node.ty), asked, variables)
         };
         if kind == OperationKind::Subscription {
             // It is kept for as long as the subscription lives.
@@ -93,6 +97,7 @@ impl Operation {
             request,
             document,
             kind,
+            asked,
         })
     }
 
@@ -111,7 +116,13 @@ impl Operation {
             request,
             document: Arc::clone(&self.document),
             kind: self.kind,
+            asked: self.asked.clone(),
         }
+    }
+
+    /// A query as it was asked; `None` of any other operation.
+    pub(super) fn asked(&self) -> Option<Arc<Params>> {
+        self.asked.clone()
     }
 
     /// As the library takes it.

@@ -25,7 +25,8 @@ use super::{
 use crate::{
     error::Error,
     graphql::{
-        Operation, OperationKind, Outcome, Params, RequestCode, request_error, server_error,
+        Operation, OperationKind, Outcome, Params, Payload, RequestCode, request_error,
+        server_error,
     },
 };
 
@@ -166,6 +167,9 @@ async fn run(
         Ok(caller) => caller,
         Err(unidentified) => return unidentified_response(media_type, unidentified),
     };
+    if let Some(payload) = transport.executor.known(&params) {
+        return known(media_type, payload);
+    }
     let operation = match Operation::parse(params) {
         Ok(operation) => operation,
         Err(error) => return refuse(media_type, media_type.refusal(), error),
@@ -187,13 +191,17 @@ async fn run(
         (OperationKind::Query | OperationKind::Mutation, _) => {
             match transport.executor.execute(operation, caller).await {
                 Outcome::Executed(response) => executed(media_type, response),
-                Outcome::Event(payload) => {
-                    ([(CONTENT_TYPE, media_type.header())], payload.to_string()).into_response()
-                }
+                Outcome::Event(payload) => known(media_type, payload),
                 Outcome::Refused(errors) => refusal(media_type, media_type.refusal(), &errors),
             }
         }
     }
+}
+
+/// A response that is JSON already: others are given the same bytes.
+fn known(media_type: MediaType, payload: Payload) -> Response {
+    let body = Bytes::from_owner(Arc::<[u8]>::from(payload));
+    ([(CONTENT_TYPE, media_type.header())], body).into_response()
 }
 
 fn executed(media_type: MediaType, response: GraphQlResponse) -> Response {
