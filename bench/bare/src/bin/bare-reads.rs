@@ -109,14 +109,16 @@ fn page(connection: &Connection, arguments: &Arguments) -> Result<Response, Fail
             data: Data { post: None },
         });
     };
-    // One more than the page has: it tells whether the list goes on.
-    let mut statement = connection.prepare_cached(
+    // One more than the page has: it tells whether the list goes on. The number stands in the text:
+    // SQLite prepares a statement anew whenever the limit was bound anew.
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT comment.id, body, created_at, user.id, user.name, user.avatar
          FROM comment JOIN user ON user.id = comment.author_id
          WHERE post_id = ?1 AND parent_id IS NULL AND added_seq <= ?2
-         ORDER BY added_seq LIMIT ?3",
-    )?;
-    let nodes = statement.query_map(params![post, seq, first + 1], comment)?;
+         ORDER BY added_seq LIMIT {}",
+        first + 1
+    ))?;
+    let nodes = statement.query_map(params![post, seq], comment)?;
     let mut nodes = nodes.collect::<rusqlite::Result<Vec<Comment>>>()?;
     nodes.truncate(first as usize);
     Ok(Response {
