@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    QueryResult,
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, WindowStatement},
 };
 
@@ -16,9 +16,9 @@ use super::{
     Order, Page, Slice, Store, convert,
     entity::{
         comment::{ActiveModel, Column, Entity},
-        post, user,
+        post,
     },
-    page::padded,
+    page::{padded, rows},
 };
 use crate::{
     error::{Error, Kind},
@@ -172,9 +172,12 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let query = query.limit(slice.first + 1);
-        self.read(async move |readers| Ok(Page::of(all(query, &readers).await?, slice.first)))
-            .await
+        let query = convert::with_authors(query);
+        self.read(async move |readers| {
+            let rows = rows(&query, slice.first + 1, &readers).await?;
+            Ok(Page::of(read(&rows)?, slice.first))
+        })
+        .await
     }
 
     /// The same slice of the direct replies of each of many comments, oldest first, in one query.
@@ -189,9 +192,10 @@ impl Store {
         let query = Entity::find()
             .filter(Column::Id.in_subquery(first_replies(parents, slice, as_of)))
             .order_by_asc(Column::AddedSeq);
+        let query = convert::with_authors(query);
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         let comments = self
-            .read(async move |readers| all(query, &readers).await)
+            .read(async move |readers| read(&readers.query_all(&query).await?))
             .await?;
         for comment in comments {
             if let Some(parent) = comment.parent_id {
@@ -233,27 +237,14 @@ fn first_replies(parents: &[CommentId], slice: Slice<Seq>, as_of: Option<Seq>) -
         .take()
 }
 
-/// Comments with their authors, in one statement.
-pub(super) async fn all(
-    query: Select<Entity>,
-    connection: &impl ConnectionTrait,
-) -> Result<Vec<Comment>, Error> {
-    query
-        .find_also_related(user::Entity)
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(convert::joined)
-        .collect()
+fn read(rows: &[QueryResult]) -> Result<Vec<Comment>, Error> {
+    rows.iter().map(convert::comment).collect()
 }
 
 async fn find(connection: &impl ConnectionTrait, id: CommentId) -> Result<Option<Comment>, Error> {
-    Entity::find_by_id(id.0)
-        .find_also_related(user::Entity)
-        .one(connection)
-        .await?
-        .map(convert::joined)
-        .transpose()
+    let query = convert::with_authors(Entity::find_by_id(id.0));
+    let rows = connection.query_all(&query).await?;
+    rows.first().map(convert::comment).transpose()
 }
 
 /// Takes the next place in the post's feed, for a change that adds so many comments to its count.

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    SqlErr,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, SqlErr,
 };
 
 use super::{
     Page, Slice, Store, convert,
-    entity::post::{ActiveModel, Column, Entity},
-    page::padded,
+    entity::post::{ActiveModel, Column, Entity, Model},
+    page::{padded, rows},
 };
 use crate::{
     error::Error,
@@ -72,8 +72,9 @@ impl Store {
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
         let query = Entity::find_by_id(id.as_str());
         self.read(async move |readers| {
-            let row = query.one(&readers).await?;
-            row.map(convert::post).transpose()
+            // No `one`: the limit that it binds has SQLite prepare the statement each time.
+            let rows = query.all(&readers).await?;
+            rows.into_iter().next().map(convert::post).transpose()
         })
         .await
     }
@@ -82,8 +83,7 @@ impl Store {
     pub async fn posts(&self, slice: Slice<PostsAfter>) -> Result<Page<Post>, Error> {
         let mut query = Entity::find()
             .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
-            .limit(slice.first + 1);
+            .order_by_desc(Column::Id);
         if let Some(after) = slice.after {
             let at = after.created_at.0;
             query = query.filter(
@@ -95,8 +95,11 @@ impl Store {
             );
         }
         self.read(async move |readers| {
-            let rows = query.all(&readers).await?;
-            let posts: Result<Vec<Post>, Error> = rows.into_iter().map(convert::post).collect();
+            let rows = rows(query.as_query(), slice.first + 1, &readers).await?;
+            let posts: Result<Vec<Post>, Error> = rows
+                .iter()
+                .map(|row| convert::post(Model::from_query_result(row, "")?))
+                .collect();
             Ok(Page::of(posts?, slice.first))
         })
         .await
@@ -108,7 +111,7 @@ impl Store {
             .select_only()
             .column(Column::Seq)
             .into_tuple();
-        self.read(async move |readers| Ok(query.one(&readers).await?.map(Seq)))
+        self.read(async move |readers| Ok(query.all(&readers).await?.into_iter().next().map(Seq)))
             .await
     }
 

@@ -255,11 +255,11 @@ impl Desk {
         loop {
             let taken = tokio::select! {
                 biased;
-                taken = self.waiting.recv_many(&mut batch, MAX_BATCH) => taken,
                 () = self.closing.cancelled(), if !self.waiting.is_closed() => {
                     self.waiting.close();
                     continue;
                 }
+                taken = self.waiting.recv_many(&mut batch, MAX_BATCH) => taken,
             };
             if taken == 0 {
                 break;

@@ -175,6 +175,30 @@ async fn one_who_writes_alone_is_committed_at_once() {
 }
 
 #[tokio::test]
+async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_are_kept() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let mine = ada.comment("mine").await;
+    let other = another_program(&server.database()).await;
+    // The edit has taken its place in the feed when this stops it.
+    let trigger = "CREATE TRIGGER fails BEFORE UPDATE OF body ON comment WHEN new.body = 'theirs'
+        BEGIN SELECT RAISE(ABORT, 'no'); END";
+    run(&other, trigger).await;
+    let write = |number: usize| (ada.clone(), WRITE, json!({"body": format!("{number}")}));
+    let mut wave: Vec<_> = (0..10).map(write).collect();
+    wave.insert(5, (ada.clone(), EDIT, json!({"id": mine})));
+    let mut replies = together(&server, vec![wave]).await;
+    assert_eq!(code(&replies.remove(5)), json!("INTERNAL_SERVER_ERROR"));
+    for reply in replies {
+        assert_eq!(reply.body.get("errors"), None, "{reply:?}");
+    }
+    let database = server.database();
+    let folder = stopped(server).await;
+    assert_eq!(places(&database).await, ((1..=11).collect(), 11));
+    drop(folder);
+}
+
+#[tokio::test]
 async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_next_is_kept() {
     // What a row may do to its transaction: the commit fails and leaves it open; a statement fails
     // and takes the transaction with it, as a full disk may; a statement fails.
