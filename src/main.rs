@@ -18,14 +18,8 @@ use causerie::{
     telemetry,
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
-use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-/// Resolving a page makes a thousand small allocations, on one thread and freed on another: the
-/// system's allocator takes a third of the time that this takes in all.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Failure = Box<dyn std::error::Error>;
 
