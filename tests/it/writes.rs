@@ -329,22 +329,27 @@ async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_fi
             acknowledged.insert(done.expect("a comment").comment.id.to_string());
         }
     }
-    // Another whose caller goes as soon as it is accepted: closing does it all the same.
+    // What was accepted when the store is closed is done, what is under way and what waits behind it.
     let other = another_program(&database).await;
     run(&other, "BEGIN IMMEDIATE").await;
-    let accepted = {
+    let mut accepted = Vec::new();
+    for _ in 0..10 {
         let store = store.clone();
-        tokio::spawn(async move { store.create_comment(new_comment("accepted")).await })
-    };
-    tokio::task::yield_now().await;
+        accepted.push(tokio::spawn(async move {
+            store.create_comment(new_comment("accepted")).await
+        }));
+        tokio::task::yield_now().await;
+    }
     let closing = {
         let store = store.clone();
         tokio::spawn(async move { store.close().await })
     };
     tokio::task::yield_now().await;
     run(&other, "ROLLBACK").await;
-    let accepted = accepted.await.expect("no panic").expect("a comment");
-    acknowledged.insert(accepted.comment.id.to_string());
+    for accepted in accepted {
+        let change = accepted.await.expect("no panic").expect("a comment");
+        acknowledged.insert(change.comment.id.to_string());
+    }
     closing.await.expect("closed");
     assert!(store.create_comment(new_comment("too late")).await.is_err());
 
