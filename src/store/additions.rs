@@ -4,7 +4,10 @@
 //! leaves nothing behind. A handful of statements adds any number of comments: each statement is a
 //! way to the database's thread and back, which costs more than the row.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use sea_orm::{
     ActiveValue::Set,
@@ -134,7 +137,8 @@ async fn reserve_places(
     news: &[NewComment],
     refusals: &[Option<Error>],
 ) -> Result<HashMap<PostId, Seq>, DbErr> {
-    let mut counts: HashMap<&PostId, i64> = HashMap::new();
+    // In one order for all: two transactions that take places at once must not wait for each other.
+    let mut counts: BTreeMap<&PostId, i64> = BTreeMap::new();
     for (new, refusal) in news.iter().zip(refusals) {
         if refusal.is_none() {
             *counts.entry(&new.post_id).or_default() += 1;

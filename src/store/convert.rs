@@ -27,7 +27,7 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
     })
 }
 
-/// A query for comments with their authors, whose rows [`comment`] reads. It asks for no column
+/// A query for comments with their authors, whose rows [`comment()`] reads. It asks for no column
 /// that is not read, and they are read by their places: of each, the name would be looked up and
 /// the value copied twice.
 pub(super) fn with_authors(query: Select<comment::Entity>) -> SelectStatement {

@@ -48,7 +48,9 @@ impl Store {
         self.statements.get()
     }
 
-    /// How many transactions were committed so far. Writers who wait together share one.
+    /// How many transactions were committed so far, those at least of which a caller was told.
+    /// Writers who wait together share one. While this stays the same, so does what is read, unless
+    /// another program writes into the database.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }

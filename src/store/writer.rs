@@ -80,9 +80,9 @@ impl Writer {
         self.closing.cancel();
     }
 
-    /// How many transactions were committed so far.
+    /// How many transactions were committed so far, those at least whose jobs were answered.
     pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.commits.load(Ordering::Acquire)
     }
 
     /// Adds a comment, as [`Self::write`] does work.
@@ -303,7 +303,7 @@ impl Desk {
             }
         }
         transaction.commit().await?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Release);
         Ok(())
     }
 }
