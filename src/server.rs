@@ -78,6 +78,11 @@ impl Observer {
         self.store.statements()
     }
 
+    /// How many transactions were committed so far. Writers who wait together share one.
+    pub fn commits(&self) -> u64 {
+        self.store.commits()
+    }
+
     /// The store, for what a program that embeds the server wants to do beside it.
     pub fn store(&self) -> &Store {
         &self.store

@@ -2,6 +2,7 @@
 
 use async_graphql::Context;
 
+use super::answers::Outlook;
 use crate::{auth::Identity, error::Error, model::ClientId, rooms::Visitor};
 
 /// Who sends an operation: the client, and the user whose token was good.
@@ -17,6 +18,7 @@ impl Caller {
     /// The caller of the operation that is being resolved. An event that is rendered for many has
     /// none: there a field that depends on the viewer fails.
     pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Error> {
+        Outlook::widen(context);
         context.data_opt::<Self>().ok_or_else(|| {
             Error::Internal("a field depends on the viewer of a shared event".into())
         })

@@ -1,5 +1,6 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
+mod answers;
 mod cache;
 mod caller;
 mod comment;
@@ -25,12 +26,20 @@ mod subscription;
 mod template;
 mod user;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 use tokio_util::task::TaskTracker;
 
+use self::{
+    answers::{Answers, Outlook, State},
+    mutation::Mutation,
+    query::Query,
+    replies::Replies,
+    shared::{Group, Handover, Purpose, Renderer},
+    subscription::SubscriptionRoot,
+};
 pub use self::{
     caller::Caller,
     error::{RequestCode, request_error, server_error},
@@ -39,13 +48,6 @@ pub use self::{
     persisted::{PersistedQueries, QueryHash},
     settings::Settings,
     shared::Counts,
-};
-use self::{
-    mutation::Mutation,
-    query::Query,
-    replies::Replies,
-    shared::{Group, Handover, Purpose, Renderer},
-    subscription::SubscriptionRoot,
 };
 pub use crate::feed::{Closed, Outlet, Payload, Subscription};
 use crate::{
@@ -82,9 +84,8 @@ pub enum Outcome {
     Refused(Vec<ServerError>),
     /// It was executed; the response has data, errors, or both.
     Executed(Response),
-    /// An event of a subscription was executed, for this subscriber and others: the response, in
-    /// JSON.
-    Event(Payload),
+    /// It was executed, or an event of it, for this client and for others: the response, in JSON.
+    Rendered(Payload),
 }
 
 type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
@@ -93,7 +94,9 @@ type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 #[derive(Clone)]
 pub struct Executor {
     schema: ApiSchema,
+    store: Store,
     feed: Feed,
+    answers: Answers,
     renderer: Renderer,
     tasks: TaskTracker,
 }
@@ -128,7 +131,7 @@ impl Executor {
         } = services;
         let schema = schema()
             .data(Replies::loader(store.clone(), tasks.clone()))
-            .data(store)
+            .data(store.clone())
             .data(hub)
             .data(feed.clone())
             .data(authenticator)
@@ -138,7 +141,9 @@ impl Executor {
         Self {
             renderer: Renderer::new(schema.clone(), feed.clone(), tasks.clone()),
             schema,
+            store,
             feed,
+            answers: Answers::default(),
             tasks,
         }
     }
@@ -153,12 +158,11 @@ impl Executor {
         operation: Operation,
         caller: Caller,
     ) -> impl Future<Output = Outcome> + Send + use<> {
-        let kind = operation.kind();
-        let schema = self.schema.clone();
-        let request = operation.with(caller).into_request();
-        let execution = async move { Outcome::of(schema.execute(request).await) };
-        match kind {
+        match operation.kind() {
             OperationKind::Mutation => {
+                let request = operation.with(caller).into_request();
+                let schema = self.schema.clone();
+                let execution = async move { Outcome::of(schema.execute(request).await) };
                 let begun = self.tasks.spawn(execution);
                 Either::Left(begun.map(|ended| {
                     ended.unwrap_or_else(|panic| {
@@ -167,7 +171,36 @@ impl Executor {
                     })
                 }))
             }
-            OperationKind::Query | OperationKind::Subscription => Either::Right(execution),
+            OperationKind::Query | OperationKind::Subscription => {
+                Either::Right(self.clone().answer(operation, caller))
+            }
+        }
+    }
+
+    /// Answers a query as others were answered who asked the same, if that is the same for all and
+    /// still holds; else executes it, and keeps the answer for them.
+    async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
+        let query = operation.template();
+        let (state, since) = (State(self.store.commits()), Instant::now());
+        if let Some(payload) = self.answers.get(&query, state, since) {
+            return Outcome::Rendered(payload);
+        }
+        let outlook = Outlook::default();
+        let request = operation.with(caller).with(outlook.clone()).into_request();
+        let outcome = Outcome::of(self.schema.execute(request).await);
+        let Outcome::Executed(response) = outcome else {
+            return outcome;
+        };
+        if !response.errors.is_empty() || !outlook.is_store_alone() {
+            return Outcome::Executed(response);
+        }
+        match serde_json::to_string(&response) {
+            Ok(payload) => {
+                let payload = Payload::from(payload);
+                self.answers.keep(query, Arc::clone(&payload), state, since);
+                Outcome::Rendered(payload)
+            }
+            Err(_) => Outcome::Executed(response),
         }
     }
 

@@ -112,7 +112,7 @@ impl Mutation {
         #[graphql(desc = "The comment and its new text.")] input: EditCommentInput,
     ) -> Result<EditCommentPayload> {
         let caller = Caller::of(context)?;
-        let identity = caller.signed_in()?;
+        let identity = caller.signed_in()?.clone();
         let window = context.data_unchecked::<Settings>().edit_window;
         let at = Timestamp::now();
         let edit = EditComment {
@@ -123,7 +123,7 @@ impl Mutation {
         };
         let change = context
             .data_unchecked::<Store>()
-            .edit_comment(edit, |comment| identity.may_edit(comment, window, at))
+            .edit_comment(edit, move |comment| identity.may_edit(comment, window, at))
             .await?;
         Ok(EditCommentPayload {
             comment: publish(context, change),
@@ -138,7 +138,7 @@ impl Mutation {
         #[graphql(desc = "The comment.")] input: DeleteCommentInput,
     ) -> Result<DeleteCommentPayload> {
         let caller = Caller::of(context)?;
-        let identity = caller.signed_in()?;
+        let identity = caller.signed_in()?.clone();
         let delete = DeleteComment {
             id: input::comment_id(&input.id)?,
             at: Timestamp::now(),
@@ -146,7 +146,7 @@ impl Mutation {
         };
         let deletion = context
             .data_unchecked::<Store>()
-            .delete_comment(delete, |comment| identity.may_delete(comment))
+            .delete_comment(delete, move |comment| identity.may_delete(comment))
             .await?;
         Ok(DeleteCommentPayload {
             comment: match deletion {

@@ -45,7 +45,7 @@ pub(super) struct Prepared {
     operation_name: Option<String>,
     document: ExecutableDocument,
     kind: OperationKind,
-    /// The variables that show in the results of a subscription.
+    /// The variables that show in its results.
     shown: Vec<Name>,
 }
 
@@ -57,7 +57,7 @@ impl Prepared {
         let name = operation_name.as_deref();
         let operation = find(&document, name)?;
         let kind = kind(operation.node.ty);
-        let mut shown = Vec::new();
+        let mut shown = template::variables_declared(&operation.node);
         if kind == OperationKind::Subscription {
             // It is kept for as long as the subscription lives.
             if text.len() > MAX_SUBSCRIPTION_BYTES {
@@ -138,7 +138,7 @@ impl Operation {
         request
     }
 
-    /// What the rendering of an event depends on.
+    /// What its results depend on, besides what they tell of.
     pub(super) fn template(&self) -> Template {
         let values = self.prepared.shown.iter();
         Template::new(

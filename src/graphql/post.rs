@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object, connection::Connection};
 
 use super::{
+    answers::Outlook,
     comment::{self, Comment, CommentOrder},
     cursor::{self, Cursor},
     datetime::DateTime,
@@ -49,6 +50,7 @@ impl Post {
 
     /// Readers in the room now. Asking does not join the room.
     async fn viewer_count(&self, context: &Context<'_>) -> i32 {
+        Outlook::widen(context);
         let viewers = context.data_unchecked::<Hub>().viewers(&self.0.id);
         i32::try_from(viewers).unwrap_or(i32::MAX)
     }

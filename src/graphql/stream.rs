@@ -72,7 +72,7 @@ pub(super) fn events(
             tokio::select! {
                 biased;
                 payload = payloads.recv() => match payload {
-                    Some(payload) => yield Outcome::Event(payload),
+                    Some(payload) => yield Outcome::Rendered(payload),
                     None => return,
                 },
                 () = failure.told.notified() => {

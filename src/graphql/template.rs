@@ -1,4 +1,4 @@
-//! Which operations are rendered alike.
+//! Which operations have the same results.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -12,9 +12,10 @@ use async_graphql::{
 };
 use async_graphql_value::Value as DocumentValue;
 
-/// What the rendering of an event depends on: the document, which operation of it, and the values of
-/// the variables that are used below the root. Those of the root field's own arguments (the place
-/// from which a subscriber resumes, say) do not show in an event.
+/// What the results of an operation depend on, besides what they tell of: the document, which
+/// operation of it, and the values of variables. Of a subscription those count that are used below
+/// the root: the root field's own arguments (the place from which a subscriber resumes, say) do not
+/// show in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Template {
     document: Arc<str>,
@@ -40,6 +41,20 @@ impl Template {
             variables,
         }
     }
+
+    /// How many bytes it has.
+    pub(super) fn bytes(&self) -> usize {
+        let name = self.operation_name.as_ref().map_or(0, String::len);
+        self.document.len() + name + self.variables.len()
+    }
+}
+
+/// All variables of an operation.
+pub(super) fn variables_declared(operation: &OperationDefinition) -> Vec<Name> {
+    let definitions = operation.variable_definitions.iter();
+    definitions
+        .map(|definition| definition.node.name.node.clone())
+        .collect()
 }
 
 /// The variables that show in the results of a subscription, in the order of their names.

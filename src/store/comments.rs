@@ -1,4 +1,4 @@
-//! Comments: writing and reading them.
+//! Comments: changing and reading them.
 //!
 //! Every write takes the post's next seq in the transaction that makes the change. The row of the
 //! post is thereby locked until the commit, so that the order of commits is the order of the feed.
@@ -7,40 +7,23 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
-    sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, WindowStatement},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QueryResult,
+    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, WindowStatement},
 };
 
 use super::{
     Order, Page, Slice, Store, convert,
     entity::{
         comment::{ActiveModel, Column, Entity},
-        post, user,
+        post,
     },
-    page::padded,
+    page::{padded, rows},
 };
 use crate::{
     error::{Error, Kind},
-    model::{Change, ChangeKind, ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp, User},
+    model::{Change, ChangeKind, ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp},
 };
-
-/// A comment to be added.
-#[derive(Clone, Debug)]
-pub struct NewComment {
-    /// The post that it belongs to.
-    pub post_id: PostId,
-    /// The comment that it answers.
-    pub parent_id: Option<CommentId>,
-    /// Who writes it; the user's row is made equal to this.
-    pub author: User,
-    /// Its text, trimmed and not empty.
-    pub body: String,
-    /// Now.
-    pub at: Timestamp,
-    /// The client that sends it.
-    pub origin: Option<ClientId>,
-}
 
 /// A new text for a comment.
 #[derive(Clone, Debug)]
@@ -76,97 +59,47 @@ pub enum Deletion {
 }
 
 impl Store {
-    /// Adds a comment. `NotFound` where there is no such post, `BadUserInput` where the parent is
-    /// not a comment of the post.
-    pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
-        self.write(async |transaction| {
-            let seq = next_seq(transaction, &new.post_id, 1).await?;
-            if let Some(parent) = new.parent_id {
-                count_reply(transaction, &new.post_id, parent).await?;
-            }
-            upsert_user(transaction, &new.author).await?;
-
-            let id = CommentId::new();
-            let origin = new.origin.as_ref().map(ToString::to_string);
-            let row = ActiveModel {
-                id: Set(id.0),
-                post_id: Set(new.post_id.to_string()),
-                parent_id: Set(new.parent_id.map(|parent| parent.0)),
-                author_id: Set(new.author.id.to_string()),
-                body: Set(new.body.clone()),
-                created_at: Set(new.at.0),
-                edited_at: Set(None),
-                deleted_at: Set(None),
-                added_seq: Set(seq.0),
-                changed_seq: Set(seq.0),
-                added_by: Set(origin.clone()),
-                changed_by: Set(origin),
-                reply_count: Set(0),
-            };
-            Entity::insert(row)
-                .exec_without_returning(transaction)
-                .await?;
-
-            Ok(Change {
-                kind: ChangeKind::Added,
-                seq,
-                origin: new.origin,
-                comment: Arc::new(Comment {
-                    id,
-                    post_id: new.post_id,
-                    parent_id: new.parent_id,
-                    author: new.author,
-                    body: new.body,
-                    created_at: new.at,
-                    edited_at: None,
-                    is_deleted: false,
-                    added_seq: seq,
-                    changed_seq: seq,
-                    reply_count: 0,
-                }),
-            })
-        })
-        .await
-    }
-
     /// Gives a comment another text, if `permit` lets it. `NotFound` where there is no such
     /// comment, `Conflict` where only its tombstone is left.
     pub async fn edit_comment(
         &self,
         edit: EditComment,
-        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send,
+        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send + 'static,
     ) -> Result<Change, Error> {
-        self.write(async |transaction| {
-            let mut comment = find(transaction, edit.id)
-                .await?
-                .ok_or(Error::NotFound(Kind::Comment))?;
-            permit(&comment)?;
-            if comment.is_deleted {
-                return Err(Error::Conflict("The comment was deleted."));
-            }
-            comment.changed_seq = next_seq(transaction, &comment.post_id, 0).await?;
-            comment.edited_at = Some(edit.at);
-            comment.body = edit.body;
-            let row = ActiveModel {
-                id: Set(edit.id.0),
-                body: Set(comment.body.clone()),
-                edited_at: Set(Some(edit.at.0)),
-                changed_seq: Set(comment.changed_seq.0),
-                changed_by: Set(edit.origin.as_ref().map(ToString::to_string)),
-                ..ActiveModel::default()
-            };
-            Entity::update(row)
-                .validate()?
-                .exec_without_returning(transaction)
-                .await?;
-            Ok(Change {
-                kind: ChangeKind::Edited,
-                seq: comment.changed_seq,
-                origin: edit.origin,
-                comment: Arc::new(comment),
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let mut comment = find(transaction, edit.id)
+                        .await?
+                        .ok_or(Error::NotFound(Kind::Comment))?;
+                    permit(&comment)?;
+                    if comment.is_deleted {
+                        return Err(Error::Conflict("The comment was deleted."));
+                    }
+                    comment.changed_seq = next_seq(transaction, &comment.post_id, 0).await?;
+                    comment.edited_at = Some(edit.at);
+                    comment.body = edit.body;
+                    let row = ActiveModel {
+                        id: Set(edit.id.0),
+                        body: Set(comment.body.clone()),
+                        edited_at: Set(Some(edit.at.0)),
+                        changed_seq: Set(comment.changed_seq.0),
+                        changed_by: Set(edit.origin.as_ref().map(ToString::to_string)),
+                        ..ActiveModel::default()
+                    };
+                    Entity::update(row)
+                        .validate()?
+                        .exec_without_returning(transaction)
+                        .await?;
+                    Ok(Change {
+                        kind: ChangeKind::Edited,
+                        seq: comment.changed_seq,
+                        origin: edit.origin,
+                        comment: Arc::new(comment),
+                    })
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Leaves only the tombstone of a comment, if `permit` lets it: its text is gone from the
@@ -174,39 +107,42 @@ impl Store {
     pub async fn delete_comment(
         &self,
         delete: DeleteComment,
-        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send,
+        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send + 'static,
     ) -> Result<Deletion, Error> {
-        self.write(async |transaction| {
-            let mut comment = find(transaction, delete.id)
-                .await?
-                .ok_or(Error::NotFound(Kind::Comment))?;
-            permit(&comment)?;
-            if comment.is_deleted {
-                return Ok(Deletion::Before(Arc::new(comment)));
-            }
-            comment.changed_seq = next_seq(transaction, &comment.post_id, -1).await?;
-            comment.is_deleted = true;
-            comment.body = String::new();
-            let row = ActiveModel {
-                id: Set(delete.id.0),
-                body: Set(String::new()),
-                deleted_at: Set(Some(delete.at.0)),
-                changed_seq: Set(comment.changed_seq.0),
-                changed_by: Set(delete.origin.as_ref().map(ToString::to_string)),
-                ..ActiveModel::default()
-            };
-            Entity::update(row)
-                .validate()?
-                .exec_without_returning(transaction)
-                .await?;
-            Ok(Deletion::Done(Change {
-                kind: ChangeKind::Deleted,
-                seq: comment.changed_seq,
-                origin: delete.origin,
-                comment: Arc::new(comment),
-            }))
-        })
-        .await
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let mut comment = find(transaction, delete.id)
+                        .await?
+                        .ok_or(Error::NotFound(Kind::Comment))?;
+                    permit(&comment)?;
+                    if comment.is_deleted {
+                        return Ok(Deletion::Before(Arc::new(comment)));
+                    }
+                    comment.changed_seq = next_seq(transaction, &comment.post_id, -1).await?;
+                    comment.is_deleted = true;
+                    comment.body = String::new();
+                    let row = ActiveModel {
+                        id: Set(delete.id.0),
+                        body: Set(String::new()),
+                        deleted_at: Set(Some(delete.at.0)),
+                        changed_seq: Set(comment.changed_seq.0),
+                        changed_by: Set(delete.origin.as_ref().map(ToString::to_string)),
+                        ..ActiveModel::default()
+                    };
+                    Entity::update(row)
+                        .validate()?
+                        .exec_without_returning(transaction)
+                        .await?;
+                    Ok(Deletion::Done(Change {
+                        kind: ChangeKind::Deleted,
+                        seq: comment.changed_seq,
+                        origin: delete.origin,
+                        comment: Arc::new(comment),
+                    }))
+                })
+            })
+            .await
     }
 
     /// The comment with this id, be it a tombstone.
@@ -236,9 +172,12 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let query = query.limit(slice.first + 1);
-        self.read(async move |readers| Ok(Page::of(all(query, &readers).await?, slice.first)))
-            .await
+        let query = convert::with_authors(query);
+        self.read(async move |readers| {
+            let rows = rows(&query, slice.first + 1, &readers).await?;
+            Ok(Page::of(read(&rows)?, slice.first))
+        })
+        .await
     }
 
     /// The same slice of the direct replies of each of many comments, oldest first, in one query.
@@ -253,9 +192,10 @@ impl Store {
         let query = Entity::find()
             .filter(Column::Id.in_subquery(first_replies(parents, slice, as_of)))
             .order_by_asc(Column::AddedSeq);
+        let query = convert::with_authors(query);
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         let comments = self
-            .read(async move |readers| all(query, &readers).await)
+            .read(async move |readers| read(&readers.query_all(&query).await?))
             .await?;
         for comment in comments {
             if let Some(parent) = comment.parent_id {
@@ -266,27 +206,6 @@ impl Store {
             .into_iter()
             .map(|(parent, comments)| (parent, Page::of(comments, slice.first)))
             .collect())
-    }
-
-    /// Runs `work` in a transaction: committed where it succeeds, undone where it fails.
-    async fn write<T>(
-        &self,
-        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let transaction = self.begin().await?;
-        match work(&transaction).await {
-            Ok(done) => {
-                transaction.commit().await?;
-                Ok(done)
-            }
-            Err(error) => {
-                // Where undoing fails the connection is broken, and with it the transaction.
-                if let Err(rollback) = transaction.rollback().await {
-                    tracing::warn!(error = %rollback, "a transaction was not rolled back");
-                }
-                Err(error)
-            }
-        }
     }
 }
 
@@ -318,37 +237,36 @@ fn first_replies(parents: &[CommentId], slice: Slice<Seq>, as_of: Option<Seq>) -
         .take()
 }
 
-/// Comments with their authors, in one statement.
-pub(super) async fn all(
-    query: Select<Entity>,
-    connection: &impl ConnectionTrait,
-) -> Result<Vec<Comment>, Error> {
-    query
-        .find_also_related(user::Entity)
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(convert::joined)
-        .collect()
+fn read(rows: &[QueryResult]) -> Result<Vec<Comment>, Error> {
+    rows.iter().map(convert::comment).collect()
 }
 
 async fn find(connection: &impl ConnectionTrait, id: CommentId) -> Result<Option<Comment>, Error> {
-    Entity::find_by_id(id.0)
-        .find_also_related(user::Entity)
-        .one(connection)
-        .await?
-        .map(convert::joined)
-        .transpose()
+    let query = convert::with_authors(Entity::find_by_id(id.0));
+    let rows = connection.query_all(&query).await?;
+    rows.first().map(convert::comment).transpose()
 }
 
-/// Takes the next place in the post's feed, and adds `comments` to its count.
+/// Takes the next place in the post's feed, for a change that adds so many comments to its count.
 async fn next_seq(
     transaction: &DatabaseTransaction,
     post: &PostId,
     comments: i64,
 ) -> Result<Seq, Error> {
+    let seq = take_places(transaction, post, 1, comments).await?;
+    seq.ok_or(Error::NotFound(Kind::Post))
+}
+
+/// Takes so many places in the post's feed, and adds `comments` to its count. Returns the last of
+/// them; `None` where there is no such post.
+pub(super) async fn take_places(
+    transaction: &DatabaseTransaction,
+    post: &PostId,
+    places: i64,
+    comments: i64,
+) -> Result<Option<Seq>, DbErr> {
     let rows = post::Entity::update_many()
-        .col_expr(post::Column::Seq, Expr::col(post::Column::Seq).add(1))
+        .col_expr(post::Column::Seq, Expr::col(post::Column::Seq).add(places))
         .col_expr(
             post::Column::CommentCount,
             Expr::col(post::Column::CommentCount).add(comments),
@@ -356,55 +274,5 @@ async fn next_seq(
         .filter(post::Column::Id.eq(post.as_str()))
         .exec_with_returning(transaction)
         .await?;
-    rows.first()
-        .map(|row| Seq(row.seq))
-        .ok_or(Error::NotFound(Kind::Post))
-}
-
-async fn count_reply(
-    transaction: &DatabaseTransaction,
-    post: &PostId,
-    parent: CommentId,
-) -> Result<(), Error> {
-    let updated = Entity::update_many()
-        .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(1))
-        .filter(Column::Id.eq(parent.0))
-        .filter(Column::PostId.eq(post.as_str()))
-        .exec(transaction)
-        .await?;
-    if updated.rows_affected == 0 {
-        return Err(Error::bad_input(
-            "parentId",
-            "The parent must be a comment of the same post.",
-        ));
-    }
-    Ok(())
-}
-
-/// Makes the user's row what the token says, and writes nothing where it is that already.
-async fn upsert_user(transaction: &DatabaseTransaction, author: &User) -> Result<(), Error> {
-    use user::{ActiveModel, Column, Entity};
-    let row = ActiveModel {
-        id: Set(author.id.to_string()),
-        name: Set(author.name.to_string()),
-        avatar: Set(author.avatar.as_deref().map(str::to_owned)),
-    };
-    let stored = |column: Column| Expr::col((Entity, column));
-    let differs = stored(Column::Name)
-        .ne(author.name.as_ref())
-        .or(stored(Column::Avatar).is_null().ne(author.avatar.is_none()))
-        .or(match author.avatar.as_deref() {
-            Some(avatar) => stored(Column::Avatar).ne(avatar),
-            None => Expr::value(false),
-        });
-    Entity::insert(row)
-        .on_conflict(
-            OnConflict::column(Column::Id)
-                .update_columns([Column::Name, Column::Avatar])
-                .action_and_where(differs)
-                .to_owned(),
-        )
-        .exec_without_returning(transaction)
-        .await?;
-    Ok(())
+    Ok(rows.first().map(|row| Seq(row.seq)))
 }

@@ -13,14 +13,14 @@ use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
     sqlx::{
-        Connection,
+        Connection as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 
 use tokio_util::task::TaskTracker;
 
-use super::Store;
+use super::{Store, writer::Writer};
 use crate::config::StoreConfig;
 
 /// Why the database could not be opened.
@@ -73,26 +73,30 @@ impl Store {
             return Err(OpenError::InMemory);
         }
 
-        let mut writer = Database::connect(options(config, Access::Write)).await?;
-        migrate(&writer).await?;
+        let mut connection = Database::connect(options(config, Access::Write)).await?;
+        migrate(&connection).await?;
         let mut readers = Database::connect(options(config, Access::Read)).await?;
 
         let statements = StatementCounter::default();
-        statements.watch(&mut writer);
+        statements.watch(&mut connection);
         statements.watch(&mut readers);
+        let tasks = TaskTracker::new();
         Ok(Self {
-            writer,
+            writer: Writer::start(connection.clone(), config.database_timeout, &tasks),
+            connection,
             readers,
             statements,
-            tasks: TaskTracker::new(),
+            tasks,
         })
     }
 
-    /// Waits for readings under way and closes every connection; the last one folds the write-ahead log into the file.
+    /// Finishes what was accepted to be written and what is being read, and closes every connection;
+    /// the last one folds the write-ahead log into the file.
     pub async fn close(&self) {
+        self.writer.end();
         self.tasks.close();
         self.tasks.wait().await;
-        for connection in [&self.readers, &self.writer] {
+        for connection in [&self.readers, &self.connection] {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
@@ -101,8 +105,8 @@ impl Store {
 }
 
 /// All steps or none, so that a start that was killed can be tried again; and one server at a time.
-async fn migrate(writer: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = writer.begin_with_options(immediate()).await?;
+async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = connection.begin_with_options(immediate()).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
 }
@@ -115,6 +119,11 @@ pub(super) fn immediate() -> TransactionOptions {
         ..TransactionOptions::default()
     }
 }
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 256;
+/// How many rows a connection reads ahead.
+const ROWS: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -147,6 +156,10 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(busy_timeout)
                 .foreign_keys(true)
+                // Comments are added as many at a time as there are: each number is a statement.
+                .statement_cache_capacity(STATEMENTS)
+                // A whole page: the database's thread does not wait for its reader in between.
+                .row_buffer_size(ROWS)
                 .pragma(
                     "query_only",
                     if access == Access::Read { "ON" } else { "OFF" },
@@ -158,18 +171,16 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
     options
 }
 
-/// A pool that takes back only connections that are in no transaction; any other is closed, which
+/// A pool that hands out only connections that are in no transaction; any other is closed, which
 /// undoes what it began.
 ///
 /// Where a commit fails (a full disk), SQLite undoes the transaction by itself and the library
 /// still counts it. What is begun next on that connection is then nested into a transaction that
 /// nobody commits: it would be acknowledged, and lost with the process.
 fn without_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
-    pool.after_release(|connection, _| {
-        Box::pin(async move {
-            // A transaction that was dropped is undone in the background: behind this it is done.
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
-        })
+    // A transaction that was dropped is undone in the background. That is over: the pool takes a
+    // connection back when it has answered a ping, which stands behind that in the queue.
+    pool.before_acquire(|connection, _| {
+        Box::pin(async move { Ok(!connection.is_in_transaction()) })
     })
 }

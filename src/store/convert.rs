@@ -1,6 +1,9 @@
 //! Rows into the domain's types.
 
-use sea_orm::DbErr;
+use sea_orm::{
+    DbErr, JoinType, QueryResult, QuerySelect, QueryTrait, RelationTrait, Select,
+    sea_query::SelectStatement,
+};
 
 use super::entity::{comment, post, user};
 use crate::{
@@ -24,38 +27,63 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
     })
 }
 
-pub(super) fn user(row: user::Model) -> Result<User, Error> {
-    Ok(User {
-        id: UserId::parse(&row.id).ok_or_else(|| corrupt("the user id", &row.id))?,
-        name: row.name.into(),
-        avatar: row.avatar.map(Into::into),
-    })
+/// A query for comments with their authors, whose rows [`comment()`] reads. It asks for no column
+/// that is not read, and they are read by their places: of each, the name would be looked up and
+/// the value copied twice.
+pub(super) fn with_authors(query: Select<comment::Entity>) -> SelectStatement {
+    use comment::{Column, Relation};
+    query
+        .select_only()
+        .columns([
+            Column::Id,
+            Column::PostId,
+            Column::ParentId,
+            Column::Body,
+            Column::CreatedAt,
+            Column::EditedAt,
+            Column::DeletedAt,
+            Column::AddedSeq,
+            Column::ChangedSeq,
+            Column::ReplyCount,
+        ])
+        .join(JoinType::LeftJoin, Relation::Author.def())
+        .columns([user::Column::Id, user::Column::Name, user::Column::Avatar])
+        .columns([Column::AddedBy, Column::ChangedBy])
+        .into_query()
 }
 
-pub(super) fn comment(row: comment::Model, author: User) -> Result<Comment, Error> {
+pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
+    let id = row.try_get_by_index(0)?;
+    let post_id: String = row.try_get_by_index(1)?;
+    let parent_id: Option<_> = row.try_get_by_index(2)?;
+    let edited_at: Option<_> = row.try_get_by_index(5)?;
+    let deleted_at: Option<i64> = row.try_get_by_index(6)?;
+    let author_id: Option<String> = row.try_get_by_index(10)?;
+    let author_id = author_id.and_then(|id| UserId::parse(&id));
+    let name: String = row.try_get_by_index(11)?;
+    let avatar: Option<String> = row.try_get_by_index(12)?;
     Ok(Comment {
-        id: CommentId(row.id),
-        post_id: PostId::parse(&row.post_id).ok_or_else(|| corrupt("the post id", row.id))?,
-        parent_id: row.parent_id.map(CommentId),
-        author,
-        body: row.body,
-        created_at: Timestamp(row.created_at),
-        edited_at: row.edited_at.map(Timestamp),
-        is_deleted: row.deleted_at.is_some(),
-        added_seq: Seq(row.added_seq),
-        changed_seq: Seq(row.changed_seq),
-        reply_count: row.reply_count,
+        id: CommentId(id),
+        post_id: PostId::parse(&post_id).ok_or_else(|| corrupt("the post id", id))?,
+        parent_id: parent_id.map(CommentId),
+        author: User {
+            id: author_id.ok_or_else(|| corrupt("the author", id))?,
+            name: name.into(),
+            avatar: avatar.map(Into::into),
+        },
+        body: row.try_get_by_index(3)?,
+        created_at: Timestamp(row.try_get_by_index(4)?),
+        edited_at: edited_at.map(Timestamp),
+        is_deleted: deleted_at.is_some(),
+        added_seq: Seq(row.try_get_by_index(7)?),
+        changed_seq: Seq(row.try_get_by_index(8)?),
+        reply_count: row.try_get_by_index(9)?,
     })
 }
 
-/// A comment's row joined with its author's, as every reading of comments has them.
-pub(super) fn joined(
-    (row, author): (comment::Model, Option<user::Model>),
-) -> Result<Comment, Error> {
-    let author = author.ok_or_else(|| corrupt("the author", row.id))?;
-    comment(row, user(author)?)
-}
-
-pub(super) fn client(id: Option<&str>) -> Option<ClientId> {
-    id.and_then(ClientId::parse)
+/// The clients that added the comment of a row and made its latest change.
+pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 2], Error> {
+    let added_by: Option<String> = row.try_get_by_index(13)?;
+    let changed_by: Option<String> = row.try_get_by_index(14)?;
+    Ok([added_by, changed_by].map(|id| id.as_deref().and_then(ClientId::parse)))
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 
 use super::{
     Store, convert,
-    entity::{
-        comment::{self, Column, Entity},
-        user,
-    },
+    entity::comment::{Column, Entity},
+    page::rows,
 };
 use crate::{
     error::Error,
@@ -60,22 +58,20 @@ impl Store {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
             .filter(place.gt(after.0))
-            .order_by_asc(place)
-            .limit(limit)
-            .find_also_related(user::Entity);
+            .order_by_asc(place);
+        let query = convert::with_authors(query);
         self.read(async move |readers| {
-            let rows = query.all(&readers).await?;
-            rows.into_iter().map(recorded).collect()
+            let rows = rows(&query, limit, &readers).await?;
+            rows.iter().map(recorded).collect()
         })
         .await
     }
 }
 
-fn recorded((row, author): (comment::Model, Option<user::Model>)) -> Result<Recorded, Error> {
-    let added_by = convert::client(row.added_by.as_deref());
-    let changed_by = convert::client(row.changed_by.as_deref());
+fn recorded(row: &QueryResult) -> Result<Recorded, Error> {
+    let [added_by, changed_by] = convert::origins(row)?;
     Ok(Recorded {
-        comment: Arc::new(convert::joined((row, author))?),
+        comment: Arc::new(convert::comment(row)?),
         added_by,
         changed_by,
     })

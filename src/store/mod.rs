@@ -3,6 +3,7 @@
 //! It knows nothing of rooms: it never publishes. What it returns was committed; a caller that was
 //! given an error may rely on nothing having been changed.
 
+mod additions;
 mod comments;
 mod connect;
 mod convert;
@@ -10,13 +11,16 @@ mod entity;
 mod feed;
 mod page;
 mod posts;
+mod writer;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{DatabaseConnection, DbErr};
 
 use tokio_util::task::TaskTracker;
 
+use self::writer::Writer;
 pub use self::{
-    comments::{DeleteComment, Deletion, EditComment, NewComment},
+    additions::NewComment,
+    comments::{DeleteComment, Deletion, EditComment},
     connect::OpenError,
     feed::Recorded,
     page::{Order, Page, Slice},
@@ -27,9 +31,11 @@ use crate::error::Error;
 /// A handle on the database; cloning it is cheap and gives the same database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// One connection: SQLite has one writer at a time, and waiting for it here is fair, where
-    /// waiting inside SQLite is polling.
-    writer: DatabaseConnection,
+    /// Does what is written, in the order in which it is brought.
+    writer: Writer,
+    /// The writer's connection. There is one: SQLite has one writer at a time, and waiting for it
+    /// here is fair, where waiting inside SQLite is polling.
+    connection: DatabaseConnection,
     /// Several connections that never wait for the writer (WAL).
     readers: DatabaseConnection,
     statements: connect::StatementCounter,
@@ -40,6 +46,13 @@ impl Store {
     /// How many SQL statements were run so far, those of transactions included.
     pub fn statements(&self) -> u64 {
         self.statements.get()
+    }
+
+    /// How many transactions were committed so far, those at least of which a caller was told.
+    /// Writers who wait together share one. While this stays the same, so does what is read, unless
+    /// another program writes into the database.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
     }
 
     /// Runs a reading to its end, whether or not anybody still waits for it.
@@ -58,11 +71,6 @@ impl Store {
         reading
             .await
             .unwrap_or_else(|panic| Err(Error::Internal(Box::new(panic))))
-    }
-
-    async fn begin(&self) -> Result<DatabaseTransaction, Error> {
-        let begun = self.writer.begin_with_options(connect::immediate()).await;
-        begun.map_err(Error::from)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pages of a list: what is asked for and what comes back.
 
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, sea_query::SelectStatement};
+
 /// The order of a list by its place in the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
@@ -45,6 +47,20 @@ impl<T> Page<T> {
         items.truncate(first);
         Self { items, has_more }
     }
+}
+
+/// The first rows of a query, so many at most.
+///
+/// The number stands in the statement's text. SQLite has a plan for each bound limit, and prepares the
+/// statement anew whenever values are bound: that takes as long as reading half a page.
+pub(super) async fn rows(
+    query: &SelectStatement,
+    limit: u64,
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let mut statement = connection.get_database_backend().build(query);
+    statement.sql.push_str(&format!(" LIMIT {limit}"));
+    connection.query_all_raw(statement).await
 }
 
 /// The values of an `IN (…)` list, filled up to the next power of two by repeating the last: few

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    SqlErr,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, SqlErr,
 };
 
 use super::{
     Page, Slice, Store, convert,
-    entity::post::{ActiveModel, Column, Entity},
-    page::padded,
+    entity::post::{ActiveModel, Column, Entity, Model},
+    page::{padded, rows},
 };
 use crate::{
     error::Error,
@@ -50,23 +50,31 @@ impl Store {
             comment_count: Set(0),
             seq: Set(0),
         };
-        match Entity::insert(row).exec_with_returning(&self.writer).await {
-            Ok(row) => convert::post(row),
-            Err(error) => match error.sql_err() {
-                Some(SqlErr::UniqueConstraintViolation(_)) => {
-                    Err(Error::Conflict("There is a post with this id already."))
-                }
-                _ => Err(error.into()),
-            },
-        }
+        let insertion = Entity::insert(row);
+        self.writer
+            .write(move |transaction| {
+                Box::pin(async move {
+                    match insertion.exec_with_returning(transaction).await {
+                        Ok(row) => convert::post(row),
+                        Err(error) => match error.sql_err() {
+                            Some(SqlErr::UniqueConstraintViolation(_)) => {
+                                Err(Error::Conflict("There is a post with this id already."))
+                            }
+                            _ => Err(error.into()),
+                        },
+                    }
+                })
+            })
+            .await
     }
 
     /// The post with this id.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
         let query = Entity::find_by_id(id.as_str());
         self.read(async move |readers| {
-            let row = query.one(&readers).await?;
-            row.map(convert::post).transpose()
+            // No `one`: the limit that it binds has SQLite prepare the statement each time.
+            let rows = query.all(&readers).await?;
+            rows.into_iter().next().map(convert::post).transpose()
         })
         .await
     }
@@ -75,8 +83,7 @@ impl Store {
     pub async fn posts(&self, slice: Slice<PostsAfter>) -> Result<Page<Post>, Error> {
         let mut query = Entity::find()
             .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Id)
-            .limit(slice.first + 1);
+            .order_by_desc(Column::Id);
         if let Some(after) = slice.after {
             let at = after.created_at.0;
             query = query.filter(
@@ -88,8 +95,11 @@ impl Store {
             );
         }
         self.read(async move |readers| {
-            let rows = query.all(&readers).await?;
-            let posts: Result<Vec<Post>, Error> = rows.into_iter().map(convert::post).collect();
+            let rows = rows(query.as_query(), slice.first + 1, &readers).await?;
+            let posts: Result<Vec<Post>, Error> = rows
+                .iter()
+                .map(|row| convert::post(Model::from_query_result(row, "")?))
+                .collect();
             Ok(Page::of(posts?, slice.first))
         })
         .await
@@ -101,7 +111,7 @@ impl Store {
             .select_only()
             .column(Column::Seq)
             .into_tuple();
-        self.read(async move |readers| Ok(query.one(&readers).await?.map(Seq)))
+        self.read(async move |readers| Ok(query.all(&readers).await?.into_iter().next().map(Seq)))
             .await
     }
 

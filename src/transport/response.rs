@@ -35,7 +35,7 @@ pub(super) fn whole(json: Json, outcome: Outcome) -> Response {
 /// What became of an operation, as JSON.
 pub(super) fn text_of(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Event(payload) => payload.to_string(),
+        Outcome::Rendered(payload) => payload.to_string(),
         Outcome::Executed(response) => serde_json::to_string(&response)
             .unwrap_or_else(|error| errors_text(&[server_error(Error::Internal(Box::new(error)))])),
         Outcome::Refused(errors) => errors_text(&errors),

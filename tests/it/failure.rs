@@ -28,13 +28,13 @@ const CHANGED: &str = "subscription($after: Cursor) {
 }";
 
 /// Another program's connection to the same file.
-async fn another_program(file: &Path) -> DatabaseConnection {
+pub(crate) async fn another_program(file: &Path) -> DatabaseConnection {
     let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
     options.max_connections(1).sqlx_logging(false);
     Database::connect(options).await.expect("a connection")
 }
 
-async fn run(connection: &DatabaseConnection, sql: &str) {
+pub(crate) async fn run(connection: &DatabaseConnection, sql: &str) {
     connection.execute_unprepared(sql).await.expect(sql);
 }
 
@@ -84,7 +84,7 @@ async fn feed(server: &Process, after: &Value, length: usize) -> (HashSet<String
 }
 
 /// The places that the comments of `hello` take in its feed, and where the post says that it stands.
-async fn places(file: &Path) -> (Vec<i64>, i64) {
+pub(crate) async fn places(file: &Path) -> (Vec<i64>, i64) {
     let url = format!("--database-url=sqlite://{}", file.display());
     let config: StoreConfig = settings(&[&url]).store;
     let store = Store::open(&config).await.expect("a store");
@@ -279,7 +279,7 @@ async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged
 
 #[tokio::test]
 async fn after_a_kill_in_the_middle_of_writing_every_acknowledged_comment_is_there() {
-    const WRITERS: usize = 8;
+    const WRITERS: usize = 32;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &[]).await;
     let start =

@@ -9,6 +9,7 @@
     reason = "a helper that panics fails the test that it helps"
 )]
 
+mod answers;
 mod cli;
 mod failure;
 mod feed;
@@ -29,3 +30,4 @@ mod slow;
 mod sse;
 mod support;
 mod transports;
+mod writes;

@@ -38,10 +38,4 @@ pub enum Relation {
     Author,
 }
 
-impl Related<super::user::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Author.def()
-    }
-}
-
 impl ActiveModelBehavior for ActiveModel {}

@@ -18,7 +18,7 @@ use tungstenite::Message;
 use super::{
     close::Close,
     connection::{Backlog, Connection},
-    frame::Frame,
+    frame::{self, Frame},
     message::{InitPayload, OperationId, ServerMessage},
     outbox::Outbox,
     outlet::NextMessages,
@@ -341,14 +341,23 @@ impl Socket {
                     id: &id,
                     payload: &response,
                 });
-                self.protocol.finished(&id);
-                self.send(&ServerMessage::Complete { id: &id });
+                self.complete(&id);
+            }
+            Answer::Outcome(Outcome::Rendered(payload)) => {
+                self.connection
+                    .push(Frame::next(&frame::prefix(&id), &payload));
+                self.complete(&id);
             }
             Answer::Opened(Err(errors)) | Answer::Outcome(Outcome::Refused(errors)) => {
                 self.refuse(&id, &errors);
             }
-            Answer::Outcome(Outcome::Event(_)) => {}
         }
+    }
+
+    /// An operation has come to its end by itself.
+    fn complete(&mut self, id: &OperationId) {
+        self.protocol.finished(id);
+        self.send(&ServerMessage::Complete { id });
     }
 
     /// An `error` message ends its operation.

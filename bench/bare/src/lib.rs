@@ -1,0 +1,99 @@
+//! What both loops share: opening the database as the server does, and the clocks.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+/// Why a loop could not be run.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Opens a database that `causerie migrate` has made, and sets its connection up as the server does.
+pub fn open(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|error| format!("--database: {}: {error}", path.display()))?;
+    match connection.query_row("SELECT seq FROM post LIMIT 1", [], |_| Ok(())) {
+        Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => {}
+        Err(error) => {
+            let path = path.display();
+            let why = format!("--database: {path}: run `causerie migrate` on it first: {error}");
+            return Err(why.into());
+        }
+    }
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+/// How long a loop runs: more than nothing, and at most an hour.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("it must be a number of seconds, more than 0 and at most 3600".to_owned()),
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// What a loop came to.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    operations: u64,
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+/// Does `operation` again and again for this long, and counts.
+pub fn run(
+    length: Duration,
+    mut operation: impl FnMut() -> Result<(), Failure>,
+) -> Result<Report, Failure> {
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let mut operations = 0;
+    while start.elapsed() < length {
+        operation()?;
+        operations += 1;
+    }
+    Ok(Report {
+        operations,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: cpu_seconds() - cpu,
+    })
+}
+
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+    .as_secs_f64()
+}
+
+/// Prints what was asked for in JSON, or why it cannot be had.
+pub fn finish(result: Result<impl Serialize, Failure>) -> std::process::ExitCode {
+    let line = result.and_then(|result| Ok(serde_json::to_string(&result)?));
+    match line {
+        Ok(line) => {
+            println!("{line}");
+            std::process::ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

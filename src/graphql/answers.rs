@@ -1,0 +1,93 @@
+//! One execution a state: readers who ask the same of a store that has not changed are given the
+//! same bytes.
+//!
+//! An answer is kept if nothing but the store went into it: a field that looks at more (who asks,
+//! who is in the room) says so while it is resolved. It is given out for as long as nothing was
+//! committed since its execution began, so that nobody is told less than was acknowledged before
+//! they asked; and for a second at most, for another program may write into the database.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_graphql::Context;
+use parking_lot::Mutex;
+
+use super::{cache::Cache, template::Template};
+use crate::feed::Payload;
+
+/// How many answers are kept, and how many bytes of them. What was not asked for of late makes
+/// room.
+const MAX_ANSWERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The largest answer that is kept, with what was asked.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// How long an answer is given out.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// The answers of late. Cloning it gives the same.
+#[derive(Clone)]
+pub(super) struct Answers(Arc<Mutex<Cache<Template, Answer>>>);
+
+/// The state of the store, as far as it is known here: how many transactions were committed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct State(pub u64);
+
+#[derive(Clone)]
+struct Answer {
+    payload: Payload,
+    state: State,
+    since: Instant,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Cache::new(MAX_ANSWERS, MAX_BYTES))))
+    }
+}
+
+impl Answers {
+    /// The answer to a query in this state of the store, if it is known.
+    pub(super) fn get(&self, query: &Template, state: State, now: Instant) -> Option<Payload> {
+        let answer = self.0.lock().get(query)?;
+        let is_good = answer.state == state && now.duration_since(answer.since) < MAX_AGE;
+        is_good.then_some(answer.payload)
+    }
+
+    /// Keeps the answer to a query, whose execution began then and in this state of the store.
+    pub(super) fn keep(&self, query: Template, payload: Payload, state: State, since: Instant) {
+        let bytes = query.bytes() + payload.len();
+        if bytes > MAX_ANSWER_BYTES {
+            return;
+        }
+        let answer = Answer {
+            payload,
+            state,
+            since,
+        };
+        self.0.lock().keep(query, answer, bytes);
+    }
+}
+
+/// Whether an execution looked at more than the store. Cloning it gives the same.
+#[derive(Clone, Default)]
+pub(super) struct Outlook(Arc<AtomicBool>);
+
+impl Outlook {
+    /// Says that the field which is being resolved looks at more than the store.
+    pub(super) fn widen(context: &Context<'_>) {
+        if let Some(Self(is_wide)) = context.data_opt::<Self>() {
+            is_wide.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no field looked at more than the store.
+    pub(super) fn is_store_alone(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+}

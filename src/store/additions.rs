@@ -1,0 +1,226 @@
+//! Adding comments: those that wait together are added together.
+//!
+//! What a comment must fulfil is looked at before anything is changed for it, so one that is refused
+//! leaves nothing behind. A handful of statements adds any number of comments: each statement is a
+//! way to the database's thread and back, which costs more than the row.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+
+use super::{
+    Store,
+    comments::take_places,
+    entity::{
+        comment::{ActiveModel, Column, Entity},
+        post, user,
+    },
+};
+use crate::{
+    error::{Error, Kind},
+    model::{
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    },
+};
+
+/// A comment to be added.
+#[derive(Clone, Debug)]
+pub struct NewComment {
+    /// The post that it belongs to.
+    pub post_id: PostId,
+    /// The comment that it answers.
+    pub parent_id: Option<CommentId>,
+    /// Who writes it; the user's row is made equal to this.
+    pub author: User,
+    /// Its text, trimmed and not empty.
+    pub body: String,
+    /// Now.
+    pub at: Timestamp,
+    /// The client that sends it.
+    pub origin: Option<ClientId>,
+}
+
+impl Store {
+    /// Adds a comment. `NotFound` where there is no such post, `BadUserInput` where the parent is
+    /// not a comment of the post.
+    pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
+        self.writer.add(new).await
+    }
+}
+
+/// Adds comments in this order, and returns for each what became of it, in the same order. After an
+/// error of the database the transaction is to be undone.
+pub(super) async fn add(
+    transaction: &DatabaseTransaction,
+    news: Vec<NewComment>,
+) -> Result<Vec<Result<Change, Error>>, DbErr> {
+    let refusals = answer_parents(transaction, &news).await?;
+    let mut next = reserve_places(transaction, &news, &refusals).await?;
+    let added: Vec<Result<Change, Error>> = news
+        .into_iter()
+        .zip(refusals)
+        .map(
+            |(new, refusal)| match (refusal, next.get_mut(&new.post_id)) {
+                (None, Some(seq)) => {
+                    let change = change(new, *seq);
+                    *seq = seq.next();
+                    Ok(change)
+                }
+                (refusal, _) => Err(refusal.unwrap_or(Error::NotFound(Kind::Post))),
+            },
+        )
+        .collect();
+    let changes: Vec<&Change> = added.iter().flatten().collect();
+    if !changes.is_empty() {
+        write_users(transaction, &changes).await?;
+        Entity::insert_many(changes.into_iter().map(row))
+            .exec_without_returning(transaction)
+            .await?;
+    }
+    Ok(added)
+}
+
+/// Counts the replies at their parents. Those whose parent is no comment of their post are refused.
+async fn answer_parents(
+    transaction: &DatabaseTransaction,
+    news: &[NewComment],
+) -> Result<Vec<Option<Error>>, DbErr> {
+    let mut replies: HashMap<(CommentId, &PostId), Vec<usize>> = HashMap::new();
+    for (place, new) in news.iter().enumerate() {
+        if let Some(parent) = new.parent_id {
+            replies
+                .entry((parent, &new.post_id))
+                .or_default()
+                .push(place);
+        }
+    }
+    let mut refusals: Vec<Option<Error>> = news.iter().map(|_| None).collect();
+    for ((parent, post), places) in replies {
+        let count = i64::try_from(places.len()).unwrap_or(i64::MAX);
+        let updated = Entity::update_many()
+            .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(count))
+            .filter(Column::Id.eq(parent.0))
+            .filter(Column::PostId.eq(post.as_str()))
+            .exec(transaction)
+            .await?;
+        if updated.rows_affected > 0 {
+            continue;
+        }
+        let is_post = exists(transaction, post).await?;
+        for place in places {
+            refusals[place] = Some(if is_post {
+                Error::bad_input("parentId", "The parent must be a comment of the same post.")
+            } else {
+                Error::NotFound(Kind::Post)
+            });
+        }
+    }
+    Ok(refusals)
+}
+
+async fn exists(transaction: &impl ConnectionTrait, post: &PostId) -> Result<bool, DbErr> {
+    let post = post::Entity::find_by_id(post.as_str());
+    Ok(post.one(transaction).await?.is_some())
+}
+
+/// Takes a place in its post's feed for each comment that was not refused; returns the first of each
+/// post's. Posts that do not exist are left out.
+async fn reserve_places(
+    transaction: &DatabaseTransaction,
+    news: &[NewComment],
+    refusals: &[Option<Error>],
+) -> Result<HashMap<PostId, Seq>, DbErr> {
+    // In one order for all: two transactions that take places at once must not wait for each other.
+    let mut counts: BTreeMap<&PostId, i64> = BTreeMap::new();
+    for (new, refusal) in news.iter().zip(refusals) {
+        if refusal.is_none() {
+            *counts.entry(&new.post_id).or_default() += 1;
+        }
+    }
+    let mut first = HashMap::with_capacity(counts.len());
+    for (post, count) in counts {
+        if let Some(Seq(last)) = take_places(transaction, post, count, count).await? {
+            first.insert(post.clone(), Seq(last - count + 1));
+        }
+    }
+    Ok(first)
+}
+
+/// Makes the authors' rows what their tokens say, and writes nothing where they are that already.
+async fn write_users(transaction: &DatabaseTransaction, changes: &[&Change]) -> Result<(), DbErr> {
+    use user::{ActiveModel, Column, Entity};
+    // Of one who writes twice, what the later token says.
+    let authors = changes.iter().map(|change| &change.comment.author);
+    let authors: HashMap<&UserId, &User> = authors.map(|author| (&author.id, author)).collect();
+    let rows = authors.into_values().map(|author| ActiveModel {
+        id: Set(author.id.to_string()),
+        name: Set(author.name.to_string()),
+        avatar: Set(author.avatar.as_deref().map(str::to_owned)),
+    });
+    let stored = |column: Column| Expr::col((Entity, column));
+    let told = |column: Column| Expr::col(("excluded", column));
+    let differs = stored(Column::Name)
+        .ne(told(Column::Name))
+        .or(stored(Column::Avatar)
+            .is_null()
+            .ne(told(Column::Avatar).is_null()))
+        .or(stored(Column::Avatar).ne(told(Column::Avatar)));
+    Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::column(Column::Id)
+                .update_columns([Column::Name, Column::Avatar])
+                .action_and_where(differs)
+                .to_owned(),
+        )
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(())
+}
+
+fn change(new: NewComment, seq: Seq) -> Change {
+    Change {
+        kind: ChangeKind::Added,
+        seq,
+        origin: new.origin,
+        comment: Arc::new(Comment {
+            id: CommentId::new(),
+            post_id: new.post_id,
+            parent_id: new.parent_id,
+            author: new.author,
+            body: new.body,
+            created_at: new.at,
+            edited_at: None,
+            is_deleted: false,
+            added_seq: seq,
+            changed_seq: seq,
+            reply_count: 0,
+        }),
+    }
+}
+
+fn row(change: &Change) -> ActiveModel {
+    let comment = &change.comment;
+    let origin = change.origin.as_ref().map(ToString::to_string);
+    ActiveModel {
+        id: Set(comment.id.0),
+        post_id: Set(comment.post_id.to_string()),
+        parent_id: Set(comment.parent_id.map(|parent| parent.0)),
+        author_id: Set(comment.author.id.to_string()),
+        body: Set(comment.body.clone()),
+        created_at: Set(comment.created_at.0),
+        edited_at: Set(None),
+        deleted_at: Set(None),
+        added_seq: Set(comment.added_seq.0),
+        changed_seq: Set(comment.changed_seq.0),
+        added_by: Set(origin.clone()),
+        changed_by: Set(origin),
+        reply_count: Set(0),
+    }
+}

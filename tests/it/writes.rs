@@ -1,0 +1,441 @@
+//! Many who write at once share commits: each is told of their own comment, and of nobody else's
+//! failure, unless the database itself fails.
+
+use std::collections::HashSet;
+
+use causerie::{
+    model::{PostId, Role, Seq, Timestamp, User, UserId},
+    store::{NewComment, Store},
+};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::{
+    failure::{another_program, places, run},
+    support::{Client, Process, Reply, TestServer, serve, settings, token, until},
+};
+
+const WRITE: &str = "mutation($body: String!, $post: ID! = \"hello\", $parent: ID) {
+    createComment(input: { postId: $post, body: $body, parentId: $parent }) { comment { id } }
+}";
+const EDIT: &str = "mutation($id: ID!) {
+    editComment(input: { id: $id, body: \"theirs\" }) { comment { id } }
+}";
+const OPEN: &str =
+    "mutation { createPost(input: { id: \"hello\", title: \"Again\" }) { post { id } } }";
+
+fn code(reply: &Reply) -> Value {
+    reply.body["errors"][0]["extensions"]["code"].clone()
+}
+
+/// Sends all of these at once, while another program holds the database's lock: they wait together.
+/// What is sent later waits behind what is sent earlier.
+async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -> Vec<Reply> {
+    let other = another_program(&server.database()).await;
+    run(&other, "BEGIN IMMEDIATE").await;
+    let (mut sent, mut expected) = (Vec::new(), 0);
+    for wave in waves {
+        expected += wave.len();
+        for (client, query, variables) in wave {
+            let query = query.to_owned();
+            sent.push(tokio::spawn(async move {
+                client.try_send(&query, variables).await
+            }));
+        }
+        until("all of these wait", || {
+            server.observer().tasks() == expected
+        })
+        .await;
+    }
+    run(&other, "ROLLBACK").await;
+    let replies = join_all(sent).await.into_iter();
+    replies.map(|reply| reply.expect("a reply")).collect()
+}
+
+#[tokio::test]
+async fn writers_who_wait_together_share_commits_and_those_who_are_refused_harm_nobody() {
+    let server = TestServer::start().await;
+    let (ada, author) = (
+        server.reader("ada"),
+        server.client().with_token(&token("a", "A", Role::Author)),
+    );
+    let theirs = author.comment("not ada's").await;
+    let before = server.observer().commits();
+    let mut wave = Vec::new();
+    for number in 0..40 {
+        let body = format!("kept {number}");
+        wave.push((ada.clone(), WRITE, json!({"body": body})));
+        wave.push(match number % 4 {
+            0 => (ada.clone(), WRITE, json!({"body": "lost", "post": "none"})),
+            1 => {
+                let parent = json!({"body": "lost", "parent": uuid(number), "post": "hello"});
+                (ada.clone(), WRITE, parent)
+            }
+            2 => (ada.clone(), EDIT, json!({"id": theirs})),
+            _ => (author.clone(), OPEN, json!({})),
+        });
+    }
+    let replies = together(&server, vec![wave]).await;
+    for (number, pair) in replies.chunks(2).enumerate() {
+        let [kept, refused] = pair else { panic!("two") };
+        assert_eq!(kept.body.get("errors"), None, "{kept:?}");
+        let expected = ["NOT_FOUND", "BAD_USER_INPUT", "FORBIDDEN", "CONFLICT"];
+        assert_eq!(code(refused), json!(expected[number % 4]), "{refused:?}");
+    }
+    // The first batch is what waited when the first job came; the others found the lock taken.
+    let commits = server.observer().commits() - before;
+    assert!(
+        (1..=3).contains(&commits),
+        "{commits} commits for 40 comments"
+    );
+
+    let bodies: HashSet<String> = server.client().bodies().await.into_iter().collect();
+    let mut expected: HashSet<String> = (0..40).map(|number| format!("kept {number}")).collect();
+    expected.insert("not ada's".to_owned());
+    assert_eq!(bodies, expected);
+    let database = server.database();
+    let folder = stopped(server).await;
+    let (places, stands) = places(&database).await;
+    assert_eq!(stands, 41);
+    assert_eq!(places, (1..=41).collect::<Vec<_>>());
+    drop(folder);
+}
+
+/// The id of no comment.
+fn uuid(number: usize) -> String {
+    format!("0190f2a0-0000-7000-8000-{number:012}")
+}
+
+/// Ends the server, whose clients are gone; its files are left for as long as the folder is kept.
+async fn stopped(server: TestServer) -> tempfile::TempDir {
+    server.until_census(0, 0).await;
+    server.shut_down().await
+}
+
+#[tokio::test]
+async fn replies_that_are_added_together_are_counted_at_their_parents() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let parents = [ada.comment("one").await, ada.comment("two").await];
+    let reply = |number: usize| {
+        let variables = json!({"body": "reply", "parent": parents[number % 2]});
+        (ada.clone(), WRITE, variables)
+    };
+    let mut wave: Vec<_> = (0..9).map(reply).collect();
+    wave.push((
+        ada.clone(),
+        WRITE,
+        json!({"body": "x", "parent": parents[0], "post": "none"}),
+    ));
+    let replies = together(&server, vec![wave]).await;
+    assert_eq!(code(&replies[9]), json!("NOT_FOUND"));
+    for (parent, count) in parents.iter().zip([5, 4]) {
+        let query = "query($id: ID!) { comment(id: $id) { replyCount replies { nodes { id } } } }";
+        let comment = server.client().send(query, json!({"id": parent})).await["comment"].take();
+        assert_eq!(comment["replyCount"], json!(count));
+        assert_eq!(
+            comment["replies"]["nodes"].as_array().map(Vec::len),
+            Some(count)
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_user_who_writes_twice_in_one_commit_the_later_token_counts() {
+    let server = TestServer::start().await;
+    let named = |name: &str| {
+        server
+            .client()
+            .with_token(&token("ada", name, Role::Reader))
+    };
+    let write = |client: Client| (client, WRITE, json!({"body": "b"}));
+    let waves = vec![vec![write(named("Ada"))], vec![write(named("Ada L."))]];
+    for reply in together(&server, waves).await {
+        assert_eq!(reply.body.get("errors"), None, "{reply:?}");
+    }
+    let query = "{ post(id: \"hello\") { comments { nodes { author { name } } } } }";
+    let data = server.client().send(query, json!({})).await;
+    let ada = json!({"author": {"name": "Ada L."}});
+    assert_eq!(data["post"]["comments"]["nodes"], json!([ada, ada]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_writes_alone_is_committed_at_once() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    for _ in 0..10 {
+        let before = server.observer().commits();
+        ada.comment("alone").await;
+        assert_eq!(server.observer().commits(), before + 1);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_are_kept() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let mine = ada.comment("mine").await;
+    let other = another_program(&server.database()).await;
+    // The edit has taken its place in the feed when this stops it.
+    let trigger = "CREATE TRIGGER fails BEFORE UPDATE OF body ON comment WHEN new.body = 'theirs'
+        BEGIN SELECT RAISE(ABORT, 'no'); END";
+    run(&other, trigger).await;
+    let write = |number: usize| (ada.clone(), WRITE, json!({"body": format!("{number}")}));
+    let mut wave: Vec<_> = (0..10).map(write).collect();
+    wave.insert(5, (ada.clone(), EDIT, json!({"id": mine})));
+    let mut replies = together(&server, vec![wave]).await;
+    assert_eq!(code(&replies.remove(5)), json!("INTERNAL_SERVER_ERROR"));
+    for reply in replies {
+        assert_eq!(reply.body.get("errors"), None, "{reply:?}");
+    }
+    let database = server.database();
+    let folder = stopped(server).await;
+    assert_eq!(places(&database).await, ((1..=11).collect(), 11));
+    drop(folder);
+}
+
+#[tokio::test]
+async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_next_is_kept() {
+    // What a row may do to its transaction: the commit fails and leaves it open; a statement fails
+    // and takes the transaction with it, as a full disk may; a statement fails.
+    let deeds = [
+        "INSERT INTO debt VALUES (1)",
+        "SELECT RAISE(ROLLBACK, 'gone')",
+        "SELECT RAISE(ABORT, 'no')",
+    ];
+    for deed in deeds {
+        let server = TestServer::start().await;
+        let other = another_program(&server.database()).await;
+        run(&other, "CREATE TABLE nobody (id INTEGER PRIMARY KEY)").await;
+        run(
+            &other,
+            "CREATE TABLE debt (id REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .await;
+        let trigger = format!(
+            "CREATE TRIGGER fails AFTER INSERT ON comment WHEN new.body = 'fails' BEGIN {deed}; END"
+        );
+        run(&other, &trigger).await;
+
+        let ada = server.reader("ada");
+        let write = |body: String| (ada.clone(), WRITE, json!({"body": body}));
+        let innocent = |numbers: std::ops::Range<usize>| {
+            numbers
+                .map(|number| write(format!("innocent {number}")))
+                .collect::<Vec<_>>()
+        };
+        // More than one commit takes before and some behind, so it is never alone in its own.
+        let waves = vec![
+            innocent(0..70),
+            vec![write("fails".to_owned())],
+            innocent(70..100),
+        ];
+        let replies = together(&server, waves).await;
+        let (mut kept, mut failed) = (HashSet::new(), 0);
+        for (place, reply) in replies.iter().enumerate() {
+            match &reply.body["data"]["createComment"]["comment"]["id"] {
+                Value::String(id) => assert!(kept.insert(id.clone())),
+                _ => {
+                    assert_eq!(code(reply), json!("INTERNAL_SERVER_ERROR"), "{deed}");
+                    failed += 1;
+                }
+            }
+            assert!(
+                place != 70 || failed > 0,
+                "{deed}: the failing one was acknowledged"
+            );
+        }
+        assert!((2..=64).contains(&failed), "{deed}: {failed} failed");
+
+        kept.insert(ada.comment("the next").await);
+        let database = server.database();
+        let folder = stopped(server).await;
+        // What another process reads is what was committed.
+        assert_eq!(stored(&database).await, kept, "{deed}");
+        let (places, stands) = places(&database).await;
+        assert_eq!(places, (1..=stands).collect::<Vec<_>>(), "{deed}");
+        drop(folder);
+    }
+}
+
+async fn open(file: &std::path::Path, arguments: &[&str]) -> Store {
+    let url = format!("--database-url=sqlite://{}", file.display());
+    let arguments: Vec<&str> = [&*url]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
+    Store::open(&settings(&arguments).store)
+        .await
+        .expect("a store")
+}
+
+/// The ids of all comments of `hello`.
+async fn stored(file: &std::path::Path) -> HashSet<String> {
+    let store = open(file, &[]).await;
+    let post = PostId::parse("hello").expect("an id");
+    let all = store
+        .added_after(&post, Seq(0), 10_000)
+        .await
+        .expect("comments");
+    store.close().await;
+    all.iter()
+        .map(|recorded| recorded.comment.id.to_string())
+        .collect()
+}
+
+fn new_comment(body: &str) -> NewComment {
+    NewComment {
+        post_id: PostId::parse("hello").expect("an id"),
+        parent_id: None,
+        author: User {
+            id: UserId::parse("ada").expect("an id"),
+            name: "Ada".into(),
+            avatar: None,
+        },
+        body: body.to_owned(),
+        at: Timestamp::now(),
+        origin: None,
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_finishes_what_was_accepted()
+ {
+    let server = TestServer::start().await;
+    let database = server.database();
+    let folder = stopped(server).await;
+    let store = open(&database, &[]).await;
+    let mut callers = Vec::new();
+    for number in 0..100 {
+        let store = store.clone();
+        let body = format!("caller {number}");
+        callers.push(tokio::spawn(async move {
+            store.create_comment(new_comment(&body)).await
+        }));
+        if number % 3 == 0 {
+            tokio::task::yield_now().await;
+        }
+        if number % 2 == 0 {
+            callers[number / 2].abort();
+        }
+    }
+    let mut acknowledged = HashSet::new();
+    for caller in callers {
+        if let Ok(done) = caller.await {
+            acknowledged.insert(done.expect("a comment").comment.id.to_string());
+        }
+    }
+    // What was accepted when the store is closed is done, what is under way and what waits behind it.
+    let other = another_program(&database).await;
+    run(&other, "BEGIN IMMEDIATE").await;
+    let mut accepted = Vec::new();
+    for _ in 0..10 {
+        let store = store.clone();
+        accepted.push(tokio::spawn(async move {
+            store.create_comment(new_comment("accepted")).await
+        }));
+        tokio::task::yield_now().await;
+    }
+    let closing = {
+        let store = store.clone();
+        tokio::spawn(async move { store.close().await })
+    };
+    tokio::task::yield_now().await;
+    run(&other, "ROLLBACK").await;
+    for accepted in accepted {
+        let change = accepted.await.expect("no panic").expect("a comment");
+        acknowledged.insert(change.comment.id.to_string());
+    }
+    closing.await.expect("closed");
+    assert!(store.create_comment(new_comment("too late")).await.is_err());
+
+    let stored = stored(&database).await;
+    assert!(stored.is_superset(&acknowledged));
+    let (places, stands) = places(&database).await;
+    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
+    assert_eq!(stored.len(), places.len());
+    drop(folder);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_so_and_nothing_of_it_is_done_later() {
+    let server = TestServer::start().await;
+    let database = server.database();
+    let folder = stopped(server).await;
+    let store = open(&database, &["--database-timeout=200ms"]).await;
+    let other = another_program(&database).await;
+    run(&other, "BEGIN IMMEDIATE").await;
+    // More than wait in the queue: these wait for a place in it, and for their turn.
+    let waiting = (0..600).map(|_| store.create_comment(new_comment("in vain")));
+    for done in join_all(waiting).await {
+        assert!(done.is_err());
+    }
+    run(&other, "ROLLBACK").await;
+    let kept = store
+        .create_comment(new_comment("kept"))
+        .await
+        .expect("a comment");
+    store.close().await;
+    let stored = stored(&database).await;
+    assert_eq!(stored, HashSet::from([kept.comment.id.to_string()]));
+    drop(folder);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_writers_at_once_are_told_exactly_what_is_kept() {
+    const WRITERS: usize = 16;
+    let folder = tempfile::tempdir().expect("a folder");
+    // No file may grow beyond 600 blocks of 512 bytes: writing there fails, as on a full disk.
+    let mut limited = Command::new("sh");
+    limited
+        .env_clear()
+        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_causerie"))
+        .args(serve(folder.path()));
+    let server = Process::spawn(&mut limited).await;
+    let open =
+        "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
+    server.user(Role::Author).send(open, json!({})).await;
+    let writers = (0..WRITERS).map(|writer| {
+        let ada = server.user(Role::Reader);
+        tokio::spawn(async move {
+            let (mut acknowledged, mut failures) = (Vec::new(), 0);
+            for number in 0..40 {
+                let length = if failures == 0 {
+                    9_000
+                } else {
+                    1 + (number * 37 + writer) % 900
+                };
+                let body = "x".repeat(length);
+                let reply = ada.try_send(WRITE, json!({"body": body})).await;
+                match &reply.body["data"]["createComment"]["comment"]["id"] {
+                    Value::String(id) => acknowledged.push(id.clone()),
+                    _ => {
+                        assert_eq!(code(&reply), json!("INTERNAL_SERVER_ERROR"));
+                        failures += 1;
+                    }
+                }
+            }
+            (acknowledged, failures)
+        })
+    });
+    let (mut acknowledged, mut failures) = (HashSet::new(), 0);
+    for writer in join_all(writers.collect::<Vec<_>>()).await {
+        let (ids, failed) = writer.expect("a writer");
+        acknowledged.extend(ids);
+        failures += failed;
+    }
+    assert!(failures > 0, "the disk was not full");
+    assert!(!acknowledged.is_empty(), "the disk was full from the start");
+    server.signal("TERM").await;
+    server.ended().await;
+
+    let database = folder.path().join("test.db");
+    assert_eq!(stored(&database).await, acknowledged);
+    let (places, stands) = places(&database).await;
+    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
+}
