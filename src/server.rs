@@ -63,7 +63,7 @@ impl Observer {
         self.hub.census()
     }
 
-    /// How many sockets, streams and mutations are under way.
+    /// How many tasks are under way: sockets, streams, mutations, and what they have started.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
     }

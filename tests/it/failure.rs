@@ -381,7 +381,8 @@ async fn a_mutation_over_sse_is_answered_though_the_server_goes_down_meanwhile()
     run(&other, "BEGIN IMMEDIATE").await;
     let mut mutation = open(WRITE).await;
     let observer = server.observer().clone();
-    until("the mutation is under way", || observer.tasks() == 3).await;
+    // Two streams, what listens for the one, and what the other waits for.
+    until("the mutation is under way", || observer.tasks() == 4).await;
     let ended = server.begin_to_stop();
     let rest = async {
         assert_eq!(subscription.rest().await, (String::new(), Chunk::CutOff));

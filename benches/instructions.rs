@@ -1,0 +1,252 @@
+//! How many instructions the two hottest paths take. `scripts/instructions` runs this under
+//! callgrind, which counts what happens inside [`measured`], and compares it with a bound: the
+//! machine's noise does not show in that.
+//!
+//! Everything runs on one thread, so that what belongs to the path is counted and nothing else.
+
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what goes wrong here fails the measurement"
+)]
+
+use std::{
+    future::Future,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use causerie::{
+    auth::Authenticator,
+    config::Config,
+    error::Error,
+    feed::Feed,
+    graphql::{Caller, Closed, Executor, Outlet, Payload, PersistedQueries, Services, Settings},
+    limits::Limits,
+    model::{PostId, Timestamp, User, UserId},
+    rooms::Hub,
+    server::Server,
+    store::{NewComment, NewPost, Store},
+};
+use clap::{Args, FromArgMatches};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_tungstenite::tungstenite::{
+    Message, client::IntoClientRequest, protocol::WebSocketConfig,
+};
+use tokio_util::task::TaskTracker;
+
+/// How many members a comment is published to.
+const MEMBERS: usize = 1_000;
+/// How many comments are published, and subscriptions made: so many that what is done once does not
+/// show.
+const TIMES: usize = 20;
+
+const ADDED: &str = "subscription Added($postId: ID!) { commentAdded(postId: $postId) {
+    id body createdAt author { name avatar } } }";
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    // `cargo bench` brings a flag of its own.
+    let mut names = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'));
+    match names.next().as_deref() {
+        Some("publish") => publish(&runtime),
+        Some("subscribe") => subscribe(&runtime),
+        _ => {
+            eprintln!("instructions: publish or subscribe; scripts/instructions runs both");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// What is counted.
+#[inline(never)]
+fn measured(runtime: &Runtime, work: impl Future<Output = ()>) {
+    runtime.block_on(work);
+}
+
+/// Comments are published to the members of one room.
+fn publish(runtime: &Runtime) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&folder);
+    let post = PostId::parse("hello").expect("an id");
+    let members: Vec<_> = (0..MEMBERS).map(|_| Arc::new(Member::default())).collect();
+    let (hub, mut changes, _subscriptions) = runtime.block_on(async {
+        let store = store_with(&config, &post).await;
+        let hub = Hub::new(128);
+        let executor = executor(&config, &store, &hub);
+        let mut subscriptions = Vec::new();
+        for member in &members {
+            let request = serde_json::from_value(request(&post)).expect("a request");
+            let queries = PersistedQueries::new(1.try_into().expect("not zero"), 1);
+            let operation = queries.operation(request).expect("an operation");
+            let outlet = Arc::clone(member) as Arc<dyn Outlet>;
+            let opened = executor.subscribe(operation, Caller::default(), outlet);
+            subscriptions.push(opened.await.expect("a subscription"));
+        }
+        let mut changes = Vec::new();
+        for number in 0..=TIMES {
+            let change = store.create_comment(comment(&post, number)).await;
+            changes.push(Arc::new(change.expect("a comment")));
+        }
+        (hub, changes.into_iter(), subscriptions)
+    });
+    let mut publish_and_wait = async |comments: usize| {
+        for change in changes.by_ref().take(comments) {
+            let has = members[0].0.load(Ordering::Relaxed);
+            hub.publish(change);
+            while members
+                .iter()
+                .any(|member| member.0.load(Ordering::Relaxed) == has)
+            {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    // What is done at the first time only.
+    runtime.block_on(publish_and_wait(1));
+    measured(runtime, publish_and_wait(TIMES));
+}
+
+/// Somebody subscribes over a WebSocket to what others have subscribed to.
+fn subscribe(runtime: &Runtime) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&folder);
+    let post = PostId::parse("hello").expect("an id");
+    let mut socket = runtime.block_on(async {
+        store_with(&config, &post).await.close().await;
+        let server = Server::bind(config).await.expect("a server");
+        let url = format!("ws://{}/graphql", server.address());
+        #[allow(clippy::disallowed_methods, reason = "it ends with the process")]
+        tokio::spawn(server.run(std::future::pending()));
+        let mut request = url.into_client_request().expect("a request");
+        let subprotocol = "graphql-transport-ws".parse().expect("a header");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", subprotocol);
+        // The client's part is counted too: let it be small.
+        let client = WebSocketConfig::default().read_buffer_size(256);
+        let connecting = tokio_tungstenite::connect_async_with_config(request, Some(client), true);
+        let (mut socket, _) = connecting.await.expect("a socket");
+        let init = json!({"type": "connection_init"}).to_string();
+        socket.send(Message::text(init)).await.expect("sent");
+        socket.next().await.expect("an answer").expect("an answer");
+        socket
+    });
+    let request = request(&post);
+    let mut number = 0;
+    let mut subscribe_and_wait = async |times: usize| {
+        for _ in 0..times {
+            number += 1;
+            let id = format!("00000000-0000-4000-8000-{number:012}");
+            for message in [
+                json!({"type": "subscribe", "id": id, "payload": request}),
+                json!({"type": "ping"}),
+            ] {
+                let message = Message::text(message.to_string());
+                socket.feed(message).await.expect("sent");
+            }
+            socket.flush().await.expect("sent");
+            // The answer to the ping: the subscription has been looked at.
+            let pong = socket.next().await.expect("an answer").expect("an answer");
+            assert_eq!(pong.to_text().expect("text"), r#"{"type":"pong"}"#);
+        }
+    };
+    runtime.block_on(subscribe_and_wait(1));
+    measured(runtime, subscribe_and_wait(TIMES));
+}
+
+/// A member in memory, who takes everything.
+#[derive(Default)]
+struct Member(AtomicUsize);
+
+impl Outlet for Member {
+    fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
+        self.0.fetch_add(payloads.len(), Ordering::Relaxed);
+        Ok(payloads.len())
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    fn fail(&self, error: Error) {
+        panic!("{error:?}");
+    }
+}
+
+fn config(folder: &TempDir) -> Config {
+    let database = folder.path().join("instructions.db");
+    let database = format!("sqlite://{}?mode=rwc", database.display());
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    let arguments = [
+        "causerie",
+        "--listen=127.0.0.1:0",
+        "--database-url",
+        &database,
+    ];
+    let matches = command.try_get_matches_from(arguments).expect("settings");
+    Config::from_arg_matches(&matches).expect("settings")
+}
+
+async fn store_with(config: &Config, post: &PostId) -> Store {
+    let store = Store::open(&config.store).await.expect("a store");
+    let new = NewPost {
+        id: post.clone(),
+        title: "Hello".to_owned(),
+        url: None,
+        at: Timestamp::now(),
+    };
+    store.create_post(new).await.expect("a post");
+    store
+}
+
+fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
+    let services = Services {
+        store: store.clone(),
+        hub: hub.clone(),
+        feed: Feed::new(
+            hub.clone(),
+            store.clone(),
+            config.rooms.catch_up_page.into(),
+        ),
+        authenticator: Arc::new(Authenticator::new(&config.auth)),
+        limits: Arc::new(Limits::new(config.writing.rate_limits)),
+        settings: Settings {
+            allow_guests: config.auth.allow_guests,
+            guest_token_lifetime: config.auth.guest_token_lifetime,
+            edit_window: config.writing.edit_window,
+        },
+    };
+    Executor::new(services, TaskTracker::new())
+}
+
+fn request(post: &PostId) -> Value {
+    json!({"query": ADDED, "variables": {"postId": post.as_str()}})
+}
+
+fn comment(post: &PostId, number: usize) -> NewComment {
+    NewComment {
+        post_id: post.clone(),
+        parent_id: None,
+        author: User {
+            id: UserId::parse("ada").expect("an id"),
+            name: "Ada".into(),
+            avatar: None,
+        },
+        body: format!("{number} {}", "x".repeat(150)),
+        at: Timestamp::now(),
+        origin: None,
+    }
+}
