@@ -1,8 +1,8 @@
 //! The floor: what no server that writes a message to each of its connections can go below.
 //!
 //! It looks like a WebSocket server just as far as the load generator looks: it answers the upgrade and
-//! ignores what clients send. The body of each POST is one message; it is framed once, and the frame is
-//! written to each connection by one `write(2)`, from one thread.
+//! ignores what clients send. The first connection is the publisher's: the body of each of its requests is one
+//! message; it is framed once, and the frame is written to each connection by one `write(2)`, from one thread.
 
 use std::{
     io::{self, Read, Write},
@@ -21,6 +21,10 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("listening on http://{}", listener.local_addr()?);
     let connections = Connections::default();
+    let (publisher, _) = listener.accept()?;
+    publisher.set_nodelay(true)?;
+    let published_to = connections.clone();
+    thread::spawn(move || publish(publisher, &published_to));
     for stream in listener.incoming() {
         let stream = stream?;
         stream.set_nodelay(true)?;
@@ -30,30 +34,21 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the request's head, which comes at once; then it is a connection, or the publisher.
+/// Answers the request, which comes at once, and the client is in.
 fn welcome(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
-    let mut received = Vec::with_capacity(1024);
-    let head = read_head(&mut stream, &mut received)?;
-    if received.starts_with(b"GET ") {
-        let mut answer = UPGRADED.to_vec();
-        answer.extend_from_slice(&text_frame(br#"{"type":"connection_ack"}"#));
-        stream.write_all(&answer)?;
-        lock(connections).push(stream);
-    } else {
-        let connections = connections.clone();
-        thread::spawn(move || publish(stream, received, head, &connections));
-    }
+    read_head(&mut stream, &mut Vec::with_capacity(1024))?;
+    let mut answer = UPGRADED.to_vec();
+    answer.extend_from_slice(&text_frame(br#"{"type":"connection_ack"}"#));
+    stream.write_all(&answer)?;
+    lock(connections).push(stream);
     Ok(())
 }
 
 /// Serves the publisher: one message a request, until it goes.
-fn publish(
-    mut stream: TcpStream,
-    mut received: Vec<u8>,
-    mut head: usize,
-    connections: &Connections,
-) -> io::Result<()> {
+fn publish(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
+    let mut received = Vec::new();
     loop {
+        let head = read_head(&mut stream, &mut received)?;
         let end = head + content_length(&received[..head]);
         while received.len() < end {
             read_more(&mut stream, &mut received)?;
@@ -65,7 +60,6 @@ fn publish(
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")?;
         received.drain(..end);
-        head = read_head(&mut stream, &mut received)?;
     }
 }
 
