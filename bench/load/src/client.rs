@@ -125,7 +125,8 @@ impl Client {
             Err(error) => return Err(error.into()),
         };
         let at = Instant::now();
-        let mut take = |client: &mut Self, bytes: &[u8]| client.take(bytes, at, protocol, numbers, tally);
+        let mut take =
+            |client: &mut Self, bytes: &[u8]| client.take(bytes, at, protocol, numbers, tally);
         if self.pending.is_empty() {
             let taken = take(self, &buffer[..length])?;
             self.pending.extend_from_slice(&buffer[taken..length]);
@@ -302,7 +303,12 @@ mod tests {
         client.stream.set_nonblocking(false).unwrap();
         let mut buffer = vec![0; piece];
         loop {
-            match client.read(&mut buffer, &Protocol::SocketIo, &Numbers::new(), &mut tally) {
+            match client.read(
+                &mut buffer,
+                &Protocol::SocketIo,
+                &Numbers::new(),
+                &mut tally,
+            ) {
                 Ok(()) => {}
                 Err(Fault::Closed(_)) => return Ok(tally),
                 Err(fault) => return Err(fault),
@@ -333,6 +339,9 @@ mod tests {
 
     #[test]
     fn a_comment_that_nobody_published_is_a_fault() {
-        assert!(matches!(receive(&[0, 1], 1, 10_000), Err(Fault::Unpublished(1))));
+        assert!(matches!(
+            receive(&[0, 1], 1, 10_000),
+            Err(Fault::Unpublished(1))
+        ));
     }
 }

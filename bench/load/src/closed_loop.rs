@@ -42,7 +42,10 @@ pub fn run(
     let mut open = Vec::with_capacity(connections);
     for place in 0..connections {
         let connection = Connection::open(address)?.nonblocking()?;
-        epoll.add(&connection, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        epoll.add(
+            &connection,
+            EpollEvent::new(EpollFlags::EPOLLIN, place as u64),
+        )?;
         open.push((connection, Instant::now()));
     }
     let start = Instant::now();

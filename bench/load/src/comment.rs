@@ -34,16 +34,20 @@ impl Numbers {
         let body = &message[self.0.find(message)? + self.0.needle().len()..];
         let digits = body.strip_prefix(b"\"#")?.get(..8)?;
         digits.iter().try_fold(0, |number, digit| {
-            digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u32::from(digit - b'0'))
         })
     }
 }
 
 /// Whether an object is a comment with all that was selected, and a whole body.
 pub fn is_complete(comment: &Value, number: u32) -> bool {
-    let is_text = |pointer| comment.pointer(pointer).is_some_and(|value| {
-        value.as_str().is_some_and(|text| !text.is_empty())
-    });
+    let is_text = |pointer| {
+        comment
+            .pointer(pointer)
+            .is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()))
+    };
     comment["body"] == body(number)
         && ["/id", "/createdAt", "/author/name", "/author/avatar"]
             .into_iter()
@@ -83,7 +87,11 @@ impl Publication {
 pub fn mutation(token: Option<&str>, document: &str, variables: &Value) -> Vec<u8> {
     let headers = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let body = json!({ "query": document, "variables": variables });
-    http::post("/graphql", headers.as_deref().unwrap_or_default(), &body.to_string())
+    http::post(
+        "/graphql",
+        headers.as_deref().unwrap_or_default(),
+        &body.to_string(),
+    )
 }
 
 /// Byte for byte as long as Causerie's own `next` message.

@@ -20,7 +20,7 @@ const JOINING_AT_ONCE: usize = 128;
 /// How long nothing must arrive for the server to be at rest: longer than any window of conflation.
 const REST: Duration = Duration::from_millis(600);
 /// Comments that are sent before anything is measured.
-const WARM_UP: usize = 10;
+const WARM_UP: usize = 20;
 /// The publisher's place among the events.
 const PUBLISHER: u64 = u64::MAX;
 
@@ -128,7 +128,8 @@ impl<'a> Crowd<'a> {
             of,
             fault,
         })?;
-        self.epoll.add(&client, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        self.epoll
+            .add(&client, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
         self.clients.push(client);
         Ok(())
     }
@@ -154,7 +155,9 @@ impl<'a> Crowd<'a> {
         while comments < WARM_UP {
             self.publish(Instant::now())?;
             let patience = Instant::now() + Duration::from_secs(5);
-            while (!self.all_have_newest() || self.publisher.is_waiting()) && Instant::now() < patience {
+            while (!self.all_have_newest() || self.publisher.is_waiting())
+                && Instant::now() < patience
+            {
                 self.turn(patience)?;
             }
             comments += usize::from(self.all_have_newest());
@@ -172,7 +175,8 @@ impl<'a> Crowd<'a> {
     /// counts from the moment at which its comment was due to be sent.
     pub fn steady(&mut self, comments: u32, pace: f64) -> Result<Delivered, CrowdError> {
         let start = Instant::now() + Duration::from_millis(20);
-        let mut due = (0..comments).map(|place| start + Duration::from_secs_f64(f64::from(place) / pace));
+        let mut due =
+            (0..comments).map(|place| start + Duration::from_secs_f64(f64::from(place) / pace));
         let mut next = due.next();
         self.tally.latencies = Some(Vec::with_capacity(comments as usize * self.clients.len()));
         let before = self.tally.deliveries;

@@ -103,7 +103,12 @@ pub fn push(frames: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
         }
     }
     frames.extend_from_slice(&MASK);
-    frames.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frames.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
 }
 
 #[cfg(test)]

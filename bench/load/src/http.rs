@@ -41,7 +41,10 @@ impl Response {
         }
         Err(HttpError::Refused {
             status: self.status,
-            body: String::from_utf8_lossy(&self.body).chars().take(300).collect(),
+            body: String::from_utf8_lossy(&self.body)
+                .chars()
+                .take(300)
+                .collect(),
         })
     }
 }
@@ -136,7 +139,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
         return Ok(None);
     };
     let header = |name: &str| {
-        let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        let found = head
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
         found.and_then(|header| std::str::from_utf8(header.value).ok())
     };
     let status = head.code.unwrap_or_default();

@@ -1,11 +1,6 @@
 //! What a run was made on, and with what.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    thread::available_parallelism,
-};
+use std::{fs, path::Path, process::Command, thread::available_parallelism};
 
 use serde_json::Value;
 
@@ -15,11 +10,19 @@ use crate::server::Programs;
 pub fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
-    let cpu = cpu.map_or("a CPU without a name", |line| line.trim_start_matches([' ', '\t', ':']));
+    let cpu = cpu.map_or("a CPU without a name", |line| {
+        line.trim_start_matches([' ', '\t', ':'])
+    });
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let memory: f64 = memory
         .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse()
+                .ok()
+        })
         .unwrap_or_default();
     let cores = available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -33,8 +36,21 @@ pub fn machine() -> String {
 /// Each thing that was measured or built with, and its exact version. `bench` is the benchmark's folder.
 pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)> {
     let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
-    let changed = said("git", &["status", "--porcelain", "--untracked-files=no", ":/", ":!/bench"]);
-    let mark = if changed.is_empty() { "" } else { ", with uncommitted changes" };
+    let changed = said(
+        "git",
+        &[
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            ":/",
+            ":!/bench",
+        ],
+    );
+    let mark = if changed.is_empty() {
+        ""
+    } else {
+        ", with uncommitted changes"
+    };
     let causerie = said(&programs.causerie.to_string_lossy(), &["--version"]);
     let lock = fs::read_to_string(bench.join("Cargo.lock")).unwrap_or_default();
     let node = fs::read_to_string(bench.join("peers/node/package.json")).unwrap_or_default();
@@ -46,22 +62,36 @@ pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)
     let krate = |name: &str| format!("{name} {}", locked(&lock, name).unwrap_or("?"));
     let with_graphql = |names: &[&str]| {
         let names = names.iter().chain(&["graphql"]);
-        names.map(|name| package(name)).collect::<Vec<_>>().join(", ")
+        names
+            .map(|name| package(name))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     vec![
         ("Causerie", format!("{causerie}, commit {commit}{mark}")),
-        ("socketioxide", [krate("socketioxide"), krate("axum")].join(", ")),
+        (
+            "socketioxide",
+            [krate("socketioxide"), krate("axum")].join(", "),
+        ),
         ("Socket.IO", package("socket.io")),
         (
             "async-graphql-axum",
-            [krate("async-graphql-axum"), krate("async-graphql"), krate("axum")].join(", "),
+            [
+                krate("async-graphql-axum"),
+                krate("async-graphql"),
+                krate("axum"),
+            ]
+            .join(", "),
         ),
         ("Mercurius", with_graphql(&["mercurius", "fastify"])),
         (
             "Apollo Server",
             with_graphql(&["@apollo/server", "express", "graphql-ws", "ws"]),
         ),
-        ("GraphQL Yoga", with_graphql(&["graphql-yoga", "graphql-ws", "ws"])),
+        (
+            "GraphQL Yoga",
+            with_graphql(&["graphql-yoga", "graphql-ws", "ws"]),
+        ),
         ("Rust", said("rustc", &["--version"])),
         ("Node", said("node", &["--version"])),
     ]

@@ -18,24 +18,17 @@ mod scenario;
 mod server;
 mod statistics;
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use time::{OffsetDateTime, macros::format_description};
 
 use crate::{
-    crowd::CrowdError,
-    interrupt::Interrupt,
+    interrupt::{Interrupt, Interrupted},
     plan::{Plan, Turn},
     report::Circumstances,
     results::{Figures, Measurement, Metric, Results},
-    scenario::TurnError,
     server::{Programs, Server},
 };
 
@@ -86,7 +79,10 @@ fn run(options: Options) -> Result<bool, Failure> {
     let plan = Plan::new(options.quick, options.rounds, &options.names)?;
     let interrupt = Interrupt::listen()?;
     let folder = std::env::current_exe()?;
-    let folder = folder.parent().ok_or("this program has no folder")?.to_owned();
+    let folder = folder
+        .parent()
+        .ok_or("this program has no folder")?
+        .to_owned();
     let programs = Programs {
         causerie: options.causerie.unwrap_or_else(|| folder.join("causerie")),
         node: options.bench.join("peers/node"),
@@ -94,8 +90,9 @@ fn run(options: Options) -> Result<bool, Failure> {
     };
     raise_open_files(options.open_files, &plan)?;
     let circumstances = Circumstances {
-        date: OffsetDateTime::now_utc()
-            .format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC"))?,
+        date: OffsetDateTime::now_utc().format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute] UTC"
+        ))?,
         machine: machine::machine(),
         versions: machine::versions(&programs, &options.bench),
         load_before: fs::read_to_string("/proc/loadavg")?
@@ -115,7 +112,12 @@ fn run(options: Options) -> Result<bool, Failure> {
     report::write(&out, &plan, &results, &circumstances)?;
     eprintln!("\nThe report is {}", out.join("RESULTS.md").display());
     for (turn, failure) in results.failures() {
-        eprintln!("FAILED: {}, {}, round {}: {failure}", turn.server.name(), turn.scenario, turn.round);
+        eprintln!(
+            "FAILED: {}, {}, round {}: {failure}",
+            turn.server.name(),
+            turn.scenario,
+            turn.round
+        );
     }
     match report::ratio(&plan, &results) {
         Some(ratio) => println!("{ratio}"),
@@ -139,7 +141,8 @@ fn play(plan: &Plan, programs: &Programs, interrupt: &Interrupt) -> Result<Resul
                 }
                 results.0.extend(measured);
             }
-            Err(error @ TurnError::Crowd(CrowdError::Interrupted(_))) => return Err(error.into()),
+            // Ctrl-C ends the servers too: whatever it looks like, that is why.
+            Err(_) if interrupt.check().is_err() => return Err(Interrupted.into()),
             Err(error) if matches!(turn.server, Server::Floor | Server::Causerie) => {
                 return Err(format!("{}, {}: {error}", turn.server.name(), turn.scenario).into());
             }
@@ -185,7 +188,10 @@ fn tell(measurement: &Measurement) {
         (Metric::Memory, "kB a connection"),
         (Metric::GeneratorCpu, "% of a core for the generator"),
     ];
-    let shown: Vec<String> = shown.iter().filter_map(|(metric, unit)| line(figures, *metric, unit)).collect();
+    let shown: Vec<String> = shown
+        .iter()
+        .filter_map(|(metric, unit)| line(figures, *metric, unit))
+        .collect();
     eprintln!("  {}: {}", measurement.turn.server.name(), shown.join(", "));
 }
 
@@ -199,7 +205,11 @@ fn raise_open_files(wanted: Option<u64>, plan: &Plan) -> Result<(), Failure> {
     let limit = wanted.unwrap_or(hard);
     setrlimit(Resource::RLIMIT_NOFILE, limit, hard.max(limit))
         .map_err(|error| format!("the limit of open files cannot be {limit}: {error}"))?;
-    let most = plan.scenarios.iter().map(|scenario| scenario.connections()).max();
+    let most = plan
+        .scenarios
+        .iter()
+        .map(|scenario| scenario.connections())
+        .max();
     let needed = most.unwrap_or_default() as u64 + 200;
     if limit < needed {
         let message = format!(

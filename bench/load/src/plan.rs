@@ -76,7 +76,9 @@ pub struct Plan {
 
 /// A name that is neither a scenario's nor a server's.
 #[derive(Debug, thiserror::Error)]
-#[error("{name}: there are the scenarios fanout, join, writes and reads, and the servers {servers}")]
+#[error(
+    "{name}: there are the scenarios fanout, join, writes and reads, and the servers {servers}"
+)]
 pub struct UnknownName {
     name: String,
     servers: String,
@@ -84,7 +86,11 @@ pub struct UnknownName {
 
 impl Plan {
     /// The whole plan, or one that takes a minute; of either only what is named, where something is.
-    pub fn new(is_quick: bool, rounds: Option<usize>, names: &[String]) -> Result<Self, UnknownName> {
+    pub fn new(
+        is_quick: bool,
+        rounds: Option<usize>,
+        names: &[String],
+    ) -> Result<Self, UnknownName> {
         let scenarios: &[Scenario] = if is_quick {
             &[
                 Scenario::Fanout(100),
@@ -136,17 +142,22 @@ impl Plan {
     fn choose(&mut self, names: &[String]) -> Result<(), UnknownName> {
         let is_scenario = |name: &String| self.scenarios.iter().any(|known| known.name() == name);
         let is_server = |name: &String| Server::ALL.iter().any(|known| known.name() == name);
-        if let Some(name) = names.iter().find(|name| !is_scenario(name) && !is_server(name)) {
+        if let Some(name) = names
+            .iter()
+            .find(|name| !is_scenario(name) && !is_server(name))
+        {
             return Err(UnknownName {
                 name: name.clone(),
                 servers: Server::ALL.map(Server::name).join(", "),
             });
         }
         if names.iter().any(is_scenario) {
-            self.scenarios.retain(|known| names.iter().any(|name| name == known.name()));
+            self.scenarios
+                .retain(|known| names.iter().any(|name| name == known.name()));
         }
         if names.iter().any(is_server) {
-            self.servers.retain(|known| names.iter().any(|name| name == known.name()));
+            self.servers
+                .retain(|known| names.iter().any(|name| name == known.name()));
         }
         Ok(())
     }
@@ -190,18 +201,33 @@ mod tests {
     #[test]
     fn servers_take_turns_round_by_round() {
         let plan = Plan::new(true, Some(3), &named(&["join", "causerie", "floor"])).unwrap();
-        let turns: Vec<_> = plan.turns().iter().map(|turn| (turn.round, turn.server)).collect();
+        let turns: Vec<_> = plan
+            .turns()
+            .iter()
+            .map(|turn| (turn.round, turn.server))
+            .collect();
         let (floor, causerie) = (Server::Floor, Server::Causerie);
         assert_eq!(
             turns,
-            [(1, floor), (1, causerie), (2, floor), (2, causerie), (3, floor), (3, causerie)],
+            [
+                (1, floor),
+                (1, causerie),
+                (2, floor),
+                (2, causerie),
+                (3, floor),
+                (3, causerie)
+            ],
         );
     }
 
     #[test]
     fn whoever_has_no_database_has_no_turn_where_one_is_needed() {
         let plan = Plan::new(true, None, &named(&["writes", "reads"])).unwrap();
-        assert!(plan.turns().iter().all(|turn| turn.server == Server::Causerie));
+        assert!(
+            plan.turns()
+                .iter()
+                .all(|turn| turn.server == Server::Causerie)
+        );
         assert_eq!(plan.turns().len(), 3);
     }
 
@@ -209,7 +235,11 @@ mod tests {
     fn only_a_run_of_everything_is_whole() {
         assert!(Plan::new(false, None, &[]).unwrap().is_whole);
         assert!(!Plan::new(true, None, &[]).unwrap().is_whole);
-        assert!(!Plan::new(false, None, &named(&["fanout"])).unwrap().is_whole);
+        assert!(
+            !Plan::new(false, None, &named(&["fanout"]))
+                .unwrap()
+                .is_whole
+        );
         assert!(Plan::new(false, None, &named(&["fan-out"])).is_err());
     }
 }

@@ -79,7 +79,7 @@ pub fn bars(title: &str, subtitle: &str, panels: &[Panel<Bar>]) -> String {
             } = bar.value;
             let class = class(bar.server);
             svg.line(format_args!(
-                r#"<rect class="{class}" stroke="none" style="stroke:none" x="{LEFT}" y="{:.1}" width="{:.1}" height="16" rx="2"/>"#,
+                r#"<rect class="{class}" stroke-width="0" x="{LEFT}" y="{:.1}" width="{:.1}" height="16" rx="2"/>"#,
                 y - 12.0,
                 (x(median) - LEFT).max(1.0),
             ));
@@ -95,7 +95,12 @@ pub fn bars(title: &str, subtitle: &str, panels: &[Panel<Bar>]) -> String {
                 ));
             }
             let figure = format!("{}{}", figure(median), bar.note);
-            svg.text(x(greatest.max(median)) + 8.0, y, emphasis(bar.server), &figure);
+            svg.text(
+                x(greatest.max(median)) + 8.0,
+                y,
+                emphasis(bar.server),
+                &figure,
+            );
         }
     }
     svg.end()
@@ -104,10 +109,20 @@ pub fn bars(title: &str, subtitle: &str, panels: &[Panel<Bar>]) -> String {
 /// Percentiles on a logarithmic scale.
 pub fn percentiles(title: &str, subtitle: &str, panels: &[Panel<Percentiles>]) -> String {
     let all = panels.iter().flat_map(|panel| &panel.rows);
-    let values: Vec<f64> = all.flat_map(|row| row.values).filter(|value| *value > 0.0).collect();
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min).min(1.0);
+    let values: Vec<f64> = all
+        .flat_map(|row| row.values)
+        .filter(|value| *value > 0.0)
+        .collect();
+    let least = values
+        .iter()
+        .copied()
+        .fold(f64::INFINITY, f64::min)
+        .min(1.0);
     let greatest = values.iter().copied().fold(1.0, f64::max);
-    let (first, last) = (least.log10().floor() as i32, greatest.log10().ceil().max(1.0) as i32);
+    let (first, last) = (
+        least.log10().floor() as i32,
+        greatest.log10().ceil().max(1.0) as i32,
+    );
     let x = |value: f64| {
         let place = (value.log10() - f64::from(first)) / f64::from(last - first);
         LEFT + LENGTH * place.clamp(0.0, 1.0)
@@ -134,7 +149,9 @@ pub fn percentiles(title: &str, subtitle: &str, panels: &[Panel<Percentiles>]) -
             svg.line(format_args!(
                 r#"<path class="{class}" d="M{p50:.1} {mid:.1}H{p999:.1}" stroke-width="2"/>"#
             ));
-            svg.line(format_args!(r#"<circle class="{class}" cx="{p50:.1}" cy="{mid:.1}" r="5"/>"#));
+            svg.line(format_args!(
+                r#"<circle class="{class}" cx="{p50:.1}" cy="{mid:.1}" r="5"/>"#
+            ));
             svg.line(format_args!(
                 r#"<circle class="{class} hollow" cx="{p99:.1}" cy="{mid:.1}" r="4.5" stroke-width="2"/>"#
             ));
@@ -173,7 +190,11 @@ fn grouped(value: f64) -> String {
 
 /// A power of ten as it is written.
 fn round(value: f64) -> String {
-    if value >= 1.0 { grouped(value) } else { value.to_string() }
+    if value >= 1.0 {
+        grouped(value)
+    } else {
+        value.to_string()
+    }
 }
 
 fn class(server: Server) -> &'static str {
@@ -185,7 +206,11 @@ fn class(server: Server) -> &'static str {
 }
 
 fn emphasis(server: Server) -> &'static str {
-    if server == Server::Causerie { "ours" } else { "" }
+    if server == Server::Causerie {
+        "ours"
+    } else {
+        ""
+    }
 }
 
 struct Svg {
@@ -196,7 +221,7 @@ struct Svg {
 impl Svg {
     fn new<R>(title: &str, subtitle: &str, panels: &[Panel<R>]) -> Self {
         let rows: usize = panels.iter().map(|panel| panel.rows.len()).sum();
-        let height = TOP + ROW * rows as f64 + HEADING * panels.len() as f64 + 8.0;
+        let height = TOP + ROW * rows as f64 + HEADING * panels.len() as f64 + 18.0;
         let mut svg = Self {
             text: String::new(),
             y: TOP - 6.0,
@@ -206,7 +231,9 @@ impl Svg {
         ));
         svg.line(format_args!("<title>{}</title>", escaped(title)));
         svg.line(format_args!("<style>\n{STYLE}\n</style>"));
-        svg.line(format_args!(r#"<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>"#));
+        svg.line(format_args!(
+            r#"<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>"#
+        ));
         svg.text(20.0, 30.0, "title", title);
         svg.text(20.0, 51.0, "quiet", subtitle);
         svg
@@ -238,7 +265,9 @@ impl Svg {
 
     fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
         let text = escaped(text);
-        self.line(format_args!(r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{text}</text>"#));
+        self.line(format_args!(
+            r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{text}</text>"#
+        ));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
@@ -253,7 +282,9 @@ impl Svg {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -48,7 +48,9 @@ impl Process {
         let log = folder.join("stderr.log");
         // The kernel ends it should this process be killed; the program takes setpriv's place.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(server.get_program());
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(server.get_program());
         command.args(server.get_args());
         for (name, value) in server.get_envs() {
             match value {
@@ -99,7 +101,13 @@ impl Process {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let maps = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         maps.lines()
-            .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse().ok())
+            .find_map(|line| {
+                line.strip_prefix("Rss:")?
+                    .trim()
+                    .strip_suffix(" kB")?
+                    .parse()
+                    .ok()
+            })
             .map(|kilobytes: u64| kilobytes * 1024)
             .ok_or_else(|| failed("no Rss".into()))
     }
@@ -113,7 +121,10 @@ impl Process {
 
     /// Asks it to end in good order, and waits until it has.
     pub fn stop(mut self) {
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = kill(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGTERM,
+        );
         let start = Instant::now();
         while start.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(10));

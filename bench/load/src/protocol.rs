@@ -138,7 +138,9 @@ impl Protocol {
 /// subscribed to. Elsewhere it is the answer to a ping that follows the subscription.
 fn graphql(streams: &[Stream], ids: &SubscriptionIds, message: &str) -> Result<Answer, String> {
     let message: Value = serde_json::from_str(message).map_err(|error| error.to_string())?;
-    let counted = streams.iter().position(|stream| *stream == Stream::ViewerCount);
+    let counted = streams
+        .iter()
+        .position(|stream| *stream == Stream::ViewerCount);
     match message["type"].as_str() {
         Some("connection_ack") => {
             let subscriptions = streams.iter().zip(ids.0).map(|(stream, id)| {
@@ -148,14 +150,20 @@ fn graphql(streams: &[Stream], ids: &SubscriptionIds, message: &str) -> Result<A
                 });
                 json!({ "id": id, "type": "subscribe", "payload": payload }).to_string()
             });
-            let ping = counted.is_none().then(|| json!({ "type": "ping" }).to_string());
+            let ping = counted
+                .is_none()
+                .then(|| json!({ "type": "ping" }).to_string());
             Ok(Answer::Send(subscriptions.chain(ping).collect()))
         }
         Some("ping") => Ok(Answer::Send(vec![json!({ "type": "pong" }).to_string()])),
         Some("pong") if counted.is_none() => Ok(Answer::Joined),
         Some("next") if message["payload"].get("errors").is_none() => {
             let is_count = counted.is_some_and(|at| message["id"] == ids.0[at].to_string());
-            Ok(if is_count { Answer::Joined } else { Answer::Nothing })
+            Ok(if is_count {
+                Answer::Joined
+            } else {
+                Answer::Nothing
+            })
         }
         Some("pong") => Ok(Answer::Nothing),
         _ => Err(message.to_string()),
@@ -216,7 +224,8 @@ mod tests {
 
     #[test]
     fn an_upgrade_without_the_right_accept_is_none() {
-        let head = format!("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
+        let head =
+            format!("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
         assert!(Protocol::Bare.is_upgraded(head.as_bytes()));
         assert!(!PAGE.is_upgraded(head.as_bytes()));
         assert!(!Protocol::Bare.is_upgraded(b"HTTP/1.1 101 \r\nSec-WebSocket-Accept: no\r\n"));

@@ -52,6 +52,10 @@ pub fn write(
     circumstances: &Circumstances,
 ) -> io::Result<()> {
     let plots = folder.join("plots");
+    // Those of another run would pass for this one's.
+    if plots.exists() {
+        fs::remove_dir_all(&plots)?;
+    }
     fs::create_dir_all(&plots)?;
     for (name, svg) in plots_of(plan, results) {
         fs::write(plots.join(name), svg)?;
@@ -63,7 +67,10 @@ pub fn write(
         "measurements": results.to_json(),
     });
     fs::write(folder.join("results.json"), format!("{json:#}\n"))?;
-    fs::write(folder.join("RESULTS.md"), markdown(plan, results, circumstances))
+    fs::write(
+        folder.join("RESULTS.md"),
+        markdown(plan, results, circumstances),
+    )
 }
 
 /// Causerie and the floor in one line; none where one of them was not measured.
@@ -119,7 +126,10 @@ fn markdown(plan: &Plan, results: &Results, circumstances: &Circumstances) -> St
     for scenario in &plan.scenarios {
         section(&mut text, *scenario, results);
     }
-    let _ = writeln!(text, "## What each client holds open\n\n| server | a client |\n|---|---|");
+    let _ = writeln!(
+        text,
+        "## What each client holds open\n\n| server | a client |\n|---|---|"
+    );
     for server in &plan.servers {
         let _ = writeln!(text, "| {} | {} |", server.title(), server.streams());
     }
@@ -160,6 +170,7 @@ fn section(text: &mut String, scenario: Scenario, results: &Results) {
                 column("CPU µs there", Metric::CpuSaturated),
                 column("bytes a message", Metric::MessageBytes),
                 column("generator's CPU %", Metric::GeneratorCpu),
+                column("at saturation", Metric::GeneratorCpuSaturated),
             ],
         ),
         Scenario::Join(_) => (
@@ -202,7 +213,9 @@ fn section(text: &mut String, scenario: Scenario, results: &Results) {
     }
     table(text, scenario, columns, results);
     let servers = results.servers(scenario);
-    if matches!(scenario, Scenario::Writes(_) | Scenario::Reads(_)) && !servers.contains(&Server::Bare) {
+    if matches!(scenario, Scenario::Writes(_) | Scenario::Reads(_))
+        && !servers.contains(&Server::Bare)
+    {
         let _ = writeln!(text, "The database alone was not measured.\n");
     }
 }
@@ -275,7 +288,7 @@ fn plots_of(plan: &Plan, results: &Results) -> Vec<(&'static str, String)> {
     let latency = (!latency.is_empty()).then(|| {
         plot::percentiles(
             "Latency of a delivery",
-            "● p50   ○ p99   | p99.9, ms from when the comment was due to be sent; logarithmic",
+            "p50 (disc), p99 (ring) and p99.9 (bar), counted from when the comment was due to be sent; less is better",
             &latency,
         )
     });
@@ -332,7 +345,10 @@ fn plots_of(plan: &Plan, results: &Results) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
-    plots.into_iter().filter_map(|(name, svg)| Some((name, svg?))).collect()
+    plots
+        .into_iter()
+        .filter_map(|(name, svg)| Some((name, svg?)))
+        .collect()
 }
 
 fn bar_panel(scenario: Scenario, metric: Metric, ascending: bool, results: &Results) -> Panel<Bar> {
@@ -341,8 +357,8 @@ fn bar_panel(scenario: Scenario, metric: Metric, ascending: bool, results: &Resu
         .into_iter()
         .filter_map(|server| {
             let ratio = results.ratio(scenario, server, metric);
-            let ratio = ratio.filter(|_| !server.is_floor() && metric != Metric::Memory);
-            let note = ratio.map(|ratio| format!("  (× {:.2})", ratio.median));
+            let ratio = ratio.filter(|_| !server.is_floor() && metric == Metric::Cpu);
+            let note = ratio.map(|ratio| format!(" (× {:.2} floor)", ratio.median));
             Some(Bar {
                 server,
                 value: results.spread(scenario, server, metric)?,
@@ -368,7 +384,11 @@ fn percentile_panel(scenario: Scenario, results: &Results) -> Panel<Percentiles>
             let median = |metric| Some(results.spread(scenario, server, metric)?.median);
             Some(Percentiles {
                 server,
-                values: [median(Metric::P50)?, median(Metric::P99)?, median(Metric::P999)?],
+                values: [
+                    median(Metric::P50)?,
+                    median(Metric::P99)?,
+                    median(Metric::P999)?,
+                ],
             })
         })
         .collect();

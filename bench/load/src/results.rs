@@ -30,6 +30,8 @@ pub enum Metric {
     MessageBytes,
     /// The share of one core, in percent, that the load generator took in the phase that gives `Cpu`.
     GeneratorCpu,
+    /// The same at saturation.
+    GeneratorCpuSaturated,
 }
 
 /// One turn's figures.
@@ -50,7 +52,10 @@ pub struct Results(pub Vec<Measurement>);
 impl Results {
     /// Who was measured there, in order.
     pub fn servers(&self, scenario: Scenario) -> Vec<Server> {
-        let there = self.0.iter().filter(|measured| measured.turn.scenario == scenario);
+        let there = self
+            .0
+            .iter()
+            .filter(|measured| measured.turn.scenario == scenario);
         let mut servers: Vec<Server> = there.map(|measured| measured.turn.server).collect();
         // The database's floor comes first too.
         servers.sort_by_key(|server| (!server.is_floor(), *server));
@@ -69,7 +74,9 @@ impl Results {
         let floor = servers.iter().find(|server| server.is_floor())?;
         let floor = self.rounds(scenario, *floor, metric);
         let figures = self.rounds(scenario, server, metric);
-        let pairs = figures.iter().filter_map(|(round, figure)| Some(figure / floor.get(round)?));
+        let pairs = figures
+            .iter()
+            .filter_map(|(round, figure)| Some(figure / floor.get(round)?));
         Spread::of(pairs)
     }
 
@@ -99,7 +106,10 @@ impl Results {
     fn rounds(&self, scenario: Scenario, server: Server, metric: Metric) -> BTreeMap<usize, f64> {
         let mut rounds = BTreeMap::new();
         for Measurement { turn, figures } in &self.0 {
-            let figure = figures.as_ref().ok().and_then(|figures| figures.get(&metric));
+            let figure = figures
+                .as_ref()
+                .ok()
+                .and_then(|figures| figures.get(&metric));
             if let Some(figure) = figure
                 && turn.scenario == scenario
                 && turn.server == server
@@ -137,9 +147,17 @@ mod tests {
             measured(Server::Floor, 3, Err("lost")),
             measured(Server::Causerie, 3, Ok(50.0)),
         ]);
-        let ratio = results.ratio(scenario, Server::Causerie, Metric::Cpu).unwrap();
+        let ratio = results
+            .ratio(scenario, Server::Causerie, Metric::Cpu)
+            .unwrap();
         assert_eq!((ratio.least, ratio.median, ratio.greatest), (1.5, 1.5, 1.5));
-        assert_eq!(results.spread(scenario, Server::Floor, Metric::Cpu).unwrap().median, 3.0);
+        assert_eq!(
+            results
+                .spread(scenario, Server::Floor, Metric::Cpu)
+                .unwrap()
+                .median,
+            3.0
+        );
         assert_eq!(results.servers(scenario), [Server::Floor, Server::Causerie]);
         assert_eq!(results.failures().count(), 1);
     }

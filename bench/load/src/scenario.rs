@@ -49,9 +49,7 @@ pub fn play(
         Scenario::Fanout(connections) => fanout(&started, connections, effort, interrupt),
         Scenario::Join(clients) => join(&started, clients, interrupt),
         Scenario::Writes(connections) => writes(&started, connections, effort, interrupt),
-        Scenario::Reads(connections) => {
-            reads(programs, &started, connections, effort, interrupt)
-        }
+        Scenario::Reads(connections) => reads(programs, &started, connections, effort, interrupt),
     };
     let figures = match played {
         Ok(figures) => figures,
@@ -98,20 +96,31 @@ fn fanout(
     let steady = crowd.steady(comments, pace)?;
     let (cpu, own) = (process.cpu()? - cpu, own_cpu() - own);
 
-    let before = process.cpu()?;
+    let (cpu_before, own_before) = (process.cpu()?, own_cpu());
     let saturated = crowd.saturate(effort.saturation)?;
-    let cpu_saturated = process.cpu()? - before;
+    let cpu_saturated = process.cpu()? - cpu_before;
+    let own_saturated = own_cpu() - own_before;
     // What came twice comes by now.
     crowd.rest()?;
 
     let mut figures = latencies(&steady.latencies);
     figures.extend([
         (Metric::Cpu, micros(cpu, steady.deliveries)),
-        (Metric::CpuSaturated, micros(cpu_saturated, saturated.deliveries)),
-        (Metric::Rate, saturated.deliveries as f64 / saturated.elapsed.as_secs_f64()),
+        (
+            Metric::CpuSaturated,
+            micros(cpu_saturated, saturated.deliveries),
+        ),
+        (
+            Metric::Rate,
+            saturated.deliveries as f64 / saturated.elapsed.as_secs_f64(),
+        ),
         (Metric::Memory, memory / 1000.0),
         (Metric::MessageBytes, crowd.message_bytes()),
         (Metric::GeneratorCpu, percent(own, steady.elapsed)),
+        (
+            Metric::GeneratorCpuSaturated,
+            percent(own_saturated, saturated.elapsed),
+        ),
     ]);
     Ok(figures)
 }
@@ -149,13 +158,16 @@ fn writes(
     let (cpu, own) = (started.process.cpu()?, own_cpu());
     let until = Until::Passed(effort.operations);
     let answered = closed_loop::run(address, connections, until, interrupt, &mut next)?;
-    Ok(operations(&answered, started.process.cpu()? - cpu, own_cpu() - own))
+    Ok(operations(
+        &answered,
+        started.process.cpu()? - cpu,
+        own_cpu() - own,
+    ))
 }
 
-/// A page, as a front end asks for it: the post, its cursor, fifty comments with their authors.
-const PAGE: &str = "query Post($id: ID!) { post(id: $id) { id title commentCount cursor \
-    comments(first: 50) { nodes { id body createdAt author { name avatar } } \
-    pageInfo { hasNextPage endCursor } } } }";
+/// A page, with just what `bare-reads` reads.
+const PAGE: &str = "query Page($id: ID!) { post(id: $id) { comments(first: 50) { nodes { \
+    id body createdAt author { id name avatar } } } } }";
 
 /// How many people have written the comments of which a page is read.
 const AUTHORS: usize = 20;
@@ -184,12 +196,18 @@ fn reads(
 
     let page = comment::mutation(None, PAGE, &json!({ "id": POST }));
     let read = |until| {
-        closed_loop::run(started.address, connections, until, interrupt, || page.clone())
+        closed_loop::run(started.address, connections, until, interrupt, || {
+            page.clone()
+        })
     };
     read(Until::Answered(100))?;
     let (cpu, own) = (started.process.cpu()?, own_cpu());
     let answered = read(Until::Passed(effort.operations))?;
-    Ok(operations(&answered, started.process.cpu()? - cpu, own_cpu() - own))
+    Ok(operations(
+        &answered,
+        started.process.cpu()? - cpu,
+        own_cpu() - own,
+    ))
 }
 
 /// What a program prints that does the same on the database, without a server.
@@ -246,7 +264,10 @@ fn operations(answered: &Answered, cpu: Duration, own: Duration) -> Figures {
     let mut figures = latencies(&answered.latencies);
     figures.extend([
         (Metric::Cpu, micros(cpu, answered.operations)),
-        (Metric::Rate, answered.operations as f64 / answered.elapsed.as_secs_f64()),
+        (
+            Metric::Rate,
+            answered.operations as f64 / answered.elapsed.as_secs_f64(),
+        ),
         (Metric::GeneratorCpu, percent(own, answered.elapsed)),
     ]);
     figures

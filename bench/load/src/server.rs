@@ -154,7 +154,9 @@ impl Programs {
     /// Starts a server, with the post there if it needs one.
     pub fn start(&self, server: Server) -> Result<Started, ServerError> {
         // Beside the programs and not in /tmp, which may be memory: commits must reach a disk.
-        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&self.folder)?;
+        let folder = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&self.folder)?;
         let command = match server {
             Server::Floor | Server::Bare => Command::new(self.folder.join("floor")),
             Server::Causerie => self.causerie(&folder.path().join(DATABASE)),
@@ -184,21 +186,39 @@ impl Programs {
     /// A token of one of several users; they share their name and picture, as the comments of all servers do.
     pub fn token(&self, user: usize) -> Result<String, ServerError> {
         let output = Command::new(&self.causerie)
-            .args(["token", "--name", AUTHOR, "--picture", AVATAR, "--role", "author"])
+            .args([
+                "token",
+                "--name",
+                AUTHOR,
+                "--picture",
+                AVATAR,
+                "--role",
+                "author",
+            ])
             .args(["--expires-in", "1day", "--sub", &user.to_string()])
             .env("JWT_SECRET", SECRET)
             .output()?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         } else {
-            Err(ServerError::Token(String::from_utf8_lossy(&output.stderr).into_owned()))
+            Err(ServerError::Token(
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            ))
         }
     }
 
     fn causerie(&self, database: &Path) -> Command {
         let mut command = Command::new(&self.causerie);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limits", "off", "--log", "warn"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--rate-limits",
+                "off",
+                "--log",
+                "warn",
+            ])
             .arg("--database-url")
             .arg(format!("sqlite://{}?mode=rwc", database.display()))
             .env("JWT_SECRET", SECRET);
@@ -207,7 +227,9 @@ impl Programs {
 
     fn node(&self, file: &str) -> Command {
         let mut command = Command::new("node");
-        command.arg(self.node.join(file)).env("NODE_ENV", "production");
+        command
+            .arg(self.node.join(file))
+            .env("NODE_ENV", "production");
         command
     }
 }
@@ -248,7 +270,8 @@ impl Stopped {
 }
 
 fn create_post(address: SocketAddr, token: &str) -> Result<(), ServerError> {
-    let document = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }";
+    let document =
+        "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }";
     let variables = json!({ "input": { "id": POST, "title": "A post that everybody reads" } });
     let mut connection = Connection::open(address)?;
     connection.call(&comment::mutation(Some(token), document, &variables))?;
