@@ -1,10 +1,13 @@
 //! Socket.IO in Rust: a room a post. A comment comes by POST /comments and is emitted to the post's room.
 
+use std::convert::Infallible;
+
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use serde::{Deserialize, Serialize};
 use socketioxide::{
     SocketIo,
     extract::{AckSender, Data, SocketRef},
+    handler::ConnectHandler,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
@@ -34,15 +37,7 @@ struct NewComment {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (layer, io) = SocketIo::new_layer();
-    io.ns("/", async |socket: SocketRef| {
-        socket.on(
-            "join",
-            async |socket: SocketRef, Data(post_id): Data<String>, ack: AckSender| {
-                socket.join(post_id);
-                ack.send(&()).ok();
-            },
-        );
-    });
+    io.ns("/", connected.with(listen));
     let app = Router::new()
         .route("/comments", post(create_comment))
         .with_state(io)
@@ -52,6 +47,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     axum::serve(listener, app).await?;
     Ok(())
 }
+
+/// A middleware, as that comes before the client is told that it is connected: the connect handler is a task of its
+/// own, and now and then a client that joins at once is not heard by it.
+async fn listen(socket: SocketRef) -> Result<(), Infallible> {
+    socket.on(
+        "join",
+        async |socket: SocketRef, Data(post_id): Data<String>, ack: AckSender| {
+            socket.join(post_id);
+            ack.send(&()).ok();
+        },
+    );
+    Ok(())
+}
+
+async fn connected(_socket: SocketRef) {}
 
 async fn create_comment(
     State(io): State<SocketIo>,
