@@ -4,12 +4,13 @@ mod client;
 mod closed_loop;
 mod comment;
 mod crowd;
+mod digits;
 mod frame;
 mod http;
 mod interrupt;
 mod machine;
 mod plan;
-mod plot;
+mod plots;
 mod process;
 mod protocol;
 mod report;
@@ -17,6 +18,7 @@ mod results;
 mod scenario;
 mod server;
 mod statistics;
+mod svg;
 
 use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -196,7 +198,7 @@ fn tell(measurement: &Measurement) {
 }
 
 fn line(figures: &Figures, metric: Metric, unit: &str) -> Option<String> {
-    Some(format!("{} {unit}", plot::figure(*figures.get(&metric)?)))
+    Some(format!("{} {unit}", digits::figure(*figures.get(&metric)?)))
 }
 
 /// Raises the limit of open files; the servers inherit it.

@@ -3,8 +3,9 @@
 use std::{fmt::Write, fs, io, path::Path};
 
 use crate::{
+    digits::{count, figure},
     plan::{Plan, Scenario},
-    plot::{self, Bar, Panel, Percentiles, figure},
+    plots,
     results::{Metric, Results},
     server::Server,
     statistics::Spread,
@@ -57,7 +58,7 @@ pub fn write(
         fs::remove_dir_all(&plots)?;
     }
     fs::create_dir_all(&plots)?;
-    for (name, svg) in plots_of(plan, results) {
+    for (name, svg) in plots::all(plan, results) {
         fs::write(plots.join(name), svg)?;
     }
     let json = serde_json::json!({
@@ -88,19 +89,12 @@ pub fn ratio(plan: &Plan, results: &Results) -> Option<String> {
 }
 
 fn clause(scenario: Scenario) -> String {
-    let connections = figure_of(scenario.connections());
+    let connections = count(scenario.connections());
     match scenario {
         Scenario::Fanout(_) => format!("a delivery to {connections} connections"),
         Scenario::Join(_) => format!("a client of {connections} that join"),
         Scenario::Writes(_) => "a write".into(),
         Scenario::Reads(_) => format!("a page over {connections} connection(s)"),
-    }
-}
-
-fn figure_of(count: usize) -> String {
-    match count {
-        0..100 => count.to_string(),
-        _ => figure(count as f64),
     }
 }
 
@@ -155,7 +149,7 @@ fn failures(text: &mut String, results: &Results) {
 }
 
 fn section(text: &mut String, scenario: Scenario, results: &Results) {
-    let connections = figure_of(scenario.connections());
+    let connections = count(scenario.connections());
     let (title, plots, columns): (_, &[&str], &[Column]) = match scenario {
         Scenario::Fanout(_) => (
             format!("Fan-out to {connections} connections"),
@@ -261,149 +255,5 @@ fn cell(spread: Option<Spread>, with_range: bool) -> String {
             figure(spread.greatest)
         ),
         Some(spread) => figure(spread.median),
-    }
-}
-
-fn plots_of(plan: &Plan, results: &Results) -> Vec<(&'static str, String)> {
-    let is = |name: &'static str| move |scenario: &Scenario| scenario.name() == name;
-    let bars = |name, title, subtitle, metric, ascending| {
-        let panels: Vec<_> = plan
-            .scenarios
-            .iter()
-            .copied()
-            .filter(is(name))
-            .map(|scenario| bar_panel(scenario, metric, ascending, results))
-            .filter(|panel| !panel.rows.is_empty())
-            .collect();
-        (!panels.is_empty()).then(|| plot::bars(title, subtitle, &panels))
-    };
-    let latency: Vec<_> = plan
-        .scenarios
-        .iter()
-        .copied()
-        .filter(is("fanout"))
-        .map(|scenario| percentile_panel(scenario, results))
-        .filter(|panel| !panel.rows.is_empty())
-        .collect();
-    let latency = (!latency.is_empty()).then(|| {
-        plot::percentiles(
-            "Latency of a delivery",
-            "p50 (disc), p99 (ring) and p99.9 (bar), counted from when the comment was due to be sent; less is better",
-            &latency,
-        )
-    });
-    let plots = [
-        (
-            "cpu.svg",
-            bars(
-                "fanout",
-                "CPU time of the server for one delivery",
-                "µs for each comment that reaches a subscriber, at a steady pace; less is better",
-                Metric::Cpu,
-                true,
-            ),
-        ),
-        ("latency.svg", latency),
-        (
-            "memory.svg",
-            bars(
-                "fanout",
-                "Memory for one idle connection",
-                "kB of the server's resident memory; less is better",
-                Metric::Memory,
-                true,
-            ),
-        ),
-        (
-            "join.svg",
-            bars(
-                "join",
-                "Join storm",
-                "clients a second that connect and are in the post's room; more is better",
-                Metric::Rate,
-                false,
-            ),
-        ),
-        (
-            "writes.svg",
-            bars(
-                "writes",
-                "Writing comments",
-                "comments committed a second; more is better",
-                Metric::Rate,
-                false,
-            ),
-        ),
-        (
-            "reads.svg",
-            bars(
-                "reads",
-                "Reading a page of 50 comments with their authors",
-                "µs of CPU time a page; less is better",
-                Metric::Cpu,
-                true,
-            ),
-        ),
-    ];
-    plots
-        .into_iter()
-        .filter_map(|(name, svg)| Some((name, svg?)))
-        .collect()
-}
-
-fn bar_panel(scenario: Scenario, metric: Metric, ascending: bool, results: &Results) -> Panel<Bar> {
-    let mut rows: Vec<Bar> = results
-        .servers(scenario)
-        .into_iter()
-        .filter_map(|server| {
-            let ratio = results.ratio(scenario, server, metric);
-            let ratio = ratio.filter(|_| !server.is_floor() && metric == Metric::Cpu);
-            let note = ratio.map(|ratio| format!(" (× {:.2} floor)", ratio.median));
-            Some(Bar {
-                server,
-                value: results.spread(scenario, server, metric)?,
-                note: note.unwrap_or_default(),
-            })
-        })
-        .collect();
-    rows.sort_by(|one, other| one.value.median.total_cmp(&other.value.median));
-    if !ascending {
-        rows.reverse();
-    }
-    Panel {
-        heading: heading(scenario),
-        rows,
-    }
-}
-
-fn percentile_panel(scenario: Scenario, results: &Results) -> Panel<Percentiles> {
-    let mut rows: Vec<Percentiles> = results
-        .servers(scenario)
-        .into_iter()
-        .filter_map(|server| {
-            let median = |metric| Some(results.spread(scenario, server, metric)?.median);
-            Some(Percentiles {
-                server,
-                values: [
-                    median(Metric::P50)?,
-                    median(Metric::P99)?,
-                    median(Metric::P999)?,
-                ],
-            })
-        })
-        .collect();
-    rows.sort_by(|one, other| one.values[1].total_cmp(&other.values[1]));
-    Panel {
-        heading: heading(scenario),
-        rows,
-    }
-}
-
-fn heading(scenario: Scenario) -> String {
-    let connections = figure_of(scenario.connections());
-    match scenario {
-        Scenario::Fanout(_) => format!("{connections} connections"),
-        Scenario::Join(_) => format!("{connections} clients"),
-        Scenario::Writes(_) | Scenario::Reads(_) => format!("{connections} HTTP connection(s)"),
     }
 }

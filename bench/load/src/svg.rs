@@ -3,7 +3,11 @@
 
 use std::fmt::Write;
 
-use crate::{server::Server, statistics::Spread};
+use crate::{
+    digits::{figure, grouped},
+    server::Server,
+    statistics::Spread,
+};
 
 const WIDTH: f64 = 820.0;
 /// Where the scale begins, and how long it is; what is right of it is for figures.
@@ -166,28 +170,6 @@ pub fn percentiles(title: &str, subtitle: &str, panels: &[Panel<Percentiles>]) -
     svg.end()
 }
 
-/// With as many digits as mean something.
-pub fn figure(value: f64) -> String {
-    match value.abs() {
-        0.0..10.0 => format!("{value:.2}"),
-        10.0..100.0 => format!("{value:.1}"),
-        _ => grouped(value),
-    }
-}
-
-/// A whole number with commas.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// A power of ten as it is written.
 fn round(value: f64) -> String {
     if value >= 1.0 {
@@ -285,17 +267,4 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_the_digits_that_mean_something() {
-        assert_eq!(figure(3.217), "3.22");
-        assert_eq!(figure(52.34), "52.3");
-        assert_eq!(figure(146.4), "146");
-        assert_eq!(figure(233_456.7), "233,457");
-    }
 }
