@@ -12,7 +12,7 @@ use crate::{
 const WIDTH: f64 = 820.0;
 /// Where the scale begins, and how long it is; what is right of it is for figures.
 const LEFT: f64 = 220.0;
-const LENGTH: f64 = 430.0;
+const LENGTH: f64 = 400.0;
 const ROW: f64 = 26.0;
 const HEADING: f64 = 34.0;
 const TOP: f64 = 66.0;
