@@ -30,6 +30,12 @@ pub fn count(things: usize) -> String {
     }
 }
 
+/// A number of HTTP connections.
+pub fn connections(number: usize) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} HTTP connection{plural}", count(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

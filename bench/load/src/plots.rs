@@ -1,7 +1,7 @@
 //! Which plots a report has.
 
 use crate::{
-    digits::count,
+    digits::{self, count},
     plan::{Plan, Scenario},
     results::{Metric, Results},
     svg::{self, Bar, Panel, Percentiles},
@@ -148,6 +148,6 @@ fn heading(scenario: Scenario) -> String {
     match scenario {
         Scenario::Fanout(_) => format!("{connections} connections"),
         Scenario::Join(_) => format!("{connections} clients"),
-        Scenario::Writes(_) | Scenario::Reads(_) => format!("{connections} HTTP connection(s)"),
+        Scenario::Writes(number) | Scenario::Reads(number) => digits::connections(number),
     }
 }

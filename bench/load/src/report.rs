@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, io, path::Path};
 
 use crate::{
-    digits::{count, figure},
+    digits::{self, count, figure},
     plan::{Plan, Scenario},
     plots,
     results::{Metric, Results},
@@ -94,7 +94,7 @@ fn clause(scenario: Scenario) -> String {
         Scenario::Fanout(_) => format!("a delivery to {connections} connections"),
         Scenario::Join(_) => format!("a client of {connections} that join"),
         Scenario::Writes(_) => "a write".into(),
-        Scenario::Reads(_) => format!("a page over {connections} connection(s)"),
+        Scenario::Reads(number) => format!("a page over {}", digits::connections(number)),
     }
 }
 
@@ -187,8 +187,11 @@ fn section(text: &mut String, scenario: Scenario, results: &Results) {
                 column("generator's CPU %", Metric::GeneratorCpu),
             ],
         ),
-        Scenario::Reads(_) => (
-            format!("Reads: a page of 50 comments with authors, {connections} HTTP connection(s)"),
+        Scenario::Reads(number) => (
+            format!(
+                "Reads: a page of 50 comments with authors over {}",
+                digits::connections(number)
+            ),
             &["reads"],
             &[
                 column("pages/s", Metric::Rate),
