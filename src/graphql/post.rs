@@ -1,13 +1,13 @@
 //! `Post` as the schema shows it.
 
-use async_graphql::{Context, ID, Object, connection::Connection};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     comment::{self, Comment, CommentOrder},
     cursor::{self, Cursor},
     datetime::DateTime,
     error::Result,
-    page,
+    page::{self, Connection},
 };
 use crate::{
     model,
@@ -77,7 +77,7 @@ impl Post {
             default_with = "CommentOrder::OldestFirst"
         )]
         order: CommentOrder,
-    ) -> Result<Connection<String, Comment>> {
+    ) -> Result<Connection<Comment>> {
         let slice = page::slice(first, after, |text| cursor::decode(&self.0.id, text))?;
         let order = match order {
             CommentOrder::OldestFirst => Order::OldestFirst,
