@@ -63,7 +63,9 @@ export const counted = (page, text) => page.getByRole('heading', { name: text, l
 
 /** The comments with this text, their replies not included. */
 export const comment = (page, text) =>
-  page.getByRole('article', { name: 'Comment by' }).filter({ has: page.locator('.body').getByText(text, { exact: true }) });
+  page
+    .getByRole('article', { name: 'Comment by' })
+    .filter({ has: page.locator('.body').getByText(text, { exact: true }) });
 
 /** The text of each comment that is shown, from top to bottom. */
 export const bodies = (page) => page.locator('.body').allTextContents();

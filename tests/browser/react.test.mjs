@@ -22,7 +22,7 @@ import {
   typing,
 } from './react-page.mjs';
 
-for (const example of ['react-apollo']) {
+for (const example of ['react-apollo', 'react-urql']) {
   describe(example, () => {
     let browser, server, site, network, postId;
     before(async () => {
