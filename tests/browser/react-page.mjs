@@ -28,8 +28,10 @@ export async function serveExample(name, server) {
   const vite = spawn(process.execPath, ['node_modules/vite/bin/vite.js', 'preview', '--host', '127.0.0.1'], {
     cwd,
     env: { ...process.env, CAUSERIE_URL: server.url, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let complaints = ''; // Of broken connections, which tests break on purpose.
+  vite.stderr.on('data', (chunk) => (complaints += chunk));
   const ended = once(vite, 'exit');
   const announced = (async () => {
     let said = '';
@@ -38,7 +40,7 @@ export async function serveExample(name, server) {
       const [, port] = said.match(/http:\/\/127\.0\.0\.1:(\d+)/) ?? [];
       if (port) return Number(port);
     }
-    return assert.fail(`vite ended, and said: ${said}`);
+    return assert.fail(`vite ended, and said: ${said}${complaints}`);
   })();
   const port = await within(SERVES_WITHIN, announced, `${name} is served`);
   vite.stdout.resume();

@@ -75,6 +75,7 @@ function Editor({ postId, parentId, label, text = '', submit, onClose }: Props) 
         aria-label={label}
         placeholder={`${label}…`}
         value={body}
+        autoFocus={!!onClose}
         onChange={({ target }) => {
           setBody(target.value);
           typing(target.value !== '');

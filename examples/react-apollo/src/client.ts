@@ -10,7 +10,8 @@ import type { Client } from 'graphql-ws';
 /** Names this page to the server, which therefore does not send it what it did itself. */
 const clientId = crypto.randomUUID();
 
-const endpoint = new URL('/graphql', location.href);
+/** The page's own server passes it on, see vite.config.ts; or another that allows this page's origin. */
+const endpoint = new URL(import.meta.env.VITE_CAUSERIE ?? '/graphql', location.href);
 
 /** Whether the socket is up. This and the session are for `useReactiveVar`. */
 export const isLive = makeVar(false);
