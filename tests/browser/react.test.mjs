@@ -33,9 +33,10 @@ for (const example of ['react-apollo', 'react-urql']) {
     beforeEach(async () => (postId = await server.createPost('Two windows')));
     afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
     after(async () => {
-      network.stop();
-      await Promise.all([browser.close(), site.stop()]);
-      await server.stop();
+      // What was started before one of them failed has to end all the same.
+      network?.stop();
+      await Promise.all([browser?.close(), site?.stop()]);
+      await server?.stop();
     });
 
     const open = (options) => openPost(browser, network.url, postId, options);
@@ -168,8 +169,14 @@ for (const example of ['react-apollo', 'react-urql']) {
     test('a page whose network was gone shows what it missed, once, and goes on', async () => {
       const edited = await server.createComment({ postId, body: 'To be edited.' }, person('bob'));
       const deleted = await server.createComment({ postId, body: 'To be deleted.' }, person('bob'));
-      const page = await open();
+      const page = await openWindow(browser, network.url);
+      let heardBefore = 0;
+      page.on('websocket', (socket) =>
+        socket.on('framereceived', ({ payload }) => (heardBefore += payload.includes('"Before."'))),
+      );
+      await page.goto(`${network.url}/#/post/${postId}`);
       await comment(page, 'To be edited.').waitFor();
+      await isLive(page);
       await server.createComment({ postId, body: 'Before.' }, person('bob'));
       await comment(page, 'Before.').waitFor();
 
@@ -193,6 +200,7 @@ for (const example of ['react-apollo', 'react-urql']) {
         'Edited.',
         'Missed too.',
       ]);
+      assert.equal(heardBefore, 1, 'the page asked for what came after, and not for all of it again');
       await counted(page, '5 comments').waitFor();
       await reading(page, '1 reading').waitFor();
       await signIn(page, 'Ada');

@@ -44,8 +44,8 @@ export function mainScenario(library, connect) {
       network = await startNetwork(server.port);
     });
     after(async () => {
-      network.stop();
-      await server.stop();
+      network?.stop();
+      await server?.stop();
     });
 
     const person = (name) => ({ token: server.token({ sub: name, name }), clientId: `client-of-${name}` });
