@@ -113,6 +113,20 @@ pub struct HttpConfig {
     /// commas, each as `https://blog.example.org`.
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
+    /// How long a client may take nothing of what waits for it: then its connection is dropped.
+    #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub http_write_timeout: Duration,
+    /// How long a stream of results (SSE, multipart) may be silent before the server says that it
+    /// is still there.
+    #[arg(long, env = "STREAM_KEEP_ALIVE", default_value = "12s", value_parser = duration)]
+    pub stream_keep_alive: Duration,
+    /// How many documents are kept for automatic persisted queries; beyond that those that nobody
+    /// has named for longest are forgotten.
+    #[arg(long, env = "PERSISTED_QUERIES", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub persisted_queries: u32,
+    /// How many bytes those documents may have together.
+    #[arg(long, env = "PERSISTED_QUERY_BYTES", default_value = "4194304", value_parser = bytes)]
+    pub persisted_query_bytes: usize,
 }
 
 /// Requests over WebSocket.

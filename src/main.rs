@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the server; what `causerie` alone does too.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Brings the database up to date, and exits.
     Migrate(StoreConfig),
     /// Prints the schema in GraphQL's schema definition language.
@@ -97,7 +97,7 @@ fn run() -> Result<(), Failure> {
     let cli = Cli::from_arg_matches(&matches)?;
     match cli.command {
         None => serve(cli.serve, names_database),
-        Some(Command::Serve(arguments)) => serve(arguments, names_database),
+        Some(Command::Serve(arguments)) => serve(*arguments, names_database),
         Some(Command::Migrate(config)) => migrate(&config),
         Some(Command::Schema) => {
             print!("{}", graphql::sdl());

@@ -2,7 +2,7 @@
 //!
 //! It has no global state; two of them run in one process.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use socket2::SockRef;
@@ -11,9 +11,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
-    config::Config,
+    config::{Config, HttpConfig},
     feed::{self, Feed},
-    graphql::{Counts, Executor, Services, Settings},
+    graphql::{Counts, Executor, PersistedQueries, Services, Settings},
     limits::Limits,
     rooms::{Census, Hub},
     store::{OpenError, Store},
@@ -63,7 +63,7 @@ impl Observer {
         self.hub.census()
     }
 
-    /// How many sockets and mutations are under way.
+    /// How many sockets, streams and mutations are under way.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
     }
@@ -120,6 +120,7 @@ impl Server {
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator,
+            persisted: persisted_queries(&config.http),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -152,7 +153,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` is done. Then no connection is taken any more, sockets close with
-    /// 1012, and requests and mutations under way have the grace period to end.
+    /// 1012, streams end, and requests and mutations under way have the grace period to end.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self {
             listener,
@@ -165,8 +166,11 @@ impl Server {
         } = self;
         // A server whose `run` is dropped ends what it started.
         let _stop_all = going_down.clone().drop_guard();
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = tune(connection) {
+        // What a connection is for is not known yet: whoever may wait longer sets the measure.
+        let (http, ws) = (config.http.http_write_timeout, config.ws.ws_write_timeout);
+        let patience = http.max(ws) + LAST_RESORT;
+        let listener = listener.tap_io(move |connection| {
+            if let Err(error) = tune(connection, patience) {
                 tracing::debug!(%error, "a connection was not tuned");
             }
         });
@@ -219,16 +223,35 @@ impl Server {
     }
 }
 
+fn persisted_queries(config: &HttpConfig) -> PersistedQueries {
+    let most = usize::try_from(config.persisted_queries).unwrap_or(usize::MAX);
+    let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+    PersistedQueries::new(most, config.persisted_query_bytes)
+}
+
 /// How much of what was written to a connection may be left unsent before the system calls it full.
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// What the system is to do otherwise with a connection than it would by itself.
-fn tune(connection: &TcpStream) -> io::Result<()> {
+/// How much longer the system waits for a client than the server does, so that one that can still be
+/// told why it is sent away is told.
+const LAST_RESORT: Duration = Duration::from_secs(3);
+
+/// The longest time that the system can be told, 24 days.
+#[cfg(target_os = "linux")]
+const LONGEST_PATIENCE: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
+
+/// What the system is to do otherwise with a connection than it would by itself. `patience` is how
+/// long a peer may take nothing.
+fn tune(connection: &TcpStream, patience: Duration) -> io::Result<()> {
     // Nagle's algorithm would hold back small frames until the one before is acknowledged.
     connection.set_nodelay(true)?;
     // The system would take megabytes for a client before it says that it takes no more, and those
     // again before it takes anything: a slow client could not be told from one that takes nothing.
     #[cfg(target_os = "linux")]
     SockRef::from(connection).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    // A peer that is gone without a word would be waited for by the system for a quarter of an hour,
+    // and one that is there and reads nothing for ever.
+    #[cfg(target_os = "linux")]
+    SockRef::from(connection).set_tcp_user_timeout(Some(patience.min(LONGEST_PATIENCE)))?;
     Ok(())
 }

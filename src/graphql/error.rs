@@ -25,6 +25,10 @@ pub enum RequestCode {
     ValidationFailed,
     /// The operation would cost too much.
     TooExpensive,
+    /// No document is known by the hash that stands for it.
+    PersistedQueryNotFound,
+    /// The server goes down, and the operation ends with it; another will be there.
+    Restarting,
 }
 
 impl RequestCode {
@@ -33,6 +37,8 @@ impl RequestCode {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::TooExpensive => "QUERY_TOO_EXPENSIVE",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::Restarting => "SERVICE_RESTART",
         }
     }
 }

@@ -10,6 +10,8 @@ mod input;
 mod mutation;
 mod operation;
 mod page;
+mod params;
+mod persisted;
 mod post;
 mod query;
 mod replies;
@@ -29,7 +31,9 @@ use tokio_util::task::TaskTracker;
 pub use self::{
     caller::Caller,
     error::{RequestCode, request_error, server_error},
-    operation::{Operation, OperationKind, Params},
+    operation::{Operation, OperationKind},
+    params::{Document, Params},
+    persisted::{PersistedQueries, QueryHash},
     settings::Settings,
     shared::{Counts, Payload},
 };

@@ -5,6 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use super::{
+    cost,
+    error::{RequestCode, request_error},
+    template::Template,
+};
 use async_graphql::{
     Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
@@ -15,31 +20,6 @@ use async_graphql::{
         },
     },
 };
-use serde::Deserialize;
-
-use super::{
-    cost,
-    error::{RequestCode, request_error},
-    template::Template,
-};
-
-/// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
-/// `subscribe` in graphql-transport-ws).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Params {
-    /// The document.
-    pub query: String,
-    /// Which of the document's operations.
-    #[serde(default)]
-    pub operation_name: Option<String>,
-    /// The values of its variables.
-    #[serde(default)]
-    pub variables: Option<serde_json::Map<String, serde_json::Value>>,
-    /// For extensions of the protocol. None is known here; it is only checked to be an object.
-    #[serde(default)]
-    pub extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
 
 /// The longest document of a subscription.
 const MAX_SUBSCRIPTION_BYTES: usize = 16 * 1024;
@@ -64,13 +44,18 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Parses a request. The error is the request's, with its code: nothing was executed.
-    pub fn parse(params: Params) -> Result<Self, ServerError> {
-        let mut document = parse_query(&params.query)
+    /// Parses a request: a document's text, which of its operations, and the values of variables.
+    /// The error is the request's, with its code: nothing was executed.
+    pub(super) fn parse(
+        text: String,
+        operation_name: Option<String>,
+        variables: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<Self, ServerError> {
+        let mut document = parse_query(&text)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
         let (kind, variables) = {
-            let operation = find(&document, params.operation_name.as_deref())?;
-            let variables = declared(&operation.node, params.variables.unwrap_or_default());
+            let operation = find(&document, operation_name.as_deref())?;
+            let variables = declared(&operation.node, variables.unwrap_or_default());
             require_variables(&operation.node, &variables)?;
             cost::check(&document, &operation.node, &variables).map_err(|cost::TooExpensive| {
                 too_expensive("The operation asks for too much at once.", operation.pos)
@@ -79,14 +64,14 @@ impl Operation {
         };
         if kind == OperationKind::Subscription {
             // It is kept for as long as the subscription lives.
-            if params.query.len() > MAX_SUBSCRIPTION_BYTES {
+            if text.len() > MAX_SUBSCRIPTION_BYTES {
                 let message = format!("A subscription has at most {MAX_SUBSCRIPTION_BYTES} bytes.");
                 return Err(too_expensive(message, async_graphql::Pos::default()));
             }
-            flatten_root(&mut document, params.operation_name.as_deref())?;
+            flatten_root(&mut document, operation_name.as_deref())?;
         }
-        let mut request = Request::new(params.query);
-        request.operation_name = params.operation_name;
+        let mut request = Request::new(text);
+        request.operation_name = operation_name;
         request.variables = variables;
         let document = Arc::new(document);
         Ok(Self {
@@ -307,12 +292,8 @@ mod tests {
     use super::*;
 
     fn parse(query: &str, operation_name: Option<&str>) -> Result<Operation, ServerError> {
-        Operation::parse(Params {
-            query: query.to_owned(),
-            operation_name: operation_name.map(str::to_owned),
-            variables: None,
-            extensions: None,
-        })
+        let operation_name = operation_name.map(str::to_owned);
+        Operation::parse(query.to_owned(), operation_name, None)
     }
 
     fn root_fields(query: &str) -> Vec<String> {

@@ -3,7 +3,13 @@
 
 mod http;
 mod identify;
+mod media_type;
+mod multipart;
 mod pages;
+mod request;
+mod response;
+mod sse;
+mod stream;
 mod ws;
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +22,7 @@ use axum::{
     },
     http::{
         HeaderMap, HeaderValue, Method, Uri,
-        header::{AUTHORIZATION, CONTENT_TYPE, UPGRADE},
+        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, UPGRADE},
     },
     response::{IntoResponse, Response},
     routing::get,
@@ -30,7 +36,7 @@ use tower_http::{
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
-    graphql::Executor,
+    graphql::{Executor, PersistedQueries},
 };
 
 /// How long a browser may remember what a page of another origin may do.
@@ -43,13 +49,15 @@ pub struct Transport {
     pub executor: Executor,
     /// Tells who sends it.
     pub authenticator: Arc<Authenticator>,
+    /// The documents that clients may name by their hash.
+    pub persisted: PersistedQueries,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
     pub ws: WsConfig,
-    /// Every socket's task.
+    /// Every socket's task, and every stream's.
     pub tasks: TaskTracker,
-    /// Cancelled where the server goes down: sockets then close.
+    /// Cancelled where the server goes down: sockets and streams then end.
     pub going_down: CancellationToken,
 }
 
@@ -75,11 +83,11 @@ fn cross_origin(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
+        .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
         .max_age(PREFLIGHT_AGE)
 }
 
-/// `GET /graphql` is a WebSocket where the request asks for one, and else a query.
+/// `GET /graphql` is a WebSocket where the request asks for one, and else GraphQL over HTTP.
 async fn get_graphql(
     State(transport): State<Arc<Transport>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,

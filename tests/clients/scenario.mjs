@@ -61,8 +61,17 @@ export function mainScenario(library, connect) {
         },
         connectionParams: { authorization: token, clientId },
       });
-      context.after(() => client.close());
-      return client;
+      const subscriptions = [];
+      context.after(async () => {
+        for (const end of subscriptions) end();
+        await client.close();
+      });
+      const subscribe = (...parameters) => {
+        const end = client.subscribe(...parameters);
+        subscriptions.push(end);
+        return end;
+      };
+      return { ask: client.ask, subscribe };
     }
 
     /** A post of the test's own, and where its feed stands, as the client reads both in one query. */

@@ -13,7 +13,9 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
-use crate::support::{Client, Process, TestServer, serve, settings, token, until};
+use crate::support::{
+    Chunk, Client, Process, Request, Streaming, TestServer, serve, settings, token, until,
+};
 
 const OPEN: &str =
     "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { cursor } } }";
@@ -361,4 +363,33 @@ async fn sigterm_and_ctrl_c_end_the_server_in_order() {
         let (places, stands) = places(&folder.path().join("test.db")).await;
         assert_eq!((places, stands), (vec![1], 1));
     }
+}
+
+/// Only a subscription is ended by a server that goes down: it has no end of its own.
+#[tokio::test]
+async fn a_mutation_over_sse_is_answered_though_the_server_goes_down_meanwhile() {
+    let server = TestServer::start_with(&["--database-timeout=10s"]).await;
+    let other = another_program(&server.database()).await;
+    let token = token("ada", "Ada", Role::Reader);
+    let open = async |query| {
+        let request = Request::post(query, json!({"body": "b"})).with_token(&token);
+        let request = request.accepting("text/event-stream");
+        Streaming::open(server.address(), &request).await
+    };
+    let mut subscription = open("subscription { viewerCount(postId: \"hello\") }").await;
+    assert_eq!(subscription.event_data().await, json!({"viewerCount": 1}));
+    run(&other, "BEGIN IMMEDIATE").await;
+    let mut mutation = open(WRITE).await;
+    let observer = server.observer().clone();
+    until("the mutation is under way", || observer.tasks() == 3).await;
+    let ended = server.begin_to_stop();
+    let rest = async {
+        assert_eq!(subscription.rest().await, (String::new(), Chunk::CutOff));
+        run(&other, "ROLLBACK").await;
+        let next = mutation.event().await;
+        assert_eq!(next.data.get("errors"), None, "{next:?}");
+        assert_eq!(mutation.event().await.name, "complete");
+        assert_eq!(mutation.rest().await, (String::new(), Chunk::Last));
+    };
+    tokio::join!(ended, rest);
 }

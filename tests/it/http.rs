@@ -53,6 +53,7 @@ async fn a_request_is_posted_as_json_and_nothing_else_is_taken_for_one() {
         "multipart/form-data; boundary=x",
         "application/graphql",
         "application/jsonp",
+        "application/json; charset=utf-16",
         "json",
         "",
     ] {
@@ -375,6 +376,14 @@ async fn get_is_for_queries() {
         ])
         .await;
     assert_eq!(reply.body, json!({"data": {"me": {"id": "ada"}}}));
+    let vary = reply.headers.get_all("vary").iter();
+    let vary = vary.map(|line| line.to_str().expect("a text"));
+    assert!(
+        vary.into_iter()
+            .any(|line| line == "accept, authorization, x-client-id"),
+        "{:?}",
+        reply.headers
+    );
 
     let both = format!("{WRITE} query Q {{ me {{ id }} }}").replace("mutation", "mutation M");
     let reply = ada.get(&[("query", &both), ("operationName", "Q")]).await;
@@ -679,7 +688,7 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
             .header("access-control-request-method", "POST")
             .header(
                 "access-control-request-headers",
-                "authorization,content-type,x-client-id",
+                "accept,authorization,content-type,x-client-id",
             );
         let response = request.send().await.expect("an answer");
         let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
@@ -692,7 +701,7 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
         let (allowed, headers) = preflight(origin).await;
         assert_eq!(allowed.as_deref(), Some(origin));
         let headers = headers.expect("headers").to_lowercase();
-        for name in ["authorization", "content-type", "x-client-id"] {
+        for name in ["accept", "authorization", "content-type", "x-client-id"] {
             assert!(headers.contains(name), "{headers}");
         }
     }

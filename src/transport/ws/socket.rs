@@ -30,7 +30,7 @@ use super::{
 use crate::{
     auth::bearer,
     error::Error,
-    graphql::{Caller, Operation, Outcome, Params, server_error},
+    graphql::{Caller, Outcome, Params, server_error},
     model::{ClientId, Timestamp},
     transport::Transport,
 };
@@ -255,7 +255,7 @@ impl Socket {
     }
 
     fn start(&mut self, id: OperationId, params: Params) {
-        match Operation::parse(params) {
+        match self.transport.persisted.operation(params) {
             Ok(operation) => {
                 let executor = &self.transport.executor;
                 let outcomes: Outcomes = Box::pin(executor.stream(operation, self.caller.clone()));

@@ -5,10 +5,12 @@ mod client;
 mod process;
 mod server;
 mod socket;
+mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
     process::{Process, causerie, serve},
     server::{SECRET, TestServer, in_time, settings, token, token_for, until},
     socket::{Frame, Socket, upgrade_request},
+    stream::{Chunk, Event, Request, Streaming},
 };

@@ -1,0 +1,328 @@
+//! Results as server-sent events: a sentence of graphql-sse's PROTOCOL.md (distinct connections mode)
+//! a test, and what a stream owes its room.
+
+use std::time::Duration;
+
+use causerie::model::Role;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+
+use crate::support::{Chunk, Event, Request, Streaming, TestServer, in_time, token, token_for};
+
+const SSE: &str = "text/event-stream";
+const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
+const ADDED: &str = "subscription($after: Cursor) {
+    commentAdded(postId: \"hello\", after: $after) { body }
+}";
+
+async fn open(server: &TestServer, request: Request) -> Streaming {
+    Streaming::open(server.address(), &request.accepting(SSE)).await
+}
+
+async fn subscribe(server: &TestServer, query: &str) -> Streaming {
+    open(server, Request::post(query, json!({}))).await
+}
+
+fn added(body: &str) -> Value {
+    json!({"commentAdded": {"body": body}})
+}
+
+fn complete() -> Event {
+    Event {
+        name: "complete".to_owned(),
+        data: Value::Null,
+    }
+}
+
+/// The code of the one error of a `next` that has no data, and the end behind it.
+async fn refusal(stream: &mut Streaming) -> Value {
+    assert_eq!(stream.status(), 200);
+    let next = stream.event().await;
+    assert_eq!(
+        (next.name.as_str(), next.data.get("data")),
+        ("next", None),
+        "{next:?}"
+    );
+    assert_eq!(stream.event().await, complete());
+    assert_eq!(stream.rest().await, (String::new(), Chunk::Last));
+    next.data["errors"][0]["extensions"]["code"].clone()
+}
+
+// The stream
+
+#[tokio::test]
+async fn a_subscription_is_a_next_for_each_event_as_it_happens() {
+    let server = TestServer::start().await;
+    let mut stream = subscribe(&server, ADDED).await;
+    assert_eq!(stream.status(), 200);
+    let headers = ["content-type", "cache-control", "x-accel-buffering"];
+    assert_eq!(
+        headers.map(|name| stream.header(name)),
+        [
+            Some("text/event-stream; charset=utf-8"),
+            Some("no-cache"),
+            Some("no")
+        ]
+    );
+    // The head, and something for browsers that wait for the first byte of a body.
+    assert_eq!(stream.chunk().await, Chunk::Text(":\n\n".to_owned()));
+    server.until_census(1, 1).await;
+    for body in ["one", "two\nlines", "a\u{2028}b"] {
+        server.reader("ada").comment(body).await;
+        let result = json!({"data": added(body)});
+        let expected = format!("event: next\ndata: {result}\n\n");
+        assert_eq!(stream.chunk().await, Chunk::Text(expected));
+    }
+    stream.vanish();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_may_be_asked_for_by_get_as_event_source_does() {
+    let server = TestServer::start().await;
+    let start = "{ post(id: \"hello\") { cursor } }";
+    let start = server.client().send(start, json!({})).await;
+    server.reader("ada").comment("before").await;
+    let variables = json!({"after": start["post"]["cursor"]}).to_string();
+    let query = format!(
+        "query Other {{ me {{ id }} }} {}",
+        ADDED.replace("n($", "n Added($")
+    );
+    let parameters = [
+        ("query", query.as_str()),
+        ("operationName", "Added"),
+        ("variables", &variables),
+    ];
+    let mut stream = open(&server, Request::get(&parameters)).await;
+    assert_eq!(stream.event_data().await, added("before"));
+    server.reader("ada").comment("after").await;
+    assert_eq!(stream.event_data().await, added("after"));
+    stream.vanish();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_query_or_mutation_is_one_next_and_then_complete() {
+    let server = TestServer::start().await;
+    let query = "{ post(id: \"hello\") { title id } me { id } }";
+    for request in [
+        Request::post(query, json!({})),
+        Request::get(&[("query", query)]),
+    ] {
+        let mut stream = open(&server, request).await;
+        let expected = ":\n\nevent: next\ndata: \
+            {\"data\":{\"post\":{\"title\":\"Hello\",\"id\":\"hello\"},\"me\":null}}\n\n\
+            event: complete\ndata: \n\n";
+        assert_eq!(stream.rest().await, (expected.to_owned(), Chunk::Last));
+    }
+    let write = "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) {
+        comment { body }
+    } }";
+    let token = token("ada", "Ada", Role::Reader);
+    let request = Request::post(write, json!({})).with_token(&token);
+    let mut stream = open(&server, request).await;
+    assert_eq!(
+        stream.event_data().await,
+        json!({"createComment": {"comment": {"body": "b"}}})
+    );
+    assert_eq!(stream.event().await, complete());
+    assert_eq!(server.reader("ada").bodies().await, ["b"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_operation_is_told_in_a_next_before_complete() {
+    let server = TestServer::start().await;
+    let no_post = "subscription { viewerCount(postId: \"none\") }";
+    let two_fields = "subscription { a: viewerCount(postId: \"hello\") b: __typename }";
+    let no_cursor = "subscription { commentAdded(postId: \"hello\", after: \"x\") { id } }";
+    let many = format!("subscription {{ {} }}", "...F ".repeat(4_000));
+    for (query, code) in [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        (two_fields, "GRAPHQL_VALIDATION_FAILED"),
+        (&many, "QUERY_TOO_EXPENSIVE"),
+        (no_post, "NOT_FOUND"),
+        (no_cursor, "BAD_USER_INPUT"),
+    ] {
+        let mut stream = subscribe(&server, query).await;
+        assert_eq!(refusal(&mut stream).await, json!(code), "{query}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_request_itself_is_told_by_its_status() {
+    let server = TestServer::start_with(&["--http-body-limit=1024"]).await;
+    let client = server.client().accepting(SSE);
+    let subscription = json!({"query": VIEWERS}).to_string();
+    let json = "application/json";
+    for (content_type, body, status) in [
+        ("text/plain", subscription.clone(), 415),
+        (json, "{".to_owned(), 400),
+        (json, json!({}).to_string(), 400),
+        (json, json!([{"query": VIEWERS}]).to_string(), 400),
+        (json, format!("{subscription}{}", " ".repeat(1024)), 413),
+    ] {
+        let reply = client.post(content_type, body.clone()).await;
+        assert_eq!(reply.status.as_u16(), status, "{body}");
+        assert_eq!(
+            reply.headers["content-type"],
+            "application/json; charset=utf-8"
+        );
+        assert_eq!(
+            reply.error()["extensions"]["code"],
+            json!("GRAPHQL_VALIDATION_FAILED")
+        );
+    }
+    let forger = client.clone().with_token("forged");
+    let forged = forger.post(json, subscription).await;
+    assert_eq!(forged.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        forged.error()["extensions"]["code"],
+        json!("UNAUTHENTICATED")
+    );
+    let write = "mutation { setTyping(input: { postId: \"hello\", isTyping: true }) { isTyping } }";
+    let by_get = client.get(&[("query", write)]).await;
+    assert_eq!(by_get.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(by_get.headers["allow"], "POST");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_is_answered_with_the_stream_that_the_client_likes_best() {
+    let server = TestServer::start().await;
+    let multipart = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
+    let events = "text/event-stream; charset=utf-8";
+    for (accept, content_type) in [
+        (SSE, events),
+        ("text/event-stream, multipart/mixed", events),
+        ("application/json, text/event-stream;q=0.1", events),
+        ("text/event-stream;q=0.5, multipart/mixed;q=0.6", multipart),
+        ("multipart/mixed;q=0.5, text/event-stream;q=0.6", events),
+    ] {
+        let request = Request::post(VIEWERS, json!({})).accepting(accept);
+        let stream = Streaming::open(server.address(), &request).await;
+        assert_eq!(
+            stream.header("content-type"),
+            Some(content_type),
+            "{accept}"
+        );
+        stream.vanish();
+    }
+    for accept in ["application/json", "*/*", "application/json, text/*"] {
+        let client = server.client().accepting(accept);
+        let reply = client.try_send(VIEWERS, json!({})).await;
+        assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE, "{accept}");
+        let message = reply.error()["message"].to_string();
+        assert!(message.contains("text/event-stream"), "{message}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_say_says_that_it_is_there() {
+    let server = TestServer::start_with(&["--stream-keep-alive=20ms"]).await;
+    let mut stream = subscribe(&server, ADDED).await;
+    for _ in 0..5 {
+        assert_eq!(stream.chunk().await, Chunk::Text(":\n\n".to_owned()));
+    }
+    server.reader("ada").comment("b").await;
+    assert_eq!(stream.event_data().await, added("b"));
+    stream.vanish();
+    server.stop().await;
+}
+
+// Its end is the membership's
+
+#[tokio::test]
+async fn a_client_that_vanishes_leaves_its_room() {
+    let server = TestServer::start().await;
+    let mut first = subscribe(&server, VIEWERS).await;
+    assert_eq!(first.event_data().await, json!({"viewerCount": 1}));
+    let second = subscribe(&server, VIEWERS).await;
+    assert_eq!(first.event_data().await, json!({"viewerCount": 2}));
+    second.vanish();
+    assert_eq!(first.event_data().await, json!({"viewerCount": 1}));
+    first.vanish();
+    server.stop().await;
+}
+
+/// A stream whose system takes next to nothing on its behalf, and which is not read.
+async fn deaf(server: &TestServer) -> Streaming {
+    let connection = TcpSocket::new_v4().expect("a socket");
+    connection.set_recv_buffer_size(4096).expect("small");
+    let connection = connection.connect(server.address()).await;
+    let request = Request::post(ADDED, json!({})).accepting(SSE);
+    Streaming::open_on(connection.expect("a connection"), &request).await
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_what_comes_is_dropped() {
+    // The system is told to have more patience than the server has.
+    let server =
+        TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=1h"]).await;
+    let mut deaf = deaf(&server).await;
+    server.until_census(1, 1).await;
+    let ada = server.reader("ada");
+    let large = "x".repeat(10_000);
+    // More than all that waits on its behalf, on this side and on the other.
+    in_time("it leaves the room", async {
+        while server.observer().census().members == 1 {
+            ada.comment(&large).await;
+        }
+    })
+    .await;
+    let (text, end) = deaf.rest().await;
+    assert_eq!(end, Chunk::CutOff);
+    assert!(!text.contains("complete"));
+    server.stop().await;
+}
+
+/// There is no more to write than the system has taken already, so only it can see that nothing of
+/// that arrives. A peer that is gone without a word looks the same.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_acknowledges_nothing_is_dropped_though_nothing_more_comes() {
+    let server =
+        TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=500ms"]).await;
+    let deaf = deaf(&server).await;
+    server.until_census(1, 1).await;
+    for _ in 0..3 {
+        server.reader("ada").comment(&"x".repeat(10_000)).await;
+    }
+    server.until_census(0, 0).await;
+    deaf.vanish();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_in_a_way_that_has_clients_come_back() {
+    let server = TestServer::start().await;
+    let token = token_for("ada", Duration::from_secs(2));
+    let request = Request::post(VIEWERS, json!({})).with_token(&token);
+    let mut stream = open(&server, request).await;
+    assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));
+    assert_eq!(stream.rest().await, (String::new(), Chunk::CutOff));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn streams_end_when_the_server_goes_down_in_a_way_that_has_clients_come_back() {
+    let server = TestServer::start_with(&["--grace-period=1s"]).await;
+    let mut stream = subscribe(&server, VIEWERS).await;
+    assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));
+    // More waits for this one than it can be given, but that does not keep it in the room.
+    let deaf = deaf(&server).await;
+    server.until_census(1, 2).await;
+    for _ in 0..60 {
+        server.reader("ada").comment(&"x".repeat(10_000)).await;
+    }
+    let (_, (text, end)) = tokio::join!(server.shut_down(), stream.rest());
+    // The other's leaving may still have been told.
+    assert!(!text.contains("complete"), "{text}");
+    assert_eq!(end, Chunk::CutOff);
+    drop(deaf);
+}

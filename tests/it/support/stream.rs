@@ -1,0 +1,260 @@
+//! A response that goes on, read by hand from its connection, chunk by chunk: what has arrived and
+//! what has not is what its tests are about.
+
+use std::{fmt::Write, net::SocketAddr};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::in_time;
+
+/// A request over HTTP/1.1, written by hand.
+#[derive(Clone)]
+pub(crate) struct Request {
+    line: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Request {
+    /// An operation by POST.
+    pub(crate) fn post(query: &str, variables: Value) -> Self {
+        Self {
+            line: "POST /graphql HTTP/1.1".to_owned(),
+            headers: Vec::new(),
+            body: serde_json::json!({"query": query, "variables": variables}).to_string(),
+        }
+        .with("content-type", "application/json")
+    }
+
+    /// These parameters by GET.
+    pub(crate) fn get(parameters: &[(&str, &str)]) -> Self {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        Self {
+            line: format!("GET /graphql?{query} HTTP/1.1"),
+            headers: Vec::new(),
+            body: String::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn accepting(self, accept: &str) -> Self {
+        self.with("accept", accept)
+    }
+
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {token}"))
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\r\nhost: localhost\r\n", self.line);
+        for (name, value) in &self.headers {
+            write!(text, "{name}: {value}\r\n").expect("a text");
+        }
+        let length = self.body.len();
+        write!(text, "content-length: {length}\r\n\r\n{}", self.body).expect("a text");
+        text
+    }
+}
+
+/// What comes next in a body of chunks (RFC 9112, section 7.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Chunk {
+    /// A chunk.
+    Text(String),
+    /// The last chunk: the body is whole.
+    Last,
+    /// The connection is over before the last chunk: something is missing.
+    CutOff,
+}
+
+/// A server-sent event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) data: Value,
+}
+
+/// A response that goes on.
+pub(crate) struct Streaming {
+    connection: TcpStream,
+    head: String,
+    /// What was read and is not part of a chunk yet.
+    read: Vec<u8>,
+    /// The text of the chunks that nobody has asked for yet.
+    text: String,
+}
+
+impl Streaming {
+    pub(crate) async fn open(address: SocketAddr, request: &Request) -> Self {
+        let connection = TcpStream::connect(address).await.expect("a connection");
+        Self::open_on(connection, request).await
+    }
+
+    pub(crate) async fn open_on(mut connection: TcpStream, request: &Request) -> Self {
+        let request = request.text();
+        connection
+            .write_all(request.as_bytes())
+            .await
+            .expect("sent");
+        let mut head = Vec::new();
+        in_time("a head", async {
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(connection.read_u8().await.expect("an answer"));
+            }
+        })
+        .await;
+        Self {
+            connection,
+            head: String::from_utf8(head).expect("text"),
+            read: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        let status = self.head.split(' ').nth(1).expect("a status");
+        status.parse().expect("a number")
+    }
+
+    /// The value of a header, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (head, value) = line.split_once(": ")?;
+            head.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// The next chunk as it was sent.
+    pub(crate) async fn chunk(&mut self) -> Chunk {
+        in_time("a chunk", async {
+            loop {
+                if let Some(chunk) = self.take_chunk() {
+                    return chunk;
+                }
+                if !matches!(self.connection.read_buf(&mut self.read).await, Ok(1..)) {
+                    return Chunk::CutOff;
+                }
+            }
+        })
+        .await
+    }
+
+    fn take_chunk(&mut self) -> Option<Chunk> {
+        let line = self.read.windows(2).position(|pair| pair == b"\r\n")?;
+        let size = std::str::from_utf8(&self.read[..line]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let (begin, end) = (line + 2, line + 2 + size);
+        let chunk = self.read.get(begin..end + 2)?;
+        assert_eq!(&chunk[size..], b"\r\n");
+        let text = String::from_utf8(chunk[..size].to_vec()).expect("text");
+        self.read.drain(..end + 2);
+        Some(if size == 0 {
+            Chunk::Last
+        } else {
+            Chunk::Text(text)
+        })
+    }
+
+    /// The text up to this mark and with it, which must come.
+    pub(crate) async fn until(&mut self, mark: &str) -> String {
+        loop {
+            if let Some(at) = self.text.find(mark) {
+                let rest = self.text.split_off(at + mark.len());
+                return std::mem::replace(&mut self.text, rest);
+            }
+            match self.chunk().await {
+                Chunk::Text(text) => self.text += &text,
+                end => panic!("no {mark:?} before {end:?} in {:?}", self.text),
+            }
+        }
+    }
+
+    /// The next server-sent event; comments are left out.
+    pub(crate) async fn event(&mut self) -> Event {
+        loop {
+            let block = self.until("\n\n").await;
+            if block.starts_with(':') {
+                continue;
+            }
+            let mut event = Event {
+                name: String::new(),
+                data: Value::Null,
+            };
+            for line in block.trim_end_matches('\n').lines() {
+                match line.split_once(": ") {
+                    Some(("event", name)) => event.name = name.to_owned(),
+                    Some(("data", "")) => {}
+                    Some(("data", data)) => event.data = serde_json::from_str(data).expect("JSON"),
+                    _ => panic!("an unexpected line: {line:?}"),
+                }
+            }
+            return event;
+        }
+    }
+
+    /// The data of the next server-sent event, which must be a result without errors.
+    pub(crate) async fn event_data(&mut self) -> Value {
+        let mut event = self.event().await;
+        assert_eq!(
+            (event.name.as_str(), event.data.get("errors")),
+            ("next", None),
+            "{event:?}"
+        );
+        event.data["data"].take()
+    }
+
+    /// The next part that is no heartbeat, whose delimiter has arrived.
+    pub(crate) async fn part(&mut self) -> Value {
+        loop {
+            let part = self.until("\r\n--graphql").await;
+            let part = part.trim_end_matches("\r\n--graphql");
+            if part.is_empty() {
+                // Before the first delimiter there is nothing.
+                continue;
+            }
+            let (head, body) = part.split_once("\r\n\r\n").expect("a head");
+            assert_eq!(head, "\r\nContent-Type: application/json");
+            let body: Value = serde_json::from_str(body).expect("JSON");
+            if body != serde_json::json!({}) {
+                return body;
+            }
+        }
+    }
+
+    /// The data of the next part, which must be a result without errors.
+    pub(crate) async fn part_data(&mut self) -> Value {
+        let mut part = self.part().await;
+        assert_eq!(
+            (part.get("errors"), part["payload"].get("errors")),
+            (None, None),
+            "{part}"
+        );
+        part["payload"]["data"].take()
+    }
+
+    /// All the rest of the text, and how the body ends.
+    pub(crate) async fn rest(&mut self) -> (String, Chunk) {
+        let mut text = std::mem::take(&mut self.text);
+        loop {
+            match self.chunk().await {
+                Chunk::Text(more) => text += &more,
+                end => return (text, end),
+            }
+        }
+    }
+
+    /// Gives up the connection.
+    pub(crate) fn vanish(self) {
+        drop(self.connection);
+    }
+}

@@ -1,0 +1,243 @@
+//! The same room on every transport.
+
+use std::time::Duration;
+
+use causerie::model::Role;
+use serde_json::{Value, json};
+
+use crate::support::{Chunk, Request, Socket, Streaming, TestServer, token, token_for};
+
+const SSE: &str = "text/event-stream";
+const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0";
+const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
+const ADDED: &str = "subscription($after: Cursor) {
+    commentAdded(postId: \"hello\", after: $after) { body cursor }
+}";
+
+/// A subscription, over whatever it came.
+enum Reader {
+    WebSocket(Box<Socket>),
+    Sse(Streaming),
+    Multipart(Streaming),
+}
+
+/// One subscription of the same client and user over each transport.
+async fn readers(
+    server: &TestServer,
+    token: &str,
+    client: &str,
+    query: &str,
+    variables: &Value,
+) -> [Reader; 3] {
+    let mut socket = server.connect().await;
+    let payload = json!({"authorization": token, "clientId": client});
+    socket.init(payload).await;
+    socket.subscribe("s", query, variables.clone()).await;
+    let request = Request::post(query, variables.clone())
+        .with_token(token)
+        .with("x-client-id", client);
+    let open = async |accept| {
+        let request = request.clone().accepting(accept);
+        Streaming::open(server.address(), &request).await
+    };
+    [
+        Reader::WebSocket(Box::new(socket)),
+        Reader::Sse(open(SSE).await),
+        Reader::Multipart(open(MULTIPART).await),
+    ]
+}
+
+impl Reader {
+    async fn data(&mut self) -> Value {
+        match self {
+            Self::WebSocket(socket) => socket.data("s").await,
+            Self::Sse(stream) => stream.event_data().await,
+            Self::Multipart(stream) => stream.part_data().await,
+        }
+    }
+
+    /// The text of the next comment.
+    async fn body(&mut self) -> String {
+        let data = self.data().await;
+        let body = data["commentAdded"]["body"].as_str().expect("a body");
+        body.to_owned()
+    }
+
+    /// Reads counts until this one comes; those before it may be conflated.
+    async fn until_viewers(&mut self, count: usize) {
+        while self.data().await != json!({"viewerCount": count}) {}
+    }
+
+    /// Waits until the server ends it for its token's end.
+    async fn expired(&mut self) {
+        match self {
+            Self::WebSocket(socket) => assert_eq!(socket.closed().await.0, 4403),
+            Self::Sse(stream) => assert_eq!(stream.rest().await.1, Chunk::CutOff),
+            Self::Multipart(stream) => {
+                let last = stream.part().await;
+                let error = &last["errors"][0]["extensions"]["code"];
+                assert_eq!(error, &json!("UNAUTHENTICATED"), "{last}");
+                assert_eq!(stream.rest().await.1, Chunk::Last);
+            }
+        }
+    }
+
+    fn vanish(self) {
+        match self {
+            Self::WebSocket(socket) => socket.vanish(),
+            Self::Sse(stream) | Self::Multipart(stream) => stream.vanish(),
+        }
+    }
+}
+
+/// The variables that subscribe from where `hello` stands now.
+async fn start(server: &TestServer) -> Value {
+    let query = "{ post(id: \"hello\") { cursor } }";
+    let data = server.client().send(query, json!({})).await;
+    json!({"after": data["post"]["cursor"]})
+}
+
+fn reader(name: &str) -> String {
+    token(name, name, Role::Reader)
+}
+
+#[tokio::test]
+async fn a_reader_counts_once_over_all_transports_and_a_client_without_a_name_for_each_stream() {
+    let server = TestServer::start().await;
+    // One user on three transports is one viewer,
+    let ada = readers(&server, &reader("ada"), "ada", VIEWERS, &json!({})).await;
+    let [mut watching, mut sse, mut multipart] = ada;
+    for reader in [&mut watching, &mut sse, &mut multipart] {
+        assert_eq!(reader.data().await, json!({"viewerCount": 1}));
+    }
+    // and each anonymous stream is one more.
+    let mut anonymous = Vec::new();
+    for (number, accept) in [SSE, MULTIPART, SSE].into_iter().enumerate() {
+        let request = Request::post(VIEWERS, json!({})).accepting(accept);
+        anonymous.push(Streaming::open(server.address(), &request).await);
+        watching.until_viewers(number + 2).await;
+    }
+    // Streams of one named client are one viewer more, whatever they come over.
+    let named = Request::post(VIEWERS, json!({})).with("x-client-id", "tab");
+    let mut tab = Vec::new();
+    for accept in [SSE, MULTIPART] {
+        let request = named.clone().accepting(accept);
+        tab.push(Streaming::open(server.address(), &request).await);
+    }
+    watching.until_viewers(5).await;
+    for stream in anonymous.into_iter().chain(tab) {
+        stream.vanish();
+    }
+    watching.until_viewers(1).await;
+    let counts = "{ post(id: \"hello\") { viewerCount } }";
+    let data = server.client().send(counts, json!({})).await;
+    assert_eq!(data, json!({"post": {"viewerCount": 1}}));
+    for reader in [watching, sse, multipart] {
+        reader.vanish();
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_reaches_every_transport_but_the_client_that_made_it() {
+    let server = TestServer::start().await;
+    let after = start(&server).await;
+    server.reader("bob").comment("before").await;
+    let mut own = readers(&server, &reader("ada"), "tab1", ADDED, &after).await;
+    let mut other = readers(&server, &reader("ada"), "tab2", ADDED, &after).await;
+    for reader in own.iter_mut().chain(&mut other) {
+        assert_eq!(reader.body().await, "before");
+    }
+    server.reader("ada").named("tab1").comment("mine").await;
+    server.reader("bob").named("bob").comment("yours").await;
+    for mut reader in own {
+        // Had it been sent its own, that would have come first.
+        assert_eq!(reader.body().await, "yours");
+        reader.vanish();
+    }
+    for mut reader in other {
+        for body in ["mine", "yours"] {
+            assert_eq!(reader.body().await, body);
+        }
+        reader.vanish();
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_is_executed_once_for_the_readers_of_all_transports() {
+    let server = TestServer::start().await;
+    let (mut socket, request) = (server.socket().await, Request::post(ADDED, json!({})));
+    socket.subscribe("s", ADDED, json!({})).await;
+    let open = async |accept| {
+        let request = request.clone().accepting(accept);
+        Streaming::open(server.address(), &request).await
+    };
+    let mut readers = [
+        Reader::WebSocket(Box::new(socket)),
+        Reader::Sse(open(SSE).await),
+        Reader::Multipart(open(MULTIPART).await),
+    ];
+    server.until_census(1, 3).await;
+    server.reader("bob").comment("one").await;
+    for reader in &mut readers {
+        assert_eq!(reader.body().await, "one");
+    }
+    let events = server.observer().events();
+    assert_eq!((events.executions, events.deliveries), (1, 3));
+    readers.into_iter().for_each(Reader::vanish);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
+    let server = TestServer::start().await;
+    let after = start(&server).await;
+    server.reader("bob").comment("0").await;
+    let mut first = readers(&server, &reader("ada"), "ada", ADDED, &after).await;
+    let mut cursors = Vec::new();
+    for reader in &mut first {
+        cursors.push(reader.data().await["commentAdded"]["cursor"].clone());
+    }
+    first.into_iter().for_each(Reader::vanish);
+    server.until_census(0, 0).await;
+    for body in ["1", "2"] {
+        server.reader("bob").comment(body).await;
+    }
+    let mut resumed = Vec::new();
+    for cursor in cursors {
+        let variables = json!({"after": cursor});
+        resumed.extend(readers(&server, &reader("ada"), "ada", ADDED, &variables).await);
+    }
+    for reader in &mut resumed {
+        for body in ["1", "2"] {
+            assert_eq!(reader.body().await, body);
+        }
+    }
+    server.reader("bob").comment("3").await;
+    for mut reader in resumed {
+        assert_eq!(reader.body().await, "3");
+        reader.vanish();
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_transport_ends_with_its_token_and_its_reader_leaves_the_room() {
+    let server = TestServer::start().await;
+    let mut bob = server.socket().await;
+    bob.subscribe("v", VIEWERS, json!({})).await;
+    assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));
+    let token = token_for("ada", Duration::from_secs(2));
+    let ada = readers(&server, &token, "ada", VIEWERS, &json!({})).await;
+    assert_eq!(bob.data("v").await, json!({"viewerCount": 2}));
+    for mut reader in ada {
+        reader.until_viewers(2).await;
+        reader.expired().await;
+        reader.vanish();
+    }
+    assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));
+    server.until_census(1, 1).await;
+    bob.close().await;
+    server.stop().await;
+}
