@@ -5,6 +5,10 @@
 // start at the present: what was written in between would be missing. So the payload's variables
 // are brought forward with every event. The same works wherever graphql-ws is underneath: wrap the
 // client that you give to Apollo's GraphQLWsLink or to urql's subscriptionExchange.
+//
+// Create the client with `retryAttempts: Infinity, shouldRetry: () => true`. By itself graphql-ws comes
+// back when a connection is lost, but takes an attempt that fails for the end; and while the network
+// is down, every attempt fails.
 
 /** The client, with subscriptions that resume. `cursorOf(data)` is an event's cursor, if it has one. */
 export function resuming(client, cursorOf = feedCursor) {

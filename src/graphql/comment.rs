@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, connection::Connection, dataloader::DataLoader};
+use async_graphql::{Context, Enum, ID, Object, dataloader::DataLoader};
 
 use super::{
     cursor::{self, Cursor},
     datetime::DateTime,
     error::Result,
-    page,
+    page::{self, Connection},
     replies::{Replies, RepliesOf},
     user::User,
 };
@@ -98,7 +98,7 @@ impl Comment {
         #[graphql(desc = "Only what comes behind this edge's or page's cursor.")] after: Option<
             String,
         >,
-    ) -> Result<Connection<String, Comment>> {
+    ) -> Result<Connection<Comment>> {
         let post = &self.state.post_id;
         let slice = page::slice(first, after, |text| cursor::decode(post, text))?;
         let replies = context
@@ -119,7 +119,7 @@ pub(super) fn connection(
     page: store::Page<model::Comment>,
     is_behind_cursor: bool,
     as_of: Option<Seq>,
-) -> Connection<String, Comment> {
+) -> Connection<Comment> {
     page::connection(
         page,
         is_behind_cursor,

@@ -2,9 +2,11 @@
 //!
 //! The list's own type of cursor stays with the resolver; here cursors are text already.
 
+use std::borrow::Cow;
+
 use async_graphql::{
-    OutputType,
-    connection::{Connection, Edge},
+    Object, OutputType, TypeName,
+    connection::{Edge, EmptyFields, PageInfo},
 };
 
 use crate::{
@@ -36,6 +38,45 @@ pub(super) fn slice<Key>(
     })
 }
 
+/// A page of a list. The library's own connection is the same but for its description: it has none.
+pub(super) struct Connection<Node: OutputType> {
+    edges: Vec<Edge<String, Node, EmptyFields>>,
+    has_previous_page: bool,
+    has_next_page: bool,
+}
+
+/// A page of a list, as Relay's connections are: `edges` have their cursors, `nodes` are the same
+/// without.
+#[Object(name_type)]
+impl<Node: OutputType> Connection<Node> {
+    /// Information to aid in pagination.
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |edge: &Edge<String, Node, EmptyFields>| edge.cursor.clone();
+        PageInfo {
+            has_previous_page: self.has_previous_page,
+            has_next_page: self.has_next_page,
+            start_cursor: self.edges.first().map(cursor),
+            end_cursor: self.edges.last().map(cursor),
+        }
+    }
+
+    /// A list of edges.
+    async fn edges(&self) -> &[Edge<String, Node, EmptyFields>] {
+        &self.edges
+    }
+
+    /// A list of nodes.
+    async fn nodes(&self) -> Vec<&Node> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+}
+
+impl<Node: OutputType> TypeName for Connection<Node> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", Node::type_name()).into()
+    }
+}
+
 /// A page as a connection. A page behind a cursor has a page before it: nothing that had a cursor
 /// is ever taken out of a list.
 pub(super) fn connection<Item, Node: OutputType>(
@@ -43,12 +84,14 @@ pub(super) fn connection<Item, Node: OutputType>(
     is_behind_cursor: bool,
     cursor: impl Fn(&Item) -> String,
     node: impl Fn(Item) -> Node,
-) -> Connection<String, Node> {
-    let mut connection = Connection::new(is_behind_cursor, page.has_more);
-    connection.edges.extend(
-        page.items
+) -> Connection<Node> {
+    Connection {
+        has_previous_page: is_behind_cursor,
+        has_next_page: page.has_more,
+        edges: page
+            .items
             .into_iter()
-            .map(|item| Edge::new(cursor(&item), node(item))),
-    );
-    connection
+            .map(|item| Edge::new(cursor(&item), node(item)))
+            .collect(),
+    }
 }

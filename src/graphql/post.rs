@@ -1,6 +1,6 @@
 //! `Post` as the schema shows it.
 
-use async_graphql::{Context, ID, Object, connection::Connection};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     answers::Outlook,
@@ -8,7 +8,7 @@ use super::{
     cursor::{self, Cursor},
     datetime::DateTime,
     error::Result,
-    page,
+    page::{self, Connection},
 };
 use crate::{
     model,
@@ -79,7 +79,7 @@ impl Post {
             default_with = "CommentOrder::OldestFirst"
         )]
         order: CommentOrder,
-    ) -> Result<Connection<String, Comment>> {
+    ) -> Result<Connection<Comment>> {
         let slice = page::slice(first, after, |text| cursor::decode(&self.0.id, text))?;
         let order = match order {
             CommentOrder::OldestFirst => Order::OldestFirst,

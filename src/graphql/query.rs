@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, connection::Connection};
+use async_graphql::{Context, ID, Object};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{caller::Caller, comment::Comment, error::Result, input, page, post::Post, user::User};
+use super::{
+    caller::Caller,
+    comment::Comment,
+    error::Result,
+    input,
+    page::{self, Connection},
+    post::Post,
+    user::User,
+};
 use crate::{
     error::Error,
     model::{self, PostId, Timestamp},
@@ -49,7 +57,7 @@ impl Query {
         #[graphql(desc = "Only what comes behind this edge's or page's cursor.")] after: Option<
             String,
         >,
-    ) -> Result<Connection<String, Post>> {
+    ) -> Result<Connection<Post>> {
         let slice = page::slice(first, after, posts_after)?;
         let is_behind_cursor = slice.after.is_some();
         let page = context.data_unchecked::<Store>().posts(slice).await?;

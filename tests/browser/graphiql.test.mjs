@@ -50,6 +50,11 @@ async function write(page, operation) {
   await page.getByRole('tab', { name, exact: true }).waitFor();
 }
 
+async function putHeaders(page, headers) {
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  await put(page, '[aria-label=Headers] .graphiql-editor:not(.hidden)', JSON.stringify(headers));
+}
+
 const run = (page) => page.getByRole('button', { name: 'Execute query' }).click();
 const result = (page, text) => page.getByRole('region', { name: 'Result Window' }).getByText(text);
 
@@ -77,9 +82,7 @@ test('a header goes with a query, and with a subscription as the payload of conn
   const page = await openGraphiql();
   const postId = await server.createPost();
   const token = server.token({ sub: 'ada', name: 'Ada' });
-  await page.getByRole('button', { name: 'Headers' }).click();
-  const headers = '[aria-label=Headers] .graphiql-editor:not(.hidden)';
-  await put(page, headers, JSON.stringify({ Authorization: `Bearer ${token}` }));
+  await putHeaders(page, { Authorization: `Bearer ${token}` });
 
   await write(page, 'query Me { me { name } }');
   await run(page);
@@ -109,4 +112,55 @@ test('a subscription shows what happens', async () => {
   await result(page, 'Seen in GraphiQL.').waitFor();
   await server.createComment({ postId, body: 'And again.' }, bob);
   await result(page, 'And again.').waitFor();
+});
+
+test('a mutation is run under the name that the headers give', async () => {
+  const page = await openGraphiql();
+  const postId = await server.createPost();
+  await putHeaders(page, { Authorization: `Bearer ${server.token({ sub: 'ada', name: 'Ada' })}` });
+  const input = `{ postId: "${postId}", body: "Written in GraphiQL." }`;
+  await write(page, `mutation Write { createComment(input: ${input}) { comment { body author { name } } } }`);
+  await run(page);
+  await result(page, '"Written in GraphiQL."').waitFor();
+  await result(page, '"Ada"').waitFor();
+  const query = `query ($id: ID!) { post(id: $id) { comments { nodes { body } } } }`;
+  const { post } = await server.ask(query, { id: postId });
+  assert.deepEqual(post.comments.nodes, [{ body: 'Written in GraphiQL.' }]);
+});
+
+test('a mutation without a name says what it lacks', async () => {
+  const page = await openGraphiql();
+  const postId = await server.createPost();
+  const input = `{ postId: "${postId}", body: "Whose?" }`;
+  await write(page, `mutation Write { createComment(input: ${input}) { comment { body } } }`);
+  await run(page);
+  await result(page, '"UNAUTHENTICATED"').waitFor();
+});
+
+test('the headers are what a new connection is opened with, whatever the last one had', async () => {
+  const page = await openGraphiql();
+  const postId = await server.createPost();
+  const readers = `subscription Readers { viewerCount(postId: "${postId}") }`;
+  const open = async (name) => {
+    await putHeaders(page, { Authorization: `Bearer ${server.token({ sub: name, name })}`, clientId: name });
+    const init = page.waitForEvent('websocket').then((socket) => socket.waitForEvent('framesent'));
+    await run(page);
+    await result(page, 'viewerCount').waitFor();
+    await page.getByRole('button', { name: 'Stop query' }).click();
+    return JSON.parse((await init).payload).payload.clientId;
+  };
+  await write(page, readers);
+  assert.equal(await open('ada'), 'ada');
+  assert.equal(await open('bob'), 'bob');
+});
+
+test('the documentation says what each part of the schema is', async () => {
+  const page = await openGraphiql();
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  const docs = page.locator('.graphiql-doc-explorer');
+  await docs.getByRole('link', { name: 'Subscription' }).first().click();
+  await docs.getByText("A subscription to a post is being in that post's room").waitFor();
+  await docs.getByRole('link', { name: 'commentChanged' }).click();
+  await docs.getByText("Every change to the post's comments").waitFor();
+  await docs.getByText('First the latest state of every comment that changed after that place').waitFor();
 });

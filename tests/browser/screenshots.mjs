@@ -1,11 +1,13 @@
-// Takes pictures of the demo page while a few people talk there: `npm run screenshots -- FOLDER`.
+// Takes pictures of the demo page and the examples while a few people talk there:
+// `npm run screenshots -- FOLDER`.
 
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { startServer } from '../support/server.mjs';
 import { launch } from './chromium.mjs';
-import { comment, openPost, reading, signIn, typing } from './demo-page.mjs';
+import * as demo from './demo-page.mjs';
+import * as react from './react-page.mjs';
 
 const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 
@@ -59,27 +61,38 @@ async function age(route) {
   await route.fulfill({ response, json });
 }
 
-for (const [size, viewport] of Object.entries(SIZES)) {
-  for (const colorScheme of ['light', 'dark']) {
-    const postId = await server.createPost('What a comment section is for');
-    ages.set(postId, 3 * 24 * 60);
-    for (const entry of THREAD) await write(postId, entry);
+/** Takes the pictures of one page. `open(postId, options)` opens a post in it; `reader` acts there. */
+async function take(name, reader, open) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const colorScheme of ['light', 'dark']) {
+      const postId = await server.createPost('What a comment section is for');
+      ages.set(postId, 3 * 24 * 60);
+      for (const entry of THREAD) await write(postId, entry);
 
-    const others = await Promise.all([openPost(browser, server, postId), openPost(browser, server, postId)]);
-    const page = await openPost(browser, server, postId, { viewport, colorScheme, deviceScaleFactor: 2 });
-    await page.route('**/graphql', age);
-    await page.reload();
-    await signIn(page, 'Ada');
-    await reading(page, '3 reading').waitFor();
-    const late = 'Comments that arrive while one reads are the nicest kind of interruption.';
-    await server.createComment({ postId, body: late }, identity('Mei'));
-    await comment(page, late).waitFor();
-    await server.setTyping(postId, true, identity('Noor'));
-    await server.setTyping(postId, true, identity('Tomás'));
-    await typing(page, 'Noor and Tomás are typing…').waitFor();
-    await page.screenshot({ path: join(target, `demo-${size}-${colorScheme}.png`) });
-    await Promise.all([page, ...others].map((each) => each.context().close()));
+      const others = await Promise.all([open(postId), open(postId)]);
+      const page = await open(postId, { viewport, colorScheme, deviceScaleFactor: 2 });
+      await page.route('**/graphql', age);
+      await page.reload();
+      await reader.signIn(page, 'Ada');
+      await reader.reading(page, '3 reading').waitFor();
+      const late = 'Comments that arrive while one reads are the nicest kind of interruption.';
+      await server.createComment({ postId, body: late }, identity('Mei'));
+      await reader.comment(page, late).waitFor();
+      await server.setTyping(postId, true, identity('Noor'));
+      await server.setTyping(postId, true, identity('Tomás'));
+      await reader.typing(page, 'Noor and Tomás are typing…').waitFor();
+      await page.screenshot({ path: join(target, `${name}-${size}-${colorScheme}.png`) });
+      await Promise.all([page, ...others].map((each) => each.context().close()));
+    }
   }
+}
+
+await take('demo', demo, (postId, options) => demo.openPost(browser, server, postId, options));
+for (const name of ['react-apollo', 'react-urql']) {
+  const site = await react.serveExample(name, server);
+  const url = `http://127.0.0.1:${site.port}`;
+  await take(name, react, (postId, options) => react.openPost(browser, url, postId, options));
+  await site.stop();
 }
 
 await browser.close();

@@ -1,14 +1,13 @@
 // The example of a resumable client, over a network that cuts the connection again and again.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 import { resuming } from '../../examples/resume/resume.mjs';
+import { startNetwork } from '../support/network.mjs';
 import { startServer } from '../support/server.mjs';
 import { within } from '../support/within.mjs';
 
@@ -22,24 +21,6 @@ after(async () => {
   network.stop();
   await server.stop();
 });
-
-/** A network between a client and the server, whose connections can be cut. */
-async function startNetwork(port) {
-  const connections = new Set();
-  const listener = createServer((near) => {
-    const far = connect(port, '127.0.0.1');
-    const pair = { cut: () => [near, far].forEach((socket) => socket.destroy()) };
-    connections.add(pair);
-    for (const socket of [near, far]) {
-      socket.on('error', pair.cut).on('close', () => (pair.cut(), connections.delete(pair)));
-    }
-    near.pipe(far).pipe(near);
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const cut = () => connections.forEach((pair) => pair.cut());
-  return { port: listener.address().port, cut, stop: () => (cut(), listener.close()) };
-}
 
 test('a resuming client misses nothing and sees nothing twice, however often it is cut', async () => {
   const postId = await server.createPost();

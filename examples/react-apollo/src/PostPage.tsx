@@ -1,0 +1,119 @@
+// A post and its room: the comments as they are written, who reads, and who types.
+
+import { useQuery, useReactiveVar, useSubscription } from '@apollo/client/react';
+import { useEffect, useState } from 'react';
+
+import { CommentThread } from './CommentThread';
+import { Composer } from './Composer';
+import { Time } from './Time';
+import { addComment } from './addComment';
+import { isLive } from './client';
+import type { PostQuery } from './gql/graphql';
+import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
+
+export function PostPage({ id }: { id: string }) {
+  // What the cache has of a post is as old as the last visit: the room begins with a fresh one.
+  const { data, error, fetchMore } = useQuery(POST, {
+    variables: { id },
+    fetchPolicy: 'network-only',
+    nextFetchPolicy: 'cache-first',
+  });
+  if (error) return <p role="alert">{error.message}</p>;
+  if (!data) return <p className="hint">Loading…</p>;
+  if (!data.post) return <h1>There is no such post</h1>;
+
+  const { pageInfo } = data.post.comments;
+  return (
+    <Room post={data.post}>
+      {pageInfo.hasNextPage && (
+        <button
+          className="more"
+          onClick={() => fetchMore({ query: OLDER_COMMENTS, variables: { id, after: pageInfo.endCursor } })}
+        >
+          Older comments
+        </button>
+      )}
+    </Room>
+  );
+}
+
+type Post = NonNullable<PostQuery['post']>;
+
+function Room({ post, children }: { post: Post; children: React.ReactNode }) {
+  const postId = post.id;
+  // Where the feed stood when the page was read. The socket brings it forward, see `resuming`.
+  const [after] = useState(post.cursor);
+  const changes = useSubscription(COMMENT_CHANGED, {
+    variables: { postId, after },
+    ignoreResults: true,
+    onData({ client, data: { data } }) {
+      if (!data) return;
+      const { kind, comment } = data.commentChanged;
+      // An edit is in the cache already, under the comment's id.
+      if (kind === 'ADDED') addComment(client.cache, comment);
+      // Whether it had been counted is known to the server alone.
+      if (kind === 'DELETED')
+        client.query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' });
+    },
+  });
+  const readers = useSubscription(VIEWER_COUNT, { variables: { postId } }).data?.viewerCount;
+  const typists = useTypists(postId);
+  const live = useReactiveVar(isLive);
+
+  return (
+    <article className="post">
+      <header>
+        <a href="#/">All posts</a>
+        <h1>{post.title}</h1>
+        <p className="meta">
+          <Time of={post.createdAt} />
+          {post.url && <a href={post.url}>Read the post</a>}
+        </p>
+      </header>
+      <div className="room" data-live={live}>
+        <p role="status">{live ? 'Live' : 'Reconnecting…'}</p>
+        <p className="readers">{live && readers !== undefined && `${readers} reading`}</p>
+        <p className="typing" aria-live="polite">
+          {live && typingText(typists)}
+        </p>
+      </div>
+      <section aria-label="Comments">
+        <h2>{post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}</h2>
+        {changes.error && <p role="alert">{changes.error.message}</p>}
+        <Composer postId={postId} label="Write a comment" />
+        <ol className="comments">
+          {post.comments.nodes.map(({ id }) => (
+            <CommentThread key={id} id={id} />
+          ))}
+        </ol>
+        {children}
+      </section>
+    </article>
+  );
+}
+
+/** The names of those who type, by their ids. A new connection begins with those who type then. */
+function useTypists(postId: string) {
+  const [typists, setTypists] = useState<Record<string, string>>({});
+  const live = useReactiveVar(isLive);
+  useEffect(() => {
+    if (!live) setTypists({});
+  }, [live]);
+  useSubscription(TYPING, {
+    variables: { postId },
+    ignoreResults: true,
+    onData({ data: { data } }) {
+      if (!data) return;
+      const { user, isTyping } = data.typing;
+      setTypists(({ [user.id]: _, ...others }) => (isTyping ? { ...others, [user.id]: user.name } : others));
+    },
+  });
+  return Object.values(typists);
+}
+
+function typingText(names: string[]) {
+  if (names.length === 0) return '';
+  if (names.length === 1) return `${names[0]} is typing…`;
+  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
+  return `${names.length} people are typing…`;
+}

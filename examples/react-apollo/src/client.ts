@@ -1,0 +1,139 @@
+// Apollo Client for Causerie: queries and mutations over HTTP, subscriptions over one WebSocket.
+
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, makeVar } from '@apollo/client';
+import type { FieldPolicy, Reference } from '@apollo/client';
+import { SetContextLink } from '@apollo/client/link/context';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { createClient } from 'graphql-ws';
+import type { Client } from 'graphql-ws';
+
+/** Names this page to the server, which therefore does not send it what it did itself. */
+const clientId = crypto.randomUUID();
+
+/** The page's own server passes it on, see vite.config.ts; or another that allows this page's origin. */
+const endpoint = new URL(import.meta.env.VITE_CAUSERIE ?? '/graphql', location.href);
+
+/** Whether the socket is up. This and the session are for `useReactiveVar`. */
+export const isLive = makeVar(false);
+
+/** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
+export interface Session {
+  token: string;
+  user: { id: string; name: string };
+}
+
+const KEY = 'causerie-session';
+export const session = makeVar<Session | null>(JSON.parse(sessionStorage.getItem(KEY) ?? 'null'));
+
+function keep(next: Session | null) {
+  session(next);
+  sessionStorage.setItem(KEY, JSON.stringify(next));
+}
+
+/** Changes who reads. The socket introduces itself anew, and comes back to where it was. */
+export function signIn(next: Session | null) {
+  keep(next);
+  socket.terminate();
+}
+
+let pongIsLate: number | undefined;
+const socket = createClient({
+  url: endpoint.href.replace(/^http/, 'ws'),
+  // Asked for at each connection: the token may be another by then.
+  connectionParams: () => ({ clientId, authorization: session()?.token }),
+  retryAttempts: Infinity,
+  // While the network is down the attempt itself fails, which graphql-ws would take for the end.
+  shouldRetry: () => true,
+  retryWait: (retries) => {
+    const longest = Math.min(1_000 * 2 ** retries, 15_000);
+    return Promise.race([
+      new Promise<void>((resolve) => setTimeout(resolve, Math.random() * longest)),
+      new Promise<void>((resolve) => addEventListener('online', () => resolve(), { once: true })),
+    ]);
+  },
+  // A network may also fall silent: then it is the answer to a ping that does not come.
+  keepAlive: 10_000,
+  on: {
+    connected: () => isLive(true),
+    closed: (event) => {
+      isLive(false);
+      clearTimeout(pongIsLate);
+      const tokenWasRefused = (event as CloseEvent).code === 4403;
+      if (tokenWasRefused) keep(null);
+    },
+    ping: (received) => {
+      if (!received) pongIsLate = window.setTimeout(() => socket.terminate(), 5_000);
+    },
+    pong: (received) => {
+      if (received) clearTimeout(pongIsLate);
+    },
+  },
+});
+
+/**
+ * Subscriptions that miss nothing. graphql-ws connects again by itself and subscribes again with the
+ * very same payload: so `after` is brought forward with every event.
+ */
+function resuming(client: Client): Client {
+  return {
+    ...client,
+    subscribe(payload, sink) {
+      const variables = { ...payload.variables };
+      return client.subscribe<any, any>(
+        { ...payload, variables },
+        {
+          ...sink,
+          next(result) {
+            const cursor = result.data?.commentChanged?.cursor;
+            if (cursor) variables.after = cursor;
+            sink.next(result);
+          },
+        },
+      );
+    },
+  };
+}
+
+const identity = new SetContextLink(({ headers }) => {
+  const token = session()?.token;
+  return {
+    headers: { ...headers, 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) },
+  };
+});
+
+interface Page {
+  nodes: Reference[];
+  pageInfo: object;
+}
+
+/** The pages of one list are one list, in which nothing is twice. */
+const pages: FieldPolicy<Page> = {
+  keyArgs: ['order'],
+  merge(existing, incoming, { args }) {
+    if (!existing || !args?.after) return incoming;
+    const arrived = new Set(incoming.nodes.map((node) => node.__ref));
+    const kept = existing.nodes.filter((node) => !arrived.has(node.__ref));
+    return { ...incoming, nodes: [...kept, ...incoming.nodes] };
+  },
+};
+
+/** A comment that is new, or deep in its thread, comes without its replies: they are none yet, or not loaded. */
+const NO_REPLIES = {
+  __typename: 'CommentConnection',
+  nodes: [],
+  pageInfo: { __typename: 'PageInfo', hasNextPage: false, endCursor: null },
+};
+
+export const client = new ApolloClient({
+  link: ApolloLink.split(
+    ({ operationType }) => operationType === 'subscription',
+    new GraphQLWsLink(resuming(socket)),
+    identity.concat(new HttpLink({ uri: endpoint.href })),
+  ),
+  cache: new InMemoryCache({
+    typePolicies: {
+      Post: { fields: { comments: pages } },
+      Comment: { fields: { replies: { ...pages, read: (replies = NO_REPLIES as never) => replies } } },
+    },
+  }),
+});

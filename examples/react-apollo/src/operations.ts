@@ -1,0 +1,211 @@
+// What this page asks of the server. `npm run generate` makes types of it.
+
+import { graphql } from './gql';
+
+export const COMMENT = graphql(`
+  fragment Comment on Comment {
+    id
+    postId
+    parentId
+    body
+    createdAt
+    editedAt
+    isDeleted
+    replyCount
+    author {
+      id
+      name
+    }
+  }
+`);
+
+export const THREAD = graphql(`
+  fragment Thread on Comment {
+    ...Comment
+    replies(first: 10) {
+      nodes {
+        ...Comment
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+/** A post's own comments, as the cache keeps them: those that answer another are with that one. */
+export const TOP_LEVEL = graphql(`
+  fragment TopLevel on Post {
+    id
+    commentCount
+    comments(first: 20, order: NEWEST_FIRST) {
+      nodes {
+        ...Comment
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+export const POSTS = graphql(`
+  query Posts {
+    posts(first: 50) {
+      nodes {
+        id
+        title
+        createdAt
+        commentCount
+        viewerCount
+      }
+    }
+  }
+`);
+
+export const POST = graphql(`
+  query Post($id: ID!) {
+    post(id: $id) {
+      id
+      title
+      url
+      createdAt
+      cursor
+      ...TopLevel
+      comments(first: 20, order: NEWEST_FIRST) {
+        nodes {
+          ...Thread
+        }
+      }
+    }
+  }
+`);
+
+export const OLDER_COMMENTS = graphql(`
+  query OlderComments($id: ID!, $after: String) {
+    post(id: $id) {
+      id
+      comments(first: 20, order: NEWEST_FIRST, after: $after) {
+        nodes {
+          ...Thread
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`);
+
+export const MORE_REPLIES = graphql(`
+  query MoreReplies($id: ID!, $after: String) {
+    comment(id: $id) {
+      id
+      replies(first: 50, after: $after) {
+        nodes {
+          ...Comment
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`);
+
+export const COMMENT_COUNT = graphql(`
+  query CommentCount($id: ID!) {
+    post(id: $id) {
+      id
+      commentCount
+    }
+  }
+`);
+
+export const SIGN_IN_AS_GUEST = graphql(`
+  mutation SignInAsGuest($name: String!) {
+    signInAsGuest(input: { name: $name }) {
+      token
+      user {
+        id
+        name
+      }
+    }
+  }
+`);
+
+export const CREATE_COMMENT = graphql(`
+  mutation CreateComment($input: CreateCommentInput!) {
+    createComment(input: $input) {
+      comment {
+        ...Comment
+      }
+    }
+  }
+`);
+
+export const EDIT_COMMENT = graphql(`
+  mutation EditComment($input: EditCommentInput!) {
+    editComment(input: $input) {
+      comment {
+        id
+        body
+        editedAt
+      }
+    }
+  }
+`);
+
+export const DELETE_COMMENT = graphql(`
+  mutation DeleteComment($id: ID!) {
+    deleteComment(input: { id: $id }) {
+      comment {
+        id
+        body
+        isDeleted
+      }
+    }
+  }
+`);
+
+export const SET_TYPING = graphql(`
+  mutation SetTyping($input: SetTypingInput!) {
+    setTyping(input: $input) {
+      isTyping
+    }
+  }
+`);
+
+export const COMMENT_CHANGED = graphql(`
+  subscription CommentChanged($postId: ID!, $after: Cursor) {
+    commentChanged(postId: $postId, after: $after) {
+      kind
+      cursor
+      comment {
+        ...Comment
+      }
+    }
+  }
+`);
+
+export const VIEWER_COUNT = graphql(`
+  subscription ViewerCount($postId: ID!) {
+    viewerCount(postId: $postId)
+  }
+`);
+
+export const TYPING = graphql(`
+  subscription Typing($postId: ID!) {
+    typing(postId: $postId) {
+      isTyping
+      user {
+        id
+        name
+      }
+    }
+  }
+`);

@@ -1,0 +1,104 @@
+// A comment and its replies, as the thread has them.
+
+import { useState } from 'react';
+import { useClient, useMutation } from 'urql';
+
+import { Composer, explain } from './Composer';
+import { useOpenPost } from './PostPage';
+import { Time } from './Time';
+import { session } from './client';
+import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES } from './operations';
+import { repliesTo } from './thread';
+import { useValue } from './value';
+
+export function CommentThread({ id, recount }: { id: string; recount: () => void }) {
+  const client = useClient();
+  const { thread, dispatch } = useOpenPost();
+  const reader = useValue(session);
+  const [open, setOpen] = useState<'reply' | 'edit' | 'delete' | null>(null);
+  const [, edit] = useMutation(EDIT_COMMENT);
+  const [removal, remove] = useMutation(DELETE_COMMENT);
+
+  const comment = thread.comments[id];
+  const { author } = comment;
+  const replies = repliesTo(thread, id);
+  const isOnItsWay = id.startsWith('sending:');
+  const isMine = author.id === reader?.user.id;
+  const unseen = comment.replyCount - replies.ids.length;
+  const close = () => setOpen(null);
+
+  async function loadReplies() {
+    const { data } = await client.query(MORE_REPLIES, { id, after: replies.endCursor });
+    if (data?.comment) dispatch({ type: 'repliesLoaded', parentId: id, ...data.comment.replies });
+  }
+
+  async function confirmDeletion() {
+    const { data } = await remove({ id });
+    if (!data) return;
+    dispatch({ type: 'changed', comment: data.deleteComment.comment });
+    recount();
+    close();
+  }
+
+  return (
+    <li className={isOnItsWay ? 'sending' : undefined}>
+      <article className="comment" aria-label={`Comment by ${author.name}`}>
+        <header>
+          <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
+            {author.name[0]}
+          </span>
+          <b>{author.name}</b>
+          <Time of={comment.createdAt} />
+          {comment.editedAt && !comment.isDeleted && <span>edited</span>}
+        </header>
+
+        {open === 'edit' ? (
+          <Composer
+            label="Edit your comment"
+            text={comment.body}
+            onClose={close}
+            submit={async (body) => {
+              const { data, error } = await edit({ input: { id, body } });
+              if (data) dispatch({ type: 'changed', comment: data.editComment.comment });
+              return error;
+            }}
+          />
+        ) : (
+          <p className="body">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
+        )}
+
+        {reader && !comment.isDeleted && !isOnItsWay && open === null && (
+          <p className="actions">
+            <button onClick={() => setOpen('reply')}>Reply</button>
+            {isMine && <button onClick={() => setOpen('edit')}>Edit</button>}
+            {isMine && <button onClick={() => setOpen('delete')}>Delete</button>}
+          </p>
+        )}
+        {open === 'delete' && (
+          <p className="actions">
+            Delete this comment?
+            <button onClick={confirmDeletion}>Yes, delete it</button>
+            <button onClick={close}>Keep it</button>
+          </p>
+        )}
+        {removal.error && <p role="alert">{explain(removal.error)}</p>}
+        {open === 'reply' && <Composer parentId={id} label={`Reply to ${author.name}`} onClose={close} />}
+      </article>
+
+      {replies.ids.length > 0 && (
+        <ol className="comments">
+          {replies.ids.map((reply) => (
+            <CommentThread key={reply} id={reply} recount={recount} />
+          ))}
+        </ol>
+      )}
+      {unseen > 0 && (
+        <button className="more" onClick={loadReplies}>
+          {unseen === 1 ? 'Show 1 more reply' : `Show ${unseen} more replies`}
+        </button>
+      )}
+    </li>
+  );
+}
+
+const hueOf = (id: string) => [...id].reduce((hue, char) => (hue * 31 + char.charCodeAt(0)) % 360, 7);

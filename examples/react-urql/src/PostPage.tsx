@@ -1,0 +1,142 @@
+// A post and its room: the comments as they are written, who reads, and who types.
+
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { createContext, useContext, useEffect, useReducer, useState } from 'react';
+import { useClient, useQuery, useSubscription } from 'urql';
+import type { AnyVariables, CombinedError } from 'urql';
+
+import { CommentThread } from './CommentThread';
+import { Composer } from './Composer';
+import { Time } from './Time';
+import { isLive } from './client';
+import type { PostQuery } from './gql/graphql';
+import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
+import { open, reduce } from './thread';
+import type { Action, Thread } from './thread';
+import { useValue } from './value';
+
+interface OpenPost {
+  postId: string;
+  thread: Thread;
+  dispatch: (action: Action) => void;
+}
+
+const Context = createContext<OpenPost | null>(null);
+export const useOpenPost = () => useContext(Context)!;
+
+export function PostPage({ id }: { id: string }) {
+  const [{ data, error }] = useQuery({ query: POST, variables: { id } });
+  if (error) return <p role="alert">{error.message}</p>;
+  if (!data) return <p className="hint">Loading…</p>;
+  if (!data.post) return <h1>There is no such post</h1>;
+  return <Room post={data.post} />;
+}
+
+function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
+  const postId = post.id;
+  const client = useClient();
+  const [thread, dispatch] = useReducer(reduce, post, open);
+  const [problem, setProblem] = useState<CombinedError>();
+
+  // The socket brings `after` forward, see `client.ts`: here it stays where the page was read.
+  const [after] = useState(post.cursor);
+  useEvents(
+    COMMENT_CHANGED,
+    { postId, after },
+    ({ commentChanged: { kind, comment } }) => {
+      dispatch({ type: kind === 'ADDED' ? 'added' : 'changed', comment });
+      // Whether it had been counted is known to the server alone.
+      if (kind === 'DELETED') recount();
+    },
+    setProblem,
+  );
+  const [{ data: readers }] = useSubscription({ query: VIEWER_COUNT, variables: { postId } });
+  const typists = useTypists(postId);
+  const live = useValue(isLive);
+
+  async function recount() {
+    const { data } = await client.query(COMMENT_COUNT, { id: postId });
+    if (data?.post) dispatch({ type: 'counted', ...data.post });
+  }
+
+  async function loadOlder() {
+    const { data } = await client.query(OLDER_COMMENTS, { id: postId, after: thread.topLevel.endCursor });
+    if (data?.post) dispatch({ type: 'olderLoaded', ...data.post.comments });
+  }
+
+  const { commentCount, topLevel } = thread;
+  return (
+    <article className="post">
+      <header>
+        <a href="#/">All posts</a>
+        <h1>{post.title}</h1>
+        <p className="meta">
+          <Time of={post.createdAt} />
+          {post.url && <a href={post.url}>Read the post</a>}
+        </p>
+      </header>
+      <div className="room" data-live={live}>
+        <p role="status">{live ? 'Live' : 'Reconnecting…'}</p>
+        <p className="readers">{live && readers && `${readers.viewerCount} reading`}</p>
+        <p className="typing" aria-live="polite">
+          {live && typingText(typists)}
+        </p>
+      </div>
+      <section aria-label="Comments">
+        <h2>{commentCount === 1 ? '1 comment' : `${commentCount} comments`}</h2>
+        {problem && <p role="alert">{problem.message}</p>}
+        <Context value={{ postId, thread, dispatch }}>
+          <Composer label="Write a comment" />
+          <ol className="comments">
+            {topLevel.ids.map((id) => (
+              <CommentThread key={id} id={id} recount={recount} />
+            ))}
+          </ol>
+        </Context>
+        {topLevel.hasNextPage && (
+          <button className="more" onClick={loadOlder}>
+            Older comments
+          </button>
+        )}
+      </section>
+    </article>
+  );
+}
+
+/** Hands over every event. urql's own hook is for the latest value, which is all that a count needs. */
+function useEvents<Data, Variables extends AnyVariables>(
+  query: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+  onData: (data: Data) => void,
+  onError?: (error: CombinedError) => void,
+) {
+  const client = useClient();
+  useEffect(() => {
+    const subscription = client.subscription(query, variables).subscribe(({ data, error }) => {
+      if (data) onData(data);
+      if (error) onError?.(error);
+    });
+    return () => subscription.unsubscribe();
+    // Nothing of it changes while the page is open.
+  }, []);
+}
+
+/** The names of those who type, by their ids. A new connection begins with those who type then. */
+function useTypists(postId: string) {
+  const [typists, setTypists] = useState<Record<string, string>>({});
+  const live = useValue(isLive);
+  useEffect(() => {
+    if (!live) setTypists({});
+  }, [live]);
+  useEvents(TYPING, { postId }, ({ typing: { user, isTyping } }) =>
+    setTypists(({ [user.id]: _, ...others }) => (isTyping ? { ...others, [user.id]: user.name } : others)),
+  );
+  return Object.values(typists);
+}
+
+function typingText(names: string[]) {
+  if (names.length === 0) return '';
+  if (names.length === 1) return `${names[0]} is typing…`;
+  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
+  return `${names.length} people are typing…`;
+}

@@ -1,0 +1,107 @@
+// urql for Causerie: queries and mutations over HTTP, subscriptions over one WebSocket.
+
+import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import { createClient } from 'graphql-ws';
+import type { Client as Socket } from 'graphql-ws';
+
+import { Value } from './value';
+
+/** Names this page to the server, which therefore does not send it what it did itself. */
+const clientId = crypto.randomUUID();
+
+/** The page's own server passes it on, see vite.config.ts; or another that allows this page's origin. */
+const endpoint = new URL(import.meta.env.VITE_CAUSERIE ?? '/graphql', location.href);
+
+/** Whether the socket is up. */
+export const isLive = new Value(false);
+
+/** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
+export interface Session {
+  token: string;
+  user: { id: string; name: string };
+}
+
+const KEY = 'causerie-session';
+export const session = new Value<Session | null>(JSON.parse(sessionStorage.getItem(KEY) ?? 'null'));
+
+function keep(next: Session | null) {
+  session.set(next);
+  sessionStorage.setItem(KEY, JSON.stringify(next));
+}
+
+/** Changes who reads. The socket introduces itself anew, and comes back to where it was. */
+export function signIn(next: Session | null) {
+  keep(next);
+  socket.terminate();
+}
+
+let pongIsLate: number | undefined;
+const socket = createClient({
+  url: endpoint.href.replace(/^http/, 'ws'),
+  // Asked for at each connection: the token may be another by then.
+  connectionParams: () => ({ clientId, authorization: session.get()?.token }),
+  retryAttempts: Infinity,
+  // While the network is down the attempt itself fails, which graphql-ws would take for the end.
+  shouldRetry: () => true,
+  retryWait: (retries) => {
+    const longest = Math.min(1_000 * 2 ** retries, 15_000);
+    return Promise.race([
+      new Promise<void>((resolve) => setTimeout(resolve, Math.random() * longest)),
+      new Promise<void>((resolve) => addEventListener('online', () => resolve(), { once: true })),
+    ]);
+  },
+  // A network may also fall silent: then it is the answer to a ping that does not come.
+  keepAlive: 10_000,
+  on: {
+    connected: () => isLive.set(true),
+    closed: (event) => {
+      isLive.set(false);
+      clearTimeout(pongIsLate);
+      const tokenWasRefused = (event as CloseEvent).code === 4403;
+      if (tokenWasRefused) keep(null);
+    },
+    ping: (received) => {
+      if (!received) pongIsLate = window.setTimeout(() => socket.terminate(), 5_000);
+    },
+    pong: (received) => {
+      if (received) clearTimeout(pongIsLate);
+    },
+  },
+});
+
+/**
+ * Subscriptions that miss nothing. graphql-ws connects again by itself and subscribes again with the
+ * very same payload: so `after` is brought forward with every event.
+ */
+const subscribe: Socket['subscribe'] = (payload, sink) => {
+  const variables = { ...payload.variables };
+  return socket.subscribe<any, any>(
+    { ...payload, variables },
+    {
+      ...sink,
+      next(result) {
+        const cursor = result.data?.commentChanged?.cursor;
+        if (cursor) variables.after = cursor;
+        sink.next(result);
+      },
+    },
+  );
+};
+
+// There is no cache exchange: an open post is kept up to date by its feed, see `thread.ts`.
+export const client = new Client({
+  url: endpoint.href,
+  preferGetMethod: false,
+  fetchOptions: () => {
+    const token = session.get()?.token;
+    return { headers: { 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) } };
+  },
+  exchanges: [
+    fetchExchange,
+    subscriptionExchange({
+      forwardSubscription: ({ query = '', variables }) => ({
+        subscribe: (sink) => ({ unsubscribe: subscribe({ query, variables }, sink) }),
+      }),
+    }),
+  ],
+});

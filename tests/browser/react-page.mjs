@@ -1,0 +1,96 @@
+// The pages of examples/react-*: how one is built and served, what to look for in it, and how to do
+// what its reader does. The examples are different programs that show the same.
+
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { within } from '../support/within.mjs';
+import { openWindow } from './chromium.mjs';
+
+const BUILDS_WITHIN = 120_000;
+const SERVES_WITHIN = 20_000;
+
+/** Builds the example as its README says, and serves it with the API of `server` behind it. */
+export async function serveExample(name, server) {
+  const cwd = fileURLToPath(new URL(`../../examples/${name}/`, import.meta.url));
+  await access(`${cwd}node_modules`).catch(() => assert.fail(`run: npm --prefix examples/${name} ci`));
+  const building = promisify(execFile)('npm', ['run', 'build'], { cwd });
+  await within(
+    BUILDS_WITHIN,
+    building.catch(({ stdout, stderr }) => assert.fail(stdout + stderr)),
+    `${name} is built`,
+  );
+
+  const vite = spawn(process.execPath, ['node_modules/vite/bin/vite.js', 'preview', '--host', '127.0.0.1'], {
+    cwd,
+    env: { ...process.env, CAUSERIE_URL: server.url, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let complaints = ''; // Of broken connections, which tests break on purpose.
+  vite.stderr.on('data', (chunk) => (complaints += chunk));
+  const ended = once(vite, 'exit');
+  const announced = (async () => {
+    let said = '';
+    for await (const chunk of vite.stdout) {
+      said += chunk;
+      const [, port] = said.match(/http:\/\/127\.0\.0\.1:(\d+)/) ?? [];
+      if (port) return Number(port);
+    }
+    return assert.fail(`vite ended, and said: ${said}${complaints}`);
+  })();
+  const port = await within(SERVES_WITHIN, announced, `${name} is served`);
+  vite.stdout.resume();
+  return {
+    port,
+    stop: () => (vite.kill('SIGTERM'), ended),
+  };
+}
+
+/** Opens a post in a window of its own, and waits until its reader is in the room. */
+export async function openPost(browser, url, postId, options) {
+  const page = await openWindow(browser, `${url}/#/post/${encodeURIComponent(postId)}`, options);
+  await isLive(page);
+  return page;
+}
+
+export const isLive = (page) => page.getByRole('status').getByText('Live').waitFor();
+export const isCutOff = (page) => page.getByRole('status').getByText('Reconnecting…').waitFor();
+export const reading = (page, text) => page.locator('.readers').getByText(text, { exact: true });
+export const typing = (page, text) => page.locator('.typing').getByText(text, { exact: true });
+export const counted = (page, text) => page.getByRole('heading', { name: text, level: 2, exact: true });
+
+/** The comments with this text, their replies not included. */
+export const comment = (page, text) =>
+  page
+    .getByRole('article', { name: 'Comment by' })
+    .filter({ has: page.locator('.body').getByText(text, { exact: true }) });
+
+/** The text of each comment that is shown, from top to bottom. */
+export const bodies = (page) => page.locator('.body').allTextContents();
+
+export const newComment = (page) => page.getByRole('textbox', { name: 'Write a comment' });
+
+export async function signIn(page, name) {
+  await page.getByLabel('To write, choose a name').fill(name);
+  await page.getByRole('button', { name: 'Join the conversation' }).click();
+  await page.locator('.reader').getByText(name, { exact: true }).waitFor();
+  await newComment(page).waitFor();
+  await isLive(page);
+}
+
+export async function post(page, text) {
+  await newComment(page).fill(text);
+  await page.getByRole('button', { name: 'Comment', exact: true }).click();
+  await comment(page, text).waitFor();
+}
+
+export async function reply(page, to, text) {
+  await comment(page, to).getByRole('button', { name: 'Reply', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Reply to' }).fill(text);
+  await page.locator('form').getByRole('button', { name: 'Reply', exact: true }).click();
+  await comment(page, text).waitFor();
+}

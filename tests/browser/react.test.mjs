@@ -1,0 +1,282 @@
+// The example pages with React, each in two windows: what one reader does, the other one sees.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+
+import { startNetwork } from '../support/network.mjs';
+import { startServer } from '../support/server.mjs';
+import { launch, openWindow } from './chromium.mjs';
+import {
+  bodies,
+  comment,
+  counted,
+  isCutOff,
+  isLive,
+  newComment,
+  openPost,
+  post,
+  reading,
+  reply,
+  serveExample,
+  signIn,
+  typing,
+} from './react-page.mjs';
+
+for (const example of ['react-apollo', 'react-urql']) {
+  describe(example, () => {
+    let browser, server, site, network, postId;
+    before(async () => {
+      [browser, server] = await Promise.all([launch(), startServer()]);
+      site = await serveExample(example, server);
+      network = await startNetwork(site.port);
+    });
+    beforeEach(async () => (postId = await server.createPost('Two windows')));
+    afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+    after(async () => {
+      // What was started before one of them failed has to end all the same.
+      network?.stop();
+      await Promise.all([browser?.close(), site?.stop()]);
+      await server?.stop();
+    });
+
+    const open = (options) => openPost(browser, network.url, postId, options);
+    const person = (name) => ({ token: server.token({ sub: name, name }) });
+
+    test('the list of posts leads to a post, and back', async () => {
+      const page = await openWindow(browser, network.url);
+      await page.getByRole('link', { name: 'Two windows' }).first().click();
+      await page.getByRole('heading', { name: 'Two windows', level: 1 }).waitFor();
+      await isLive(page);
+      await page.getByRole('link', { name: 'All posts' }).click();
+      await page.getByRole('heading', { name: 'Posts', level: 1 }).waitFor();
+      page.assertNoComplaints();
+    });
+
+    test('a comment and a reply appear in the other window, each of them once', async () => {
+      const [ada, bob] = await Promise.all([open(), open()]);
+      await Promise.all([signIn(ada, 'Ada'), signIn(bob, 'Bob')]);
+
+      await post(ada, 'Good morning.');
+      await comment(bob, 'Good morning.').waitFor();
+      await reply(bob, 'Good morning.', 'And to you.');
+      await comment(ada, 'And to you.').waitFor();
+      // Whatever would come a second time would have come before this.
+      await post(ada, 'Lovely weather.');
+      await comment(bob, 'Lovely weather.').waitFor();
+
+      for (const page of [ada, bob]) {
+        assert.deepEqual(await bodies(page), ['Lovely weather.', 'Good morning.', 'And to you.']);
+        await counted(page, '3 comments').waitFor();
+        const thread = page.getByRole('listitem').filter({ hasText: 'Good morning.' }).first();
+        assert.equal(await thread.getByRole('listitem').count(), 1, 'the reply is beneath what it answers');
+        page.assertNoComplaints();
+      }
+    });
+
+    test('a comment is shown before the server has answered, and once after', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      let letGo;
+      const held = new Promise((resolve) => (letGo = resolve));
+      await page.route('**/graphql', async (route) => {
+        if (route.request().postData().includes('mutation CreateComment')) await held;
+        await route.continue();
+      });
+
+      await post(page, 'No time to lose.');
+      const sending = page.locator('.sending');
+      assert.equal(await sending.count(), 1);
+      assert.equal(await newComment(page).inputValue(), '');
+      letGo();
+      await sending.waitFor({ state: 'detached' });
+      // What another writes comes by the feed, in which one's own would have come before.
+      await server.createComment({ postId, body: 'By another.' }, person('bob'));
+      await comment(page, 'By another.').waitFor();
+      assert.deepEqual(await bodies(page), ['By another.', 'No time to lose.']);
+      await counted(page, '2 comments').waitFor();
+      page.assertNoComplaints();
+    });
+
+    test('a comment that is refused goes back into the composer, with the reason', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      const refused = { message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs: 11_200 } };
+      await page.route('**/graphql', (route) =>
+        route.request().postData().includes('mutation CreateComment')
+          ? route.fulfill({ json: { data: null, errors: [refused] } })
+          : route.continue(),
+      );
+      await newComment(page).fill('Do not lose me.');
+      await page.getByRole('button', { name: 'Comment', exact: true }).click();
+      await page.getByText('Try again in 12 s.').waitFor();
+      assert.equal(await newComment(page).inputValue(), 'Do not lose me.');
+      assert.deepEqual(await bodies(page), []);
+
+      await page.unroute('**/graphql');
+      await page.getByRole('button', { name: 'Comment', exact: true }).click();
+      await comment(page, 'Do not lose me.').waitFor();
+      assert.equal(await newComment(page).inputValue(), '');
+    });
+
+    test('an edit and a deletion appear in the other window', async () => {
+      const [ada, bob] = await Promise.all([open(), open()]);
+      await signIn(ada, 'Ada');
+      await post(ada, 'Teh first version.');
+      const seen = comment(bob, 'Teh first version.');
+      await seen.waitFor();
+      assert.equal(await seen.getByRole('button').count(), 0, 'an anonymous reader reads');
+
+      await comment(ada, 'Teh first version.').getByRole('button', { name: 'Edit' }).click();
+      await ada.getByRole('textbox', { name: 'Edit your comment' }).fill('The first version.');
+      await ada.getByRole('button', { name: 'Save' }).click();
+      await comment(ada, 'The first version.').waitFor();
+      await comment(bob, 'The first version.').getByText('edited').waitFor();
+      await counted(bob, '1 comment').waitFor();
+
+      await comment(ada, 'The first version.').getByRole('button', { name: 'Delete' }).click();
+      await ada.getByRole('button', { name: 'Yes, delete it' }).click();
+      for (const page of [ada, bob]) {
+        await comment(page, 'This comment was deleted.').waitFor();
+        await counted(page, '0 comments').waitFor();
+        assert.deepEqual(await bodies(page), ['This comment was deleted.']);
+        page.assertNoComplaints();
+      }
+    });
+
+    test('who reads and who types is seen in the other window', async () => {
+      const ada = await open();
+      await reading(ada, '1 reading').waitFor();
+      const bob = await open();
+      await reading(ada, '2 reading').waitFor();
+      await reading(bob, '2 reading').waitFor();
+
+      await signIn(bob, 'Bob');
+      await newComment(bob).pressSequentially('Well');
+      await typing(ada, 'Bob is typing…').waitFor();
+      assert.equal(await bob.locator('.typing').textContent(), '', 'nobody is told of himself');
+      await newComment(bob).fill('');
+      await typing(ada, 'Bob is typing…').waitFor({ state: 'detached' });
+      await newComment(bob).pressSequentially('So');
+      await typing(ada, 'Bob is typing…').waitFor();
+      await post(bob, 'So it is.');
+      await typing(ada, 'Bob is typing…').waitFor({ state: 'detached' });
+
+      await bob.context().close();
+      await reading(ada, '1 reading').waitFor();
+      ada.assertNoComplaints();
+    });
+
+    test('a page whose network was gone shows what it missed, once, and goes on', async () => {
+      const edited = await server.createComment({ postId, body: 'To be edited.' }, person('bob'));
+      const deleted = await server.createComment({ postId, body: 'To be deleted.' }, person('bob'));
+      const page = await openWindow(browser, network.url);
+      let heardBefore = 0;
+      page.on('websocket', (socket) =>
+        socket.on('framereceived', ({ payload }) => (heardBefore += payload.includes('"Before."'))),
+      );
+      await page.goto(`${network.url}/#/post/${postId}`);
+      await comment(page, 'To be edited.').waitFor();
+      await isLive(page);
+      await server.createComment({ postId, body: 'Before.' }, person('bob'));
+      await comment(page, 'Before.').waitFor();
+
+      network.goDown();
+      await isCutOff(page);
+      await server.createComment({ postId, body: 'Missed.' }, person('bob'));
+      await server.createComment({ postId, body: 'Missed too.', parentId: edited }, person('bob'));
+      await server.editComment({ id: edited, body: 'Edited.' }, person('bob'));
+      await server.deleteComment(deleted, person('bob'));
+      network.goUp();
+
+      // The page's own delays between attempts have grown meanwhile.
+      await comment(page, 'Missed too.').waitFor({ timeout: 30_000 });
+      await server.createComment({ postId, body: 'After.' }, person('bob'));
+      await comment(page, 'After.').waitFor();
+      assert.deepEqual(await bodies(page), [
+        'After.',
+        'Missed.',
+        'Before.',
+        'This comment was deleted.',
+        'Edited.',
+        'Missed too.',
+      ]);
+      assert.equal(heardBefore, 1, 'the page asked for what came after, and not for all of it again');
+      await counted(page, '5 comments').waitFor();
+      await reading(page, '1 reading').waitFor();
+      await signIn(page, 'Ada');
+      await post(page, 'I am back.');
+      assert.equal((await bodies(page))[0], 'I am back.');
+    });
+
+    test('a reader whose token ends reads on, as an anonymous reader', async () => {
+      const page = await openWindow(browser, network.url);
+      const token = server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 3 });
+      const session = JSON.stringify({ token, user: { id: 'ada', name: 'Ada' } });
+      await page.evaluate((session) => sessionStorage.setItem('causerie-session', session), session);
+      await page.goto(`${network.url}/#/post/${postId}`);
+      await page.reload();
+      await page.locator('.reader').getByText('Ada').waitFor();
+      await page.locator('.reader').getByText('Reading anonymously').waitFor();
+      await isLive(page);
+      await server.createComment({ postId, body: 'Still there?' }, person('bob'));
+      await comment(page, 'Still there?').waitFor();
+    });
+
+    test('older comments and more replies are loaded when they are asked for', async () => {
+      const texts = Array.from({ length: 23 }, (_, i) => `Comment number ${i + 1}.`);
+      let parentId;
+      for (const body of texts) parentId = await server.createComment({ postId, body }, person('bob'));
+      const replies = Array.from({ length: 12 }, (_, i) => `Reply number ${i + 1}.`);
+      for (const body of replies) await server.createComment({ postId, body, parentId }, person('bob'));
+      const page = await open();
+      await counted(page, '35 comments').waitFor();
+
+      await server.createComment({ postId, body: 'A late reply.', parentId }, person('bob'));
+      await comment(page, 'A late reply.').waitFor();
+      await page.getByRole('button', { name: 'Show 2 more replies' }).click();
+      await comment(page, 'Reply number 12.').waitFor();
+      await page.getByRole('button', { name: 'Older comments' }).click();
+      await comment(page, 'Comment number 1.').waitFor();
+      const [last, ...others] = texts.toReversed();
+      assert.deepEqual(await bodies(page), [last, ...replies, 'A late reply.', ...others]);
+      assert.equal(await page.getByRole('button', { name: 'Older comments' }).count(), 0);
+      page.assertNoComplaints();
+    });
+
+    test('a deep thread is opened level by level', async () => {
+      let parentId;
+      for (let level = 0; level < 5; level++)
+        parentId = await server.createComment({ postId, parentId, body: `Level ${level}` }, person('bob'));
+      const page = await open();
+      for (let level = 2; level < 5; level++) {
+        await page.getByRole('button', { name: 'Show 1 more reply' }).click();
+        await comment(page, `Level ${level}`).waitFor();
+      }
+      await server.createComment({ postId, parentId, body: 'Level 5' }, person('bob'));
+      await comment(page, 'Level 5').waitFor();
+      page.assertNoComplaints();
+    });
+
+    test('on a phone nothing is wider than the screen', async () => {
+      let parentId;
+      for (let level = 0; level < 2; level++) {
+        const body = `Level ${level}: ${'unbreakable'.repeat(30)}`;
+        parentId = await server.createComment({ postId, parentId, body }, person('A rather long name'));
+      }
+      const page = await open({ viewport: { width: 375, height: 800 } });
+      const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      await signIn(page, 'Another reader with a rather long name, as some readers have');
+      await page.getByText('Level 1').waitFor();
+      assert.equal(await overflow(), 0, 'the post');
+      await page.getByRole('link', { name: 'All posts' }).click();
+      await page.getByRole('heading', { name: 'Posts', level: 1 }).waitFor();
+      assert.equal(await overflow(), 0, 'the list of posts');
+    });
+
+    test('a post that does not exist is said not to exist', async () => {
+      const page = await openWindow(browser, `${network.url}/#/post/no-such-post`);
+      await page.getByRole('heading', { name: 'There is no such post' }).waitFor();
+      page.assertNoComplaints();
+    });
+  });
+}

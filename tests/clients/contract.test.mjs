@@ -1,0 +1,76 @@
+// The schema as a client meets it: described, and never broken.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+
+import { CriticalityLevel, diff } from '@graphql-inspector/core';
+import { buildClientSchema, buildSchema, getIntrospectionQuery, parse, print, visit } from 'graphql';
+
+import { startServer } from '../support/server.mjs';
+
+let server, contract, served;
+before(async () => {
+  server = await startServer();
+  // The contract as it was agreed with those who build on it. It changes only with them.
+  contract = buildSchema(await readFile(new URL('../it/contract.graphql', import.meta.url), 'utf8'));
+  served = buildClientSchema(await server.ask(getIntrospectionQuery({ inputValueDeprecation: true })));
+});
+after(() => server.stop());
+
+/** What a client that was written for `was` could meet with in `is`, and fail. */
+async function breakingChanges(was, is) {
+  const changes = await diff(was, is);
+  return changes
+    .filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking)
+    .map(({ message }) => message);
+}
+
+test('the running server breaks nothing that the contract promised', async () => {
+  assert.deepEqual(await breakingChanges(contract, served), []);
+});
+
+test('the running server has what schema.graphql says', async () => {
+  const file = buildSchema(await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8'));
+  assert.deepEqual(
+    (await diff(file, served)).map(({ message }) => message),
+    [],
+  );
+});
+
+test('each way to break the contract is found', async () => {
+  const file = await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8');
+  const withoutDescription = (node, key) => (key === 'description' ? null : undefined);
+  const text = print(visit(parse(file), { StringValue: withoutDescription }));
+  for (const [what, was, is] of [
+    ['a field is dropped', '  viewerCount: Int!\n', ''],
+    ['a field may be null', 'commentCount: Int!', 'commentCount: Int'],
+    ['a type of a field is another', 'replyCount: Int!', 'replyCount: String!'],
+    ['an argument is dropped', ', includeOwn: Boolean! = false', ''],
+    ['an argument is required', 'after: Cursor', 'after: Cursor!'],
+    ['an input field is required', 'parentId: ID\n}', 'parentId: ID!\n}'],
+    ['an enum value is dropped', '  DELETED\n', ''],
+    ['a type is renamed', /TypingEvent/g, 'TypingNews'],
+  ]) {
+    const broken = text.replace(was, is);
+    assert.notEqual(broken, text, what);
+    const [first] = await breakingChanges(contract, buildSchema(broken));
+    assert.ok(first, `${what}, and nobody was told`);
+  }
+});
+
+test('everything in the schema has a description', () => {
+  const undescribed = [];
+  const look = (name, { description }) => description?.trim() || undescribed.push(name);
+  for (const type of Object.values(served.getTypeMap())) {
+    if (type.name.startsWith('__')) continue;
+    look(type.name, type);
+    for (const value of type.getValues?.() ?? []) look(`${type.name}.${value.name}`, value);
+    for (const field of Object.values(type.getFields?.() ?? {})) {
+      look(`${type.name}.${field.name}`, field);
+      for (const argument of field.args ?? [])
+        look(`${type.name}.${field.name}(${argument.name}:)`, argument);
+    }
+  }
+  assert.deepEqual(undescribed, []);
+});

@@ -1,0 +1,194 @@
+// What every client library must be able to do with the server, as its user sees it. The file of
+// each library says how it connects, queries and subscribes, and calls this.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { startNetwork } from '../support/network.mjs';
+import { startServer } from '../support/server.mjs';
+import { within } from '../support/within.mjs';
+
+const ARRIVES_WITHIN = 5_000;
+
+/** The operations of the scenario; a client that compiles its own has the same under these names. */
+export const OPERATIONS = {
+  Post: `query Post($id: ID!) {
+    post(id: $id) { id title cursor comments(first: 50) { edges { node { id body author { id name } } } } }
+  }`,
+  CommentChanged: `subscription CommentChanged($postId: ID!, $after: Cursor) {
+    commentChanged(postId: $postId, after: $after) {
+      kind cursor comment { id body isDeleted author { id name } }
+    }
+  }`,
+  ViewerCount: `subscription ViewerCount($postId: ID!) { viewerCount(postId: $postId) }`,
+  CreateComment: `mutation CreateComment($input: CreateCommentInput!) {
+    createComment(input: $input) { comment { id body } }
+  }`,
+};
+
+/**
+ * Tests one client library. `connect({ httpUrl, socketUrl, headers, connectionParams })` makes a
+ * client, whose reader is named by the headers over HTTP and by the parameters over WebSocket:
+ *
+ * - `ask(name, variables)` sends the query or mutation of that name, and brings its data.
+ * - `subscribe(name, variables, { next, error })` calls `next` with the data of each event, and
+ *   `error` with a list of GraphQL errors; it returns a function that ends the subscription.
+ *   Where the network is cut, it goes on behind the last event's cursor.
+ * - `close()` ends what is left of it.
+ */
+export function mainScenario(library, connect) {
+  describe(library, () => {
+    let server, network;
+    before(async () => {
+      server = await startServer();
+      network = await startNetwork(server.port);
+    });
+    after(async () => {
+      network?.stop();
+      await server?.stop();
+    });
+
+    const person = (name) => ({ token: server.token({ sub: name, name }), clientId: `client-of-${name}` });
+
+    /** A client over the network that can be cut; it is closed when its test ends. */
+    function open(context, { token, clientId } = {}) {
+      const client = connect({
+        httpUrl: `${network.url}/graphql`,
+        socketUrl: `${network.url.replace(/^http/, 'ws')}/graphql`,
+        headers: {
+          ...(token && { Authorization: `Bearer ${token}` }),
+          ...(clientId && { 'X-Client-Id': clientId }),
+        },
+        connectionParams: { authorization: token, clientId },
+      });
+      const subscriptions = [];
+      context.after(async () => {
+        for (const end of subscriptions) end();
+        await client.close();
+      });
+      const subscribe = (...parameters) => {
+        const end = client.subscribe(...parameters);
+        subscriptions.push(end);
+        return end;
+      };
+      return { ask: client.ask, subscribe };
+    }
+
+    /** A post of the test's own, and where its feed stands, as the client reads both in one query. */
+    async function openPost(client) {
+      const id = await server.createPost('Read by many');
+      const { post } = await client.ask('Post', { id });
+      return post;
+    }
+
+    test('a post is read, and a comment written elsewhere arrives', async (context) => {
+      const client = open(context);
+      const post = await openPost(client);
+      assert.equal(post.title, 'Read by many');
+      assert.deepEqual(post.comments.edges, []);
+
+      const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
+      const id = await server.createComment({ postId: post.id, body: 'Hello.' }, person('ada'));
+      const change = await sees.next();
+      assert.equal(change.kind, 'ADDED');
+      assert.ok(change.cursor);
+      const { author, ...comment } = change.comment;
+      assert.deepEqual([comment.id, comment.body, comment.isDeleted], [id, 'Hello.', false]);
+      assert.deepEqual([author.id, author.name], ['ada', 'ada']);
+      sees.end();
+    });
+
+    test('an edit and a deletion arrive as such', async (context) => {
+      const client = open(context);
+      const post = await openPost(client);
+      const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
+
+      const id = await server.createComment({ postId: post.id, body: 'first' }, person('ada'));
+      assert.equal((await sees.next()).comment.body, 'first');
+      await server.editComment({ id, body: 'second' }, person('ada'));
+      const edited = await sees.next();
+      assert.deepEqual([edited.kind, edited.comment.id, edited.comment.body], ['EDITED', id, 'second']);
+      await server.deleteComment(id, person('ada'));
+      const deleted = await sees.next();
+      assert.deepEqual([deleted.kind, deleted.comment.id, deleted.comment.isDeleted], ['DELETED', id, true]);
+      sees.end();
+    });
+
+    test('a client that names itself is not sent its own comment', async (context) => {
+      const client = open(context, person('ada'));
+      const post = await openPost(client);
+      const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
+
+      const input = { postId: post.id, body: 'by Ada' };
+      const { createComment } = await client.ask('CreateComment', { input });
+      assert.equal(createComment.comment.body, 'by Ada');
+      await server.createComment({ postId: post.id, body: 'by Bob' }, person('bob'));
+      // Had Ada's own been sent, it would come first.
+      assert.equal((await sees.next()).comment.body, 'by Bob');
+      sees.end();
+    });
+
+    test('readers are counted as they come and go', async (context) => {
+      const [ada, bob] = [open(context, person('ada')), open(context, person('bob'))];
+      const { id: postId } = await openPost(ada);
+      const adaCounts = events(ada, 'ViewerCount', { postId });
+      assert.equal(await adaCounts.next(), 1);
+      const bobCounts = events(bob, 'ViewerCount', { postId });
+      assert.equal(await bobCounts.next(), 2);
+      assert.equal(await adaCounts.next(), 2);
+      bobCounts.end();
+      assert.equal(await adaCounts.next(), 1);
+      adaCounts.end();
+    });
+
+    test('a client that is cut off comes back, and has missed nothing and sees nothing twice', async (context) => {
+      const client = open(context);
+      const post = await openPost(client);
+      const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
+      const write = (body) => server.createComment({ postId: post.id, body }, person('ada'));
+      const nextBody = async () => (await sees.next()).comment.body;
+
+      await write('before');
+      assert.equal(await nextBody(), 'before');
+      for (const round of ['once', 'twice', 'three times']) {
+        network.goDown();
+        await write(`cut ${round}`);
+        await write(`cut ${round}, and still away`);
+        network.goUp();
+        assert.equal(await nextBody(), `cut ${round}`);
+        assert.equal(await nextBody(), `cut ${round}, and still away`);
+      }
+      await write('after');
+      assert.equal(await nextBody(), 'after');
+      sees.end();
+    });
+
+    test('what is refused is refused with its code', async (context) => {
+      const client = open(context);
+      const refused = events(client, 'CommentChanged', { postId: 'no-such-post' });
+      await assert.rejects(refused.next(), (errors) => errors[0].extensions.code === 'NOT_FOUND');
+    });
+  });
+}
+
+/** A subscription as a list that one takes from: each event must come in time. */
+function events(client, name, variables) {
+  const field = name[0].toLowerCase() + name.slice(1);
+  const arrived = [];
+  let wake = () => {};
+  const arrive = (event) => (arrived.push(event), wake());
+  const end = client.subscribe(name, variables, {
+    next: (data) => arrive({ value: data[field] }),
+    error: (errors) => arrive({ errors }),
+  });
+  return {
+    async next() {
+      const something = new Promise((resolve) => (wake = resolve));
+      if (!arrived.length) await within(ARRIVES_WITHIN, something, `${name} brings an event`);
+      const { value, errors } = arrived.shift();
+      if (errors) throw errors;
+      return value;
+    },
+    end,
+  };
+}
