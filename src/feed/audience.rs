@@ -26,7 +26,7 @@ use crate::{
 
 /// How many seats are served before others have a turn on the thread. A whole audience is served
 /// in one go otherwise, and nobody could join or be read from meanwhile.
-const SEATS_A_TURN: usize = 64;
+const SEATS_A_TURN: usize = 512;
 /// How many updates are kept for subscribers who are a little behind, so that these need not read
 /// the store.
 const MAX_RECENT: usize = 128;

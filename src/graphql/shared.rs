@@ -11,6 +11,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -101,8 +102,8 @@ pub(super) struct Group {
     renderings: Mutex<VecDeque<(Event, Rendering)>>,
 }
 
-/// A rendering under way or done. It runs in a task of its own: one who waits for it and is not
-/// polled any more cannot hold up the others.
+/// A rendering under way or done. Whoever waits for it drives it, so one who waits no more holds up
+/// nobody.
 type Rendering = Shared<BoxFuture<'static, Option<Payload>>>;
 
 impl Renderer {
@@ -180,8 +181,8 @@ impl Group {
 }
 
 impl Render for Group {
-    /// The bytes of this event for this operation: executed in a task of its own, if nobody asked
-    /// for them before. `None` where the execution panicked.
+    /// The bytes of this event for this operation, which is executed if nobody asked for them
+    /// before. `None` where the execution panicked.
     fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>> {
         let mut renderings = self.renderings.lock();
         // Almost always the newest.
@@ -192,21 +193,20 @@ impl Render for Group {
         if let Some((_, rendering)) = known {
             return rendering.clone().boxed();
         }
-        let Operations {
-            schema,
-            tasks,
-            executions,
-            ..
-        } = &*self.operations;
-        executions.fetch_add(1, Ordering::Relaxed);
+        self.operations.executions.fetch_add(1, Ordering::Relaxed);
         let purpose = Purpose::Render(event.clone());
-        let execution = first(schema.clone(), self.operation.again().with(purpose));
-        let task = tasks.spawn(async move {
+        let operation = self.operation.again().with(purpose);
+        let execution = first(self.operations.schema.clone(), operation);
+        let rendering = async {
             serde_json::to_string(&execution.await)
                 .map(Payload::from)
                 .ok()
-        });
-        let rendering = task.map(|done| done.ok().flatten()).boxed().shared();
+        };
+        let rendering = AssertUnwindSafe(rendering)
+            .catch_unwind()
+            .map(|done| done.ok().flatten())
+            .boxed()
+            .shared();
         if renderings.len() == MAX_RENDERINGS {
             renderings.pop_front();
         }

@@ -121,7 +121,7 @@ impl Plan {
         } else {
             Effort {
                 steady_rate: 10_000.0,
-                steady: Duration::from_secs(20),
+                steady: Duration::from_secs(12),
                 saturation: Duration::from_secs(5),
                 operations: Duration::from_secs(10),
                 comments_to_read: 1000,

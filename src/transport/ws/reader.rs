@@ -11,7 +11,7 @@ use super::{close::Close, connection::Connection};
 
 /// What is read from a socket at once. The library keeps this much for each connection, and fills
 /// it with zeros at each reading; messages are small.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// Reads the messages of one connection.
 #[derive(Debug)]
