@@ -55,6 +55,48 @@ async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
     server.stop().await;
 }
 
+/// What others have opened is opened without executing it anew, and is no less looked at.
+#[tokio::test]
+async fn whoever_asks_what_others_have_asked_is_told_the_same_of_their_own_arguments() {
+    const ADDED: &str = "subscription($post: ID!, $after: Cursor, $own: Boolean! = false) {
+        commentAdded(postId: $post, after: $after, includeOwn: $own) { body }
+    }";
+    let server = TestServer::start().await;
+    let mut first = server.socket().await;
+    let wrong = [
+        json!({"post": "nowhere"}),
+        json!({"post": "not an id"}),
+        json!({"post": 7}),
+        json!({"post": ["hello"]}),
+        json!({"post": null}),
+        json!({"post": "hello", "after": "made up"}),
+        json!({"post": "hello", "after": 7}),
+        json!({"post": "hello", "own": "yes"}),
+        json!({"post": "hello", "own": null}),
+    ];
+    let mut told_first = Vec::new();
+    for variables in &wrong {
+        first.subscribe("w", ADDED, variables.clone()).await;
+        told_first.push(first.message().await);
+    }
+    assert!(
+        told_first.iter().all(|told| told["type"] == "error"),
+        "{told_first:?}"
+    );
+
+    let mut other = server.socket().await;
+    other.subscribe("o", ADDED, json!({"post": "hello"})).await;
+    assert!(other.settle().await.is_empty());
+    for (variables, told) in wrong.iter().zip(told_first) {
+        first.subscribe("w", ADDED, variables.clone()).await;
+        assert_eq!(first.message().await, told, "{variables}");
+    }
+    server.until_census(1, 1).await;
+    first.close().await;
+    other.close().await;
+    server.stop().await;
+}
+
 /// What one subscriber asks of a comment.
 #[derive(Clone, Debug)]
 struct Asked {
