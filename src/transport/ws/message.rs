@@ -70,7 +70,8 @@ where
 pub(super) struct InitPayload {
     /// The token, with or without `Bearer `, under `authorization` in any letter case.
     pub(super) authorization: Option<String>,
-    /// The client's name.
+    /// The client's name, under `clientId`; or under `X-Client-Id` in any letter case, for those
+    /// who send the headers of their requests here (GraphiQL does).
     pub(super) client_id: Option<String>,
 }
 
@@ -80,7 +81,7 @@ impl<'de> Deserialize<'de> for InitPayload {
         for (name, value) in Object::deserialize(deserializer)? {
             let place = if name.eq_ignore_ascii_case("authorization") {
                 &mut payload.authorization
-            } else if name == "clientId" {
+            } else if name == "clientId" || name.eq_ignore_ascii_case("x-client-id") {
                 &mut payload.client_id
             } else {
                 continue;

@@ -332,6 +332,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_sends_its_headers_is_known_by_its_name_there() {
+        let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
+        let Some(Action::Authenticate(payload)) = Protocol::new(RULES, Instant::now()).text(text)
+        else {
+            panic!("not authenticated");
+        };
+        assert_eq!(payload.client_id.as_deref(), Some("c"));
+    }
+
+    #[test]
     fn the_token_is_found_under_authorization_in_any_letter_case() {
         for name in ["authorization", "Authorization", "AUTHORIZATION"] {
             let text = format!(

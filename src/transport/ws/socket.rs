@@ -139,33 +139,33 @@ impl Socket {
 
     /// Waits for what happens next. Where the outbox is full neither frames nor answers are taken,
     /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
-    /// from the store. A client that never pauses holds off neither the clock nor the close frame.
+    /// from the store. A client that never pauses holds off neither the others on its thread, nor
+    /// the clock, nor the close frame, nor its own answers.
     async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
-        if self.deadline(self.connection.backlog()) <= Instant::now() {
-            return Event::Time;
-        }
-        // What is read together is answered together.
-        if self.reader.has_more && self.may_read(self.connection.backlog()) {
-            return Event::Readable;
-        }
+        // What was read together is answered together.
         self.connection.write();
+        if self.reader.has_more {
+            tokio::task::yield_now().await;
+        }
         let backlog = self.connection.backlog();
         if backlog.is_broken {
             return Event::Gone;
         }
-        let (deadline, may_read) = (self.deadline(backlog), self.may_read(backlog));
-        if self.reader.has_more && may_read {
-            return Event::Readable;
+        let deadline = self.deadline(backlog);
+        if deadline <= Instant::now() {
+            return Event::Time;
         }
         let is_closing = self.closing_until.is_some();
+        let (may_read, has_more) = (self.may_read(backlog), self.reader.has_more);
         let tcp = self.connection.tcp();
         tokio::select! {
             biased;
             () = going_down.cancelled(), if !is_closing => Event::GoingDown,
-            _ = tcp.readable(), if may_read => Event::Readable,
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
             }
+            () = std::future::ready(()), if may_read && has_more => Event::Readable,
+            _ = tcp.readable(), if may_read => Event::Readable,
             _ = tcp.writable(), if backlog.is_waiting => Event::Writable,
             () = self.connection.changed() => Event::Changed,
             () = tokio::time::sleep_until(deadline.into()) => Event::Time,
