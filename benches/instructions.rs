@@ -158,7 +158,8 @@ fn subscribe(runtime: &Runtime) {
                 socket.feed(message).await.expect("sent");
             }
             socket.flush().await.expect("sent");
-            // The answer to the ping: the subscription has been looked at.
+            // The answer to the ping. On this one thread what it follows is done by then: nothing of
+            // it waits.
             let pong = socket.next().await.expect("an answer").expect("an answer");
             assert_eq!(pong.to_text().expect("text"), r#"{"type":"pong"}"#);
         }

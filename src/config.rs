@@ -91,8 +91,8 @@ pub struct WritingConfig {
 /// Rooms and feeds.
 #[derive(Args, Clone, Debug)]
 pub struct RoomsConfig {
-    /// How many changes a room keeps for members that are behind; one further behind is caught
-    /// up from the database.
+    /// How many changes a room keeps until they are rendered; those who follow the room and are
+    /// further behind are caught up from the database.
     #[arg(long, env = "ROOM_BUFFER", default_value = "128", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub room_buffer: u32,
     /// How many comments a member that catches up reads at a time.

@@ -31,6 +31,9 @@ pub enum Error {
         /// When the same request would be let through, if nothing else is asked meanwhile.
         retry_after: Duration,
     },
+    /// What was asked for is larger than one answer may be; the text says what the limit is.
+    #[error("{0}")]
+    TooLarge(&'static str),
     /// A fault of the server's. Its text may hold SQL and paths: log it, never send it.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

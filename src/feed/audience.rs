@@ -16,7 +16,7 @@ use super::{
     catch_up,
     drive::Source,
     join::{Feed, Joined, Seen, Topic},
-    outlet::{Outlet, Render},
+    outlet::{Outlet, Render, Unrendered},
     seat::{Given, Seat},
 };
 use crate::{
@@ -33,7 +33,8 @@ const MAX_RECENT: usize = 128;
 /// How many bytes those may have.
 const MAX_RECENT_BYTES: usize = 256 * 1024;
 
-/// The subscribers who hear the same of one room. It lives as long as any of them.
+/// The subscribers who hear the same of one room. It lives as long as any of them takes part or is
+/// being caught up.
 pub struct Audience {
     pub(super) feed: Feed,
     pub(super) listener: Listener,
@@ -129,7 +130,7 @@ impl Audience {
             let mut catch_up = Box::pin(catch_up::run(Arc::clone(self), id, Arc::clone(&seat)));
             // Mostly what is missing is at hand, and the outlet takes it.
             if poll!(&mut catch_up).is_pending() {
-                seat.caught_up_by(self.tasks.spawn(catch_up).abort_handle());
+                seat.be_caught_up(|| self.tasks.spawn(catch_up).abort_handle());
             }
         }
         subscription
@@ -217,10 +218,10 @@ impl Audience {
     }
 
     /// Ends everybody's subscription: an event could not be rendered.
-    pub(super) fn fail(&self) {
+    pub(super) fn fail(&self, why: Unrendered) {
         let seats = std::mem::take(&mut self.table.lock().seats);
         for seat in seats.into_values() {
-            seat.fail(cannot_render());
+            seat.fail(why.into());
         }
     }
 
@@ -232,13 +233,8 @@ impl Audience {
 
     fn catch_up(self: &Arc<Self>, id: SeatId, seat: &Arc<Seat>) {
         let task = catch_up::run(Arc::clone(self), id, Arc::clone(seat));
-        seat.caught_up_by(self.tasks.spawn(task).abort_handle());
+        seat.be_caught_up(|| self.tasks.spawn(task).abort_handle());
     }
-}
-
-/// What a subscriber is told whose event could not be rendered.
-pub(super) fn cannot_render() -> Error {
-    Error::Internal("an event could not be rendered".into())
 }
 
 impl Drop for Audience {

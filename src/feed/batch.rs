@@ -11,10 +11,10 @@ use crate::model::{ClientId, UserId};
 /// A step of what an audience hears.
 #[derive(Clone, Debug)]
 pub(super) struct Update {
-    /// What everybody has seen behind it.
+    /// What everybody has seen behind it. Of several that lead to one place only the last is there.
     pub(super) after: Seen,
     /// What there is to show of it: nothing of an edit, say, where only additions are heard.
-    pub(super) shown: Vec<Shown>,
+    pub(super) shown: Option<Shown>,
 }
 
 /// A payload, and whose doing it tells of.
@@ -35,7 +35,7 @@ pub(super) enum By {
 impl Update {
     /// How many bytes its payloads have.
     pub(super) fn bytes(&self) -> usize {
-        self.shown.iter().map(|shown| shown.payload.len()).sum()
+        self.shown.as_ref().map_or(0, |shown| shown.payload.len())
     }
 }
 
@@ -59,10 +59,6 @@ pub(super) struct Batch {
     /// The payloads of all updates, for those to whom nothing of it is withheld.
     all: Vec<Payload>,
 }
-
-/// Why a subscriber cannot be given a batch.
-#[derive(Debug)]
-pub(super) struct TooFar;
 
 impl Batch {
     /// The updates that follow on `before`.
@@ -94,14 +90,14 @@ impl Batch {
     }
 
     /// What one is to be given who has seen `seen`: payloads, and for each the number of its
-    /// update. `TooFar` where that is more than the payloads there are.
-    pub(super) fn part(
-        &self,
-        seen: &Seen,
-        excluded: &Excluded,
-    ) -> Result<Vec<(usize, Payload)>, TooFar> {
-        if !self.follows(seen) && matches!(seen.known, Known::Typists(_)) {
-            return Err(TooFar);
+    /// update. `None` where what leads from there is not among the payloads there are.
+    pub(super) fn part(&self, seen: &Seen, excluded: &Excluded) -> Option<Vec<(usize, Payload)>> {
+        if self.after().place <= seen.place {
+            return Some(Vec::new());
+        }
+        let follows = self.follows(seen);
+        if !follows && matches!(seen.known, Known::Typists(_)) {
+            return None;
         }
         let told = match seen.known {
             Known::Viewers(told) => told,
@@ -110,13 +106,13 @@ impl Batch {
         let is_new = |update: &Update| {
             // Nothing new to one who was told the exact count when they came.
             let is_told = matches!(update.after.known, Known::Viewers(count) if count == told);
-            update.after.place > seen.place && !is_told
+            follows || (update.after.place > seen.place && !is_told)
         };
-        Ok(self
+        let part = self
             .shown()
             .filter(|(number, shown)| is_new(&self.updates[*number]) && !shown.by.is(excluded))
-            .map(|(number, shown)| (number, Payload::clone(&shown.payload)))
-            .collect())
+            .map(|(number, shown)| (number, Payload::clone(&shown.payload)));
+        Some(part.collect())
     }
 
     /// The number of the update that the payload at this place of [`whole`](Self::whole) is of.

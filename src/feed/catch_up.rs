@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
     Event, View,
-    audience::{Audience, cannot_render},
+    audience::Audience,
     join::{Excluded, Known, Seen, Topic},
     outlet::Payload,
     seat::{Given, Seat},
@@ -150,7 +150,9 @@ impl CatchUp<'_> {
             match self.seat.give(payload, seen.clone()) {
                 Given::Full => self.seat.ready().await,
                 given => {
-                    self.audience.count(payload.map_or(0, |_| 1));
+                    if given == Given::All && payload.is_some() {
+                        self.audience.count(1);
+                    }
                     return given;
                 }
             }
@@ -158,8 +160,7 @@ impl CatchUp<'_> {
     }
 
     async fn render(&self, event: Event) -> Result<Payload, Error> {
-        let payload = self.audience.render.render(event).await;
-        payload.ok_or_else(cannot_render)
+        Ok(self.audience.render.render(event).await?)
     }
 
     async fn read(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {

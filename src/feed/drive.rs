@@ -7,6 +7,7 @@ use super::{
     audience::Audience,
     batch::{By, Shown, Update},
     join::{Known, Seen, Topic, View},
+    outlet::Unrendered,
 };
 use crate::{
     error::Error,
@@ -48,12 +49,12 @@ impl Source {
                 (Self::Changes(view, changes), seen)
             }
             Topic::Viewers => {
-                let counts = listener.counts();
+                let mut counts = listener.counts();
                 let seen = Seen::count(counts.current());
                 (Self::Viewers(counts), seen)
             }
             Topic::Typing => {
-                let typists = listener.typists();
+                let mut typists = listener.typists();
                 let seen = Seen::typists(typists.current());
                 (Self::Typing(typists), seen)
             }
@@ -124,8 +125,8 @@ impl Source {
                     }
                     place = change.seq.0;
                     match self.update_of(audience, change).await {
-                        Some(update) => updates.push(update),
-                        None => return audience.fail(),
+                        Ok(update) => updates.push(update),
+                        Err(why) => return audience.fail(why),
                     }
                 }
                 if !updates.is_empty() {
@@ -133,14 +134,14 @@ impl Source {
                 }
             }
             Heard::Viewers(count) => {
-                let payload = audience.render.render(Event::Viewers(count.value)).await;
-                let Some(payload) = payload else {
-                    return audience.fail();
+                let payload = match audience.render.render(Event::Viewers(count.value)).await {
+                    Ok(payload) => payload,
+                    Err(why) => return audience.fail(why),
                 };
-                let shown = vec![Shown {
+                let shown = Some(Shown {
                     payload,
                     by: By::Nobody,
-                }];
+                });
                 let after = Seen::count(count);
                 audience.deliver(vec![Update { after, shown }]).await;
             }
@@ -148,24 +149,20 @@ impl Source {
                 let Known::Typists(before) = &seen.known else {
                     return;
                 };
-                let post = audience.listener.post();
-                let mut shown = Vec::new();
-                for event in differences(before, &typists.value) {
-                    let by = By::User(event.user.id.clone());
-                    let event = Event::Typing(post.clone(), event);
-                    let Some(payload) = audience.render.render(event).await else {
-                        return audience.fail();
-                    };
-                    shown.push(Shown { payload, by });
+                match typing(audience, seen.place, before, typists).await {
+                    Ok(updates) => audience.deliver(updates).await,
+                    Err(why) => audience.fail(why),
                 }
-                let after = Seen::typists(typists);
-                audience.deliver(vec![Update { after, shown }]).await;
             }
         }
     }
 
-    /// A change as the audience is given it; `None` where it could not be rendered.
-    async fn update_of(&self, audience: &Audience, change: Arc<Change>) -> Option<Update> {
+    /// A change as the audience is given it.
+    async fn update_of(
+        &self,
+        audience: &Audience,
+        change: Arc<Change>,
+    ) -> Result<Update, Unrendered> {
         let after = Seen {
             place: change.seq.0,
             known: Known::Changes,
@@ -174,12 +171,46 @@ impl Source {
             Self::Changes(View::Added, _) => change.kind == ChangeKind::Added,
             _ => true,
         };
-        let mut shown = Vec::new();
+        let mut shown = None;
         if is_shown {
             let by = change.origin.clone().map_or(By::Nobody, By::Client);
             let payload = audience.render.render(Event::Change(change)).await?;
-            shown.push(Shown { payload, by });
+            shown = Some(Shown { payload, by });
         }
-        Some(Update { after, shown })
+        Ok(Update { after, shown })
     }
+}
+
+/// What leads from `before` to who is typing now, one user after the other. One who is given a part
+/// of it has seen what that part leads to, and is still at the place from which it began.
+async fn typing(
+    audience: &Audience,
+    place: i64,
+    before: &Typists,
+    typists: Published<Typists>,
+) -> Result<Vec<Update>, Unrendered> {
+    let mut users = before.to_vec();
+    let mut updates = Vec::new();
+    for event in differences(before, &typists.value) {
+        let by = By::User(event.user.id.clone());
+        users.retain(|user| user.id != event.user.id);
+        if event.is_typing {
+            users.push(event.user.clone());
+        }
+        let event = Event::Typing(audience.listener.post().clone(), event);
+        let payload = audience.render.render(event).await?;
+        updates.push(Update {
+            after: Seen {
+                place,
+                known: Known::Typists(users.as_slice().into()),
+            },
+            shown: Some(Shown { payload, by }),
+        });
+    }
+    let after = Seen::typists(typists);
+    match updates.last_mut() {
+        Some(last) => last.after = after,
+        None => updates.push(Update { after, shown: None }),
+    }
+    Ok(updates)
 }

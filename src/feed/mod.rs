@@ -20,6 +20,6 @@ pub use self::{
     audience::{Audience, Subscription},
     event::Event,
     join::{Feed, Joined, View, Wish},
-    outlet::{Closed, Outlet, Payload, Render},
+    outlet::{Closed, Outlet, Payload, Render, Unrendered},
     reconcile::reconcile,
 };

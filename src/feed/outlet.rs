@@ -29,10 +29,28 @@ pub trait Outlet: Send + Sync {
     fn fail(&self, error: Error);
 }
 
+/// Why an event could not be rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unrendered {
+    /// It would be larger than a payload may be.
+    TooLarge,
+    /// Something broke.
+    Failed,
+}
+
+impl From<Unrendered> for Error {
+    fn from(why: Unrendered) -> Self {
+        match why {
+            Unrendered::TooLarge => Self::TooLarge("An event of a subscription is too large."),
+            Unrendered::Failed => Self::Internal("an event could not be rendered".into()),
+        }
+    }
+}
+
 /// Turns events into what the subscribers of one audience are given.
 pub trait Render: Send + Sync {
-    /// Renders an event; `None` where that cannot be done.
-    fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>>;
+    /// Renders an event.
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>>;
 
     /// Counts payloads that were handed to outlets.
     fn delivered(&self, payloads: usize);

@@ -1,30 +1,39 @@
 //! Finding changes that no room was told of: their writer died between commit and publishing.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use crate::{rooms::Hub, store::Store};
+use crate::{
+    model::{PostId, Seq},
+    rooms::Hub,
+    store::Store,
+};
 
 /// How many posts one query asks for.
 const POSTS_A_QUERY: usize = 1024;
 
 /// Every `interval`, compares where the rooms with members stand with the store, and has the
-/// members of those that are behind read what is missing. Runs until it is dropped.
-///
-/// A change whose publishing is under way looks missing too; then its members read it from the
-/// store, and drop it when it is delivered.
+/// members of those read what is missing that are behind where the store stood an interval ago: a
+/// change whose publishing is under way looks missing too, and comes by itself. Runs until it is
+/// dropped.
 pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Where the store stood, of those whose rooms were behind.
+    let mut ahead: HashMap<PostId, Seq> = HashMap::new();
     loop {
         ticks.tick().await;
         let heads = hub.heads();
+        let before = std::mem::take(&mut ahead);
         for part in heads.chunks(POSTS_A_QUERY) {
             let posts: Vec<_> = part.iter().map(|(post, _)| post.clone()).collect();
             match store.seqs(&posts).await {
                 Ok(seqs) => {
                     for (post, head) in part {
-                        if let Some(&seq) = seqs.get(post).filter(|&seq| seq > head) {
+                        if let Some(&seq) = before.get(post).filter(|&seq| seq > head) {
                             hub.catch_up_to(post, seq);
+                        }
+                        if let Some(&seq) = seqs.get(post).filter(|&seq| seq > head) {
+                            ahead.insert(post.clone(), seq);
                         }
                     }
                 }

@@ -133,14 +133,12 @@ impl Seat {
         Given::All
     }
 
-    /// Remembers who catches the subscriber up, to end it when they leave.
-    pub(super) fn caught_up_by(&self, task: AbortHandle) {
+    /// Starts the task that catches up one who is behind; it ends when they leave. With the state
+    /// locked, so that the task cannot come to its end before it is known here.
+    pub(super) fn be_caught_up(&self, start: impl FnOnce() -> AbortHandle) {
         let mut state = self.state.lock();
-        match state.standing {
-            Standing::Behind => state.catch_up = Some(task),
-            // It came to its end before this was called.
-            Standing::Live => {}
-            Standing::Left => task.abort(),
+        if state.standing == Standing::Behind {
+            state.catch_up = Some(start());
         }
     }
 
@@ -177,11 +175,11 @@ impl Seat {
         let (numbers, payloads) = match batch.whole(&state.seen, &self.excluded) {
             Some(all) => (None, all),
             None => match batch.part(&state.seen, &self.excluded) {
-                Ok(some) => {
+                Some(some) => {
                     part = some.into_iter().unzip::<usize, Payload, Vec<_>, Vec<_>>();
                     (Some(&part.0), &part.1[..])
                 }
-                Err(_) => {
+                None => {
                     state.standing = Standing::Behind;
                     return Given::Behind;
                 }
@@ -205,15 +203,99 @@ impl Seat {
             }
             return Given::All;
         }
-        // What was shown of an update in part is shown again as a whole.
+        // An update shows one thing at most, so none was taken in part.
         let first_missing = numbers.map_or_else(|| batch.number_of(taken), |of| of[taken]);
         if let Some(last) = first_missing.checked_sub(1) {
             let after = &batch.updates()[last].after;
-            if after.place > state.seen.place {
+            if after.place >= state.seen.place {
                 state.seen = after.clone();
             }
         }
         state.standing = Standing::Behind;
         Given::Full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{FutureExt, future::BoxFuture};
+
+    use super::*;
+    use crate::{
+        feed::{
+            batch::{By, Shown, Update},
+            join::Known,
+        },
+        model::{User, UserId},
+        rooms::Typists,
+    };
+
+    /// An outlet with room for so many.
+    struct Narrow(AtomicUsize);
+
+    impl Outlet for Narrow {
+        fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
+            let taken = payloads.len().min(self.0.load(Ordering::Relaxed));
+            self.0.fetch_sub(taken, Ordering::Relaxed);
+            Ok(taken)
+        }
+
+        fn ready(&self) -> BoxFuture<'_, ()> {
+            std::future::ready(()).boxed()
+        }
+
+        fn fail(&self, error: Error) {
+            panic!("{error:?}");
+        }
+    }
+
+    fn typists(names: &[&str]) -> Typists {
+        let user = |name: &&str| User {
+            id: UserId::parse(name).unwrap(),
+            name: (*name).into(),
+            avatar: None,
+        };
+        names.iter().map(user).collect()
+    }
+
+    fn starts(name: &str, place: i64, typing: &[&str]) -> Update {
+        Update {
+            after: Seen {
+                place,
+                known: Known::Typists(typists(typing)),
+            },
+            shown: Some(Shown {
+                payload: name.into(),
+                by: By::User(UserId::parse(name).unwrap()),
+            }),
+        }
+    }
+
+    #[test]
+    fn who_was_told_of_one_of_two_who_started_knows_of_that_one() {
+        let nobody = Seen {
+            place: 3,
+            known: Known::Typists(typists(&[])),
+        };
+        let outlet = Arc::new(Narrow(AtomicUsize::new(1)));
+        let seat = Seat::new(outlet, Excluded::Nobody, nobody.clone());
+        let mut delivered = 0;
+        let given = seat.go_live(3, |_| None, &mut delivered);
+        assert_eq!(given, Given::All);
+        // Both lead to place 4, and only the second is there.
+        let updates = vec![
+            starts("bob", 3, &["bob"]),
+            starts("cleo", 4, &["bob", "cleo"]),
+        ];
+        let batch = Batch::new(nobody, updates);
+        assert_eq!(seat.deliver(&batch, &mut delivered), Given::Full);
+        assert_eq!(delivered, 1);
+        let seen = seat.seen().unwrap();
+        let Known::Typists(known) = seen.known else {
+            panic!("not typists");
+        };
+        assert_eq!((seen.place, known), (3, typists(&["bob"])));
     }
 }

@@ -61,6 +61,7 @@ impl From<Error> for Failure {
                 extensions.set("retryAfterMs", millis.saturating_add(1));
                 "RATE_LIMITED"
             }
+            Error::TooLarge(_) => RequestCode::TooExpensive.as_str(),
             Error::Internal(cause) => {
                 let id = Uuid::new_v4().simple().to_string();
                 tracing::error!(error_id = %id, cause = ?cause, "an operation failed");

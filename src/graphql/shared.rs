@@ -29,13 +29,16 @@ use tokio_util::task::TaskTracker;
 use super::{ApiSchema, first, operation::Operation, template::Template};
 use crate::{
     error::Error,
-    feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription},
+    feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription, Unrendered},
     rooms::RoomId,
 };
 
 /// How many renderings of one operation are kept, for subscribers who catch up on the same events
-/// at the same time. For others the event is rendered again.
+/// at the same time, and how many bytes of them. For others the event is rendered again.
 const MAX_RENDERINGS: usize = 32;
+const MAX_RENDERED_BYTES: usize = 256 * 1024;
+/// The largest rendering: an operation may ask for one long text under many names.
+const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
 /// What a resolver of a subscription is called for.
 #[derive(Clone)]
@@ -104,7 +107,7 @@ pub(super) struct Group {
 
 /// A rendering under way or done. Whoever waits for it drives it, so one who waits no more holds up
 /// nobody.
-type Rendering = Shared<BoxFuture<'static, Option<Payload>>>;
+type Rendering = Shared<BoxFuture<'static, Result<Payload, Unrendered>>>;
 
 impl Renderer {
     /// Events are executed in `schema`, and what is started runs in `tasks`.
@@ -182,8 +185,8 @@ impl Group {
 
 impl Render for Group {
     /// The bytes of this event for this operation, which is executed if nobody asked for them
-    /// before. `None` where the execution panicked.
-    fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>> {
+    /// before.
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>> {
         let mut renderings = self.renderings.lock();
         // Almost always the newest.
         let known = renderings
@@ -198,18 +201,18 @@ impl Render for Group {
         let operation = self.operation.again().with(purpose);
         let execution = first(self.operations.schema.clone(), operation);
         let rendering = async {
-            serde_json::to_string(&execution.await)
-                .map(Payload::from)
-                .ok()
+            match serde_json::to_string(&execution.await) {
+                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(Unrendered::TooLarge),
+                Ok(text) => Ok(Payload::from(text)),
+                Err(_) => Err(Unrendered::Failed),
+            }
         };
         let rendering = AssertUnwindSafe(rendering)
             .catch_unwind()
-            .map(|done| done.ok().flatten())
+            .map(|done| done.unwrap_or(Err(Unrendered::Failed)))
             .boxed()
             .shared();
-        if renderings.len() == MAX_RENDERINGS {
-            renderings.pop_front();
-        }
+        make_room(&mut renderings);
         renderings.push_back((event, rendering.clone()));
         rendering.boxed()
     }
@@ -229,6 +232,21 @@ impl Render for Group {
 impl Drop for Group {
     fn drop(&mut self) {
         remove_dead(&mut self.operations.by_template.lock(), &self.template);
+    }
+}
+
+/// Forgets the oldest renderings until there is room for one more.
+fn make_room(renderings: &mut VecDeque<(Event, Rendering)>) {
+    let bytes_of = |(_, rendering): &(Event, Rendering)| match rendering.peek() {
+        Some(Ok(payload)) => payload.len(),
+        Some(Err(_)) | None => 0,
+    };
+    let mut bytes: usize = renderings.iter().map(bytes_of).sum();
+    while renderings.len() >= MAX_RENDERINGS || bytes > MAX_RENDERED_BYTES {
+        match renderings.pop_front() {
+            Some(oldest) => bytes -= bytes_of(&oldest),
+            None => break,
+        }
     }
 }
 

@@ -13,8 +13,9 @@ use tokio::sync::{
 use super::{Caller, Closed, Executor, Operation, Outcome, Outlet, Payload, server_error};
 use crate::error::Error;
 
-/// How many events wait for a reader. One who is further behind is caught up from the store.
-const MAX_WAITING: usize = 32;
+/// How many events wait for a reader, besides what its transport keeps. One who is further behind is
+/// caught up.
+const MAX_WAITING: usize = 4;
 
 /// The other end of the stream.
 struct Channel {

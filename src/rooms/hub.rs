@@ -47,7 +47,7 @@ pub struct Census {
 }
 
 impl Hub {
-    /// No rooms yet. Each will keep `buffer` changes for members that are behind.
+    /// No rooms yet. Each will keep `buffer` changes for those who listen and are behind.
     pub fn new(buffer: usize) -> Self {
         Self {
             shared: Arc::new(Shared {

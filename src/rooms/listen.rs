@@ -139,9 +139,9 @@ impl From<Live> for Next {
 }
 
 impl<T: Clone> Values<T> {
-    /// What was published last.
-    pub fn current(&self) -> Published<T> {
-        self.receiver.borrow().clone()
+    /// What was published last; it counts as heard.
+    pub fn current(&mut self) -> Published<T> {
+        self.receiver.borrow_and_update().clone()
     }
 
     /// Waits for a value that was not heard yet; `None` where nothing comes any more.

@@ -1,5 +1,5 @@
-//! One post's room on this node: its state behind one lock, and the channels that its members
-//! listen on.
+//! One post's room on this node: its state behind one lock, and the channels that are
+//! listened on.
 
 use std::{sync::Arc, time::Instant};
 
@@ -51,9 +51,9 @@ pub(super) struct Room {
     id: RoomId,
     post: PostId,
     state: Mutex<State>,
-    /// A ring that all members read at their own pace. It keeps the newest changes; a member that
-    /// was overtaken is told so, and reads what it missed from the store. So no member has a queue
-    /// of its own, and a slow one costs the others nothing.
+    /// A ring that all who listen read at their own pace. It keeps the newest changes; a listener
+    /// that was overtaken finds those in between missing, and has them read from the store. So none
+    /// has a queue of its own, and a slow one costs the others nothing.
     feed: broadcast::Sender<Live>,
     counts: watch::Sender<Published<usize>>,
     typists: watch::Sender<Published<Typists>>,
@@ -74,7 +74,7 @@ pub(super) struct State {
 }
 
 impl Room {
-    /// An empty room, whose feed keeps `buffer` changes for members that are behind.
+    /// An empty room, whose feed keeps `buffer` changes for those who listen and are behind.
     pub(super) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
         Self {
             id,

@@ -268,7 +268,11 @@ impl Desk {
             if batch.is_empty() {
                 continue;
             }
-            let committed = self.commit(&mut batch).await;
+            // One that panics must not take with it those who come after.
+            let committed = AssertUnwindSafe(self.commit(&mut batch)).catch_unwind();
+            let committed = committed
+                .await
+                .unwrap_or_else(|_| Err(DbErr::Custom("a transaction panicked".to_owned())));
             batch.drain(..).for_each(|job| job.answer(&committed));
         }
     }

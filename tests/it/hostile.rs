@@ -32,6 +32,7 @@ const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 const PING: u8 = 9;
+const PONG_FRAME: u8 = 10;
 
 /// A frame as it goes over the wire, under a mask of zeros.
 fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
@@ -444,6 +445,17 @@ async fn sockets_are_closed_with_1012_when_the_server_goes_down() {
     drop(deaf);
 }
 
+/// What it sends needs no answer, so nothing of its own holds it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_pauses_is_told_all_the_same_when_the_server_goes_down() {
+    let server = server(&[]).await;
+    let socket = server.socket().await;
+    let pongs = frame(FIN | PONG_FRAME, []).repeat(10_000);
+    let closed = tokio::spawn(closed_by(socket, iter::repeat(pongs)));
+    server.begin_to_stop().await;
+    assert_eq!(closed.await.expect("closed"), 1012);
+}
+
 #[tokio::test]
 async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
     let server = server(&[]).await;
@@ -451,6 +463,30 @@ async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
     // In the end no room, member or task is left: that is asserted in there.
     server.shut_down().await;
     drop(deaf);
+}
+
+/// One long text under many names is as many texts, for each event.
+#[tokio::test]
+async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_go_on() {
+    let server = TestServer::start().await;
+    let mut bystander = server.socket().await;
+    bystander.subscribe("b", ADDED, json!({})).await;
+    let names: String = (0..200).map(|number| format!("a{number}: body ")).collect();
+    let document = format!("subscription {{ commentAdded(postId: \"hello\") {{ {names} }} }}");
+    let mut greedy = server.socket().await;
+    greedy.subscribe("g", &document, json!({})).await;
+    server.until_census(1, 2).await;
+    let long = "x".repeat(10_000);
+    server.reader("writer").comment(&long).await;
+    let told = greedy.message().await;
+    assert_eq!(told["type"], "error", "{}", told["type"]);
+    let code = &told["payload"][0]["extensions"]["code"];
+    assert_eq!(code, "QUERY_TOO_EXPENSIVE");
+    assert_eq!(bystander.data("b").await["commentAdded"]["body"], long);
+    server.until_census(1, 1).await;
+    greedy.close().await;
+    bystander.close().await;
+    server.stop().await;
 }
 
 /// The document is weighed before anything is done with it, so it costs what it costs to read it.

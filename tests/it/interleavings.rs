@@ -10,7 +10,10 @@ use std::{
 use causerie::{
     config::StoreConfig,
     error::Error,
-    feed::{Audience, Closed, Event, Feed, Outlet, Payload, Render, Subscription, View, Wish},
+    feed::{
+        Audience, Closed, Event, Feed, Outlet, Payload, Render, Subscription, Unrendered, View,
+        Wish,
+    },
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
@@ -76,7 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Notes(Mutex<Vec<Arc<Change>>>);
 
 impl Render for Notes {
-    fn render(&self, event: Event) -> BoxFuture<'static, Option<Payload>> {
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>> {
         let Event::Change(change) = event else {
             panic!("not a change: {event:?}");
         };
@@ -86,7 +89,7 @@ impl Render for Notes {
         // Others have their turn while this is rendered.
         async move {
             tokio::task::yield_now().await;
-            Some(number.to_string().into())
+            Ok(number.to_string().into())
         }
         .boxed()
     }

@@ -97,7 +97,8 @@ impl Connection {
         if state.phase != Phase::Open {
             return Err(Closed);
         }
-        let taken = state.outbox.room().min(payloads.len());
+        let lengths = payloads.iter().map(|payload| payload.len());
+        let taken = state.outbox.room_for(lengths);
         let payloads = &payloads[..taken];
         let is_first = taken > 0 && state.outbox.is_empty();
         let sent = if is_first {
@@ -139,8 +140,10 @@ impl Connection {
         match SockRef::from(&self.tcp).send(&bytes) {
             Ok(sent) if sent == bytes.len() => Ok(Sent::All),
             Ok(sent) => Ok(Sent::Bytes(sent)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Sent::Bytes(0)),
-            Err(error) => Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Sent::Bytes(0)),
+                _ => Err(error),
+            },
         }
     }
 
@@ -179,6 +182,21 @@ impl Connection {
         self.emptied.notify_waiters();
     }
 
+    /// Takes nothing behind what waits: the client's own close frame has been answered.
+    pub(super) fn finish(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+        }
+        drop(state);
+        self.emptied.notify_waiters();
+    }
+
+    /// Takes nothing any more: there is nobody left to write it.
+    pub(super) fn abandon(&self) {
+        self.break_off(&mut self.state.lock());
+    }
+
     /// Writes what waits, as much as the connection takes now.
     pub(super) fn write(&self) {
         let mut state = self.state.lock();
@@ -192,7 +210,7 @@ impl Connection {
         let state = self.state.lock();
         Backlog {
             is_waiting: !state.outbox.is_empty(),
-            is_full: state.outbox.room() == 0,
+            is_full: !state.outbox.has_room(),
             deadline: state.outbox.deadline(),
             is_broken: state.phase == Phase::Broken,
         }
@@ -210,7 +228,7 @@ impl Connection {
             emptied.as_mut().enable();
             {
                 let state = self.state.lock();
-                if state.phase != Phase::Open || state.outbox.room() > 0 {
+                if state.phase != Phase::Open || state.outbox.has_room() {
                     return;
                 }
             }
@@ -219,13 +237,13 @@ impl Connection {
     }
 
     fn write_out(&self, state: &mut State) {
-        let was_full = state.outbox.room() == 0;
+        let was_full = !state.outbox.has_room();
         let written = state
             .outbox
             .write(|slices| self.tcp.try_write_vectored(slices));
         if written.is_err() {
             self.break_off(state);
-        } else if was_full && state.outbox.room() > 0 {
+        } else if was_full && state.outbox.has_room() {
             self.emptied.notify_waiters();
         }
     }

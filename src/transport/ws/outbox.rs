@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// How many frames go into one write.
 const FRAMES_A_WRITE: usize = 8;
 
-/// The queue before a socket. Whoever fills it asks [`room`](Self::room) first, and stops reading
+/// The queue before a socket. Whoever fills it asks for room first, and stops reading
 /// and producing until there is some: so a client that does not read is not read either.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -52,13 +52,23 @@ impl Outbox {
         }
     }
 
-    /// How many more messages there is room for.
-    pub(super) fn room(&self) -> usize {
-        if self.bytes >= MAX_BYTES {
-            0
-        } else {
-            self.limit.saturating_sub(self.queue.len())
-        }
+    /// Whether there is room for one more message.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < MAX_BYTES && self.queue.len() < self.limit
+    }
+
+    /// For how many of these messages, of so many bytes each, there is room.
+    pub(super) fn room_for(&self, lengths: impl Iterator<Item = usize>) -> usize {
+        let places = self.limit.saturating_sub(self.queue.len());
+        let mut bytes = self.bytes;
+        lengths
+            .take(places)
+            .take_while(|length| {
+                let has_room = bytes < MAX_BYTES;
+                bytes += length;
+                has_room
+            })
+            .count()
     }
 
     /// Whether nothing waits to be written.
@@ -129,7 +139,7 @@ impl Outbox {
             self.bytes -= len;
             self.queue.pop_front();
         }
-        if self.moved_at.is_some() {
+        if bytes > 0 && self.moved_at.is_some() {
             self.moved_at = Some(Instant::now());
         }
     }
@@ -189,8 +199,23 @@ mod tests {
 
     #[test]
     fn it_is_full_with_as_many_messages_or_bytes_as_it_may_have() {
-        assert_eq!(outbox(&["one"]).room(), 2);
-        assert_eq!(outbox(&["one", "two", "three"]).room(), 0);
-        assert_eq!(outbox(&[&"x".repeat(MAX_BYTES)]).room(), 0);
+        let room = |texts: &[&str], length| outbox(texts).room_for([length; 9].into_iter());
+        assert_eq!(room(&["one"], 1), 2);
+        assert_eq!(room(&["one", "two", "three"], 1), 0);
+        assert_eq!(room(&[&"x".repeat(MAX_BYTES)], 1), 0);
+        // The one that goes over the bytes is the last.
+        assert_eq!(room(&["one"], MAX_BYTES), 1);
+        assert!(outbox(&["one"]).has_room());
+        assert!(!outbox(&[&"x".repeat(MAX_BYTES)]).has_room());
+    }
+
+    #[test]
+    fn what_is_put_behind_does_not_count_as_taken() {
+        let (mut outbox, mut taken) = (outbox(&["one", "two"]), Vec::new());
+        outbox.write(taking(4, 7, &mut taken)).unwrap();
+        let deadline = outbox.deadline();
+        outbox.push(Frame::ping());
+        outbox.took(0);
+        assert_eq!(outbox.deadline(), deadline);
     }
 }

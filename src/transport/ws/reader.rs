@@ -63,6 +63,9 @@ impl Reader {
                     // An error comes again at the next reading.
                     let _ = self.frames.flush(&mut connection);
                 }
+                if matches!(message, Message::Close(_)) {
+                    connection.finish();
+                }
                 Read::Message(message)
             }
             Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {

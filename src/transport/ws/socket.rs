@@ -85,6 +85,13 @@ enum Flow {
     Stop,
 }
 
+impl Drop for Socket {
+    /// Whoever waits for room is to wait no longer.
+    fn drop(&mut self) {
+        self.connection.abandon();
+    }
+}
+
 impl Socket {
     /// The socket of this connection, of which `read` was read already.
     pub(super) fn new(transport: Arc<Transport>, tcp: TcpStream, read: &Bytes) -> Self {
