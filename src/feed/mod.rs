@@ -3,8 +3,8 @@
 //!
 //! Subscribers who ask the same of one room are an [`Audience`]. One task listens to the room for
 //! all of them, has each event rendered once, and hands the bytes to everybody's [`Outlet`]. Each
-//! has a [`seat`] that knows what they were given last. Whoever cannot take more, or comes from an
-//! earlier place, is brought there by [`catch_up`], and then takes part again.
+//! has a `seat` that knows what they were given last. Whoever cannot take more, or comes from an
+//! earlier place, is brought there by `catch_up`, and then takes part again.
 
 mod audience;
 mod batch;
