@@ -231,6 +231,19 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal((await bodies(page))[0], 'I am back.');
     });
 
+    test('a reply that was missed with what it answers is counted once', async () => {
+      const page = await open();
+      network.goDown();
+      await isCutOff(page);
+      // Nobody is in the room: what was missed comes as the database has it by now.
+      const parentId = await server.createComment({ postId, body: 'Missed.' }, person('bob'));
+      await server.createComment({ postId, body: 'Missed as well.', parentId }, person('bob'));
+      network.goUp();
+      await comment(page, 'Missed as well.').waitFor({ timeout: 30_000 });
+      assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
+      await counted(page, '2 comments').waitFor();
+    });
+
     test('a reader whose token ends reads on, as an anonymous reader', async () => {
       const page = await open();
       // Long enough for a slow machine to open the page and write in it.
