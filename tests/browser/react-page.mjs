@@ -72,6 +72,23 @@ export const comment = (page, text) =>
 /** The text of each comment that is shown, from top to bottom. */
 export const bodies = (page) => page.locator('.body').allTextContents();
 
+/** The comments that are shown before the server has answered. */
+export const onItsWay = (page) => page.locator('.sending');
+
+/** Waits until the server has answered to the comment with this text: then it can be replied to. */
+export const hasArrived = (page, text) =>
+  comment(page, text).getByRole('button', { name: 'Reply', exact: true }).waitFor();
+
+/** Whether a request, by its route or its response, is for this operation. */
+export const sending = (event, operation = 'CreateComment') =>
+  event.request().postData()?.includes(`${operation}(`) ?? false;
+
+/** Opens the page anew, as a reader who signed in before in this window. */
+export async function reopenAs(page, session) {
+  await page.evaluate((kept) => sessionStorage.setItem('causerie-session', kept), JSON.stringify(session));
+  await page.reload();
+}
+
 export const newComment = (page) => page.getByRole('textbox', { name: 'Write a comment' });
 
 export async function signIn(page, name) {

@@ -10,13 +10,17 @@ import {
   bodies,
   comment,
   counted,
+  hasArrived,
   isCutOff,
   isLive,
   newComment,
+  onItsWay,
   openPost,
   post,
   reading,
   reply,
+  reopenAs,
+  sending,
   serveExample,
   signIn,
   typing,
@@ -126,15 +130,21 @@ for (const example of ['react-apollo', 'react-urql']) {
       await seen.waitFor();
       assert.equal(await seen.getByRole('button').count(), 0, 'an anonymous reader reads');
 
+      const hasFocus = (text) => comment(ada, text).and(ada.locator(':focus')).waitFor();
+      await comment(ada, 'Teh first version.').getByRole('button', { name: 'Edit' }).click();
+      await ada.getByRole('button', { name: 'Cancel' }).click();
+      await hasFocus('Teh first version.');
       await comment(ada, 'Teh first version.').getByRole('button', { name: 'Edit' }).click();
       await ada.getByRole('textbox', { name: 'Edit your comment' }).fill('The first version.');
       await ada.getByRole('button', { name: 'Save' }).click();
-      await comment(ada, 'The first version.').waitFor();
+      await hasFocus('The first version.');
       await comment(bob, 'The first version.').getByText('edited').waitFor();
       await counted(bob, '1 comment').waitFor();
 
       await comment(ada, 'The first version.').getByRole('button', { name: 'Delete' }).click();
+      assert.equal(await ada.locator(':focus').textContent(), 'Keep it');
       await ada.getByRole('button', { name: 'Yes, delete it' }).click();
+      await hasFocus('This comment was deleted.');
       for (const page of [ada, bob]) {
         await comment(page, 'This comment was deleted.').waitFor();
         await counted(page, '0 comments').waitFor();
@@ -177,49 +187,235 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.goto(`${network.url}/#/post/${postId}`);
       await comment(page, 'To be edited.').waitFor();
       await isLive(page);
-      await server.createComment({ postId, body: 'Before.' }, person('bob'));
+      // This one's network stays.
+      const bob = await openPost(browser, `http://127.0.0.1:${site.port}`, postId);
+      await signIn(bob, 'Bob');
+      await post(bob, 'Before.');
       await comment(page, 'Before.').waitFor();
+      await reading(bob, '2 reading').waitFor();
 
       network.goDown();
       await isCutOff(page);
-      await server.createComment({ postId, body: 'Missed.' }, person('bob'));
-      await server.createComment({ postId, body: 'Missed too.', parentId: edited }, person('bob'));
+      await reading(bob, '1 reading').waitFor();
+      await post(bob, 'Missed.');
+      await hasArrived(bob, 'Missed.');
+      await reply(bob, 'Missed.', 'Missed as well.');
+      await hasArrived(bob, 'Missed as well.');
       await server.editComment({ id: edited, body: 'Edited.' }, person('bob'));
+      await server.createComment({ postId, body: 'Missed too.', parentId: edited }, person('bob'));
       await server.deleteComment(deleted, person('bob'));
+      await comment(bob, 'This comment was deleted.').waitFor();
       network.goUp();
 
       // The page's own delays between attempts have grown meanwhile.
       await comment(page, 'Missed too.').waitFor({ timeout: 30_000 });
-      await server.createComment({ postId, body: 'After.' }, person('bob'));
+      await post(bob, 'After.');
       await comment(page, 'After.').waitFor();
-      assert.deepEqual(await bodies(page), [
-        'After.',
-        'Missed.',
-        'Before.',
-        'This comment was deleted.',
-        'Edited.',
-        'Missed too.',
-      ]);
+      for (const each of [page, bob]) {
+        assert.deepEqual(await bodies(each), [
+          'After.',
+          'Missed.',
+          'Missed as well.',
+          'Before.',
+          'This comment was deleted.',
+          'Edited.',
+          'Missed too.',
+        ]);
+        assert.equal(await each.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
+        await counted(each, '6 comments').waitFor();
+        await reading(each, '2 reading').waitFor();
+      }
       assert.equal(heardBefore, 1, 'the page asked for what came after, and not for all of it again');
-      await counted(page, '5 comments').waitFor();
-      await reading(page, '1 reading').waitFor();
       await signIn(page, 'Ada');
       await post(page, 'I am back.');
       assert.equal((await bodies(page))[0], 'I am back.');
     });
 
+    test('a reply that was missed with what it answers is counted once', async () => {
+      const page = await open();
+      network.goDown();
+      await isCutOff(page);
+      // Nobody is in the room: what was missed comes as the database has it by now.
+      const parentId = await server.createComment({ postId, body: 'Missed.' }, person('bob'));
+      await server.createComment({ postId, body: 'Missed as well.', parentId }, person('bob'));
+      network.goUp();
+      await comment(page, 'Missed as well.').waitFor({ timeout: 30_000 });
+      assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
+      await counted(page, '2 comments').waitFor();
+    });
+
     test('a reader whose token ends reads on, as an anonymous reader', async () => {
-      const page = await openWindow(browser, network.url);
-      const token = server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 3 });
-      const session = JSON.stringify({ token, user: { id: 'ada', name: 'Ada' } });
-      await page.evaluate((session) => sessionStorage.setItem('causerie-session', session), session);
-      await page.goto(`${network.url}/#/post/${postId}`);
-      await page.reload();
+      const page = await open();
+      // Long enough for a slow machine to open the page and write in it.
+      const token = server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 12 });
+      await reopenAs(page, { token, user: { id: 'ada', name: 'Ada' } });
       await page.locator('.reader').getByText('Ada').waitFor();
-      await page.locator('.reader').getByText('Reading anonymously').waitFor();
+      await newComment(page).fill('Begun as Ada.');
+      await page.locator('.reader').getByText('Reading anonymously').waitFor({ timeout: 30_000 });
       await isLive(page);
       await server.createComment({ postId, body: 'Still there?' }, person('bob'));
       await comment(page, 'Still there?').waitFor();
+
+      await signIn(page, 'Ada again');
+      assert.equal(await newComment(page).inputValue(), 'Begun as Ada.');
+    });
+
+    test('a token that is refused is given up, and its reader reads on anonymously', async () => {
+      await server.createComment({ postId, body: 'Written before.' }, person('bob'));
+      const page = await open();
+      const token = server.token({ sub: 'ada', name: 'Ada' }, 'the secret of another server');
+      await reopenAs(page, { token, user: { id: 'ada', name: 'Ada' } });
+      await page.locator('.reader').getByText('Reading anonymously').waitFor();
+      await comment(page, 'Written before.').waitFor();
+      await isLive(page);
+      await signIn(page, 'Ada again');
+      await post(page, 'Here I am.');
+      await hasArrived(page, 'Here I am.');
+
+      await page.goto(network.url);
+      await reopenAs(page, { token, user: { id: 'ada', name: 'Ada' } });
+      await page.getByRole('link', { name: 'Two windows' }).first().waitFor();
+      await page.locator('.reader').getByText('Reading anonymously').waitFor();
+    });
+
+    test('a comment whose answer is lost is there once', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      await page.route('**/graphql', async (route) => {
+        if (!sending(route)) return route.continue();
+        await route.fetch();
+        await route.abort();
+      });
+      await post(page, 'Sent once.');
+      await hasArrived(page, 'Sent once.');
+      await reply(page, 'Sent once.', 'Answered once.');
+      await hasArrived(page, 'Answered once.');
+      assert.equal(await newComment(page).inputValue(), '');
+      await counted(page, '2 comments').waitFor();
+      assert.deepEqual(await bodies(page), ['Sent once.', 'Answered once.']);
+
+      const { commentCount } = await server.post(postId);
+      assert.equal(commentCount, 2);
+    });
+
+    test('a comment that is sent again, for its answer was lost with the network, is there once', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      let networkIsDown = false;
+      await page.route('**/graphql', async (route) => {
+        if (sending(route)) {
+          await route.fetch();
+          networkIsDown = true;
+        }
+        await (networkIsDown ? route.abort() : route.continue());
+      });
+      await newComment(page).fill('Sent twice.');
+      await page.getByRole('button', { name: 'Comment', exact: true }).click();
+      await page.getByText('The server cannot be reached just now.').waitFor();
+      assert.equal(await newComment(page).inputValue(), 'Sent twice.');
+      assert.deepEqual(await bodies(page), []);
+
+      await page.unroute('**/graphql');
+      await page.getByRole('button', { name: 'Comment', exact: true }).click();
+      await hasArrived(page, 'Sent twice.');
+      assert.equal(await newComment(page).inputValue(), '');
+      assert.deepEqual(await bodies(page), ['Sent twice.']);
+      const { commentCount } = await server.post(postId);
+      assert.equal(commentCount, 1);
+    });
+
+    test('a comment that is refused comes back above what was typed meanwhile', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      let refuse;
+      const refused = new Promise((resolve) => (refuse = resolve));
+      // The server of these tests has no rate limits, so its answer is played here.
+      const tooFast = { message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs: 11_200 } };
+      await page.route('**/graphql', async (route) => {
+        if (!sending(route)) return route.continue();
+        await refused;
+        await route.fulfill({ json: { data: null, errors: [tooFast] } });
+      });
+      await newComment(page).fill('The first.');
+      await page.getByRole('button', { name: 'Comment', exact: true }).click();
+      await onItsWay(page).waitFor();
+      await newComment(page).fill('The second.');
+      refuse();
+      await page.getByText('Try again in 12 s.').waitFor();
+      assert.equal(await newComment(page).inputValue(), 'The first.\nThe second.');
+      assert.deepEqual(await bodies(page), []);
+    });
+
+    test('a reply that more replies brought before its own answer came is there once', async () => {
+      const parentId = await server.createComment({ postId, body: 'Ask me.' }, person('bob'));
+      const replies = Array.from({ length: 12 }, (_, i) => `Reply number ${i + 1}.`);
+      for (const body of replies) await server.createComment({ postId, body, parentId }, person('bob'));
+      const page = await open();
+      await signIn(page, 'Ada');
+
+      let letThrough;
+      const answered = new Promise((resolve) => (letThrough = resolve));
+      let taken;
+      const committed = new Promise((resolve) => (taken = resolve));
+      await page.route('**/graphql', async (route) => {
+        if (!sending(route)) return route.continue();
+        const response = await route.fetch();
+        taken();
+        await answered;
+        await route.fulfill({ response });
+      });
+      await reply(page, 'Ask me.', 'My reply.');
+      await committed;
+      const more = page.waitForResponse((response) => sending(response, 'MoreReplies'));
+      await page.getByRole('button', { name: 'Show 2 more replies' }).click();
+      await (await more).finished();
+      letThrough();
+      await hasArrived(page, 'My reply.');
+      await comment(page, 'Reply number 12.').waitFor();
+      assert.deepEqual(await bodies(page), ['Ask me.', ...replies, 'My reply.']);
+      await counted(page, '14 comments').waitFor();
+      page.assertNoComplaints();
+    });
+
+    test('a page that was opened while the network was down is read when it is back', async () => {
+      const texts = Array.from({ length: 21 }, (_, i) => `Comment number ${i + 1}.`);
+      for (const body of texts) await server.createComment({ postId, body }, person('bob'));
+      const page = await openWindow(browser, network.url);
+      const cut = () => page.route('**/graphql', (route) => route.abort());
+      const mend = () => page.unroute('**/graphql');
+      const unreachable = page.getByText('The server cannot be reached just now.');
+
+      await cut();
+      await page.goto(`${network.url}/#/post/${postId}`);
+      await unreachable.waitFor();
+      await mend();
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await comment(page, 'Comment number 21.').waitFor();
+      await isLive(page);
+
+      await cut();
+      await page.getByRole('button', { name: 'Older comments' }).click();
+      await unreachable.waitFor();
+      await mend();
+      await page.getByRole('button', { name: 'Older comments' }).click();
+      await comment(page, 'Comment number 1.').waitFor();
+      await unreachable.waitFor({ state: 'detached' });
+
+      await cut();
+      await page.getByRole('link', { name: 'All posts' }).click();
+      await unreachable.waitFor();
+      await mend();
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.getByRole('heading', { name: 'Posts', level: 1 }).waitFor();
+    });
+
+    test('a page says whether it connects, or connects again', async () => {
+      const page = await openWindow(browser, network.url);
+      // A socket whose server says nothing.
+      await page.routeWebSocket('**/graphql', () => {});
+      await page.goto(`${network.url}/#/post/${postId}`);
+      await page.reload();
+      await page.getByRole('status').getByText('Connecting…').waitFor();
     });
 
     test('older comments and more replies are loaded when they are asked for', async () => {

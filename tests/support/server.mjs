@@ -106,6 +106,11 @@ class Server {
     return id;
   }
 
+  async post(id) {
+    const { post } = await this.ask(`query ($id: ID!) { post(id: $id) { commentCount viewerCount } }`, { id });
+    return post;
+  }
+
   /** Returns the new comment's id. */
   async createComment(input, identity) {
     const data = await this.ask(

@@ -1,9 +1,11 @@
 // A comment and its replies, as the cache has them: whatever changes there is shown at once.
 
 import { useApolloClient, useFragment, useMutation, useReactiveVar } from '@apollo/client/react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 
 import { Composer } from './Composer';
+import { Problem } from './Problem';
 import { Time } from './Time';
 import { session } from './client';
 import { COMMENT_COUNT, DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES, THREAD } from './operations';
@@ -18,21 +20,38 @@ export function CommentThread({ id }: { id: string }) {
   const reader = useReactiveVar(session);
   const [open, setOpen] = useState<'reply' | 'edit' | 'delete' | null>(null);
   const [edit] = useMutation(EDIT_COMMENT);
-  const [remove, { error }] = useMutation(DELETE_COMMENT);
+  const [remove] = useMutation(DELETE_COMMENT);
+  const [problem, setProblem] = useState<Error>();
+  const article = useRef<HTMLElement>(null);
   if (!complete) return null;
 
   const { postId, author, replies } = comment;
   const isOnItsWay = id.startsWith('sending:');
   const isMine = author.id === reader?.user.id;
   const unseen = comment.replyCount - replies.nodes.length;
-  const close = () => setOpen(null);
-  const removed = () => {
-    close();
-    client.query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' });
+  const close = () => {
+    flushSync(() => setOpen(null));
+    // What had the focus is gone: a reader with a keyboard goes on from here.
+    if (document.activeElement === document.body) article.current?.focus({ preventScroll: true });
   };
+
+  async function confirmDeletion() {
+    await remove({ variables: { id } });
+    close();
+    await client.query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' });
+  }
+
+  function loadReplies() {
+    const variables = { id, after: replies.pageInfo.endCursor };
+    return client.query({ query: MORE_REPLIES, variables, fetchPolicy: 'network-only' });
+  }
+
+  const attempt = (action: () => Promise<unknown>) => () =>
+    action().then(() => setProblem(undefined), setProblem);
+
   return (
     <li className={isOnItsWay ? 'sending' : undefined}>
-      <article className="comment" aria-label={`Comment by ${author.name}`}>
+      <article ref={article} tabIndex={-1} className="comment" aria-label={`Comment by ${author.name}`}>
         <header>
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
             {author.name[0]}
@@ -64,13 +83,13 @@ export function CommentThread({ id }: { id: string }) {
         {open === 'delete' && (
           <p className="actions">
             Delete this comment?
-            <button onClick={() => remove({ variables: { id }, onCompleted: removed }).catch(() => {})}>
-              Yes, delete it
+            <button onClick={attempt(confirmDeletion)}>Yes, delete it</button>
+            <button autoFocus onClick={close}>
+              Keep it
             </button>
-            <button onClick={close}>Keep it</button>
           </p>
         )}
-        {error && <p role="alert">{error.message}</p>}
+        {problem && <Problem error={problem} />}
         {open === 'reply' && (
           <Composer postId={postId} parentId={id} label={`Reply to ${author.name}`} onClose={close} />
         )}
@@ -84,16 +103,7 @@ export function CommentThread({ id }: { id: string }) {
         </ol>
       )}
       {unseen > 0 && (
-        <button
-          className="more"
-          onClick={() =>
-            client.query({
-              query: MORE_REPLIES,
-              variables: { id, after: replies.pageInfo.endCursor },
-              fetchPolicy: 'network-only',
-            })
-          }
-        >
+        <button className="more" onClick={attempt(loadReplies)}>
           {unseen === 1 ? 'Show 1 more reply' : `Show ${unseen} more replies`}
         </button>
       )}

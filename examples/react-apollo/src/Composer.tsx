@@ -1,12 +1,13 @@
 // Where one writes: a comment, a reply or an edit; and where an anonymous reader takes a name.
 
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
-import { useMutation, useReactiveVar } from '@apollo/client/react';
+import { useApolloClient, useMutation, useReactiveVar } from '@apollo/client/react';
 import { useRef, useState } from 'react';
 
-import { addComment } from './addComment';
-import { session, signIn } from './client';
-import { CREATE_COMMENT, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
+import { Problem } from './Problem';
+import { addComment, isKnown } from './addComment';
+import { randomId, session, signIn } from './client';
+import { CREATE_COMMENT, LATEST, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
 
 interface Props {
   postId: string;
@@ -20,16 +21,37 @@ interface Props {
 }
 
 export function Composer(props: Props) {
-  return useReactiveVar(session) ? <Editor {...props} /> : <SignIn />;
+  const reader = useReactiveVar(session);
+  // Held here, so that who has to sign in anew goes on with it.
+  const [body, setBody] = useState(props.text ?? '');
+  return reader ? <Editor {...props} body={body} setBody={setBody} /> : <SignIn />;
 }
 
-function Editor({ postId, parentId, label, text = '', submit, onClose }: Props) {
-  const [body, setBody] = useState(text);
-  const [problem, setProblem] = useState('');
+interface EditorProps extends Props {
+  body: string;
+  setBody: React.Dispatch<React.SetStateAction<string>>;
+}
+
+function Editor({ postId, parentId, label, submit, onClose, body, setBody }: EditorProps) {
+  const client = useApolloClient();
+  const [problem, setProblem] = useState<Error>();
+  const answerWasLost = useRef(false);
   const [create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
   async function post(body: string) {
+    // What was sent before may have arrived, though its answer did not: it is not to be there twice.
+    if (answerWasLost.current && (await hasArrived(body))) return;
+    try {
+      await send(body);
+      answerWasLost.current = false;
+    } catch (error) {
+      answerWasLost.current = !CombinedGraphQLErrors.is(error);
+      if (!answerWasLost.current || !(await hasArrived(body))) throw error;
+    }
+  }
+
+  async function send(body: string) {
     const { user } = session()!;
     await create({
       variables: { input: { postId, parentId, body } },
@@ -39,14 +61,13 @@ function Editor({ postId, parentId, label, text = '', submit, onClose }: Props) 
           __typename: 'CreateCommentPayload',
           comment: {
             __typename: 'Comment',
-            id: `sending:${crypto.randomUUID()}`,
+            id: `sending:${randomId()}`,
             postId,
             parentId: parentId ?? null,
             body: body.trim(),
             createdAt: new Date().toISOString(),
             editedAt: null,
             isDeleted: false,
-            replyCount: 0,
             author: { __typename: 'User', ...user },
           },
         },
@@ -55,22 +76,34 @@ function Editor({ postId, parentId, label, text = '', submit, onClose }: Props) 
     });
   }
 
-  async function send(event: React.FormEvent) {
+  /** Whether the server has a comment of one's own that this page has not. It is shown from then on. */
+  async function hasArrived(body: string) {
+    const variables = { postId, parentId: parentId ?? '', isReply: !!parentId };
+    const { data } = await client.query({ query: LATEST, variables, fetchPolicy: 'no-cache' });
+    const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
+    const mine = nodes.filter(({ author }) => author.id === session()?.user.id);
+    const lost = mine.find((comment) => comment.body === body.trim() && !isKnown(client.cache, comment.id));
+    if (lost) addComment(client.cache, lost);
+    return lost !== undefined;
+  }
+
+  async function onSubmit(event: React.FormEvent) {
     event.preventDefault();
-    setProblem('');
+    setProblem(undefined);
     setBody('');
     typing(false);
     try {
       await (submit ?? post)(body);
       onClose?.();
     } catch (error) {
-      setBody(body);
-      setProblem(explain(error));
+      // What was typed meanwhile stays, beneath what comes back.
+      setBody((typed) => (typed ? `${body}\n${typed}` : body));
+      setProblem(error as Error);
     }
   }
 
   return (
-    <form className="composer" onSubmit={send}>
+    <form className="composer" onSubmit={onSubmit}>
       <textarea
         aria-label={label}
         placeholder={`${label}…`}
@@ -81,7 +114,7 @@ function Editor({ postId, parentId, label, text = '', submit, onClose }: Props) 
           typing(target.value !== '');
         }}
       />
-      {problem && <p role="alert">{problem}</p>}
+      {problem && <Problem error={problem} />}
       <p className="actions">
         <button className="primary" disabled={!body.trim()}>
           {submit ? 'Save' : parentId ? 'Reply' : 'Comment'}
@@ -130,17 +163,10 @@ function SignIn() {
         To write, choose a name
         <input value={name} onChange={({ target }) => setName(target.value)} maxLength={80} required />
       </label>
-      {error && <p role="alert">{explain(error)}</p>}
+      {error && <Problem error={error} />}
       <p className="actions">
         <button className="primary">Join the conversation</button>
       </p>
     </form>
   );
-}
-
-function explain(error: unknown): string {
-  if (!CombinedGraphQLErrors.is(error)) return 'The server cannot be reached just now.';
-  const [{ message, extensions }] = error.errors;
-  if (extensions?.code !== 'RATE_LIMITED') return message;
-  return `That was a little fast. Try again in ${Math.ceil(Number(extensions.retryAfterMs) / 1_000)} s.`;
 }

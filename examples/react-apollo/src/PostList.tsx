@@ -2,12 +2,14 @@
 
 import { useQuery } from '@apollo/client/react';
 
+import { Problem } from './Problem';
 import { Time } from './Time';
 import { POSTS } from './operations';
 
 export function PostList() {
-  const { data, error } = useQuery(POSTS, { fetchPolicy: 'cache-and-network' });
-  if (error) return <p role="alert">{error.message}</p>;
+  const { data, error, refetch } = useQuery(POSTS, { fetchPolicy: 'cache-and-network' });
+  // That it failed again is told by `error`.
+  if (error) return <Problem error={error} retry={() => refetch().catch(() => {})} />;
   return (
     <>
       <h1>Posts</h1>

@@ -5,31 +5,39 @@ import { useEffect, useState } from 'react';
 
 import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
+import { Problem } from './Problem';
 import { Time } from './Time';
 import { addComment } from './addComment';
-import { isLive } from './client';
+import { connection } from './client';
 import type { PostQuery } from './gql/graphql';
 import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
 
+const STATUS = { connecting: 'Connecting…', live: 'Live', lost: 'Reconnecting…' };
+
 export function PostPage({ id }: { id: string }) {
   // What the cache has of a post is as old as the last visit: the room begins with a fresh one.
-  const { data, error, fetchMore } = useQuery(POST, {
+  const { data, error, refetch, fetchMore } = useQuery(POST, {
     variables: { id },
     fetchPolicy: 'network-only',
     nextFetchPolicy: 'cache-first',
   });
-  if (error) return <p role="alert">{error.message}</p>;
+  const [problem, setProblem] = useState<Error>();
+  // That it failed again is told by `error`.
+  if (error) return <Problem error={error} retry={() => refetch().catch(() => {})} />;
   if (!data) return <p className="hint">Loading…</p>;
   if (!data.post) return <h1>There is no such post</h1>;
 
   const { pageInfo } = data.post.comments;
+  const loadOlder = () =>
+    fetchMore({ query: OLDER_COMMENTS, variables: { id, after: pageInfo.endCursor } }).then(
+      () => setProblem(undefined),
+      setProblem,
+    );
   return (
     <Room post={data.post}>
+      {problem && <Problem error={problem} />}
       {pageInfo.hasNextPage && (
-        <button
-          className="more"
-          onClick={() => fetchMore({ query: OLDER_COMMENTS, variables: { id, after: pageInfo.endCursor } })}
-        >
+        <button className="more" onClick={loadOlder}>
           Older comments
         </button>
       )}
@@ -43,6 +51,7 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
   const postId = post.id;
   // Where the feed stood when the page was read. The socket brings it forward, see `resuming`.
   const [after] = useState(post.cursor);
+  const [problem, setProblem] = useState<Error>();
   const changes = useSubscription(COMMENT_CHANGED, {
     variables: { postId, after },
     ignoreResults: true,
@@ -53,12 +62,15 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
       if (kind === 'ADDED') addComment(client.cache, comment);
       // Whether it had been counted is known to the server alone.
       if (kind === 'DELETED')
-        client.query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' });
+        client
+          .query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' })
+          .catch(setProblem);
     },
   });
   const readers = useSubscription(VIEWER_COUNT, { variables: { postId } }).data?.viewerCount;
   const typists = useTypists(postId);
-  const live = useReactiveVar(isLive);
+  const socket = useReactiveVar(connection);
+  const live = socket === 'live';
 
   return (
     <article className="post">
@@ -71,7 +83,7 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
         </p>
       </header>
       <div className="room" data-live={live}>
-        <p role="status">{live ? 'Live' : 'Reconnecting…'}</p>
+        <p role="status">{STATUS[socket]}</p>
         <p className="readers">{live && readers !== undefined && `${readers} reading`}</p>
         <p className="typing" aria-live="polite">
           {live && typingText(typists)}
@@ -79,7 +91,8 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
       </div>
       <section aria-label="Comments">
         <h2>{post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}</h2>
-        {changes.error && <p role="alert">{changes.error.message}</p>}
+        {changes.error && <Problem error={changes.error} />}
+        {problem && <Problem error={problem} />}
         <Composer postId={postId} label="Write a comment" />
         <ol className="comments">
           {post.comments.nodes.map(({ id }) => (
@@ -95,7 +108,7 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
 /** The names of those who type, by their ids. A new connection begins with those who type then. */
 function useTypists(postId: string) {
   const [typists, setTypists] = useState<Record<string, string>>({});
-  const live = useReactiveVar(isLive);
+  const live = useReactiveVar(connection) === 'live';
   useEffect(() => {
     if (!live) setTypists({});
   }, [live]);

@@ -7,14 +7,20 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
 import type { Client } from 'graphql-ws';
 
+/** Random, and so unique. `crypto.randomUUID` is missing where a page came over plain HTTP. */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /** Names this page to the server, which therefore does not send it what it did itself. */
-const clientId = crypto.randomUUID();
+const clientId = randomId();
 
 /** The page's own server passes it on, see vite.config.ts; or another that allows this page's origin. */
 const endpoint = new URL(import.meta.env.VITE_CAUSERIE ?? '/graphql', location.href);
 
-/** Whether the socket is up. This and the session are for `useReactiveVar`. */
-export const isLive = makeVar(false);
+/** How the socket stands. This and the session are for `useReactiveVar`. */
+export const connection = makeVar<'connecting' | 'live' | 'lost'>('connecting');
 
 /** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
 export interface Session {
@@ -28,6 +34,16 @@ export const session = makeVar<Session | null>(JSON.parse(sessionStorage.getItem
 function keep(next: Session | null) {
   session(next);
   sessionStorage.setItem(KEY, JSON.stringify(next));
+}
+
+/** A token that is refused is given up, and what was asked with it is asked as an anonymous reader. */
+async function fetchAsGuestIfRefused(input: RequestInfo | URL, init?: RequestInit) {
+  const response = await fetch(input, init);
+  const headers = new Headers(init?.headers);
+  if (response.status !== 401 || !headers.has('Authorization')) return response;
+  if (headers.get('Authorization') === `Bearer ${session()?.token}`) keep(null);
+  headers.delete('Authorization');
+  return fetch(input, { ...init, headers });
 }
 
 /** Changes who reads. The socket introduces itself anew, and comes back to where it was. */
@@ -54,11 +70,14 @@ const socket = createClient({
   // A network may also fall silent: then it is the answer to a ping that does not come.
   keepAlive: 10_000,
   on: {
-    connected: () => isLive(true),
+    connected: () => connection('live'),
     closed: (event) => {
-      isLive(false);
       clearTimeout(pongIsLate);
-      const tokenWasRefused = (event as CloseEvent).code === 4403;
+      const { code } = event as CloseEvent;
+      const nobodySubscribes = code === 1000;
+      if (nobodySubscribes) connection('connecting');
+      else if (connection() === 'live') connection('lost');
+      const tokenWasRefused = code === 4403;
       if (tokenWasRefused) keep(null);
     },
     ping: (received) => {
@@ -128,7 +147,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === 'subscription',
     new GraphQLWsLink(resuming(socket)),
-    identity.concat(new HttpLink({ uri: endpoint.href })),
+    identity.concat(new HttpLink({ uri: endpoint.href, fetch: fetchAsGuestIfRefused })),
   ),
   cache: new InMemoryCache({
     typePolicies: {

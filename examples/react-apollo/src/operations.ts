@@ -2,6 +2,10 @@
 
 import { graphql } from './gql';
 
+/**
+ * What the feed brings of a comment. It has no count of replies: catching up brings each comment as it
+ * is by now, and would count the replies that the feed brings next.
+ */
 export const COMMENT = graphql(`
   fragment Comment on Comment {
     id
@@ -11,7 +15,6 @@ export const COMMENT = graphql(`
     createdAt
     editedAt
     isDeleted
-    replyCount
     author {
       id
       name
@@ -19,12 +22,20 @@ export const COMMENT = graphql(`
   }
 `);
 
+/** What a page of comments brings of each. */
+export const COUNTED = graphql(`
+  fragment Counted on Comment {
+    ...Comment
+    replyCount
+  }
+`);
+
 export const THREAD = graphql(`
   fragment Thread on Comment {
-    ...Comment
+    ...Counted
     replies(first: 10) {
       nodes {
-        ...Comment
+        ...Counted
       }
       pageInfo {
         hasNextPage
@@ -41,7 +52,7 @@ export const TOP_LEVEL = graphql(`
     commentCount
     comments(first: 20, order: NEWEST_FIRST) {
       nodes {
-        ...Comment
+        ...Counted
       }
       pageInfo {
         hasNextPage
@@ -104,13 +115,36 @@ export const MORE_REPLIES = graphql(`
   query MoreReplies($id: ID!, $after: String) {
     comment(id: $id) {
       id
+      replyCount
       replies(first: 50, after: $after) {
         nodes {
-          ...Comment
+          ...Counted
         }
         pageInfo {
           hasNextPage
           endCursor
+        }
+      }
+    }
+  }
+`);
+
+/** Where to look for a comment whose answer was lost: the newest of a post, or the replies to one. */
+export const LATEST = graphql(`
+  query Latest($postId: ID!, $parentId: ID!, $isReply: Boolean!) {
+    post(id: $postId) @skip(if: $isReply) {
+      id
+      comments(first: 20, order: NEWEST_FIRST) {
+        nodes {
+          ...Counted
+        }
+      }
+    }
+    comment(id: $parentId) @include(if: $isReply) {
+      id
+      replies(first: 100) {
+        nodes {
+          ...Counted
         }
       }
     }

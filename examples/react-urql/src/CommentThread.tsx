@@ -1,10 +1,13 @@
 // A comment and its replies, as the thread has them.
 
-import { useState } from 'react';
+import { useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { useClient, useMutation } from 'urql';
+import type { CombinedError } from 'urql';
 
-import { Composer, explain } from './Composer';
+import { Composer } from './Composer';
 import { useOpenPost } from './PostPage';
+import { Problem } from './Problem';
 import { Time } from './Time';
 import { session } from './client';
 import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES } from './operations';
@@ -17,7 +20,9 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
   const reader = useValue(session);
   const [open, setOpen] = useState<'reply' | 'edit' | 'delete' | null>(null);
   const [, edit] = useMutation(EDIT_COMMENT);
-  const [removal, remove] = useMutation(DELETE_COMMENT);
+  const [, remove] = useMutation(DELETE_COMMENT);
+  const [problem, setProblem] = useState<CombinedError>();
+  const article = useRef<HTMLElement>(null);
 
   const comment = thread.comments[id];
   const { author } = comment;
@@ -25,15 +30,23 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
   const isOnItsWay = id.startsWith('sending:');
   const isMine = author.id === reader?.user.id;
   const unseen = comment.replyCount - replies.ids.length;
-  const close = () => setOpen(null);
+  const close = () => {
+    flushSync(() => setOpen(null));
+    // What had the focus is gone: a reader with a keyboard goes on from here.
+    if (document.activeElement === document.body) article.current?.focus({ preventScroll: true });
+  };
 
   async function loadReplies() {
-    const { data } = await client.query(MORE_REPLIES, { id, after: replies.endCursor });
-    if (data?.comment) dispatch({ type: 'repliesLoaded', parentId: id, ...data.comment.replies });
+    const { data, error } = await client.query(MORE_REPLIES, { id, after: replies.endCursor });
+    setProblem(error);
+    if (!data?.comment) return;
+    const { replyCount, replies: page } = data.comment;
+    dispatch({ type: 'repliesLoaded', parentId: id, replyCount, ...page });
   }
 
   async function confirmDeletion() {
-    const { data } = await remove({ id });
+    const { data, error } = await remove({ id });
+    setProblem(error);
     if (!data) return;
     dispatch({ type: 'changed', comment: data.deleteComment.comment });
     recount();
@@ -42,7 +55,7 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
 
   return (
     <li className={isOnItsWay ? 'sending' : undefined}>
-      <article className="comment" aria-label={`Comment by ${author.name}`}>
+      <article ref={article} tabIndex={-1} className="comment" aria-label={`Comment by ${author.name}`}>
         <header>
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
             {author.name[0]}
@@ -78,10 +91,12 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
           <p className="actions">
             Delete this comment?
             <button onClick={confirmDeletion}>Yes, delete it</button>
-            <button onClick={close}>Keep it</button>
+            <button autoFocus onClick={close}>
+              Keep it
+            </button>
           </p>
         )}
-        {removal.error && <p role="alert">{explain(removal.error)}</p>}
+        {problem && <Problem error={problem} />}
         {open === 'reply' && <Composer parentId={id} label={`Reply to ${author.name}`} onClose={close} />}
       </article>
 

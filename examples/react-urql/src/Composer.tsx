@@ -1,12 +1,13 @@
 // Where one writes: a comment, a reply or an edit; and where an anonymous reader takes a name.
 
 import { useRef, useState } from 'react';
-import { useMutation } from 'urql';
+import { useClient, useMutation } from 'urql';
 import type { CombinedError } from 'urql';
 
 import { useOpenPost } from './PostPage';
-import { session, signIn } from './client';
-import { CREATE_COMMENT, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
+import { Problem } from './Problem';
+import { randomId, session, signIn } from './client';
+import { CREATE_COMMENT, LATEST, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
 import { useValue } from './value';
 
 interface Props {
@@ -20,34 +21,60 @@ interface Props {
 }
 
 export function Composer(props: Props) {
-  return useValue(session) ? <Editor {...props} /> : <SignIn />;
+  const reader = useValue(session);
+  // Held here, so that who has to sign in anew goes on with it.
+  const [body, setBody] = useState(props.text ?? '');
+  return reader ? <Editor {...props} body={body} setBody={setBody} /> : <SignIn />;
 }
 
-function Editor({ parentId, label, text = '', submit, onClose }: Props) {
-  const { postId, dispatch } = useOpenPost();
-  const [body, setBody] = useState(text);
+interface EditorProps extends Props {
+  body: string;
+  setBody: React.Dispatch<React.SetStateAction<string>>;
+}
+
+function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps) {
+  const client = useClient();
+  const { postId, thread, dispatch } = useOpenPost();
   const [problem, setProblem] = useState<CombinedError>();
+  const answerWasLost = useRef(false);
   const [, create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
   async function post(body: string) {
+    // What was sent before may have arrived, though its answer did not: it is not to be there twice.
+    if (answerWasLost.current) {
+      const { lost, error } = await findLost(body);
+      if (lost) dispatch({ type: 'added', comment: lost });
+      if (lost || error) return error;
+    }
     // Shown until the answer takes its place. The server does not send this page its own comment.
     const sending = {
-      id: `sending:${crypto.randomUUID()}`,
+      id: `sending:${randomId()}`,
       postId,
       parentId: parentId ?? null,
       body: body.trim(),
       createdAt: new Date().toISOString(),
       editedAt: null,
       isDeleted: false,
-      replyCount: 0,
       author: session.get()!.user,
     };
     dispatch({ type: 'added', comment: sending });
     const { data, error } = await create({ input: { postId, parentId, body } });
-    if (data) dispatch({ type: 'sent', sending: sending.id, comment: data.createComment.comment });
+    answerWasLost.current = !!error?.networkError;
+    const comment = answerWasLost.current ? (await findLost(body)).lost : data?.createComment.comment;
+    if (comment) dispatch({ type: 'sent', sending: sending.id, comment });
     else dispatch({ type: 'refused', sending });
-    return error;
+    return comment ? undefined : error;
+  }
+
+  /** A comment of one's own that the server has and this page has not. */
+  async function findLost(body: string) {
+    const variables = { postId, parentId: parentId ?? '', isReply: !!parentId };
+    const { data, error } = await client.query(LATEST, variables);
+    const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
+    const mine = nodes.filter(({ author }) => author.id === session.get()?.user.id);
+    const lost = mine.find((comment) => comment.body === body.trim() && !(comment.id in thread.comments));
+    return { lost, error };
   }
 
   async function send(event: React.FormEvent) {
@@ -57,7 +84,8 @@ function Editor({ parentId, label, text = '', submit, onClose }: Props) {
     typing(false);
     const error = await (submit ?? post)(body);
     if (!error) return onClose?.();
-    setBody(body);
+    // What was typed meanwhile stays, beneath what comes back.
+    setBody((typed) => (typed ? `${body}\n${typed}` : body));
     setProblem(error);
   }
 
@@ -73,7 +101,7 @@ function Editor({ parentId, label, text = '', submit, onClose }: Props) {
           typing(target.value !== '');
         }}
       />
-      {problem && <p role="alert">{explain(problem)}</p>}
+      {problem && <Problem error={problem} />}
       <p className="actions">
         <button className="primary" disabled={!body.trim()}>
           {submit ? 'Save' : parentId ? 'Reply' : 'Comment'}
@@ -122,16 +150,10 @@ function SignIn() {
         To write, choose a name
         <input value={name} onChange={({ target }) => setName(target.value)} maxLength={80} required />
       </label>
-      {error && <p role="alert">{explain(error)}</p>}
+      {error && <Problem error={error} />}
       <p className="actions">
         <button className="primary">Join the conversation</button>
       </p>
     </form>
   );
-}
-
-export function explain({ graphQLErrors: [error] }: CombinedError): string {
-  if (!error) return 'The server cannot be reached just now.';
-  if (error.extensions.code !== 'RATE_LIMITED') return error.message;
-  return `That was a little fast. Try again in ${Math.ceil(Number(error.extensions.retryAfterMs) / 1_000)} s.`;
 }

@@ -2,12 +2,13 @@
 
 import { useQuery } from 'urql';
 
+import { Problem } from './Problem';
 import { Time } from './Time';
 import { POSTS } from './operations';
 
 export function PostList() {
-  const [{ data, error }] = useQuery({ query: POSTS });
-  if (error) return <p role="alert">{error.message}</p>;
+  const [{ data, error }, read] = useQuery({ query: POSTS });
+  if (error) return <Problem error={error} retry={() => read({ requestPolicy: 'network-only' })} />;
   return (
     <>
       <h1>Posts</h1>

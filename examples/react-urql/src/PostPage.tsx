@@ -7,8 +7,9 @@ import type { AnyVariables, CombinedError } from 'urql';
 
 import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
+import { Problem } from './Problem';
 import { Time } from './Time';
-import { isLive } from './client';
+import { connection } from './client';
 import type { PostQuery } from './gql/graphql';
 import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
 import { open, reduce } from './thread';
@@ -24,9 +25,11 @@ interface OpenPost {
 const Context = createContext<OpenPost | null>(null);
 export const useOpenPost = () => useContext(Context)!;
 
+const STATUS = { connecting: 'Connecting…', live: 'Live', lost: 'Reconnecting…' };
+
 export function PostPage({ id }: { id: string }) {
-  const [{ data, error }] = useQuery({ query: POST, variables: { id } });
-  if (error) return <p role="alert">{error.message}</p>;
+  const [{ data, error }, read] = useQuery({ query: POST, variables: { id } });
+  if (error) return <Problem error={error} retry={() => read({ requestPolicy: 'network-only' })} />;
   if (!data) return <p className="hint">Loading…</p>;
   if (!data.post) return <h1>There is no such post</h1>;
   return <Room post={data.post} />;
@@ -52,19 +55,22 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
   );
   const [{ data: readers }] = useSubscription({ query: VIEWER_COUNT, variables: { postId } });
   const typists = useTypists(postId);
-  const live = useValue(isLive);
+  const socket = useValue(connection);
+  const live = socket === 'live';
 
+  const { commentCount, topLevel } = thread;
   async function recount() {
-    const { data } = await client.query(COMMENT_COUNT, { id: postId });
+    const { data, error } = await client.query(COMMENT_COUNT, { id: postId });
+    setProblem(error);
     if (data?.post) dispatch({ type: 'counted', ...data.post });
   }
 
   async function loadOlder() {
-    const { data } = await client.query(OLDER_COMMENTS, { id: postId, after: thread.topLevel.endCursor });
+    const { data, error } = await client.query(OLDER_COMMENTS, { id: postId, after: topLevel.endCursor });
+    setProblem(error);
     if (data?.post) dispatch({ type: 'olderLoaded', ...data.post.comments });
   }
 
-  const { commentCount, topLevel } = thread;
   return (
     <article className="post">
       <header>
@@ -76,7 +82,7 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
         </p>
       </header>
       <div className="room" data-live={live}>
-        <p role="status">{live ? 'Live' : 'Reconnecting…'}</p>
+        <p role="status">{STATUS[socket]}</p>
         <p className="readers">{live && readers && `${readers.viewerCount} reading`}</p>
         <p className="typing" aria-live="polite">
           {live && typingText(typists)}
@@ -84,7 +90,7 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
       </div>
       <section aria-label="Comments">
         <h2>{commentCount === 1 ? '1 comment' : `${commentCount} comments`}</h2>
-        {problem && <p role="alert">{problem.message}</p>}
+        {problem && <Problem error={problem} />}
         <Context value={{ postId, thread, dispatch }}>
           <Composer label="Write a comment" />
           <ol className="comments">
@@ -124,7 +130,7 @@ function useEvents<Data, Variables extends AnyVariables>(
 /** The names of those who type, by their ids. A new connection begins with those who type then. */
 function useTypists(postId: string) {
   const [typists, setTypists] = useState<Record<string, string>>({});
-  const live = useValue(isLive);
+  const live = useValue(connection) === 'live';
   useEffect(() => {
     if (!live) setTypists({});
   }, [live]);

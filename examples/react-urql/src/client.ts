@@ -6,14 +6,20 @@ import type { Client as Socket } from 'graphql-ws';
 
 import { Value } from './value';
 
+/** Random, and so unique. `crypto.randomUUID` is missing where a page came over plain HTTP. */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /** Names this page to the server, which therefore does not send it what it did itself. */
-const clientId = crypto.randomUUID();
+const clientId = randomId();
 
 /** The page's own server passes it on, see vite.config.ts; or another that allows this page's origin. */
 const endpoint = new URL(import.meta.env.VITE_CAUSERIE ?? '/graphql', location.href);
 
-/** Whether the socket is up. */
-export const isLive = new Value(false);
+/** How the socket stands. */
+export const connection = new Value<'connecting' | 'live' | 'lost'>('connecting');
 
 /** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
 export interface Session {
@@ -27,6 +33,16 @@ export const session = new Value<Session | null>(JSON.parse(sessionStorage.getIt
 function keep(next: Session | null) {
   session.set(next);
   sessionStorage.setItem(KEY, JSON.stringify(next));
+}
+
+/** A token that is refused is given up, and what was asked with it is asked as an anonymous reader. */
+async function fetchAsGuestIfRefused(input: RequestInfo | URL, init?: RequestInit) {
+  const response = await fetch(input, init);
+  const headers = new Headers(init?.headers);
+  if (response.status !== 401 || !headers.has('Authorization')) return response;
+  if (headers.get('Authorization') === `Bearer ${session.get()?.token}`) keep(null);
+  headers.delete('Authorization');
+  return fetch(input, { ...init, headers });
 }
 
 /** Changes who reads. The socket introduces itself anew, and comes back to where it was. */
@@ -53,11 +69,14 @@ const socket = createClient({
   // A network may also fall silent: then it is the answer to a ping that does not come.
   keepAlive: 10_000,
   on: {
-    connected: () => isLive.set(true),
+    connected: () => connection.set('live'),
     closed: (event) => {
-      isLive.set(false);
       clearTimeout(pongIsLate);
-      const tokenWasRefused = (event as CloseEvent).code === 4403;
+      const { code } = event as CloseEvent;
+      const nobodySubscribes = code === 1000;
+      if (nobodySubscribes) connection.set('connecting');
+      else if (connection.get() === 'live') connection.set('lost');
+      const tokenWasRefused = code === 4403;
       if (tokenWasRefused) keep(null);
     },
     ping: (received) => {
@@ -92,6 +111,7 @@ const subscribe: Socket['subscribe'] = (payload, sink) => {
 export const client = new Client({
   url: endpoint.href,
   preferGetMethod: false,
+  fetch: fetchAsGuestIfRefused,
   fetchOptions: () => {
     const token = session.get()?.token;
     return { headers: { 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) } };

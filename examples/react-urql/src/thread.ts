@@ -1,7 +1,7 @@
 // The comments of an open post, however they came: with a page, from the feed, or by one's own hand.
 // Comments are kept by their ids, so what comes twice is there once.
 
-import type { CommentFragment, PostQuery, ThreadFragment } from './gql/graphql';
+import type { CommentFragment, CountedFragment, PostQuery, ThreadFragment } from './gql/graphql';
 
 type PageInfo = ThreadFragment['replies']['pageInfo'];
 
@@ -12,7 +12,7 @@ interface List extends PageInfo {
 
 export interface Thread {
   commentCount: number;
-  comments: Record<string, CommentFragment>;
+  comments: Record<string, CountedFragment>;
   topLevel: List;
   /** By the id of the comment that they answer. */
   replies: Record<string, List>;
@@ -29,7 +29,13 @@ export type Action =
   | { type: 'changed'; comment: CommentFragment }
   | { type: 'counted'; commentCount: number }
   | { type: 'olderLoaded'; nodes: ThreadFragment[]; pageInfo: PageInfo }
-  | { type: 'repliesLoaded'; parentId: string; nodes: CommentFragment[]; pageInfo: PageInfo };
+  | {
+      type: 'repliesLoaded';
+      parentId: string;
+      replyCount: number;
+      nodes: CountedFragment[];
+      pageInfo: PageInfo;
+    };
 
 const NOTHING: List = { ids: [], hasNextPage: false, endCursor: null };
 
@@ -45,30 +51,42 @@ export function repliesTo(thread: Thread, id: string): List {
 export function reduce(thread: Thread, action: Action): Thread {
   switch (action.type) {
     case 'added':
-      return action.comment.id in thread.comments ? thread : add(thread, action.comment, 1);
+      // What "Show more replies" has brought before is new to the post's count alone.
+      return action.comment.id in thread.comments
+        ? { ...thread, commentCount: thread.commentCount + 1 }
+        : add(thread, action.comment, 1);
     case 'sent': {
-      const { [action.sending]: _, ...others } = thread.comments;
-      const comments = { ...others, [action.comment.id]: action.comment };
-      const rename = (ids: string[]) => ids.map((id) => (id === action.sending ? action.comment.id : id));
-      return withList({ ...thread, comments }, action.comment.parentId, rename);
+      const { sending, comment } = action;
+      const { [sending]: _, ...others } = thread.comments;
+      const comments = { ...others, [comment.id]: { replyCount: 0, ...comment } };
+      return withList({ ...thread, comments }, comment.parentId, (ids) =>
+        // "Show more replies" may have brought it before the answer came.
+        ids.includes(comment.id)
+          ? ids.filter((id) => id !== sending)
+          : ids.map((id) => (id === sending ? comment.id : id)),
+      );
     }
     case 'refused':
       return add(thread, action.sending, -1);
     case 'changed': {
       const { comment } = action;
       if (!(comment.id in thread.comments)) return thread;
-      return { ...thread, comments: { ...thread.comments, [comment.id]: comment } };
+      const changed = { ...thread.comments[comment.id], ...comment };
+      return { ...thread, comments: { ...thread.comments, [comment.id]: changed } };
     }
     case 'counted':
       return { ...thread, commentCount: action.commentCount };
     case 'olderLoaded':
       return action.nodes.reduce(
-        (thread, { id, replies }) => reduce(thread, { type: 'repliesLoaded', parentId: id, ...replies }),
+        (thread, { id, replyCount, replies }) =>
+          reduce(thread, { type: 'repliesLoaded', parentId: id, replyCount, ...replies }),
         { ...learn(thread, action.nodes), topLevel: join(thread.topLevel, action) },
       );
     case 'repliesLoaded': {
-      const list = join(repliesTo(thread, action.parentId), action);
-      return { ...learn(thread, action.nodes), replies: { ...thread.replies, [action.parentId]: list } };
+      const { parentId, replyCount, nodes } = action;
+      const parent = { ...thread.comments[parentId], replyCount };
+      const list = join(repliesTo(thread, parentId), action);
+      return { ...learn(thread, [parent, ...nodes]), replies: { ...thread.replies, [parentId]: list } };
     }
   }
 }
@@ -78,7 +96,7 @@ function add(thread: Thread, comment: CommentFragment, by: 1 | -1): Thread {
   const { id, parentId } = comment;
   const parent = parentId && thread.comments[parentId];
   const comments = { ...thread.comments };
-  if (by === 1) comments[id] = comment;
+  if (by === 1) comments[id] = { replyCount: 0, ...comment };
   else delete comments[id];
   if (parent) comments[parent.id] = { ...parent, replyCount: parent.replyCount + by };
   return withList({ ...thread, comments, commentCount: thread.commentCount + by }, parentId, (ids) => {
@@ -99,7 +117,7 @@ function withList(
     : { ...thread, topLevel: changed };
 }
 
-function learn(thread: Thread, nodes: CommentFragment[]): Thread {
+function learn(thread: Thread, nodes: CountedFragment[]): Thread {
   return {
     ...thread,
     comments: { ...thread.comments, ...Object.fromEntries(nodes.map((node) => [node.id, node])) },

@@ -1,0 +1,59 @@
+// A browser's own EventSource, which can do nothing but GET: subscriptions without any client.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { startServer } from '../support/server.mjs';
+import { launch, openWindow } from './chromium.mjs';
+
+let browser, server, postId;
+before(async () => ([browser, server] = await Promise.all([launch(), startServer()])));
+beforeEach(async () => (postId = await server.createPost()));
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+after(() => Promise.all([browser.close(), server.stop()]));
+
+/** A window of the server's own origin that follows a subscription, and lists what it is told. */
+async function follow(subscription) {
+  const page = await openWindow(browser, server.url);
+  const params = new URLSearchParams({ query: subscription, variables: JSON.stringify({ postId }) });
+  await page.evaluate((url) => {
+    const list = document.body.appendChild(document.createElement('ol'));
+    list.className = 'told';
+    const tell = (text) => (list.appendChild(document.createElement('li')).textContent = text);
+    const source = new EventSource(url);
+    source.addEventListener('next', ({ data }) => tell(data));
+    source.addEventListener('complete', () => (source.close(), tell('complete')));
+  }, `/graphql?${params}`);
+  return page;
+}
+
+const told = (page, text) => page.locator('.told').getByText(text, { exact: true });
+const allTold = (page) => page.locator('.told li').allTextContents();
+
+const VIEWERS = 'subscription ($postId: ID!) { viewerCount(postId: $postId) }';
+const ADDED = 'subscription ($postId: ID!) { commentAdded(postId: $postId) { body } }';
+const viewers = (count) => JSON.stringify({ data: { viewerCount: count } });
+
+test('an event is a `next`, and whoever closes the page has left the room', async () => {
+  const watcher = await follow(VIEWERS);
+  await told(watcher, viewers(1)).waitFor();
+  const reader = await follow(ADDED);
+  await told(watcher, viewers(2)).waitFor();
+
+  const token = server.token({ sub: 'ada', name: 'Ada' });
+  await server.createComment({ postId, body: 'Good morning.' }, { token });
+  const added = { data: { commentAdded: { body: 'Good morning.' } } };
+  await told(reader, JSON.stringify(added)).waitFor();
+
+  await reader.close();
+  await told(watcher, viewers(1)).nth(1).waitFor();
+  assert.deepEqual(await allTold(watcher), [1, 2, 1].map(viewers));
+  watcher.assertNoComplaints();
+});
+
+test('what cannot be followed is told, and is over', async () => {
+  const page = await follow('subscription ($postId: ID!) { viewerCount(postId: $postId) nothing }');
+  await told(page, 'complete').waitFor();
+  const [next] = await allTold(page);
+  assert.equal(JSON.parse(next).errors[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
+});
