@@ -276,7 +276,7 @@ async fn admit(
 }
 
 /// The first response of a subscription's execution. An opening has none that says anything: its
-/// resolver hands over its events, and ends.
+/// resolver hands over what it joined, and ends.
 async fn first(schema: ApiSchema, operation: Operation) -> Response {
     let mut responses = schema.execute_stream(operation.into_request());
     let mut response = responses.next().await.unwrap_or_default();
