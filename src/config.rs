@@ -3,10 +3,10 @@
 //! One struct a concern; each part of the server is handed its own and reads nothing else. This is
 //! the only file that reads the environment, and clap does that.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, ValueEnum,
+    Arg, Args, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use tracing::level_filters::LevelFilter;
@@ -36,6 +36,9 @@ pub struct Config {
     /// Rooms and feeds.
     #[command(flatten)]
     pub rooms: RoomsConfig,
+    /// Other nodes.
+    #[command(flatten)]
+    pub backplane: BackplaneConfig,
     /// Requests over HTTP.
     #[command(flatten)]
     pub http: HttpConfig,
@@ -101,6 +104,30 @@ pub struct RoomsConfig {
     /// How often the rooms are compared with the database, to find changes that no room was told of.
     #[arg(long, env = "RECONCILE_INTERVAL", default_value = "2s", value_parser = duration)]
     pub reconcile_interval: Duration,
+}
+
+/// Other nodes.
+#[derive(Args, Clone, Debug)]
+pub struct BackplaneConfig {
+    /// The NATS servers that the nodes meet at: a list with commas of `nats://host:4222`, or
+    /// `tls://host:4222`; any one that answers will do. Without it this node is the only one.
+    #[arg(
+        long,
+        env = "BACKPLANE_URL",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_parser = nats_url
+    )]
+    pub backplane_url: Vec<String>,
+    /// What the subjects begin with: another for each site that shares these NATS servers.
+    #[arg(long, env = "BACKPLANE_PREFIX", default_value = "causerie", value_parser = subject_prefix)]
+    pub backplane_prefix: String,
+    /// A file of NATS credentials (`.creds`). A name and a password, or a token, stand in the URL.
+    #[arg(long, env = "BACKPLANE_CREDENTIALS", value_parser = file)]
+    pub backplane_credentials: Option<PathBuf>,
+    /// A file of root certificates (PEM) to trust besides the system's.
+    #[arg(long, env = "BACKPLANE_CA", value_parser = file)]
+    pub backplane_ca: Option<PathBuf>,
 }
 
 /// Requests over HTTP.
@@ -202,6 +229,9 @@ pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     match (error.kind(), cause) {
+        (ErrorKind::ValueValidation, Some(cause)) if is_hidden(&arguments) => {
+            format!("{setting}: {cause}").into()
+        }
         (ErrorKind::ValueValidation, Some(cause)) => {
             format!("{setting}: {value:?}: {cause}").into()
         }
@@ -221,15 +251,24 @@ pub fn in_one_line(error: clap::Error) -> Box<dyn std::error::Error> {
 /// `LISTEN (--listen)`, for what clap calls `--listen <LISTEN>`.
 fn named(setting: &str) -> String {
     let flag = setting.split_whitespace().next().unwrap_or_default();
-    let command = Config::augment_args(clap::Command::new("causerie"));
-    let variable = command
-        .get_arguments()
-        .find(|argument| argument.get_long() == flag.strip_prefix("--"))
-        .and_then(|argument| argument.get_env());
-    match variable {
+    match find(setting).as_ref().and_then(Arg::get_env) {
         Some(variable) => format!("{} ({flag})", variable.display()),
         None => flag.to_owned(),
     }
+}
+
+/// Whether the setting's value may hold a secret, and is not to be shown.
+fn is_hidden(setting: &str) -> bool {
+    find(setting).is_some_and(|argument| argument.is_hide_env_values_set())
+}
+
+fn find(setting: &str) -> Option<Arg> {
+    let flag = setting.split_whitespace().next()?.strip_prefix("--")?;
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    let mut arguments = command.get_arguments();
+    arguments
+        .find(|argument| argument.get_long() == Some(flag))
+        .cloned()
 }
 
 /// The logging library takes any other word for the name of a target, and would log next to nothing.
@@ -276,6 +315,35 @@ fn origin(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("it must be a list of origins such as https://blog.example.org".into()),
+    }
+}
+
+/// A server's address as NATS clients write it; a name and a password may stand in it.
+fn nats_url(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "nats" | "tls") && url.has_host() => Ok(text.to_owned()),
+        _ => Err("it must be a list of servers such as nats://10.0.0.1:4222".into()),
+    }
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    match std::fs::File::open(text) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn subject_prefix(text: &str) -> Result<String, String> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if text.len() <= 64 && text.split('.').all(is_name) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be of letters, digits, hyphens and, in between, dots".into())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
     limits::Limits,
-    rooms::{Census, Hub},
+    rooms::{Census, Cluster, ClusterObserver, Hub, backplane},
     store::{OpenError, Store},
     transport::{self, Transport},
 };
@@ -26,6 +26,15 @@ pub enum StartError {
     /// The database could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Other nodes cannot have this node's database.
+    #[error(
+        "BACKPLANE_URL (--backplane-url): many nodes share one database, and DATABASE_URL names a \
+         file of this one: it must be postgres://…"
+    )]
+    OwnDatabase,
+    /// There can be no connection to the other nodes.
+    #[error(transparent)]
+    Backplane(#[from] backplane::ConnectError),
     /// The address could not be listened on.
     #[error("LISTEN (--listen): {address}: {cause}")]
     Listen {
@@ -44,6 +53,7 @@ pub struct Server {
     router: Router,
     config: Config,
     observer: Observer,
+    cluster: Cluster,
     limits: Arc<Limits>,
     going_down: CancellationToken,
 }
@@ -52,6 +62,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct Observer {
     hub: Hub,
+    cluster: ClusterObserver,
     store: Store,
     executor: Executor,
     tasks: TaskTracker,
@@ -61,6 +72,11 @@ impl Observer {
     /// How many rooms there are, and members in them.
     pub fn census(&self) -> Census {
         self.hub.census()
+    }
+
+    /// The connection to the other nodes.
+    pub fn cluster(&self) -> &ClusterObserver {
+        &self.cluster
     }
 
     /// How many tasks are under way: sockets, streams, mutations, and what they have started.
@@ -90,8 +106,23 @@ impl Observer {
 }
 
 impl Server {
-    /// Listens, opens the database, and brings it up to date.
+    /// Listens, opens the database, and brings it up to date. Connects to the other nodes, where
+    /// the settings say how; does not wait until that has come about.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let has_others = !config.backplane.backplane_url.is_empty();
+        if has_others && config.store.database_url.starts_with("sqlite:") {
+            return Err(StartError::OwnDatabase);
+        }
+        let connection = backplane::connect(&config.backplane).await?;
+        Self::bind_among(config, connection).await
+    }
+
+    /// As [`bind`](Self::bind), with another connection to the other nodes than the settings say:
+    /// for programs that run several nodes in one process.
+    pub async fn bind_among(
+        config: Config,
+        connection: backplane::Connection,
+    ) -> Result<Self, StartError> {
         // First: a server that cannot listen leaves the database of the one that does alone.
         let address = config.listen;
         let listen_error = |cause| StartError::Listen { address, cause };
@@ -99,7 +130,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen_error)?;
         let store = Store::open(&config.store).await?;
 
-        let hub = Hub::new(config.rooms.room_buffer as usize);
+        let (hub, cluster) = Cluster::new(config.rooms.room_buffer as usize, connection);
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
@@ -138,10 +169,12 @@ impl Server {
             config,
             observer: Observer {
                 hub,
+                cluster: cluster.observer(),
                 store,
                 executor,
                 tasks,
             },
+            cluster,
             limits,
             going_down,
         })
@@ -165,6 +198,7 @@ impl Server {
             router,
             config,
             observer,
+            cluster,
             limits,
             going_down,
             ..
@@ -188,6 +222,12 @@ impl Server {
         background.spawn(until_down().run_until_cancelled_owned(async move { hub.run().await }));
         background.spawn(until_down().run_until_cancelled_owned(reconcile));
         background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
+
+        // It hears of the last reader's leaving before it leaves itself.
+        let leaving = CancellationToken::new();
+        let _leave_all = leaving.clone().drop_guard();
+        let nodes = TaskTracker::new();
+        nodes.spawn(cluster.run(leaving.clone()));
 
         let stop = going_down.clone();
         let serving = axum::serve(listener, router)
@@ -223,6 +263,9 @@ impl Server {
             );
             abort.abort();
         }
+        leaving.cancel();
+        nodes.close();
+        nodes.wait().await;
         observer.store.close().await;
         Ok(())
     }

@@ -51,7 +51,8 @@ impl Post {
     /// Readers in the room now. Asking does not join the room.
     async fn viewer_count(&self, context: &Context<'_>) -> i32 {
         Outlook::widen(context);
-        let viewers = context.data_unchecked::<Hub>().viewers(&self.0.id);
+        let hub = context.data_unchecked::<Hub>();
+        let viewers = hub.viewers(&self.0.id).await;
         i32::try_from(viewers).unwrap_or(i32::MAX)
     }
 

@@ -1,7 +1,7 @@
 //! All rooms of this node, by post: rooms come with their first member and go with their last.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,19 +10,22 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::{
     membership::Membership,
-    presence::Visitor,
-    room::{Room, RoomId, State},
+    outgoing::{Outgoing, Parcel},
+    room::{Room, RoomId, Settled, State},
+    survey::{Asked, Surveys, TIMEOUT},
     timers::Timers,
+    viewer::{ViewerId, Visitor},
 };
-use crate::model::{Change, ChangeKind, ClientId, PostId, Seq, User};
+use crate::model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId};
 
 /// A handle on the rooms of one node; cloning it is cheap and gives the same rooms.
 ///
-/// Nothing here waits: joining, leaving and publishing take locks for as long as it takes to change
-/// a few maps and to wake the members.
+/// Joining, leaving and publishing wait for nothing, other nodes least of all: they take locks for as
+/// long as it takes to change a few maps and to wake the members.
 #[derive(Clone, Debug)]
 pub struct Hub {
     shared: Arc<Shared>,
@@ -35,6 +38,18 @@ struct Shared {
     buffer: usize,
     /// How many rooms there ever were.
     made: AtomicU64,
+    /// Posts that may be behind the store.
+    suspects: Mutex<HashSet<PostId>>,
+    suspicion: Notify,
+    /// The way to the other nodes; `None` where there are none.
+    abroad: Option<Abroad>,
+}
+
+/// What goes to the other nodes and comes from them.
+#[derive(Debug, Default)]
+pub(super) struct Abroad {
+    pub(super) outgoing: Outgoing,
+    pub(super) surveys: Surveys,
 }
 
 /// How much is going on.
@@ -47,14 +62,27 @@ pub struct Census {
 }
 
 impl Hub {
-    /// No rooms yet. Each will keep `buffer` changes for those who listen and are behind.
+    /// The rooms of a node that is alone: none yet. Each will keep `buffer` changes for those who
+    /// listen and are behind.
     pub fn new(buffer: usize) -> Self {
+        Self::with(buffer, None)
+    }
+
+    /// The rooms of one node of many.
+    pub(super) fn among_nodes(buffer: usize) -> Self {
+        Self::with(buffer, Some(Abroad::default()))
+    }
+
+    fn with(buffer: usize, abroad: Option<Abroad>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 rooms: Mutex::default(),
                 timers: Timers::default(),
                 buffer,
                 made: AtomicU64::new(0),
+                suspects: Mutex::default(),
+                suspicion: Notify::new(),
+                abroad,
             }),
         }
     }
@@ -62,19 +90,26 @@ impl Hub {
     /// Takes the visitor into the post's room, until the membership is dropped.
     pub fn join(&self, post: &PostId, visitor: &Visitor) -> Membership {
         let viewer = visitor.viewer();
-        let room = self.enter(post, |state| state.presence.join(&visitor.client, &viewer));
+        let room = self.enter(post, |state| state.join(&visitor.client, viewer));
         Membership::new(self.clone(), room, visitor.client.clone(), viewer)
     }
 
-    /// Delivers a change that was committed to the members of its post's room: in the order of the
-    /// feed, each once, however often and in whatever order changes are published.
+    /// Delivers a change that was committed by this node to the members of its post's room here, and
+    /// has it told to the other nodes: to each member in the order of the feed, and once, however
+    /// often and in whatever order changes are published.
     pub fn publish(&self, change: Arc<Change>) {
+        self.deliver(Arc::clone(&change));
+        self.tell(Parcel::Change(change));
+    }
+
+    /// Delivers a change that was committed, by whichever node, to the members here.
+    pub(super) fn deliver(&self, change: Arc<Change>) {
         let Some(room) = self.find(&change.comment.post_id) else {
             return;
         };
         self.update(&room, |state| {
             if change.kind == ChangeKind::Added {
-                state.typing.posted(&change.comment.author.id);
+                state.posted(&change.comment.author.id);
             }
             let ready = state.sequencer.accept(change);
             room.send(state, ready);
@@ -83,22 +118,63 @@ impl Hub {
 
     /// Starts or refreshes the user's typing indicator at this post.
     pub fn start_typing(&self, post: &PostId, user: &User, client: Option<&ClientId>) {
-        self.enter(post, |state| {
-            state.typing.start(user, client, Instant::now());
-        });
+        self.enter(post, |state| state.start_typing(user, client, now()));
     }
 
     /// Ends the user's typing indicator at this post, as far as it is this client's.
     pub fn stop_typing(&self, post: &PostId, user: &User, client: Option<&ClientId>) {
-        if let Some(room) = self.find(post) {
-            self.update(&room, |state| state.typing.stop(&user.id, client));
+        if !self.end_typing(post, &user.id, client) {
+            // The request that started it may have gone to another node.
+            self.tell(Parcel::StoppedTyping {
+                post: post.clone(),
+                user: user.id.clone(),
+                client: client.cloned(),
+            });
         }
     }
 
-    /// How many distinct readers are in the post's room now.
-    pub fn viewers(&self, post: &PostId) -> usize {
+    /// Ends the indicator; true where it was on this node.
+    pub(super) fn end_typing(
+        &self,
+        post: &PostId,
+        user: &UserId,
+        client: Option<&ClientId>,
+    ) -> bool {
         self.find(post)
-            .map_or(0, |room| room.lock().presence.viewers())
+            .is_some_and(|room| self.update(&room, |state| state.stop_typing(user, client)))
+    }
+
+    /// Tells the other nodes that something about a user's standing has changed in the store.
+    pub fn user_changed(&self, user: &UserId) {
+        self.tell(Parcel::UserChanged(user.clone()));
+    }
+
+    /// How many distinct readers there are in the post's rooms on all nodes. Where nobody is in the
+    /// room on this node the others are asked, and have 0.4 s to answer.
+    pub async fn viewers(&self, post: &PostId) -> usize {
+        if let Some(count) = self.viewers_known(post) {
+            return count;
+        }
+        let Some(abroad) = &self.shared.abroad else {
+            return 0;
+        };
+        let mut answer = match abroad.surveys.ask(post, now()) {
+            Asked::Never => return 0,
+            Asked::Before(answer) => answer,
+            Asked::Now(answer) => {
+                abroad.outgoing.send(Parcel::HowMany(post.clone()));
+                answer
+            }
+        };
+        match tokio::time::timeout(TIMEOUT, answer.wait_for(Option::is_some)).await {
+            Ok(Ok(count)) => count.unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    /// How many there are where this node knows it: where it is in the room.
+    pub(super) fn viewers_known(&self, post: &PostId) -> Option<usize> {
+        self.find(post).map(|room| room.lock().presence.viewers())
     }
 
     /// Where the feed of this post's room stands; `None` where there is no room, or where that is
@@ -109,8 +185,7 @@ impl Hub {
 
     /// Where the feed of each room with members stands, as far as that is known.
     pub fn heads(&self) -> Vec<(PostId, Seq)> {
-        let rooms: Vec<Arc<Room>> = self.shared.rooms.lock().values().cloned().collect();
-        rooms
+        self.rooms()
             .into_iter()
             .filter_map(|room| {
                 let head = room.lock().sequencer.head()?;
@@ -127,9 +202,27 @@ impl Hub {
         }
     }
 
+    /// Has these posts' rooms compared with the store soon.
+    pub(super) fn suspect(&self, posts: impl IntoIterator<Item = PostId>) {
+        self.shared.suspects.lock().extend(posts);
+        self.shared.suspicion.notify_one();
+    }
+
+    /// Waits for posts whose rooms are to be compared with the store at once, besides the times at
+    /// which all are: changes of theirs may have gone unheard. Cancelling loses none.
+    pub async fn suspects(&self) -> Vec<PostId> {
+        loop {
+            let suspects = std::mem::take(&mut *self.shared.suspects.lock());
+            if !suspects.is_empty() {
+                return suspects.into_iter().collect();
+            }
+            self.shared.suspicion.notified().await;
+        }
+    }
+
     /// Counts rooms and members.
     pub fn census(&self) -> Census {
-        let rooms: Vec<Arc<Room>> = self.shared.rooms.lock().values().cloned().collect();
+        let rooms = self.rooms();
         Census {
             rooms: rooms.len(),
             members: rooms
@@ -149,6 +242,33 @@ impl Hub {
         }
     }
 
+    /// Ends one subscription's place in a room.
+    pub(super) fn leave(&self, room: &Arc<Room>, client: &ClientId, viewer: ViewerId) {
+        for user in self.update(room, |state| state.leave(client, viewer)) {
+            self.tell(Parcel::StoppedTyping {
+                post: room.post().clone(),
+                user,
+                client: Some(client.clone()),
+            });
+        }
+    }
+
+    /// All rooms there are.
+    pub(super) fn rooms(&self) -> Vec<Arc<Room>> {
+        self.shared.rooms.lock().values().cloned().collect()
+    }
+
+    /// The way to the other nodes.
+    pub(super) fn abroad(&self) -> Option<&Abroad> {
+        self.shared.abroad.as_ref()
+    }
+
+    fn tell(&self, parcel: Parcel) {
+        if let Some(abroad) = &self.shared.abroad {
+            abroad.outgoing.send(parcel);
+        }
+    }
+
     /// Changes a room's state and publishes what follows from it.
     pub(super) fn update<T>(&self, room: &Arc<Room>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = room.lock();
@@ -164,6 +284,10 @@ impl Hub {
         drop(state);
         if is_over {
             self.evict(room);
+            if let Some(abroad) = &self.shared.abroad {
+                // Its last word, that nobody is there.
+                abroad.outgoing.announce(room);
+            }
         }
         done
     }
@@ -195,10 +319,14 @@ impl Hub {
 
     fn new_room(&self, post: &PostId) -> Room {
         let id = RoomId(self.shared.made.fetch_add(1, Ordering::Relaxed));
-        Room::new(id, post.clone(), self.shared.buffer)
+        match self.shared.abroad {
+            None => Room::new(id, post.clone(), self.shared.buffer),
+            Some(_) => Room::among_nodes(id, post.clone(), self.shared.buffer, now()),
+        }
     }
 
-    fn find(&self, post: &PostId) -> Option<Arc<Room>> {
+    /// The post's room, where there is one.
+    pub(super) fn find(&self, post: &PostId) -> Option<Arc<Room>> {
         self.shared.rooms.lock().get(post).cloned()
     }
 
@@ -215,16 +343,31 @@ impl Hub {
     }
 
     fn settle(&self, room: &Arc<Room>, state: &mut State) {
-        let wanted = room.settle(state, Instant::now());
-        if wanted == state.wake_at {
+        let Settled {
+            wake_at,
+            has_news,
+            is_suspect,
+        } = room.settle(state, now());
+        if has_news && let Some(abroad) = &self.shared.abroad {
+            abroad.outgoing.announce(room);
+        }
+        if is_suspect {
+            self.suspect([room.post().clone()]);
+        }
+        if wake_at == state.wake_at {
             return;
         }
         if let Some(at) = state.wake_at.take() {
             self.shared.timers.cancel(at, room);
         }
-        if let Some(at) = wanted {
+        if let Some(at) = wake_at {
             self.shared.timers.schedule(at, room);
             state.wake_at = Some(at);
         }
     }
+}
+
+/// Tokio's clock, which a simulation moves on by itself.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{hub::Hub, listen::Listener, presence::Viewer, room::Room};
+use super::{hub::Hub, listen::Listener, room::Room, viewer::ViewerId};
 use crate::model::{ClientId, Seq};
 
 /// One subscription's place in a room. Dropping it is the only way to leave; a subscription owns
@@ -12,11 +12,11 @@ pub struct Membership {
     hub: Hub,
     room: Arc<Room>,
     client: ClientId,
-    viewer: Viewer,
+    viewer: ViewerId,
 }
 
 impl Membership {
-    pub(super) fn new(hub: Hub, room: Arc<Room>, client: ClientId, viewer: Viewer) -> Self {
+    pub(super) fn new(hub: Hub, room: Arc<Room>, client: ClientId, viewer: ViewerId) -> Self {
         Self {
             hub,
             room,
@@ -48,10 +48,6 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.hub.update(&self.room, |state| {
-            if state.presence.leave(&self.client, &self.viewer) {
-                state.typing.left(&self.client);
-            }
-        });
+        self.hub.leave(&self.room, &self.client, self.viewer);
     }
 }

@@ -1,133 +1,275 @@
-//! Who is in one room: members, and the viewers that they amount to.
+//! Who is in one room, on this node and on the others: members, and the viewers that they amount to.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use crate::model::{ClientId, User, UserId};
+use super::{
+    peers::NodeId,
+    viewer::ViewerId,
+    wire::{Announcement, Version},
+};
+use crate::model::ClientId;
 
-/// Who joins a room: a client, and the user where one is signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visitor {
-    /// The page or app instance.
-    pub client: ClientId,
-    /// Who uses it.
-    pub user: Option<User>,
-}
-
-impl Visitor {
-    pub(super) fn viewer(&self) -> Viewer {
-        match &self.user {
-            Some(user) => Viewer::User(user.id.clone()),
-            None => Viewer::Client(self.client.clone()),
-        }
-    }
-}
-
-/// A distinct reader: the user where signed in, else the client.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Viewer {
-    User(UserId),
-    Client(ClientId),
-}
-
-/// The members of one room. Any number of streams of one client are one membership.
+/// The members of one room on this node, and the viewers in it on all nodes. Any number of streams
+/// of one client are one membership.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// How many streams each client has, for each viewer that it is. That is one viewer, but for
+    /// How many streams each client has here, for each viewer that it is. That is one viewer, but for
     /// the moment in which a client signs in, or where two clients claim one id.
-    members: HashMap<ClientId, Vec<(Viewer, usize)>>,
-    /// How many members each viewer has.
-    viewers: HashMap<Viewer, usize>,
+    members: HashMap<ClientId, Vec<(ViewerId, usize)>>,
+    /// Every viewer there is, and by what.
+    viewers: HashMap<ViewerId, Held>,
+    /// How many of the viewers are here.
+    here: usize,
+    /// Which viewers the other nodes have told of.
+    elsewhere: HashMap<NodeId, Elsewhere>,
+}
+
+/// What makes somebody a viewer. One of the two is above zero.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// Members on this node.
+    members: u32,
+    /// Other nodes.
+    nodes: u32,
+}
+
+/// What one other node has told.
+#[derive(Debug)]
+struct Elsewhere {
+    version: Version,
+    viewers: HashSet<ViewerId>,
+}
+
+/// What leaving has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// It was the client's last stream in this room.
+    pub(super) is_client_gone: bool,
+    /// It was the viewer's last client on this node.
+    pub(super) is_viewer_gone: bool,
+}
+
+/// What became of another node's announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is taken in.
+    New,
+    /// It says nothing that is not known.
+    Old,
+    /// One before it was missed: it means nothing without that.
+    Missed,
 }
 
 impl Presence {
-    /// Counts a stream in.
-    pub(super) fn join(&mut self, client: &ClientId, viewer: &Viewer) {
+    /// Counts a stream in; true where the viewer was not on this node before.
+    pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) -> bool {
         let streams = self.members.entry(client.clone()).or_default();
-        match streams.iter_mut().find(|(known, _)| known == viewer) {
-            Some((_, count)) => *count += 1,
+        match streams.iter_mut().find(|(known, _)| *known == viewer) {
+            Some((_, count)) => {
+                *count += 1;
+                false
+            }
             None => {
-                streams.push((viewer.clone(), 1));
-                *self.viewers.entry(viewer.clone()).or_default() += 1;
+                streams.push((viewer, 1));
+                let held = self.viewers.entry(viewer).or_default();
+                held.members += 1;
+                let is_new = held.members == 1;
+                self.here += usize::from(is_new);
+                is_new
             }
         }
     }
 
-    /// Counts a stream out; true where it was the client's last in this room.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: &Viewer) -> bool {
+    /// Counts a stream out.
+    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Left {
+        let nobody = Left {
+            is_client_gone: false,
+            is_viewer_gone: false,
+        };
         let Entry::Occupied(mut member) = self.members.entry(client.clone()) else {
-            return false;
+            return nobody;
         };
         let streams = member.get_mut();
-        let Some(place) = streams.iter().position(|(known, _)| known == viewer) else {
-            return false;
+        let Some(place) = streams.iter().position(|(known, _)| *known == viewer) else {
+            return nobody;
         };
         streams[place].1 -= 1;
         if streams[place].1 > 0 {
-            return false;
+            return nobody;
         }
         streams.swap_remove(place);
-        let gone = streams.is_empty();
-        if gone {
+        let is_client_gone = streams.is_empty();
+        if is_client_gone {
             member.remove();
         }
-        if let Entry::Occupied(mut members) = self.viewers.entry(viewer.clone()) {
-            *members.get_mut() -= 1;
-            if *members.get() == 0 {
-                members.remove();
-            }
+        let mut is_viewer_gone = false;
+        self.release(viewer, |held| {
+            held.members -= 1;
+            is_viewer_gone = held.members == 0;
+        });
+        self.here -= usize::from(is_viewer_gone);
+        Left {
+            is_client_gone,
+            is_viewer_gone,
         }
-        gone
     }
 
-    /// How many distinct readers there are.
+    /// How many distinct readers there are, on all nodes.
     pub(super) fn viewers(&self) -> usize {
         self.viewers.len()
     }
 
-    /// How many members there are.
+    /// How many members there are here.
     pub(super) fn members(&self) -> usize {
         self.members.len()
+    }
+
+    /// The viewers on this node, each once.
+    pub(super) fn viewers_here(&self) -> Vec<ViewerId> {
+        let mut here = Vec::with_capacity(self.here);
+        here.extend(
+            self.viewers
+                .iter()
+                .filter(|(_, held)| held.members > 0)
+                .map(|(&viewer, _)| viewer),
+        );
+        here
+    }
+
+    /// How many viewers are on this node.
+    pub(super) fn count_here(&self) -> usize {
+        self.here
+    }
+
+    /// Takes in what another node tells of its viewers.
+    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement) -> Told {
+        let known = self.version_of(node);
+        if known.is_some_and(|known| told.version <= known) {
+            return Told::Old;
+        }
+        match told.base {
+            None => {
+                self.forget(node);
+            }
+            Some(base) if known != Some(base) => return Told::Missed,
+            Some(_) => {}
+        }
+        let Self {
+            viewers, elsewhere, ..
+        } = self;
+        let there = elsewhere.entry(node).or_insert_with(|| Elsewhere {
+            version: told.version,
+            viewers: HashSet::new(),
+        });
+        there.version = told.version;
+        let mut gone = Vec::new();
+        for viewer in &told.left.0 {
+            if there.viewers.remove(viewer) {
+                gone.push(*viewer);
+            }
+        }
+        for &viewer in &told.joined.0 {
+            if there.viewers.insert(viewer) {
+                viewers.entry(viewer).or_default().nodes += 1;
+            }
+        }
+        for viewer in gone {
+            self.release(viewer, |held| held.nodes -= 1);
+        }
+        Told::New
+    }
+
+    /// Which of its announcements this node knows another to have made last.
+    pub(super) fn version_of(&self, node: NodeId) -> Option<Version> {
+        self.elsewhere.get(&node).map(|there| there.version)
+    }
+
+    /// Forgets what another node has told; true where that was anything.
+    pub(super) fn forget(&mut self, node: NodeId) -> bool {
+        let Some(there) = self.elsewhere.remove(&node) else {
+            return false;
+        };
+        for viewer in there.viewers {
+            self.release(viewer, |held| held.nodes -= 1);
+        }
+        true
+    }
+
+    fn release(&mut self, viewer: ViewerId, change: impl FnOnce(&mut Held)) {
+        if let Entry::Occupied(mut held) = self.viewers.entry(viewer) {
+            change(held.get_mut());
+            if held.get().members == 0 && held.get().nodes == 0 {
+                held.remove();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::wire::ViewerIds;
 
     fn client(id: &str) -> ClientId {
         ClientId::parse(id).unwrap()
     }
 
-    fn user(id: &str) -> Viewer {
-        Viewer::User(UserId::parse(id).unwrap())
+    const ADA: ViewerId = ViewerId(1);
+    const BOB: ViewerId = ViewerId(2);
+    const EVE: ViewerId = ViewerId(3);
+    const CLIENT_GONE: Left = Left {
+        is_client_gone: true,
+        is_viewer_gone: false,
+    };
+    const BOTH_GONE: Left = Left {
+        is_client_gone: true,
+        is_viewer_gone: true,
+    };
+    const NONE_GONE: Left = Left {
+        is_client_gone: false,
+        is_viewer_gone: false,
+    };
+
+    fn told(
+        base: Option<u64>,
+        version: u64,
+        joined: &[ViewerId],
+        left: &[ViewerId],
+    ) -> Announcement {
+        Announcement {
+            base: base.map(Version),
+            version: Version(version),
+            joined: ViewerIds(joined.to_vec()),
+            left: ViewerIds(left.to_vec()),
+            typists: None,
+        }
     }
 
     #[test]
     fn streams_of_one_client_are_one_member_until_the_last_ends() {
         let mut presence = Presence::default();
-        let (a, ada) = (client("a"), user("ada"));
-        presence.join(&a, &ada);
-        presence.join(&a, &ada);
+        let a = client("a");
+        assert!(presence.join(&a, ADA));
+        assert!(!presence.join(&a, ADA));
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert!(!presence.leave(&a, &ada));
+        assert_eq!(presence.leave(&a, ADA), NONE_GONE);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert!(presence.leave(&a, &ada));
+        assert_eq!(presence.leave(&a, ADA), BOTH_GONE);
         assert_eq!((presence.members(), presence.viewers()), (0, 0));
     }
 
     #[test]
     fn a_user_counts_once_however_many_clients_and_an_anonymous_reader_once_a_client() {
         let mut presence = Presence::default();
-        presence.join(&client("tab1"), &user("ada"));
-        presence.join(&client("tab2"), &user("ada"));
+        assert!(presence.join(&client("tab1"), ADA));
+        assert!(!presence.join(&client("tab2"), ADA));
         assert_eq!((presence.members(), presence.viewers()), (2, 1));
-        for id in ["x", "y"] {
-            presence.join(&client(id), &Viewer::Client(client(id)));
-        }
+        presence.join(&client("x"), BOB);
+        presence.join(&client("y"), EVE);
         assert_eq!((presence.members(), presence.viewers()), (4, 3));
-        presence.leave(&client("tab1"), &user("ada"));
+        assert_eq!(presence.leave(&client("tab1"), ADA), CLIENT_GONE);
         assert_eq!(presence.viewers(), 3);
-        presence.leave(&client("tab2"), &user("ada"));
+        assert_eq!(presence.leave(&client("tab2"), ADA), BOTH_GONE);
         assert_eq!(presence.viewers(), 2);
     }
 
@@ -135,19 +277,76 @@ mod tests {
     fn a_client_that_signs_in_is_gone_only_when_both_its_streams_are() {
         let mut presence = Presence::default();
         let a = client("a");
-        presence.join(&a, &Viewer::Client(a.clone()));
-        presence.join(&a, &user("ada"));
-        assert!(!presence.leave(&a, &Viewer::Client(a.clone())));
+        presence.join(&a, BOB);
+        presence.join(&a, ADA);
+        assert!(!presence.leave(&a, BOB).is_client_gone);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert!(presence.leave(&a, &user("ada")));
+        assert_eq!(presence.leave(&a, ADA), BOTH_GONE);
     }
 
     #[test]
     fn one_who_never_came_cannot_leave() {
         let mut presence = Presence::default();
-        presence.join(&client("a"), &user("ada"));
-        assert!(!presence.leave(&client("b"), &user("ada")));
-        assert!(!presence.leave(&client("a"), &user("bob")));
+        presence.join(&client("a"), ADA);
+        assert_eq!(presence.leave(&client("b"), ADA), NONE_GONE);
+        assert_eq!(presence.leave(&client("a"), BOB), NONE_GONE);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
+    }
+
+    #[test]
+    fn a_reader_on_two_nodes_counts_once_until_both_have_lost_them() {
+        let (one, two) = (NodeId::new(), NodeId::new());
+        let mut presence = Presence::default();
+        presence.join(&client("a"), ADA);
+        assert_eq!(
+            presence.hear(one, &told(None, 1, &[ADA, BOB], &[])),
+            Told::New
+        );
+        assert_eq!(
+            presence.hear(two, &told(None, 7, &[BOB, EVE], &[])),
+            Told::New
+        );
+        assert_eq!((presence.viewers(), presence.count_here()), (3, 1));
+        assert_eq!(presence.leave(&client("a"), ADA), BOTH_GONE);
+        assert_eq!((presence.viewers(), presence.count_here()), (3, 0));
+        assert_eq!(
+            presence.hear(one, &told(Some(1), 2, &[], &[ADA])),
+            Told::New
+        );
+        assert_eq!(presence.viewers(), 2);
+        assert!(presence.forget(two));
+        assert_eq!(presence.viewers(), 1, "Bob is still on the first");
+        assert!(presence.forget(one));
+        assert!(!presence.forget(one));
+        assert_eq!(presence.viewers(), 0);
+        assert!(presence.viewers.is_empty() && presence.elsewhere.is_empty());
+    }
+
+    #[test]
+    fn what_was_told_before_changes_nothing_and_what_lacks_its_base_is_told_apart() {
+        let node = NodeId::new();
+        let mut presence = Presence::default();
+        assert_eq!(
+            presence.hear(node, &told(Some(1), 2, &[ADA], &[])),
+            Told::Missed
+        );
+        assert_eq!(presence.hear(node, &told(None, 2, &[ADA], &[])), Told::New);
+        assert_eq!(presence.hear(node, &told(None, 1, &[BOB], &[])), Told::Old);
+        assert_eq!(
+            presence.hear(node, &told(Some(3), 4, &[BOB], &[])),
+            Told::Missed
+        );
+        assert_eq!(presence.viewers(), 1);
+        assert_eq!(
+            presence.hear(node, &told(None, 5, &[BOB, EVE], &[])),
+            Told::New
+        );
+        assert_eq!(presence.viewers(), 2, "Ada is not in the new list");
+        // Said twice, it holds once.
+        assert_eq!(
+            presence.hear(node, &told(Some(5), 6, &[BOB], &[ADA])),
+            Told::New
+        );
+        assert_eq!(presence.viewers(), 2);
     }
 }

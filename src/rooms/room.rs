@@ -1,18 +1,29 @@
 //! One post's room on this node: its state behind one lock, and the channels that are
 //! listened on.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{broadcast, watch};
 
 use super::{
+    announcer::{Announcer, Here},
     conflate::{Conflated, Verdict},
-    presence::Presence,
+    peers::NodeId,
+    presence::{Presence, Told},
     sequencer::Sequencer,
     typing::{Typing, Typists},
+    viewer::{RoomKey, ViewerId},
+    wire::{Announcement, Version},
 };
-use crate::model::{Change, PostId, Seq};
+use crate::model::{Change, ClientId, PostId, Seq, User, UserId};
+
+/// How long a change waits for an earlier one, which is under way in another task or from another
+/// node, before the store is read.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a room tells those who follow its feed.
 #[derive(Clone, Debug)]
@@ -42,6 +53,17 @@ impl<T> Published<T> {
     }
 }
 
+/// What follows from a change of a room's state.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    /// When the room wants to be looked at again.
+    pub(super) wake_at: Option<Instant>,
+    /// Other nodes are to be told of something now.
+    pub(super) has_news: bool,
+    /// It is time to compare the room with the store.
+    pub(super) is_suspect: bool,
+}
+
 /// The live side of one post.
 ///
 /// Everything is sent with the state locked, so that members hear of things in the order in which
@@ -49,6 +71,7 @@ impl<T> Published<T> {
 #[derive(Debug)]
 pub(super) struct Room {
     id: RoomId,
+    key: RoomKey,
     post: PostId,
     state: Mutex<State>,
     /// A ring that all who listen read at their own pace. It keeps the newest changes; a listener
@@ -63,8 +86,14 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) presence: Presence,
-    pub(super) typing: Typing,
     pub(super) sequencer: Sequencer,
+    typing: Typing,
+    /// What other nodes are told; `None` where there are none.
+    announcer: Option<Announcer>,
+    /// When the changes that are missing are read from the store.
+    gap_until: Option<Instant>,
+    /// When the room is to be compared with the store, besides the times at which all rooms are.
+    compare_at: Option<Instant>,
     /// The hub has dropped the room; whoever holds it must ask the hub for the new one.
     pub(super) is_evicted: bool,
     /// When the timers will look at the room again.
@@ -78,11 +107,15 @@ impl Room {
     pub(super) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
         Self {
             id,
+            key: RoomKey::of(&post),
             post,
             state: Mutex::new(State {
                 presence: Presence::default(),
-                typing: Typing::default(),
                 sequencer: Sequencer::default(),
+                typing: Typing::default(),
+                announcer: None,
+                gap_until: None,
+                compare_at: None,
                 is_evicted: false,
                 wake_at: None,
                 count: Conflated::new(0),
@@ -94,9 +127,26 @@ impl Room {
         }
     }
 
+    /// As [`new`](Self::new), where there are other nodes. Until they know that this one listens,
+    /// what they commit may go unheard: the room is compared with the store soon after.
+    pub(super) fn among_nodes(id: RoomId, post: PostId, buffer: usize, now: Instant) -> Self {
+        let room = Self::new(id, post, buffer);
+        {
+            let mut state = room.lock();
+            state.announcer = Some(Announcer::default());
+            state.compare_at = Some(now + PATIENCE);
+        }
+        room
+    }
+
     /// Which room of the post it is.
     pub(super) fn id(&self) -> RoomId {
         self.id
+    }
+
+    /// How nodes name it to each other.
+    pub(super) fn key(&self) -> RoomKey {
+        self.key
     }
 
     /// Whose room it is.
@@ -159,9 +209,10 @@ impl Room {
         }
     }
 
-    /// Publishes what has changed and may be published; returns when to look again.
-    pub(super) fn settle(&self, state: &mut State, now: Instant) -> Option<Instant> {
-        state.typing.expire(now);
+    /// Publishes what has changed and may be published, and says what else is to be done.
+    pub(super) fn settle(&self, state: &mut State, now: Instant) -> Settled {
+        state.expire_typing(now);
+        self.close_gap(state, now);
         let viewers = state.presence.viewers();
         let count_due = match state.count.offer(&viewers, now) {
             Verdict::Publish => {
@@ -179,10 +230,38 @@ impl Room {
             Verdict::Wait(until) => Some(until),
             Verdict::Unchanged => None,
         };
-        [count_due, typists_due, state.typing.next_expiry()]
-            .into_iter()
-            .flatten()
-            .min()
+        let is_suspect = state.compare_at.is_some_and(|at| at <= now);
+        if is_suspect {
+            state.compare_at = None;
+        }
+        let news_due = state.news_due(now);
+        let has_news = news_due.is_some_and(|due| due <= now);
+        let wake_at = [
+            count_due,
+            typists_due,
+            state.typing.next_expiry(),
+            state.gap_until,
+            state.compare_at,
+            news_due.filter(|_| !has_news),
+        ];
+        Settled {
+            wake_at: wake_at.into_iter().flatten().min(),
+            has_news,
+            is_suspect,
+        }
+    }
+
+    /// Has what is missing read from the store, where it has not come in time.
+    fn close_gap(&self, state: &mut State, now: Instant) {
+        state.gap_until = match (state.sequencer.gap(), state.gap_until) {
+            (None, _) => None,
+            (Some(_), None) => Some(now + PATIENCE),
+            (Some(_), Some(until)) if now < until => Some(until),
+            (Some(missing), Some(_)) => {
+                self.catch_up_to(state, missing);
+                state.sequencer.gap().map(|_| now + PATIENCE)
+            }
+        };
     }
 }
 
@@ -196,6 +275,124 @@ fn publish<T>(channel: &watch::Sender<Published<T>>, value: T) {
 impl State {
     /// Whether nothing would be lost with the room.
     pub(super) fn is_empty(&self) -> bool {
-        self.presence.members() == 0 && self.typing.is_empty()
+        self.presence.members() == 0 && !self.typing.is_anybody_here()
+    }
+
+    /// Counts a stream in.
+    pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) {
+        if self.presence.join(client, viewer)
+            && let Some(announcer) = &mut self.announcer
+        {
+            announcer.joined(viewer);
+        }
+    }
+
+    /// Counts a stream out. Names the users who typed in this client on other nodes: it has left,
+    /// and those must be told.
+    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Vec<UserId> {
+        let left = self.presence.leave(client, viewer);
+        if left.is_viewer_gone
+            && let Some(announcer) = &mut self.announcer
+        {
+            announcer.left(viewer);
+        }
+        if !left.is_client_gone {
+            return Vec::new();
+        }
+        let is_news = self.typing.left(client);
+        self.typing_news(is_news);
+        let elsewhere = self.typing.elsewhere_in(client);
+        for user in &elsewhere {
+            self.typing.stop(user, Some(client));
+        }
+        elsewhere
+    }
+
+    /// Starts or refreshes a user's indicator.
+    pub(super) fn start_typing(&mut self, user: &User, client: Option<&ClientId>, now: Instant) {
+        let is_news = self.typing.start(user, client, now);
+        self.typing_news(is_news);
+    }
+
+    /// Ends a user's indicator in this client; true where it was on this node.
+    pub(super) fn stop_typing(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
+        let was_here = self.typing.stop(user, client);
+        self.typing_news(was_here);
+        was_here
+    }
+
+    /// Ends the indicators of one who has posted.
+    pub(super) fn posted(&mut self, user: &UserId) {
+        let is_news = self.typing.posted(user);
+        self.typing_news(is_news);
+    }
+
+    /// Takes in what another node announces.
+    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement, now: Instant) -> Told {
+        let taken = self.presence.hear(node, told);
+        if let (Told::New, Some(typists)) = (taken, &told.typists) {
+            self.typing.hear(node, typists, now);
+        }
+        taken
+    }
+
+    /// Forgets what another node has announced.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.presence.forget(node);
+        self.typing.forget(node);
+    }
+
+    /// The last announcement that was made of this room.
+    pub(super) fn announced(&self) -> Option<Version> {
+        self.announcer.as_ref()?.version()
+    }
+
+    /// What is to be announced now; `next` numbers announcements.
+    pub(super) fn announce(
+        &mut self,
+        now: Instant,
+        next: impl FnMut() -> Version,
+    ) -> Vec<Announcement> {
+        let here = Here {
+            presence: &self.presence,
+            typing: &self.typing,
+        };
+        match &mut self.announcer {
+            None => Vec::new(),
+            Some(announcer) if self.is_evicted => announcer.last(next).into_iter().collect(),
+            Some(announcer) => announcer.take(here, now, next),
+        }
+    }
+
+    /// All that was announced, for a node that asks.
+    pub(super) fn snapshot(&mut self) -> Option<Announcement> {
+        let here = Here {
+            presence: &self.presence,
+            typing: &self.typing,
+        };
+        self.announcer.as_mut()?.snapshot(here)
+    }
+
+    fn typing_news(&mut self, is_news: bool) {
+        if let Some(announcer) = self.announcer.as_mut().filter(|_| is_news) {
+            announcer.typing_changed();
+        }
+    }
+
+    fn expire_typing(&mut self, now: Instant) {
+        let is_news = self.typing.expire(now);
+        self.typing_news(is_news);
+    }
+
+    fn news_due(&self, now: Instant) -> Option<Instant> {
+        if self.is_evicted {
+            // It has had its last word.
+            return None;
+        }
+        let here = Here {
+            presence: &self.presence,
+            typing: &self.typing,
+        };
+        self.announcer.as_ref()?.due(here, now)
     }
 }

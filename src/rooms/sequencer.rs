@@ -2,8 +2,9 @@
 //! which they are handed in.
 //!
 //! Two writers commit one after the other and publish at the same time, so a later change may be
-//! handed in first. It waits here for the earlier one. Where that never comes (its writer died
-//! between commit and publishing) the reconciler finds out and lets the room [`jump`].
+//! handed in first. It waits here for the earlier one. Where that does not come (its writer died
+//! between commit and publishing, or the message from its node was lost) the room [`jump`]s: at once
+//! where a later change shows the gap, and where the store does, when the reconciler has looked.
 //!
 //! [`jump`]: Sequencer::jump
 
@@ -56,6 +57,13 @@ impl Sequencer {
             self.advance_to(seq);
         }
         behind
+    }
+
+    /// Up to where changes are missing: a later one waits for them.
+    pub(super) fn gap(&self) -> Option<Seq> {
+        let head = self.head?;
+        let (first, _) = self.early.first_key_value()?;
+        (*first > head.next()).then(|| Seq(first.0 - 1))
     }
 
     /// What may go out after a jump.
@@ -145,8 +153,10 @@ pub(super) mod tests {
         sequencer.establish(Seq(0));
         sequencer.accept(change(2));
         sequencer.accept(change(4));
+        assert_eq!(sequencer.gap(), Some(Seq(1)));
         assert!(sequencer.jump(Seq(3)));
         assert_eq!(seqs(sequencer.drain()), [4]);
+        assert_eq!(sequencer.gap(), None);
         assert!(!sequencer.jump(Seq(4)), "nothing is missing");
     }
 

@@ -49,7 +49,7 @@ impl Timers {
             match first {
                 None => self.sooner.notified().await,
                 Some(at) => tokio::select! {
-                    () = tokio::time::sleep_until(at.into()) => return self.take(Instant::now()),
+                    () = tokio::time::sleep_until(at.into()) => return self.take(tokio::time::Instant::now().into()),
                     () = self.sooner.notified() => {}
                 },
             }

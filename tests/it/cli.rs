@@ -294,6 +294,13 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),
+        (
+            "BACKPLANE_URL",
+            &["", "nats://", "http://localhost", "nats://a:x"],
+        ),
+        ("BACKPLANE_PREFIX", &["", "a..b", "a b", ">", "a.*"]),
+        ("BACKPLANE_CREDENTIALS", &["", "missing.creds"]),
+        ("BACKPLANE_CA", &["", "missing.pem"]),
         ("HTTP_BODY_LIMIT", &bytes),
         (
             "ALLOWED_ORIGINS",

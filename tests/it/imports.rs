@@ -46,7 +46,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     ("feed", &["error", "model", "rooms", "store"]),
     ("store", &["config", "error", "model"]),
-    ("rooms", &["model"]),
+    ("rooms", &["config", "model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "model"]),
     ("model", &[]),
@@ -67,6 +67,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tungstenite", &["transport"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
+    ("async_nats", &["rooms"]),
     ("clap", &["config", "main"]),
 ];
 

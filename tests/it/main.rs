@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod backplane;
 mod cli;
 mod failure;
 mod feed;
@@ -19,6 +20,7 @@ mod imports;
 mod interleavings;
 mod multipart;
 mod mutations;
+mod nodes;
 mod persisted;
 mod protocol;
 mod queries;

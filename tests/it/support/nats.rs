@@ -1,0 +1,102 @@
+//! A NATS server of a test's own. It ends with the test, and should the test's process be killed,
+//! with the pipe that it holds.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+/// The shell that watches the pipe obeys each line of it, and says when it has.
+const WATCH: &str = r#"
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+folder=$(mktemp -d)
+start() { nats-server -a 127.0.0.1 -p "$1" --ports_file_dir "$folder" >"$folder/log" 2>&1 & pid=$!; }
+start -1
+while ! grep -qs nats "$folder/nats-server_$pid.ports"; do
+    kill -0 "$pid" || { cat "$folder/log" >&2; exit 1; }
+    sleep 0.01
+done
+tr -d '\n ' <"$folder/nats-server_$pid.ports"; echo
+while read -r order port; do
+    case $order in
+        start) start "$port" ;;
+        *) kill "-$order" "$pid"; [ "$order" != KILL ] || wait "$pid" 2>/dev/null ;;
+    esac
+    echo done
+done
+kill -KILL "$pid"; rm -rf "$folder"
+"#;
+
+/// The running server.
+pub(crate) struct Nats {
+    shell: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    port: u16,
+}
+
+impl Nats {
+    /// On a free port.
+    pub(crate) fn start() -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", WATCH])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let orders = shell.stdin.take();
+        let mut answers = BufReader::new(shell.stdout.take().expect("a pipe"));
+        let mut ports = String::new();
+        answers.read_line(&mut ports).expect("a line");
+        let ports: serde_json::Value = serde_json::from_str(&ports)
+            .unwrap_or_else(|_| panic!("no nats-server: ./scripts/test installs it; {ports}"));
+        let url = ports["nats"][0].as_str().expect("a URL");
+        let (_, port) = url.rsplit_once(':').expect("a port");
+        Self {
+            shell,
+            orders,
+            answers,
+            port: port.parse().expect("a number"),
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        self.order("KILL");
+    }
+
+    /// Stops it where it is: connections stay open and nobody is at the other end.
+    pub(crate) fn freeze(&mut self) {
+        self.order("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&mut self) {
+        self.order("CONT");
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn start_again(&mut self) {
+        self.order(&format!("start {}", self.port));
+    }
+
+    fn order(&mut self, order: &str) {
+        writeln!(self.orders.as_mut().expect("a pipe"), "{order}").expect("sent");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("an answer");
+        assert_eq!(answer, "done\n");
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.orders.take();
+        // The shell ends with its pipe, and the server with the shell.
+        let _ = self.shell.wait();
+    }
+}
