@@ -25,8 +25,8 @@ use crate::error::Error;
 
 /// A connection that was used less long ago is taken to live.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a connection may take to say that it lives.
-const PING: Duration = Duration::from_secs(1);
+/// How long a connection may take at most to say that it lives.
+const LONGEST_PING: Duration = Duration::from_secs(1);
 
 /// What is known of the way to the database. Cloning it gives the same.
 #[derive(Clone, Debug)]
@@ -81,20 +81,22 @@ impl Link {
     /// Has the connections of this pool tested.
     pub(super) fn watch(&self, pool: PgPoolOptions) -> PgPoolOptions {
         let link = self.clone();
+        // Far less than a connection is waited for: who finds one dead is to be given another.
+        let ping = LONGEST_PING.min(self.patience / 4);
         pool.test_before_acquire(false)
             .before_acquire(move |connection, usage| {
                 let is_in_doubt = link.is_in_doubt(&usage);
                 Box::pin(async move {
                     if is_in_doubt {
-                        ping(connection).await?;
+                        lives(connection, ping).await?;
                     }
                     Ok(true)
                 })
             })
             // The pool asks each connection that it takes back, without limit: one that fell silent
             // would keep its place until the system gives it up, a quarter of an hour later.
-            .after_release(|connection, _| {
-                Box::pin(async move { ping(connection).await.map(|()| true) })
+            .after_release(move |connection, _| {
+                Box::pin(async move { lives(connection, ping).await.map(|()| true) })
             })
     }
 
@@ -114,14 +116,16 @@ impl Link {
 
     /// How long the server, if it is there, can take at most: to give a connection and to answer.
     fn longest(&self) -> Duration {
-        self.patience * 2 + PING
+        self.patience * 2 + LONGEST_PING
     }
 }
 
-async fn ping(
+/// An error where the connection does not say within this time that it lives.
+async fn lives(
     connection: &mut <Postgres as sqlx::Database>::Connection,
+    patience: Duration,
 ) -> Result<(), sqlx::Error> {
-    let answered = timeout(PING, connection.ping()).await;
+    let answered = timeout(patience, connection.ping()).await;
     answered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 

@@ -1,6 +1,6 @@
 //! PostgreSQL: a server that several nodes read and write.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -95,7 +95,8 @@ async fn until_reached(named: &PgConnectOptions, patience: Duration) -> Result<(
 /// Whether a server that does not take a connection may be one that is not there yet.
 fn may_come(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
+        // That is what the library calls a certificate that is not trusted.
+        sqlx::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
         sqlx::Error::Database(said) => {
             let code = said.code();
             matches!(code.as_deref(), Some("53300" | "57P01" | "57P02" | "57P03"))

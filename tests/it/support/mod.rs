@@ -1,7 +1,8 @@
-//! What every test starts from: a real server on a real socket and a real SQLite file, and clients
+//! What every test starts from: a real server on a real socket and a real database, and clients
 //! that know nothing of its code.
 
 mod client;
+mod database;
 mod process;
 mod server;
 mod socket;
@@ -9,6 +10,7 @@ mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
+    database::{Cluster, abortion, another_program, database_url, lock, on_postgres, run, trigger},
     process::{Process, causerie, serve},
     server::{SECRET, TestServer, in_time, settings, token, token_for, until},
     socket::{Frame, Socket, upgrade_request},
