@@ -70,7 +70,7 @@ pub struct StoreConfig {
     /// bringing up to date.
     #[arg(long, env = "DATABASE_WAIT", default_value = "30s", value_parser = duration)]
     pub database_wait: Duration,
-    /// How long a connection to PostgreSQL is kept that nobody uses; one is kept always.
+    /// How long a connection to PostgreSQL is kept that nobody uses.
     #[arg(long, env = "DATABASE_IDLE_TIMEOUT", default_value = "10m", value_parser = duration)]
     pub database_idle_timeout: Duration,
     /// How long a connection to PostgreSQL is used before another takes its place.

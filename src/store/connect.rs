@@ -8,10 +8,15 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DatabaseConnection, DbErr, sqlx};
+use sea_orm::{DbErr, sqlx};
 use tokio_util::task::TaskTracker;
 
-use super::{Store, link::Link, postgres, sqlite, writer::Writer};
+use super::{
+    Store,
+    link::{Link, Pools},
+    postgres, sqlite,
+    writer::Writer,
+};
 use crate::config::StoreConfig;
 
 /// Why the database could not be opened.
@@ -45,16 +50,23 @@ pub enum OpenError {
     },
 }
 
-/// A database that is open and up to date.
-pub(super) struct Connections {
-    /// What is written goes through these.
-    pub writing: DatabaseConnection,
-    /// What is read comes through these, which write nothing.
-    pub reading: DatabaseConnection,
-    /// How many may write at the same time.
-    pub writers: u32,
-    /// The way to a database that is a server of its own.
-    pub link: Option<Link>,
+/// The connections to a database that is open and up to date. Cloning gives the same.
+#[derive(Clone, Debug)]
+pub(super) enum Connections {
+    /// To a file, which this process alone writes.
+    File(Arc<Pools>),
+    /// To a server, which may be lost, and to which other nodes write as well.
+    Server(Link),
+}
+
+impl Connections {
+    /// Those of this moment.
+    pub(super) fn pools(&self) -> Arc<Pools> {
+        match self {
+            Self::File(pools) => Arc::clone(pools),
+            Self::Server(link) => link.pools(),
+        }
+    }
 }
 
 /// Counts the statements of all connections of one store.
@@ -66,11 +78,14 @@ impl StatementCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn watch(&self, connection: &mut DatabaseConnection) {
-        let count = Arc::clone(&self.0);
-        connection.set_metric_callback(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
+    /// Counts what goes through these from now on.
+    pub(super) fn watch(&self, pools: &mut Pools) {
+        for connection in [&mut pools.writing, &mut pools.reading] {
+            let count = Arc::clone(&self.0);
+            connection.set_metric_callback(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
     }
 }
 
@@ -82,20 +97,18 @@ impl Store {
             .database_url
             .split_once(':')
             .map(|(scheme, _)| scheme);
-        let mut connections = match scheme {
-            Some("sqlite") => sqlite::open(config).await?,
-            Some("postgres" | "postgresql") => postgres::open(config).await?,
+        let (statements, tasks) = (StatementCounter::default(), TaskTracker::new());
+        let (connections, desks) = match scheme {
+            Some("sqlite") => (sqlite::open(config, &statements).await?, 1),
+            Some("postgres" | "postgresql") => (
+                postgres::open(config, &statements, &tasks).await?,
+                config.database_writers,
+            ),
             _ => return Err(OpenError::UnknownScheme),
         };
-        let statements = StatementCounter::default();
-        statements.watch(&mut connections.writing);
-        statements.watch(&mut connections.reading);
-        let tasks = TaskTracker::new();
         Ok(Self {
-            writer: Writer::start(&connections, config.database_timeout, &tasks),
-            writing: connections.writing,
-            reading: connections.reading,
-            link: connections.link,
+            writer: Writer::start(&connections, desks, config.database_timeout, &tasks),
+            connections,
             statements,
             tasks,
         })
@@ -107,8 +120,12 @@ impl Store {
         self.writer.end();
         self.tasks.close();
         self.tasks.wait().await;
-        for connections in [&self.reading, &self.writing] {
-            if let Err(error) = connections.close_by_ref().await {
+        let pools = match &self.connections {
+            Connections::File(pools) => pools,
+            Connections::Server(link) => return link.close().await,
+        };
+        for connection in [&pools.reading, &pools.writing] {
+            if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
         }

@@ -1,10 +1,10 @@
 //! The way to a database that is a server of its own: it may be lost at any moment, with a word or
 //! in silence, and it comes back.
 //!
-//! A connection of the pool may be dead long before anybody writes into it. So one that nobody has
-//! used for a while is asked first whether it lives, and, once the database was found lost, every
-//! one that was not used since. A statement has a time here too: the server's own limit says nothing
-//! where the network is gone.
+//! A connection may be dead long before anybody writes into it. One that nobody has used for a while
+//! is asked first whether it lives. Where one that was in use breaks or falls silent, the pool is
+//! given up with all that are in it, and another takes its place. Whoever waits for the database has
+//! a deadline here too: the server's own says nothing where the network is gone.
 
 use std::{
     io,
@@ -14,12 +14,11 @@ use std::{
 
 use parking_lot::Mutex;
 use sea_orm::{
-    ConnAcquireErr, DbErr, RuntimeErr,
-    sqlx::{
-        self, Connection as _, Postgres, pool::PoolConnectionMetadata, postgres::PgPoolOptions,
-    },
+    ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{self, Connection as _, Postgres, postgres::PgPoolOptions},
 };
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 
@@ -28,96 +27,173 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long a connection may take at most to say that it lives.
 const LONGEST_PING: Duration = Duration::from_secs(1);
 
-/// What is known of the way to the database. Cloning it gives the same.
+/// Connections that are given up together.
 #[derive(Clone, Debug)]
+pub(super) struct Pools {
+    /// What is written goes through these.
+    pub writing: DatabaseConnection,
+    /// What is read comes through these, which write nothing.
+    pub reading: DatabaseConnection,
+}
+
+/// What is known of the way to the database. Cloning it gives the same.
+#[derive(Clone)]
 pub(super) struct Link {
     /// How long a connection is waited for, and how long the server lets a statement take.
     patience: Duration,
-    /// When the database was last found lost.
-    lost_at: Arc<Mutex<Option<Instant>>>,
+    /// Makes pools, which connect when they are used.
+    make: Arc<dyn Fn() -> Pools + Send + Sync>,
+    state: Arc<Mutex<State>>,
+    /// Where pools that were given up are closed.
+    tasks: TaskTracker,
+}
+
+struct State {
+    pools: Arc<Pools>,
+    /// When the database answered last.
+    answered_at: Option<Instant>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
 }
 
 impl Link {
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(super) fn new(
+        patience: Duration,
+        make: impl Fn() -> Pools + Send + Sync + 'static,
+        tasks: TaskTracker,
+    ) -> Self {
+        let pools = Arc::new(make());
         Self {
             patience,
-            lost_at: Arc::default(),
+            make: Arc::new(make),
+            state: Arc::new(Mutex::new(State {
+                pools,
+                answered_at: None,
+            })),
+            tasks,
         }
     }
 
+    /// The connections of this moment.
+    pub(super) fn pools(&self) -> Arc<Pools> {
+        Arc::clone(&self.state.lock().pools)
+    }
+
     /// Reads; once more, where it turns out that the connection was dead.
-    pub(super) async fn read<T, Reading>(&self, attempt: impl Fn() -> Reading) -> Result<T, Error>
+    pub(super) async fn read<T, Reading>(
+        &self,
+        attempt: impl Fn(DatabaseConnection) -> Reading,
+    ) -> Result<T, Error>
     where
         Reading: Future<Output = Result<T, Error>>,
     {
         let begun = Instant::now();
-        let in_time = async || {
-            let done = timeout(self.longest(), attempt()).await;
-            let done = done.unwrap_or_else(|_| Err(silence().into()));
-            if let Err(Error::Unavailable(_)) = &done {
-                self.suspect();
-            }
-            done
+        let attempt = async || {
+            let pools = self.pools();
+            self.in_time(&pools, attempt(pools.reading.clone())).await
         };
-        match in_time().await {
-            Err(Error::Unavailable(_)) if begun.elapsed() < self.patience / 2 => in_time().await,
+        match attempt().await {
+            Err(Error::Unavailable(_)) if begun.elapsed() < self.patience / 2 => attempt().await,
             done => done,
         }
     }
 
-    /// Waits for the database, but not for ever.
-    pub(super) async fn in_time<T>(
+    /// Waits for the database, but not for ever; gives these pools up where it was lost.
+    pub(super) async fn in_time<T, E: Failed>(
         &self,
-        done: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
+        pools: &Arc<Pools>,
+        done: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let begun = Instant::now();
         let done = timeout(self.longest(), done).await;
-        let done = done.unwrap_or_else(|_| Err(silence()));
-        if done.as_ref().is_err_and(is_lost) {
-            self.suspect();
+        let done = done.unwrap_or_else(|_| Err(silence().into()));
+        match done.as_ref().err().and_then(E::database) {
+            None => self.state.lock().answered_at = Some(Instant::now()),
+            Some(error) if is_dead(error) => self.give_up(pools),
+            // Where nobody has been answered meanwhile, all connections may hang.
+            Some(error) if is_lost(error) => {
+                let answered_at = self.state.lock().answered_at;
+                if answered_at.is_none_or(|answered| answered < begun) {
+                    self.give_up(pools);
+                }
+            }
+            Some(_) => self.state.lock().answered_at = Some(Instant::now()),
         }
         done
     }
 
-    /// Has the connections of this pool tested.
-    pub(super) fn watch(&self, pool: PgPoolOptions) -> PgPoolOptions {
-        let link = self.clone();
-        // Far less than a connection is waited for: who finds one dead is to be given another.
-        let ping = LONGEST_PING.min(self.patience / 4);
-        pool.test_before_acquire(false)
-            .before_acquire(move |connection, usage| {
-                let is_in_doubt = link.is_in_doubt(&usage);
-                Box::pin(async move {
-                    if is_in_doubt {
-                        lives(connection, ping).await?;
-                    }
-                    Ok(true)
-                })
-            })
-            // The pool asks each connection that it takes back, without limit: one that fell silent
-            // would keep its place until the system gives it up, a quarter of an hour later.
-            .after_release(move |connection, _| {
-                Box::pin(async move { lives(connection, ping).await.map(|()| true) })
-            })
+    /// Closes all connections, as far as they still hear of it.
+    pub(super) async fn close(&self) {
+        close(self.pools(), self.longest()).await;
     }
 
-    fn is_in_doubt(&self, usage: &PoolConnectionMetadata) -> bool {
-        let used_at = Instant::now().checked_sub(usage.idle_for);
-        usage.idle_for >= FRESH
-            || self
-                .lost_at
-                .lock()
-                .is_some_and(|lost| used_at <= Some(lost))
-    }
-
-    /// From now on no connection is trusted that was used last before now.
-    fn suspect(&self) {
-        *self.lost_at.lock() = Some(Instant::now());
+    /// Has another pool take the place of this one, unless one has already.
+    fn give_up(&self, pools: &Arc<Pools>) {
+        let mut state = self.state.lock();
+        // The server is going down: no pool is needed any more.
+        if !Arc::ptr_eq(&state.pools, pools) || self.tasks.is_closed() {
+            return;
+        }
+        state.pools = Arc::new((self.make)());
+        drop(state);
+        self.tasks.spawn(close(Arc::clone(pools), self.longest()));
     }
 
     /// How long the server, if it is there, can take at most: to give a connection and to answer.
     fn longest(&self) -> Duration {
         self.patience * 2 + LONGEST_PING
     }
+}
+
+/// An error that may be the database's.
+pub(super) trait Failed: From<DbErr> {
+    /// What the database said, if it is.
+    fn database(&self) -> Option<&DbErr>;
+}
+
+impl Failed for DbErr {
+    fn database(&self) -> Option<&DbErr> {
+        Some(self)
+    }
+}
+
+impl Failed for Error {
+    fn database(&self) -> Option<&DbErr> {
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Closes pools. Those who wait for one of their connections are told at once; connections that hear
+/// nothing are left to the system after a while.
+async fn close(pools: Arc<Pools>, patience: Duration) {
+    let both =
+        futures_util::future::join(pools.reading.close_by_ref(), pools.writing.close_by_ref());
+    match timeout(patience, both).await {
+        Ok((Ok(()), Ok(()))) => {}
+        _ => tracing::debug!("connections to the database did not close cleanly"),
+    }
+}
+
+/// Has the connections of this pool asked whether they live, when nobody has used them for a while.
+pub(super) fn tested(pool: PgPoolOptions, patience: Duration) -> PgPoolOptions {
+    // Far less than a connection is waited for: who finds one dead is to be given another.
+    let ping = LONGEST_PING.min(patience / 4);
+    pool.test_before_acquire(false)
+        .before_acquire(move |connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for >= FRESH {
+                    lives(connection, ping).await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// An error where the connection does not say within this time that it lives.
@@ -159,9 +235,24 @@ pub(super) fn is_lost(error: &DbErr) -> bool {
     }
 }
 
+/// Whether the connection is of no use any more, and those beside it may not be either.
+fn is_dead(error: &DbErr) -> bool {
+    match cause(error) {
+        Some(sqlx::Error::Database(said)) => said.code().is_some_and(|code| {
+            code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P05" | "25006")
+        }),
+        Some(error) => is_broken(error),
+        None => false,
+    }
+}
+
 /// Whether what failed, of which nothing was committed, is worth another attempt at once: its
 /// connection broke, or another transaction stood in its way.
 pub(super) fn is_transient(error: &DbErr) -> bool {
+    // The pool was given up while this waited for one of its connections.
+    if let DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) = error {
+        return true;
+    }
     match cause(error) {
         Some(sqlx::Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut => false,
         Some(sqlx::Error::Database(said)) => said

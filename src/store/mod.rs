@@ -28,7 +28,7 @@ pub use self::{
     page::{Order, Page, Slice},
     posts::{NewPost, PostsAfter},
 };
-use self::{link::Link, writer::Writer};
+use self::{connect::Connections, writer::Writer};
 use crate::error::Error;
 
 /// A handle on the database; cloning it is cheap and gives the same database.
@@ -36,12 +36,8 @@ use crate::error::Error;
 pub struct Store {
     /// Does what is written.
     writer: Writer,
-    /// The writer's connections.
-    writing: DatabaseConnection,
-    /// Several connections that never wait for the writer.
-    reading: DatabaseConnection,
-    /// The way to a database that is a server of its own.
-    link: Option<Link>,
+    /// Those of the writer, and several that never wait for it.
+    connections: Connections,
     statements: connect::StatementCounter,
     tasks: TaskTracker,
 }
@@ -61,12 +57,14 @@ impl Store {
     /// The state that is read from now on, as far as it can be known. Of a database that other
     /// nodes write to nothing is known here.
     pub fn state(&self) -> Option<State> {
-        let is_ours_alone = self.link.is_none();
-        is_ours_alone.then(|| State(self.commits()))
+        match self.connections {
+            Connections::File(_) => Some(State(self.commits())),
+            Connections::Server(_) => None,
+        }
     }
 
     fn backend(&self) -> DbBackend {
-        self.reading.get_database_backend()
+        self.connections.pools().reading.get_database_backend()
     }
 
     /// Runs a reading to its end, whether or not anybody still waits for it.
@@ -83,12 +81,9 @@ impl Store {
         T: Send + 'static,
         Reading: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let connections = self.reading.clone();
-        let reading = match self.link.clone() {
-            None => self.tasks.spawn(reading(connections)),
-            Some(link) => self
-                .tasks
-                .spawn(async move { link.read(|| reading(connections.clone())).await }),
+        let reading = match self.connections.clone() {
+            Connections::File(pools) => self.tasks.spawn(reading(pools.reading.clone())),
+            Connections::Server(link) => self.tasks.spawn(async move { link.read(reading).await }),
         };
         reading
             .await

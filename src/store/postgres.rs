@@ -11,10 +11,11 @@ use sea_orm::{
     },
 };
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    connect::{Connections, OpenError},
-    link::Link,
+    connect::{Connections, OpenError, StatementCounter},
+    link::{self, Link, Pools},
 };
 use crate::config::StoreConfig;
 
@@ -26,7 +27,12 @@ const MIGRATING: i64 = 0x6361_7573_6572_6965;
 /// How long the start waits before it looks for the server again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) async fn open(config: &StoreConfig) -> Result<Connections, OpenError> {
+/// Waits for the server, brings the database up to date, and leaves connecting to those who need it.
+pub(super) async fn open(
+    config: &StoreConfig,
+    statements: &StatementCounter,
+    tasks: &TaskTracker,
+) -> Result<Connections, OpenError> {
     let named: PgConnectOptions = config.database_url.parse().map_err(OpenError::Refused)?;
     let named = match named.get_application_name() {
         Some(_) => named,
@@ -39,7 +45,6 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Connections, OpenError>
     until_reached(&named, config.database_wait).await?;
     migrate(&named, config.database_wait).await?;
 
-    let link = Link::new(config.database_timeout);
     let limit = config.database_timeout.as_millis().to_string();
     let session = named.options([
         // What is relied on: a statement sees what was committed when it began.
@@ -48,25 +53,37 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Connections, OpenError>
         // A node that stands still in a transaction must not hold up the others.
         ("idle_in_transaction_session_timeout", &limit),
     ]);
-    let pool = |most: u32, session: PgConnectOptions| {
-        let pool = PgPoolOptions::new()
-            .max_connections(most)
-            .min_connections(1)
-            .acquire_timeout(config.database_timeout)
-            .idle_timeout(config.database_idle_timeout)
-            .max_lifetime(config.database_max_lifetime);
-        let pool = link.watch(pool).connect_lazy_with(session);
-        SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
-    };
     let reading = session
         .clone()
         .options([("default_transaction_read_only", "on")]);
-    Ok(Connections {
-        writing: pool(config.database_writers, session),
-        reading: pool(config.database_readers, reading),
-        writers: config.database_writers,
-        link: Some(link),
-    })
+    let (config, statements) = (config.clone(), statements.clone());
+    let patience = config.database_timeout;
+    let make = move || {
+        let mut pools = Pools {
+            writing: pool(&config, config.database_writers, &session),
+            reading: pool(&config, config.database_readers, &reading),
+        };
+        statements.watch(&mut pools);
+        pools
+    };
+    Ok(Connections::Server(Link::new(
+        patience,
+        make,
+        tasks.clone(),
+    )))
+}
+
+/// Connections that are made when they are needed.
+fn pool(config: &StoreConfig, most: u32, session: &PgConnectOptions) -> DatabaseConnection {
+    let pool = PgPoolOptions::new()
+        .max_connections(most)
+        // To keep some open, the pool would wait for them for minutes, and with them hold places.
+        .min_connections(0)
+        .acquire_timeout(config.database_timeout)
+        .idle_timeout(config.database_idle_timeout)
+        .max_lifetime(config.database_max_lifetime);
+    let pool = link::tested(pool, config.database_timeout).connect_lazy_with(session.clone());
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
 }
 
 /// Waits until the server takes a connection, where it is not there yet: it may have been started at

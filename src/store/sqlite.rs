@@ -1,6 +1,6 @@
 //! SQLite: one file, which this process alone writes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -12,12 +12,18 @@ use sea_orm::{
     },
 };
 
-use super::connect::{Connections, OpenError};
+use super::{
+    connect::{Connections, OpenError, StatementCounter},
+    link::Pools,
+};
 use crate::config::StoreConfig;
 
 /// One connection that writes: SQLite has one writer at a time, and waiting for it here is fair,
 /// where waiting inside SQLite is polling. Several that read, which never wait for it (WAL).
-pub(super) async fn open(config: &StoreConfig) -> Result<Connections, OpenError> {
+pub(super) async fn open(
+    config: &StoreConfig,
+    statements: &StatementCounter,
+) -> Result<Connections, OpenError> {
     let url = config.database_url.as_str();
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if path.split('?').next().is_none_or(str::is_empty) {
@@ -29,12 +35,9 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Connections, OpenError>
     let writing = Database::connect(options(config, Access::Write)).await?;
     migrate(&writing).await?;
     let reading = Database::connect(options(config, Access::Read)).await?;
-    Ok(Connections {
-        writing,
-        reading,
-        writers: 1,
-        link: None,
-    })
+    let mut pools = Pools { writing, reading };
+    statements.watch(&mut pools);
+    Ok(Connections::File(Arc::new(pools)))
 }
 
 /// All steps or none, so that a start that was killed can be tried again; and one server at a time.

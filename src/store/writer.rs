@@ -32,8 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     additions::{self, NewComment},
     connect::Connections,
-    link::{self, Link},
-    sqlite,
+    link, sqlite,
 };
 use crate::{error::Error, model::Change};
 
@@ -65,6 +64,7 @@ impl Writer {
     /// bring a job.
     pub(super) fn start(
         connections: &Connections,
+        desks: u32,
         patience: Duration,
         tasks: &TaskTracker,
     ) -> Self {
@@ -76,10 +76,9 @@ impl Writer {
             closing: CancellationToken::new(),
         };
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..connections.writers {
+        for _ in 0..desks {
             let desk = Desk {
-                connection: connections.writing.clone(),
-                link: connections.link.clone(),
+                connections: connections.clone(),
                 waiting: Arc::clone(&waiting),
                 commits: Arc::clone(&writer.commits),
                 closing: writer.closing.clone(),
@@ -285,8 +284,7 @@ fn transient(error: &Error) -> Option<DbErr> {
 
 /// Where the jobs are done, each time by a connection that does nothing else meanwhile.
 struct Desk {
-    connection: DatabaseConnection,
-    link: Option<Link>,
+    connections: Connections,
     /// What all desks take from.
     waiting: Arc<Mutex<mpsc::Receiver<Job>>>,
     commits: Arc<AtomicU64>,
@@ -298,7 +296,7 @@ impl Desk {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.take(&mut batch).await {
             batch.retain(Job::begin);
-            if self.link.is_none() {
+            if let Connections::File(_) = self.connections {
                 self.settle(batch.drain(..).collect()).await;
                 continue;
             }
@@ -336,7 +334,9 @@ impl Desk {
             match committed.await {
                 Err(_panic) => break Err(Failure::Undone(panicked())),
                 Ok(Err(Failure::Undone(error)))
-                    if self.link.is_some() && attempt < ATTEMPTS && link::is_transient(&error) =>
+                    if matches!(self.connections, Connections::Server(_))
+                        && attempt < ATTEMPTS
+                        && link::is_transient(&error) =>
                 {
                     tracing::debug!(?error, attempt, "a transaction is begun anew");
                     attempt += 1;
@@ -350,56 +350,62 @@ impl Desk {
     /// Does the jobs in one transaction. After an error nothing of any of them is kept, or that is
     /// unknown.
     async fn commit(&self, jobs: &mut [Job]) -> Result<(), Failure> {
-        let transaction = self.within(self.work(jobs)).await;
-        let transaction = transaction.map_err(Failure::Undone)?;
-        let committed = self.within(transaction.commit()).await;
-        committed.map_err(|error| {
-            if self.link.is_some() && link::is_unknown(&error) {
-                Failure::Unknown(error)
-            } else {
-                Failure::Undone(error)
+        let pools = self.connections.pools();
+        let work = work(&pools.writing, jobs);
+        match &self.connections {
+            // SQLite has patience of its own, and says what became of a commit.
+            Connections::File(_) => {
+                let transaction = work.await.map_err(Failure::Undone)?;
+                transaction.commit().await.map_err(Failure::Undone)?;
             }
-        })?;
+            Connections::Server(link) => {
+                let transaction = link.in_time(&pools, work).await;
+                let transaction = transaction.map_err(Failure::Undone)?;
+                let committed = link.in_time(&pools, transaction.commit()).await;
+                committed.map_err(|error| {
+                    if link::is_unknown(&error) {
+                        Failure::Unknown(error)
+                    } else {
+                        Failure::Undone(error)
+                    }
+                })?;
+            }
+        }
         self.commits.fetch_add(1, Ordering::Release);
         Ok(())
     }
+}
 
-    async fn work(&self, jobs: &mut [Job]) -> Result<DatabaseTransaction, DbErr> {
-        let immediate = sqlite::immediate();
-        let transaction = self.connection.begin_with_options(immediate).await?;
-        let (mut additions, mut tickets) = (Vec::new(), Vec::new());
-        for job in jobs {
-            match job {
-                Job::Add(new, ticket) => {
-                    additions.push(new.clone());
-                    tickets.push(ticket);
-                }
-                Job::Other(job) => {
-                    // Where a savepoint cannot be made, kept or undone, the transaction is gone, as
-                    // it may be on a full disk. What would come behind would not be in it.
-                    let savepoint = transaction.begin().await?;
-                    if job.work(&savepoint).await? {
-                        savepoint.commit().await?;
-                    } else {
-                        savepoint.rollback().await?;
-                    }
+/// Does the jobs in a transaction that is to be committed, or after an error is no more.
+async fn work(
+    connection: &DatabaseConnection,
+    jobs: &mut [Job],
+) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = connection.begin_with_options(sqlite::immediate()).await?;
+    let (mut additions, mut tickets) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match job {
+            Job::Add(new, ticket) => {
+                additions.push(new.clone());
+                tickets.push(ticket);
+            }
+            Job::Other(job) => {
+                // Where a savepoint cannot be made, kept or undone, the transaction is gone, as
+                // it may be on a full disk. What would come behind would not be in it.
+                let savepoint = transaction.begin().await?;
+                if job.work(&savepoint).await? {
+                    savepoint.commit().await?;
+                } else {
+                    savepoint.rollback().await?;
                 }
             }
         }
-        if !additions.is_empty() {
-            let added = additions::add(&transaction, additions).await?;
-            for (ticket, done) in tickets.into_iter().zip(added) {
-                ticket.done = Some(done);
-            }
-        }
-        Ok(transaction)
     }
-
-    /// Waits for the database: SQLite has patience of its own, a server may never answer.
-    async fn within<T>(&self, done: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        match &self.link {
-            None => done.await,
-            Some(link) => link.in_time(done).await,
+    if !additions.is_empty() {
+        let added = additions::add(&transaction, additions).await?;
+        for (ticket, done) in tickets.into_iter().zip(added) {
+            ticket.done = Some(done);
         }
     }
+    Ok(transaction)
 }
