@@ -293,17 +293,17 @@ struct Desk {
 
 impl Desk {
     async fn run(self) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+        let mut batch = Vec::new();
         while self.take(&mut batch).await {
-            batch.retain(Job::begin);
             if let Connections::File(_) = self.connections {
-                self.settle(batch.drain(..).collect()).await;
+                batch.retain(Job::begin);
+                self.settle(std::mem::take(&mut batch)).await;
                 continue;
             }
-            let is_addition = |job: &mut Job| matches!(job, Job::Add(..));
-            self.settle(batch.extract_if(.., is_addition).collect())
-                .await;
-            for other in batch.drain(..) {
+            let additions = batch.extract_if(.., |job| matches!(job, Job::Add(..)));
+            self.settle(additions.filter(Job::begin).collect()).await;
+            // Each has its own turn: while one waits for the database, the next may give up.
+            for other in batch.drain(..).filter(Job::begin) {
                 self.settle(vec![other]).await;
             }
         }
