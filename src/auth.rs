@@ -170,6 +170,7 @@ impl Authenticator {
                 name: name.into(),
                 avatar: claims
                     .picture
+                    .filter(|url| !url.contains('\0'))
                     .filter(|url| Url::parse(url).is_ok_and(|url| url.scheme() == "https"))
                     .map(Into::into),
             },

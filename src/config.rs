@@ -50,19 +50,35 @@ pub struct Config {
 /// The database.
 #[derive(Args, Clone, Debug)]
 pub struct StoreConfig {
-    /// The database: `sqlite://` and a path; `?mode=rwc` makes the file where there is none.
+    /// The database: `sqlite://` and a path (`?mode=rwc` makes the file where there is none), or
+    /// `postgres://user:password@host/database`, which several servers may share.
     #[arg(
         long,
         env = "DATABASE_URL",
+        hide_env_values = true,
         default_value = "sqlite://causerie.db?mode=rwc"
     )]
     pub database_url: String,
-    /// How many connections read at the same time; there is always one that writes.
+    /// How many connections read at the same time.
     #[arg(long, env = "DATABASE_READERS", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub database_readers: u32,
-    /// How long a request waits for a connection or a lock before it fails.
+    /// How many connections to PostgreSQL write at the same time; SQLite has always one.
+    #[arg(long, env = "DATABASE_WRITERS", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub database_writers: u32,
+    /// How long a request waits for a connection, and then for a lock or PostgreSQL's answer to one
+    /// statement, before it fails.
     #[arg(long, env = "DATABASE_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub database_timeout: Duration,
+    /// How long the start waits for a PostgreSQL that is not there yet, or that another server is
+    /// bringing up to date.
+    #[arg(long, env = "DATABASE_WAIT", default_value = "30s", value_parser = duration)]
+    pub database_wait: Duration,
+    /// How long a connection to PostgreSQL is kept that nobody uses.
+    #[arg(long, env = "DATABASE_IDLE_TIMEOUT", default_value = "10m", value_parser = duration)]
+    pub database_idle_timeout: Duration,
+    /// How long a connection to PostgreSQL is used before another takes its place.
+    #[arg(long, env = "DATABASE_MAX_LIFETIME", default_value = "30m", value_parser = duration)]
+    pub database_max_lifetime: Duration,
 }
 
 /// Tokens and guests.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Why an operation of the domain was not done. Nothing was changed where one of these is returned.
+/// Why an operation of the domain was not done. Nothing was changed where one of these is returned,
+/// but for [`Error::OutcomeUnknown`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operation needs a token and the request had none.
@@ -34,6 +35,16 @@ pub enum Error {
     /// What was asked for is larger than one answer may be; the text says what the limit is.
     #[error("{0}")]
     TooLarge(&'static str),
+    /// The database cannot be reached, or has no room. Its text may name hosts: log it, never send
+    /// it.
+    #[error("The database cannot be reached: try again shortly.")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database was lost while it was told to keep what was done: it may have kept it, or not.
+    #[error(
+        "The database was lost while this was being saved, and it may be saved or not: look before \
+         you send it again."
+    )]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A fault of the server's. Its text may hold SQL and paths: log it, never send it.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -48,7 +48,7 @@ shared_str! {
 }
 
 shared_str! {
-    /// A user's id: the `sub` of the user's tokens, 1 to 255 bytes.
+    /// A user's id: the `sub` of the user's tokens, 1 to 255 bytes, none of them zero.
     UserId
 }
 
@@ -74,7 +74,9 @@ impl PostId {
 impl UserId {
     /// `None` where the text cannot be a user's id.
     pub fn parse(text: &str) -> Option<Self> {
-        (1..=255).contains(&text.len()).then(|| Self(text.into()))
+        // PostgreSQL stores no U+0000.
+        let is_id = (1..=255).contains(&text.len()) && !text.contains('\0');
+        is_id.then(|| Self(text.into()))
     }
 
     /// The id of a new guest; no host site's account may begin with `guest:`.

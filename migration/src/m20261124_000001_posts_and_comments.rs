@@ -3,7 +3,7 @@
 //! Instants are integer milliseconds since 1970. `post.seq` counts the changes of a post's feed;
 //! a comment keeps the place of its addition and that of its latest change.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -11,11 +11,16 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let id = |column: ColumnDef| id_of(manager.get_database_backend(), column);
         manager
             .create_table(
                 Table::create()
                     .table(User::Table)
-                    .col(ColumnDef::new(User::Id).text().not_null().primary_key())
+                    .col(id(ColumnDef::new(User::Id)
+                        .text()
+                        .not_null()
+                        .primary_key()
+                        .take()))
                     .col(ColumnDef::new(User::Name).text().not_null())
                     .col(ColumnDef::new(User::Avatar).text())
                     .to_owned(),
@@ -26,7 +31,11 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table(Post::Table)
-                    .col(ColumnDef::new(Post::Id).text().not_null().primary_key())
+                    .col(id(ColumnDef::new(Post::Id)
+                        .text()
+                        .not_null()
+                        .primary_key()
+                        .take()))
                     .col(ColumnDef::new(Post::Title).text().not_null())
                     .col(ColumnDef::new(Post::Url).text())
                     .col(ColumnDef::new(Post::CreatedAt).big_integer().not_null())
@@ -62,9 +71,12 @@ impl MigrationTrait for Migration {
                 Table::create()
                     .table(Comment::Table)
                     .col(ColumnDef::new(Comment::Id).uuid().not_null().primary_key())
-                    .col(ColumnDef::new(Comment::PostId).text().not_null())
+                    .col(id(ColumnDef::new(Comment::PostId).text().not_null().take()))
                     .col(ColumnDef::new(Comment::ParentId).uuid())
-                    .col(ColumnDef::new(Comment::AuthorId).text().not_null())
+                    .col(id(ColumnDef::new(Comment::AuthorId)
+                        .text()
+                        .not_null()
+                        .take()))
                     .col(ColumnDef::new(Comment::Body).text().not_null())
                     .col(ColumnDef::new(Comment::CreatedAt).big_integer().not_null())
                     .col(ColumnDef::new(Comment::EditedAt).big_integer())
@@ -133,6 +145,15 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
+}
+
+/// A column of ids. They are compared byte by byte, as SQLite does it: PostgreSQL would ask the
+/// system's rules for a language, which change with the system and leave its indexes wrong.
+fn id_of(backend: DbBackend, mut column: ColumnDef) -> ColumnDef {
+    if backend == DbBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
+    column
 }
 
 #[derive(DeriveIden)]

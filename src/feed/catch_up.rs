@@ -23,6 +23,8 @@ const MAX_REMEMBERED: usize = 10_000;
 const RETRIES: u32 = 5;
 /// How long the first wait is.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long the longest wait is while the database is lost.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Gives the seat what it has not seen yet, as fast as its outlet takes it, until it takes part
 /// again or has left.
@@ -163,19 +165,25 @@ impl CatchUp<'_> {
         Ok(self.audience.render.render(event).await?)
     }
 
+    /// While the database is lost, and the subscriber there, it is waited for: the subscription goes
+    /// on when it is back. Any other fault may be the reading's own.
     async fn read(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {
-        let mut wait = FIRST_WAIT;
-        for _ in 0..RETRIES {
+        let (mut wait, mut faults) = (FIRST_WAIT, 0);
+        loop {
             match self.read_once(view, place).await {
                 Ok(page) => return Ok(page),
-                Err(error) => {
-                    tracing::warn!(?error, ?wait, "a feed could not be read, trying again");
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
+                Err(error @ Error::Unavailable(_)) => {
+                    tracing::warn!(?error, ?wait, "the database is waited for");
                 }
+                Err(error) if faults < RETRIES => {
+                    tracing::warn!(?error, ?wait, "a feed could not be read, trying again");
+                    faults += 1;
+                }
+                Err(error) => return Err(error),
             }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
-        self.read_once(view, place).await
     }
 
     async fn read_once(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {

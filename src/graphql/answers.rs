@@ -4,7 +4,8 @@
 //! An answer is kept if nothing but the store went into it: a field that looks at more (who asks,
 //! who is in the room) says so while it is resolved. It is given out for as long as nothing was
 //! committed since its execution began, so that nobody is told less than was acknowledged before
-//! they asked; and for a second at most, for another program may write into the database.
+//! they asked; and for a second at most, for another program may write into the database. Where
+//! other nodes do, the store knows no state, and no answer is kept.
 
 use std::{
     num::NonZeroUsize,
@@ -19,7 +20,7 @@ use async_graphql::Context;
 use parking_lot::Mutex;
 
 use super::{cache::Cache, template::Template};
-use crate::feed::Payload;
+use crate::{feed::Payload, store::State};
 
 /// How many answers are kept, and how many bytes of them. What was not asked for of late makes
 /// room.
@@ -33,10 +34,6 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 /// The answers of late. Cloning it gives the same.
 #[derive(Clone)]
 pub(super) struct Answers(Arc<Mutex<Cache<Template, Answer>>>);
-
-/// The state of the store, as far as it is known here: how many transactions were committed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct State(pub u64);
 
 #[derive(Clone)]
 struct Answer {

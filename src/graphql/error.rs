@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
+/// When one who could not be served for want of the database may try again.
+const RETRY_AFTER_MS: u64 = 1000;
+
 /// What a resolver returns where it fails.
 #[derive(Clone, Debug)]
 pub struct Failure(async_graphql::Error);
@@ -62,6 +65,15 @@ impl From<Error> for Failure {
                 "RATE_LIMITED"
             }
             Error::TooLarge(_) => RequestCode::TooExpensive.as_str(),
+            Error::Unavailable(cause) => {
+                tracing::warn!(?cause, "the database cannot be reached");
+                extensions.set("retryAfterMs", RETRY_AFTER_MS);
+                "SERVICE_UNAVAILABLE"
+            }
+            Error::OutcomeUnknown(cause) => {
+                tracing::error!(?cause, "the database was lost during a commit");
+                "OUTCOME_UNKNOWN"
+            }
             Error::Internal(cause) => {
                 let id = Uuid::new_v4().simple().to_string();
                 tracing::error!(error_id = %id, cause = ?cause, "an operation failed");

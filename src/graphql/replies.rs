@@ -54,7 +54,12 @@ pub struct SharedError(Arc<Error>);
 
 impl From<SharedError> for Failure {
     fn from(SharedError(error): SharedError) -> Self {
-        Error::Internal(Box::new(SharedCause(error))).into()
+        let cause = Box::new(SharedCause(Arc::clone(&error)));
+        match &*error {
+            Error::Unavailable(_) => Error::Unavailable(cause),
+            _ => Error::Internal(cause),
+        }
+        .into()
     }
 }
 

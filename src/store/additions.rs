@@ -5,7 +5,7 @@
 //! way to the database's thread and back, which costs more than the row.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -14,14 +14,16 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
+use uuid::Uuid;
 
 use super::{
     Store,
-    comments::take_places,
+    comments::{hold_posts, take_places},
     entity::{
         comment::{ActiveModel, Column, Entity},
         post, user,
     },
+    page::is_among,
 };
 use crate::{
     error::{Error, Kind},
@@ -61,6 +63,12 @@ pub(super) async fn add(
     transaction: &DatabaseTransaction,
     news: Vec<NewComment>,
 ) -> Result<Vec<Result<Change, Error>>, DbErr> {
+    // First the posts, then comments, then users, each kind in one order: whoever adds elsewhere at
+    // the same time may wait for this, and this for them, but never both.
+    let posts: BTreeSet<&str> = news.iter().map(|new| new.post_id.as_str()).collect();
+    let posts = posts.into_iter().map(str::to_owned);
+    let posts = is_among(post::Column::Id, posts, transaction.get_database_backend());
+    hold_posts(transaction, posts).await?;
     let refusals = answer_parents(transaction, &news).await?;
     let mut next = reserve_places(transaction, &news, &refusals).await?;
     let added: Vec<Result<Change, Error>> = news
@@ -92,11 +100,11 @@ async fn answer_parents(
     transaction: &DatabaseTransaction,
     news: &[NewComment],
 ) -> Result<Vec<Option<Error>>, DbErr> {
-    let mut replies: HashMap<(CommentId, &PostId), Vec<usize>> = HashMap::new();
+    let mut replies: BTreeMap<(Uuid, &PostId), Vec<usize>> = BTreeMap::new();
     for (place, new) in news.iter().enumerate() {
         if let Some(parent) = new.parent_id {
             replies
-                .entry((parent, &new.post_id))
+                .entry((parent.0, &new.post_id))
                 .or_default()
                 .push(place);
         }
@@ -106,7 +114,7 @@ async fn answer_parents(
         let count = i64::try_from(places.len()).unwrap_or(i64::MAX);
         let updated = Entity::update_many()
             .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(count))
-            .filter(Column::Id.eq(parent.0))
+            .filter(Column::Id.eq(parent))
             .filter(Column::PostId.eq(post.as_str()))
             .exec(transaction)
             .await?;
@@ -158,7 +166,7 @@ async fn write_users(transaction: &DatabaseTransaction, changes: &[&Change]) -> 
     use user::{ActiveModel, Column, Entity};
     // Of one who writes twice, what the later token says.
     let authors = changes.iter().map(|change| &change.comment.author);
-    let authors: HashMap<&UserId, &User> = authors.map(|author| (&author.id, author)).collect();
+    let authors: BTreeMap<&UserId, &User> = authors.map(|author| (&author.id, author)).collect();
     let rows = authors.into_values().map(|author| ActiveModel {
         id: Set(author.id.to_string()),
         name: Set(author.name.to_string()),

@@ -2,14 +2,15 @@
 //!
 //! Every write takes the post's next seq in the transaction that makes the change. The row of the
 //! post is thereby locked until the commit, so that the order of commits is the order of the feed.
+//! What a change rests on is read behind that lock, for another node may be changing the same.
 
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QueryResult,
-    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, WindowStatement},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    sea_query::{Alias, Expr, ExprTrait, LockType, Query, SelectStatement, WindowStatement},
 };
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
         comment::{ActiveModel, Column, Entity},
         post,
     },
-    page::{padded, rows},
+    page::{is_among, rows},
 };
 use crate::{
     error::{Error, Kind},
@@ -64,12 +65,14 @@ impl Store {
     pub async fn edit_comment(
         &self,
         edit: EditComment,
-        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send + 'static,
+        permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Change, Error> {
+        let permit = Arc::new(permit);
         self.writer
             .write(move |transaction| {
+                let (edit, permit) = (edit.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find(transaction, edit.id)
+                    let mut comment = find_to_change(transaction, edit.id)
                         .await?
                         .ok_or(Error::NotFound(Kind::Comment))?;
                     permit(&comment)?;
@@ -107,12 +110,14 @@ impl Store {
     pub async fn delete_comment(
         &self,
         delete: DeleteComment,
-        permit: impl FnOnce(&Comment) -> Result<(), Error> + Send + 'static,
+        permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Deletion, Error> {
+        let permit = Arc::new(permit);
         self.writer
             .write(move |transaction| {
+                let (delete, permit) = (delete.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find(transaction, delete.id)
+                    let mut comment = find_to_change(transaction, delete.id)
                         .await?
                         .ok_or(Error::NotFound(Kind::Comment))?;
                     permit(&comment)?;
@@ -147,7 +152,7 @@ impl Store {
 
     /// The comment with this id, be it a tombstone.
     pub async fn comment(&self, id: CommentId) -> Result<Option<Comment>, Error> {
-        self.read(async move |readers| find(&readers, id).await)
+        self.read(move |readers| async move { find(&readers, id).await })
             .await
     }
 
@@ -172,10 +177,13 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let query = convert::with_authors(query);
-        self.read(async move |readers| {
-            let rows = rows(&query, slice.first + 1, &readers).await?;
-            Ok(Page::of(read(&rows)?, slice.first))
+        let query = Arc::new(convert::with_authors(query));
+        self.read(move |readers| {
+            let query = Arc::clone(&query);
+            async move {
+                let rows = rows(&query, slice.first + 1, &readers).await?;
+                Ok(Page::of(read(&rows)?, slice.first))
+            }
         })
         .await
     }
@@ -190,12 +198,15 @@ impl Store {
         as_of: Option<Seq>,
     ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
         let query = Entity::find()
-            .filter(Column::Id.in_subquery(first_replies(parents, slice, as_of)))
+            .filter(Column::Id.in_subquery(first_replies(parents, slice, as_of, self.backend())))
             .order_by_asc(Column::AddedSeq);
-        let query = convert::with_authors(query);
+        let query = Arc::new(convert::with_authors(query));
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         let comments = self
-            .read(async move |readers| read(&readers.query_all(&query).await?))
+            .read(move |readers| {
+                let query = Arc::clone(&query);
+                async move { read(&readers.query_all(&*query).await?) }
+            })
             .await?;
         for comment in comments {
             if let Some(parent) = comment.parent_id {
@@ -210,7 +221,12 @@ impl Store {
 }
 
 /// The ids of the first replies of each parent, and of one more, which tells that there are more.
-fn first_replies(parents: &[CommentId], slice: Slice<Seq>, as_of: Option<Seq>) -> SelectStatement {
+fn first_replies(
+    parents: &[CommentId],
+    slice: Slice<Seq>,
+    as_of: Option<Seq>,
+    backend: DbBackend,
+) -> SelectStatement {
     let place = Alias::new("place");
     let mut numbered = Query::select();
     numbered
@@ -223,7 +239,11 @@ fn first_replies(parents: &[CommentId], slice: Slice<Seq>, as_of: Option<Seq>) -
             place.clone(),
         )
         .from(Entity)
-        .and_where(Column::ParentId.is_in(padded(parents.iter().map(|parent| parent.0))));
+        .and_where(is_among(
+            Column::ParentId,
+            parents.iter().map(|parent| parent.0),
+            backend,
+        ));
     if let Some(after) = slice.after {
         numbered.and_where(Column::AddedSeq.gt(after.0));
     }
@@ -245,6 +265,42 @@ async fn find(connection: &impl ConnectionTrait, id: CommentId) -> Result<Option
     let query = convert::with_authors(Entity::find_by_id(id.0));
     let rows = connection.query_all(&query).await?;
     rows.first().map(convert::comment).transpose()
+}
+
+/// The comment as it stands until the transaction ends: whoever changes one holds its post.
+async fn find_to_change(
+    transaction: &DatabaseTransaction,
+    id: CommentId,
+) -> Result<Option<Comment>, Error> {
+    let its_post = Entity::find_by_id(id.0)
+        .select_only()
+        .column(Column::PostId);
+    hold_posts(
+        transaction,
+        post::Column::Id.in_subquery(its_post.into_query()),
+    )
+    .await?;
+    find(transaction, id).await
+}
+
+/// Has others wait who would change these posts or their comments, until the transaction ends; all
+/// who hold several take them in one order. In SQLite a transaction that writes holds everything
+/// from its first moment.
+pub(super) async fn hold_posts(
+    transaction: &DatabaseTransaction,
+    which: Expr,
+) -> Result<(), DbErr> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let posts = post::Entity::find()
+        .select_only()
+        .column(post::Column::Id)
+        .filter(which)
+        .order_by_asc(post::Column::Id)
+        .lock(LockType::NoKeyUpdate);
+    transaction.query_all(&posts.into_query()).await?;
+    Ok(())
 }
 
 /// Takes the next place in the post's feed, for a change that adds so many comments to its count.

@@ -1,4 +1,4 @@
-//! Opening the database: its connections and what they are set to.
+//! Opening the database that the URL names, and closing it.
 
 use std::{
     sync::{
@@ -8,26 +8,22 @@ use std::{
     time::Duration,
 };
 
-use migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-    sqlx::{
-        Connection as _,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-    },
-};
-
+use sea_orm::{DbErr, sqlx};
 use tokio_util::task::TaskTracker;
 
-use super::{Store, writer::Writer};
+use super::{
+    Store,
+    link::{Link, Pools},
+    postgres, sqlite,
+    writer::Writer,
+};
 use crate::config::StoreConfig;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL names no database that this server can use.
-    #[error("DATABASE_URL (--database-url): it must begin with sqlite:")]
+    #[error("DATABASE_URL (--database-url): it must begin with sqlite: or postgres:")]
     UnknownScheme,
     /// SQLite takes no name for a private, temporary database.
     #[error("DATABASE_URL (--database-url): it names no file")]
@@ -38,6 +34,39 @@ pub enum OpenError {
     /// The database refused the connection or a migration.
     #[error("DATABASE_URL (--database-url): {0}")]
     Database(#[from] DbErr),
+    /// The URL cannot be read, or the database server does not take this server in.
+    #[error("DATABASE_URL (--database-url): {0}")]
+    Refused(#[source] sqlx::Error),
+    /// The database server is not there.
+    #[error(
+        "DATABASE_URL (--database-url): the database was not reached within {} (DATABASE_WAIT): {cause}",
+        humantime::format_duration(*.waited)
+    )]
+    Unreachable {
+        /// For how long it was waited for.
+        waited: Duration,
+        /// What the last attempt said.
+        cause: sqlx::Error,
+    },
+}
+
+/// The connections to a database that is open and up to date. Cloning gives the same.
+#[derive(Clone, Debug)]
+pub(super) enum Connections {
+    /// To a file, which this process alone writes.
+    File(Arc<Pools>),
+    /// To a server, which may be lost, and to which other nodes write as well.
+    Server(Link),
+}
+
+impl Connections {
+    /// Those of this moment.
+    pub(super) fn pools(&self) -> Arc<Pools> {
+        match self {
+            Self::File(pools) => Arc::clone(pools),
+            Self::Server(link) => link.pools(),
+        }
+    }
 }
 
 /// Counts the statements of all connections of one store.
@@ -49,138 +78,56 @@ impl StatementCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn watch(&self, connection: &mut DatabaseConnection) {
-        let count = Arc::clone(&self.0);
-        connection.set_metric_callback(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
+    /// Counts what goes through these from now on.
+    pub(super) fn watch(&self, pools: &mut Pools) {
+        for connection in [&mut pools.writing, &mut pools.reading] {
+            let count = Arc::clone(&self.0);
+            connection.set_metric_callback(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
     }
 }
 
 impl Store {
-    /// Opens the database, makes the file where the URL says so, and runs the migrations that it
-    /// lacks.
+    /// Opens the database that the URL names, makes SQLite's file where the URL says so, waits for
+    /// PostgreSQL's server where it is not there yet, and runs the migrations that are lacking.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
-        let url = config.database_url.as_str();
-        if !url.starts_with("sqlite:") {
-            return Err(OpenError::UnknownScheme);
-        }
-        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-        if path.split('?').next().is_none_or(str::is_empty) {
-            return Err(OpenError::NoFile);
-        }
-        if url.contains(":memory:") || url.contains("mode=memory") {
-            return Err(OpenError::InMemory);
-        }
-
-        let mut connection = Database::connect(options(config, Access::Write)).await?;
-        migrate(&connection).await?;
-        let mut readers = Database::connect(options(config, Access::Read)).await?;
-
-        let statements = StatementCounter::default();
-        statements.watch(&mut connection);
-        statements.watch(&mut readers);
-        let tasks = TaskTracker::new();
+        let scheme = config
+            .database_url
+            .split_once(':')
+            .map(|(scheme, _)| scheme);
+        let (statements, tasks) = (StatementCounter::default(), TaskTracker::new());
+        let (connections, desks) = match scheme {
+            Some("sqlite") => (sqlite::open(config, &statements).await?, 1),
+            Some("postgres" | "postgresql") => (
+                postgres::open(config, &statements, &tasks).await?,
+                config.database_writers,
+            ),
+            _ => return Err(OpenError::UnknownScheme),
+        };
         Ok(Self {
-            writer: Writer::start(connection.clone(), config.database_timeout, &tasks),
-            connection,
-            readers,
+            writer: Writer::start(&connections, desks, config.database_timeout, &tasks),
+            connections,
             statements,
             tasks,
         })
     }
 
     /// Finishes what was accepted to be written and what is being read, and closes every connection;
-    /// the last one folds the write-ahead log into the file.
+    /// SQLite's last one folds the write-ahead log into the file.
     pub async fn close(&self) {
         self.writer.end();
         self.tasks.close();
         self.tasks.wait().await;
-        for connection in [&self.readers, &self.connection] {
+        let pools = match &self.connections {
+            Connections::File(pools) => pools,
+            Connections::Server(link) => return link.close().await,
+        };
+        for connection in [&pools.reading, &pools.writing] {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "the database did not close cleanly");
             }
         }
     }
-}
-
-/// All steps or none, so that a start that was killed can be tried again; and one server at a time.
-async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = connection.begin_with_options(immediate()).await?;
-    Migrator::up(&transaction, None).await?;
-    transaction.commit().await
-}
-
-/// A transaction that holds the write lock from its first moment. A deferred one would fail with
-/// BUSY_SNAPSHOT where it turns from reading to writing.
-pub(super) fn immediate() -> TransactionOptions {
-    TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    }
-}
-
-/// How many prepared statements a connection keeps.
-const STATEMENTS: usize = 256;
-/// How many rows a connection reads ahead.
-const ROWS: usize = 128;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Write,
-    Read,
-}
-
-fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
-    let busy_timeout = config.database_timeout;
-    let connections = match access {
-        Access::Write => 1,
-        Access::Read => config.database_readers,
-    };
-    let mut options = ConnectOptions::new(config.database_url.as_str());
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(busy_timeout)
-        // A file's connections do not go stale; closing idle ones would only lose their caches.
-        .idle_timeout(None::<Duration>)
-        .max_lifetime(None::<Duration>)
-        .test_before_acquire(false)
-        // Statements carry what people wrote: they are neither logged nor put into spans.
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                // An acknowledged comment survives a power loss: each commit is synced.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(busy_timeout)
-                .foreign_keys(true)
-                // Comments are added as many at a time as there are: each number is a statement.
-                .statement_cache_capacity(STATEMENTS)
-                // A whole page: the database's thread does not wait for its reader in between.
-                .row_buffer_size(ROWS)
-                .pragma(
-                    "query_only",
-                    if access == Access::Read { "ON" } else { "OFF" },
-                )
-        });
-    if access == Access::Write {
-        options.map_sqlx_sqlite_pool_opts(without_transactions);
-    }
-    options
-}
-
-/// A pool that hands out only connections that are in no transaction; any other is closed, which
-/// undoes what it began.
-///
-/// Where a commit fails (a full disk), SQLite undoes the transaction by itself and the library
-/// still counts it. What is begun next on that connection is then nested into a transaction that
-/// nobody commits: it would be acknowledged, and lost with the process.
-fn without_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
-    // A transaction that was dropped is undone in the background. That is over: the pool takes a
-    // connection back when it has answered a ping, which stands behind that in the queue.
-    pool.before_acquire(|connection, _| {
-        Box::pin(async move { Ok(!connection.is_in_transaction()) })
-    })
 }

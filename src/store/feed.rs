@@ -59,10 +59,13 @@ impl Store {
             .filter(Column::PostId.eq(post.as_str()))
             .filter(place.gt(after.0))
             .order_by_asc(place);
-        let query = convert::with_authors(query);
-        self.read(async move |readers| {
-            let rows = rows(&query, limit, &readers).await?;
-            rows.iter().map(recorded).collect()
+        let query = Arc::new(convert::with_authors(query));
+        self.read(move |readers| {
+            let query = Arc::clone(&query);
+            async move {
+                let rows = rows(&query, limit, &readers).await?;
+                rows.iter().map(recorded).collect()
+            }
         })
         .await
     }

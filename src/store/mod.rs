@@ -1,7 +1,7 @@
 //! The store: the log of every post's feed, and the truth. The only place that names `sea_orm`.
 //!
 //! It knows nothing of rooms: it never publishes. What it returns was committed; a caller that was
-//! given an error may rely on nothing having been changed.
+//! given an error may rely on nothing having been changed, but for `OutcomeUnknown`.
 
 mod additions;
 mod comments;
@@ -9,15 +9,17 @@ mod connect;
 mod convert;
 mod entity;
 mod feed;
+mod link;
 mod page;
+mod postgres;
 mod posts;
+mod sqlite;
 mod writer;
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use tokio_util::task::TaskTracker;
 
-use self::writer::Writer;
 pub use self::{
     additions::NewComment,
     comments::{DeleteComment, Deletion, EditComment},
@@ -26,18 +28,16 @@ pub use self::{
     page::{Order, Page, Slice},
     posts::{NewPost, PostsAfter},
 };
+use self::{connect::Connections, writer::Writer};
 use crate::error::Error;
 
 /// A handle on the database; cloning it is cheap and gives the same database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Does what is written, in the order in which it is brought.
+    /// Does what is written.
     writer: Writer,
-    /// The writer's connection. There is one: SQLite has one writer at a time, and waiting for it
-    /// here is fair, where waiting inside SQLite is polling.
-    connection: DatabaseConnection,
-    /// Several connections that never wait for the writer (WAL).
-    readers: DatabaseConnection,
+    /// Those of the writer, and several that never wait for it.
+    connections: Connections,
     statements: connect::StatementCounter,
     tasks: TaskTracker,
 }
@@ -49,33 +49,59 @@ impl Store {
     }
 
     /// How many transactions were committed so far, those at least of which a caller was told.
-    /// Writers who wait together share one. While this stays the same, so does what is read, unless
-    /// another program writes into the database.
+    /// Writers who wait together share one.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    /// The state that is read from now on, as far as it can be known. Of a database that other
+    /// nodes write to nothing is known here.
+    pub fn state(&self) -> Option<State> {
+        match self.connections {
+            Connections::File(_) => Some(State(self.commits())),
+            Connections::Server(_) => None,
+        }
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.connections.pools().reading.get_database_backend()
     }
 
     /// Runs a reading to its end, whether or not anybody still waits for it.
     ///
     /// A stream is polled only as fast as its client reads. Were its reading part of the stream, a
     /// few clients that read nothing would hold all connections.
+    ///
+    /// `reading` may be called twice: where a connection turns out to be dead, another is taken.
     async fn read<T, Reading>(
         &self,
-        reading: impl FnOnce(DatabaseConnection) -> Reading,
+        reading: impl Fn(DatabaseConnection) -> Reading + Send + Sync + 'static,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
         Reading: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let reading = self.tasks.spawn(reading(self.readers.clone()));
+        let reading = match self.connections.clone() {
+            Connections::File(pools) => self.tasks.spawn(reading(pools.reading.clone())),
+            Connections::Server(link) => self.tasks.spawn(async move { link.read(reading).await }),
+        };
         reading
             .await
             .unwrap_or_else(|panic| Err(Error::Internal(Box::new(panic))))
     }
 }
 
+/// A state of what is stored, of a database that this process alone writes. While it stays the same,
+/// so does what is read, unless another program writes into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State(u64);
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        Self::Internal(Box::new(error))
+        if link::is_lost(&error) {
+            Self::Unavailable(Box::new(error))
+        } else {
+            Self::Internal(Box::new(error))
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Pages of a list: what is asked for and what comes back.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, sea_query::SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Value,
+    sea_query::{Expr, ExprTrait, SelectStatement, extension::postgres::PgFunc},
+};
 
 /// The order of a list by its place in the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,12 +66,27 @@ pub(super) async fn rows(
     connection.query_all_raw(statement).await
 }
 
-/// The values of an `IN (…)` list, filled up to the next power of two by repeating the last: few
-/// lengths make few statements, and the cache of prepared ones holds them.
-pub(super) fn padded<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+/// Whether the column has one of these values, in few statements for any number of them: the cache
+/// of prepared ones is to hold them.
+///
+/// PostgreSQL takes an array. SQLite has none: its list is filled up to the next power of two by
+/// repeating the last.
+pub(super) fn is_among<T>(
+    column: impl ColumnTrait,
+    values: impl IntoIterator<Item = T>,
+    backend: DbBackend,
+) -> Expr
+where
+    T: Clone + Into<Value>,
+    Vec<T>: Into<Value>,
+{
     let mut values: Vec<T> = values.into_iter().collect();
+    if backend == DbBackend::Postgres {
+        let array: Value = values.into();
+        return column.into_expr().eq(PgFunc::any(Expr::val(array)));
+    }
     if let Some(last) = values.last().cloned() {
         values.resize(values.len().next_power_of_two(), last);
     }
-    values
+    column.is_in(values)
 }

@@ -1,6 +1,6 @@
 //! Posts: opening, finding and listing them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
@@ -10,7 +10,7 @@ use sea_orm::{
 use super::{
     Page, Slice, Store, convert,
     entity::post::{ActiveModel, Column, Entity, Model},
-    page::{padded, rows},
+    page::{is_among, rows},
 };
 use crate::{
     error::Error,
@@ -50,9 +50,9 @@ impl Store {
             comment_count: Set(0),
             seq: Set(0),
         };
-        let insertion = Entity::insert(row);
         self.writer
             .write(move |transaction| {
+                let insertion = Entity::insert(row.clone());
                 Box::pin(async move {
                     match insertion.exec_with_returning(transaction).await {
                         Ok(row) => convert::post(row),
@@ -71,10 +71,13 @@ impl Store {
     /// The post with this id.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
         let query = Entity::find_by_id(id.as_str());
-        self.read(async move |readers| {
-            // No `one`: the limit that it binds has SQLite prepare the statement each time.
-            let rows = query.all(&readers).await?;
-            rows.into_iter().next().map(convert::post).transpose()
+        self.read(move |readers| {
+            let query = query.clone();
+            async move {
+                // No `one`: the limit that it binds has SQLite prepare the statement each time.
+                let rows = query.all(&readers).await?;
+                rows.into_iter().next().map(convert::post).transpose()
+            }
         })
         .await
     }
@@ -94,13 +97,17 @@ impl Store {
                 ),
             );
         }
-        self.read(async move |readers| {
-            let rows = rows(query.as_query(), slice.first + 1, &readers).await?;
-            let posts: Result<Vec<Post>, Error> = rows
-                .iter()
-                .map(|row| convert::post(Model::from_query_result(row, "")?))
-                .collect();
-            Ok(Page::of(posts?, slice.first))
+        let query = Arc::new(query);
+        self.read(move |readers| {
+            let query = Arc::clone(&query);
+            async move {
+                let rows = rows(query.as_query(), slice.first + 1, &readers).await?;
+                let posts: Result<Vec<Post>, Error> = rows
+                    .iter()
+                    .map(|row| convert::post(Model::from_query_result(row, "")?))
+                    .collect();
+                Ok(Page::of(posts?, slice.first))
+            }
         })
         .await
     }
@@ -109,10 +116,12 @@ impl Store {
     pub async fn seq(&self, id: &PostId) -> Result<Option<Seq>, Error> {
         let query = Entity::find_by_id(id.as_str())
             .select_only()
-            .column(Column::Seq)
-            .into_tuple();
-        self.read(async move |readers| Ok(query.all(&readers).await?.into_iter().next().map(Seq)))
-            .await
+            .column(Column::Seq);
+        self.read(move |readers| {
+            let query = query.clone().into_tuple();
+            async move { Ok(query.all(&readers).await?.into_iter().next().map(Seq)) }
+        })
+        .await
     }
 
     /// Where the feeds of many posts stand, in one query. Posts that do not exist are left out.
@@ -120,14 +129,20 @@ impl Store {
         let query = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Seq])
-            .filter(Column::Id.is_in(padded(ids.iter().map(PostId::as_str))))
-            .into_tuple();
-        self.read(async move |readers| {
-            let rows: Vec<(String, i64)> = query.all(&readers).await?;
-            Ok(rows
-                .into_iter()
-                .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
-                .collect())
+            .filter(is_among(
+                Column::Id,
+                ids.iter().map(|id| id.as_str().to_owned()),
+                self.backend(),
+            ));
+        self.read(move |readers| {
+            let query = query.clone().into_tuple();
+            async move {
+                let rows: Vec<(String, i64)> = query.all(&readers).await?;
+                Ok(rows
+                    .into_iter()
+                    .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
+                    .collect())
+            }
         })
         .await
     }

@@ -7,6 +7,10 @@
 //!
 //! What is refused leaves nothing behind, and does not touch the others: additions are looked at
 //! before anything is changed for them, and any other job of a batch has a savepoint of its own.
+//!
+//! SQLite has one writer at a time, so one desk does all. PostgreSQL has several, each with a
+//! connection of its own, and only additions share a commit there: they know the order in which to
+//! take their locks, where any other job, behind a job that holds something already, might not.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -20,14 +24,15 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, TransactionTrait, sqlx};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     additions::{self, NewComment},
-    connect,
+    connect::Connections,
+    link, sqlite,
 };
 use crate::{error::Error, model::Change};
 
@@ -36,9 +41,13 @@ const MAX_WAITING: usize = 256;
 /// How many jobs share a commit. It bounds how long the last of them waits for the first.
 const MAX_BATCH: usize = 64;
 
-/// What is to be done in a transaction.
+/// How often at most a transaction is begun of which nothing was committed: its connection broke, or
+/// it and another waited for each other.
+const ATTEMPTS: u32 = 4;
+
+/// What is to be done in a transaction. It may be done again where that one was undone.
 type Work<T> =
-    Box<dyn for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T, Error>> + Send>;
+    Box<dyn for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T, Error>> + Send>;
 
 /// Where jobs are brought to. Cloning it gives the same.
 #[derive(Clone, Debug)]
@@ -51,10 +60,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts a task that writes through this connection. It ends when the writer is closed, or
-    /// nobody is left who could bring a job.
+    /// Starts the tasks that write. They end when the writer is closed, or nobody is left who could
+    /// bring a job.
     pub(super) fn start(
-        connection: DatabaseConnection,
+        connections: &Connections,
+        desks: u32,
         patience: Duration,
         tasks: &TaskTracker,
     ) -> Self {
@@ -65,13 +75,16 @@ impl Writer {
             commits: Arc::default(),
             closing: CancellationToken::new(),
         };
-        let desk = Desk {
-            connection,
-            waiting,
-            commits: Arc::clone(&writer.commits),
-            closing: writer.closing.clone(),
-        };
-        tasks.spawn(desk.run());
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..desks {
+            let desk = Desk {
+                connections: connections.clone(),
+                waiting: Arc::clone(&waiting),
+                commits: Arc::clone(&writer.commits),
+                closing: writer.closing.clone(),
+            };
+            tasks.spawn(desk.run());
+        }
         writer
     }
 
@@ -87,21 +100,22 @@ impl Writer {
 
     /// Adds a comment, as [`Self::write`] does work.
     pub(super) async fn add(&self, new: NewComment) -> Result<Change, Error> {
-        self.bring(|ticket| Job::Add(Some(new), ticket)).await
+        self.bring(|ticket| Job::Add(new, ticket)).await
     }
 
-    /// Has `work` done in a transaction. A result of it was committed; of what failed, nothing was.
+    /// Has `work` done in a transaction. A result of it was committed; of what failed, nothing was,
+    /// but for `OutcomeUnknown`. It may be done more than once, of which one counts.
     ///
     /// A job that is not begun within the patience is given up, and not done any more. One that was
     /// begun is waited for: how long it may take is the database's own patience.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T, Error>>
+        work: impl for<'a> Fn(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T, Error>>
         + Send
         + 'static,
     ) -> Result<T, Error> {
         let work: Work<T> = Box::new(work);
-        self.bring(|ticket| Job::Other(Box::new((Some(work), ticket))))
+        self.bring(|ticket| Job::Other(Box::new((work, ticket))))
             .await
     }
 
@@ -169,23 +183,36 @@ struct Ticket<T> {
 
 impl<T> Ticket<T> {
     /// Answers; nobody may wait for it any more.
-    fn answer(self, committed: &Result<(), DbErr>) {
+    fn answer(self, committed: &Result<(), Failure>) {
         let answer = match (committed, self.done) {
             (Ok(()), Some(done)) => done,
             (Ok(()), None) => Err(Error::Internal("a job was left undone".into())),
+            // What was refused would have been left out of what may be committed.
+            (Err(Failure::Unknown(_)), Some(Err(refusal))) => Err(refusal),
+            (Err(Failure::Unknown(error)), _) => {
+                Err(Error::OutcomeUnknown(Box::new(error.clone())))
+            }
             // What broke the transaction, if this did, is the better account of it.
-            (Err(_), Some(Err(cause @ Error::Internal(_)))) => Err(cause),
+            (Err(Failure::Undone(_)), Some(Err(cause @ Error::Internal(_)))) => Err(cause),
             // What the job found may have been another's doing, which is undone.
-            (Err(error), _) => Err(error.clone().into()),
+            (Err(Failure::Undone(error)), _) => Err(error.clone().into()),
         };
         let _ = self.answer.send(answer);
     }
 }
 
+/// Why a transaction is not known to be committed.
+enum Failure {
+    /// Nothing of it was.
+    Undone(DbErr),
+    /// The database was lost before it said whether it was.
+    Unknown(DbErr),
+}
+
 /// What is to be done.
 enum Job {
     /// A comment to be added.
-    Add(Option<NewComment>, Ticket<Change>),
+    Add(NewComment, Ticket<Change>),
     /// Anything else.
     Other(Box<dyn Other>),
 }
@@ -199,7 +226,7 @@ impl Job {
         }
     }
 
-    fn answer(self, committed: &Result<(), DbErr>) {
+    fn answer(self, committed: &Result<(), Failure>) {
         match self {
             Self::Add(_, ticket) => ticket.answer(committed),
             Self::Other(job) => job.answer(committed),
@@ -210,104 +237,175 @@ impl Job {
 /// Work of any result.
 trait Other: Send {
     fn begin(&self) -> bool;
-    /// Does the work, once. Whether it succeeded, and is to be kept.
-    fn work<'a>(&'a mut self, transaction: &'a DatabaseTransaction) -> BoxFuture<'a, bool>;
-    fn answer(self: Box<Self>, committed: &Result<(), DbErr>);
+    /// Does the work. Whether it succeeded, and is to be kept; an error where the whole transaction
+    /// is to be tried again.
+    fn work<'a>(
+        &'a mut self,
+        transaction: &'a DatabaseTransaction,
+    ) -> BoxFuture<'a, Result<bool, DbErr>>;
+    fn answer(self: Box<Self>, committed: &Result<(), Failure>);
 }
 
-impl<T: Send> Other for (Option<Work<T>>, Ticket<T>) {
+impl<T: Send> Other for (Work<T>, Ticket<T>) {
     fn begin(&self) -> bool {
         self.1.turn.begin()
     }
 
-    fn work<'a>(&'a mut self, transaction: &'a DatabaseTransaction) -> BoxFuture<'a, bool> {
+    fn work<'a>(
+        &'a mut self,
+        transaction: &'a DatabaseTransaction,
+    ) -> BoxFuture<'a, Result<bool, DbErr>> {
         let (work, ticket) = self;
-        let work = work.take();
+        let work = work(transaction);
         Box::pin(async move {
-            let Some(work) = work else {
-                return false;
-            };
             // A job that panics must not take the others with it, nor those that come after.
-            let done = AssertUnwindSafe(work(transaction)).catch_unwind().await;
+            let done = AssertUnwindSafe(work).catch_unwind().await;
             let done = done.unwrap_or_else(|_| Err(Error::Internal("a job panicked".into())));
+            let transient = done.as_ref().err().and_then(transient);
             let has_succeeded = done.is_ok();
             ticket.done = Some(done);
-            has_succeeded
+            transient.map_or(Ok(has_succeeded), Err)
         })
     }
 
-    fn answer(self: Box<Self>, committed: &Result<(), DbErr>) {
+    fn answer(self: Box<Self>, committed: &Result<(), Failure>) {
         self.1.answer(committed);
     }
 }
 
-/// Where the jobs are done, by the one who owns the connection.
+/// What the database said, where the same may go well the next time.
+fn transient(error: &Error) -> Option<DbErr> {
+    let (Error::Internal(cause) | Error::Unavailable(cause)) = error else {
+        return None;
+    };
+    let said = cause.downcast_ref::<DbErr>();
+    said.filter(|said| link::is_transient(said)).cloned()
+}
+
+/// Where the jobs are done, each time by a connection that does nothing else meanwhile.
 struct Desk {
-    connection: DatabaseConnection,
-    waiting: mpsc::Receiver<Job>,
+    connections: Connections,
+    /// What all desks take from.
+    waiting: Arc<Mutex<mpsc::Receiver<Job>>>,
     commits: Arc<AtomicU64>,
     closing: CancellationToken,
 }
 
 impl Desk {
-    async fn run(mut self) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
-        loop {
-            let taken = tokio::select! {
-                biased;
-                () = self.closing.cancelled(), if !self.waiting.is_closed() => {
-                    self.waiting.close();
-                    continue;
-                }
-                taken = self.waiting.recv_many(&mut batch, MAX_BATCH) => taken,
-            };
-            if taken == 0 {
-                break;
-            }
-            batch.retain(Job::begin);
-            if batch.is_empty() {
+    async fn run(self) {
+        let mut batch = Vec::new();
+        while self.take(&mut batch).await {
+            if let Connections::File(_) = self.connections {
+                batch.retain(Job::begin);
+                self.settle(std::mem::take(&mut batch)).await;
                 continue;
             }
-            // One that panics must not take with it those who come after.
-            let committed = AssertUnwindSafe(self.commit(&mut batch)).catch_unwind();
-            let committed = committed
-                .await
-                .unwrap_or_else(|_| Err(DbErr::Custom("a transaction panicked".to_owned())));
-            batch.drain(..).for_each(|job| job.answer(&committed));
+            let additions = batch.extract_if(.., |job| matches!(job, Job::Add(..)));
+            self.settle(additions.filter(Job::begin).collect()).await;
+            // Each has its own turn: while one waits for the database, the next may give up.
+            for other in batch.drain(..).filter(Job::begin) {
+                self.settle(vec![other]).await;
+            }
         }
     }
 
-    /// Does the jobs in one transaction. After an error nothing of any of them is kept.
-    async fn commit(&self, batch: &mut [Job]) -> Result<(), DbErr> {
-        let immediate = connect::immediate();
-        let transaction = self.connection.begin_with_options(immediate).await?;
-        let (mut additions, mut tickets) = (Vec::new(), Vec::new());
-        for job in batch {
-            match job {
-                Job::Add(new, ticket) => {
-                    additions.extend(new.take());
-                    tickets.push(ticket);
+    /// Takes what waits, and waits for it; false where nothing comes any more.
+    async fn take(&self, batch: &mut Vec<Job>) -> bool {
+        let mut waiting = self.waiting.lock().await;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled(), if !waiting.is_closed() => waiting.close(),
+                taken = waiting.recv_many(batch, MAX_BATCH) => return taken > 0,
+            }
+        }
+    }
+
+    /// Does the jobs in one transaction, and answers them.
+    async fn settle(&self, mut jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let mut attempt = 1;
+        let committed = loop {
+            // One that panics must not take with it those who come after.
+            let committed = AssertUnwindSafe(self.commit(&mut jobs)).catch_unwind();
+            let panicked = || DbErr::Custom("a transaction panicked".to_owned());
+            match committed.await {
+                Err(_panic) => break Err(Failure::Undone(panicked())),
+                Ok(Err(Failure::Undone(error)))
+                    if matches!(self.connections, Connections::Server(_))
+                        && attempt < ATTEMPTS
+                        && link::is_transient(&error) =>
+                {
+                    tracing::debug!(?error, attempt, "a transaction is begun anew");
+                    attempt += 1;
                 }
-                Job::Other(job) => {
-                    // Where a savepoint cannot be made, kept or undone, the transaction is gone, as
-                    // it may be on a full disk. What would come behind would not be in it.
-                    let savepoint = transaction.begin().await?;
-                    if job.work(&savepoint).await {
-                        savepoint.commit().await?;
+                Ok(committed) => break committed,
+            }
+        };
+        jobs.into_iter().for_each(|job| job.answer(&committed));
+    }
+
+    /// Does the jobs in one transaction. After an error nothing of any of them is kept, or that is
+    /// unknown.
+    async fn commit(&self, jobs: &mut [Job]) -> Result<(), Failure> {
+        let pools = self.connections.pools();
+        let work = work(&pools.writing, jobs);
+        match &self.connections {
+            // SQLite has patience of its own, and says what became of a commit.
+            Connections::File(_) => {
+                let transaction = work.await.map_err(Failure::Undone)?;
+                transaction.commit().await.map_err(Failure::Undone)?;
+            }
+            Connections::Server(link) => {
+                let transaction = link.in_time(&pools, work).await;
+                let transaction = transaction.map_err(Failure::Undone)?;
+                let committed = link.in_time(&pools, transaction.commit()).await;
+                committed.map_err(|error| {
+                    if link::is_unknown(&error) {
+                        Failure::Unknown(error)
                     } else {
-                        savepoint.rollback().await?;
+                        Failure::Undone(error)
                     }
-                }
+                })?;
             }
         }
-        if !additions.is_empty() {
-            let added = additions::add(&transaction, additions).await?;
-            for (ticket, done) in tickets.into_iter().zip(added) {
-                ticket.done = Some(done);
-            }
-        }
-        transaction.commit().await?;
         self.commits.fetch_add(1, Ordering::Release);
         Ok(())
     }
+}
+
+/// Does the jobs in a transaction that is to be committed, or after an error is no more.
+async fn work(
+    connection: &DatabaseConnection,
+    jobs: &mut [Job],
+) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = connection.begin_with_options(sqlite::immediate()).await?;
+    let (mut additions, mut tickets) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match job {
+            Job::Add(new, ticket) => {
+                additions.push(new.clone());
+                tickets.push(ticket);
+            }
+            Job::Other(job) => {
+                // Where a savepoint cannot be made, kept or undone, the transaction is gone, as
+                // it may be on a full disk. What would come behind would not be in it.
+                let savepoint = transaction.begin().await?;
+                if job.work(&savepoint).await? {
+                    savepoint.commit().await?;
+                } else {
+                    savepoint.rollback().await?;
+                }
+            }
+        }
+    }
+    if !additions.is_empty() {
+        let added = additions::add(&transaction, additions).await?;
+        for (ticket, done) in tickets.into_iter().zip(added) {
+            ticket.done = Some(done);
+        }
+    }
+    Ok(transaction)
 }

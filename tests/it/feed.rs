@@ -326,7 +326,7 @@ fn assert_refused(message: Value, id: &str) {
 
 /// The same database, opened by somebody who tells no room of what they do.
 async fn open_elsewhere(server: &TestServer) -> Store {
-    let url = format!("--database-url=sqlite://{}", server.database().display());
+    let url = format!("--database-url={}", server.database());
     let config: StoreConfig = settings(&[&url]).store;
     Store::open(&config).await.expect("the database")
 }

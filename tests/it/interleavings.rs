@@ -26,7 +26,7 @@ use proptest::prelude::*;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::support::settings;
+use crate::support::{database_url, settings};
 
 /// A room that keeps so little that followers fall behind all the time.
 const ROOM_BUFFER: usize = 3;
@@ -176,10 +176,7 @@ struct World {
 impl World {
     async fn new(view: View) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let url = format!(
-            "--database-url=sqlite://{}/w.db?mode=rwc",
-            folder.path().display()
-        );
+        let url = format!("--database-url={}", database_url(folder.path()));
         let config: StoreConfig = settings(&[&url]).store;
         let store = Store::open(&config).await.expect("a store");
         let post = PostId::parse("p").expect("an id");

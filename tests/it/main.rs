@@ -1,4 +1,4 @@
-//! The contract, a sentence a test: the real server on a real socket with a real SQLite file.
+//! The contract, a sentence a test: the real server on a real socket with a real database.
 
 #![allow(
     clippy::disallowed_methods,
@@ -22,6 +22,7 @@ mod multipart;
 mod mutations;
 mod nodes;
 mod persisted;
+mod postgres;
 mod protocol;
 mod queries;
 mod resume;

@@ -24,7 +24,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use crate::support::{Process, SECRET, causerie, token};
+use crate::support::{Process, SECRET, causerie, database_url, token};
 
 const READERS: usize = 50;
 const WRITERS: usize = 4;
@@ -113,10 +113,7 @@ async fn run(kills: &[usize]) {
 }
 
 async fn start(folder: &std::path::Path, listen: &str) -> Process {
-    let database = format!(
-        "--database-url=sqlite://{}?mode=rwc",
-        folder.join("test.db").display()
-    );
+    let database = format!("--database-url={}", database_url(folder));
     let secret = format!("--jwt-secret={SECRET}");
     let listen = format!("--listen={listen}");
     Process::spawn(&mut causerie(&["serve", &listen, &secret, &database])).await

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    failure::{another_program, places, run},
-    support::{Client, Process, Reply, TestServer, serve, settings, token, until},
+    failure::places,
+    support::{
+        Client, Process, Reply, TestServer, abortion, another_program, database_url, lock,
+        on_postgres, run, serve, settings, token, trigger, until,
+    },
 };
 
 const WRITE: &str = "mutation($body: String!, $post: ID! = \"hello\", $parent: ID) {
@@ -33,7 +36,7 @@ fn code(reply: &Reply) -> Value {
 /// What is sent later waits behind what is sent earlier.
 async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -> Vec<Reply> {
     let other = another_program(&server.database()).await;
-    run(&other, "BEGIN IMMEDIATE").await;
+    lock(&other).await;
     let (mut sent, mut expected) = (Vec::new(), 0);
     for wave in waves {
         expected += wave.len();
@@ -83,10 +86,12 @@ async fn writers_who_wait_together_share_commits_and_those_who_are_refused_harm_
         let expected = ["NOT_FOUND", "BAD_USER_INPUT", "FORBIDDEN", "CONFLICT"];
         assert_eq!(code(refused), json!(expected[number % 4]), "{refused:?}");
     }
-    // The first batch is what waited when the first job came; the others found the lock taken.
+    // The first batch is what waited when the first job came; the others found the lock taken. In
+    // PostgreSQL each of four writers has such a first batch, and what is no addition its own commit.
     let commits = server.observer().commits() - before;
+    let most = if on_postgres() { 8 + 20 } else { 3 };
     assert!(
-        (1..=3).contains(&commits),
+        (1..=most).contains(&commits),
         "{commits} commits for 40 comments"
     );
 
@@ -181,9 +186,9 @@ async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_ar
     let mine = ada.comment("mine").await;
     let other = another_program(&server.database()).await;
     // The edit has taken its place in the feed when this stops it.
-    let trigger = "CREATE TRIGGER fails BEFORE UPDATE OF body ON comment WHEN new.body = 'theirs'
-        BEGIN SELECT RAISE(ABORT, 'no'); END";
-    run(&other, trigger).await;
+    let condition = "new.body = 'theirs'";
+    let trigger = trigger("BEFORE UPDATE OF body", condition, abortion());
+    run(&other, &trigger).await;
     let write = |number: usize| (ada.clone(), WRITE, json!({"body": format!("{number}")}));
     let mut wave: Vec<_> = (0..10).map(write).collect();
     wave.insert(5, (ada.clone(), EDIT, json!({"id": mine})));
@@ -202,24 +207,20 @@ async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_ar
 async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_next_is_kept() {
     // What a row may do to its transaction: the commit fails and leaves it open; a statement fails
     // and takes the transaction with it, as a full disk may; a statement fails.
-    let deeds = [
-        "INSERT INTO debt VALUES (1)",
-        "SELECT RAISE(ROLLBACK, 'gone')",
-        "SELECT RAISE(ABORT, 'no')",
-    ];
+    let mut deeds = vec!["INSERT INTO debt VALUES (1)", abortion()];
+    if !on_postgres() {
+        deeds.push("SELECT RAISE(ROLLBACK, 'gone')");
+    }
     for deed in deeds {
         let server = TestServer::start().await;
         let other = another_program(&server.database()).await;
         run(&other, "CREATE TABLE nobody (id INTEGER PRIMARY KEY)").await;
         run(
             &other,
-            "CREATE TABLE debt (id REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED)",
+            "CREATE TABLE debt (id INTEGER REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED)",
         )
         .await;
-        let trigger = format!(
-            "CREATE TRIGGER fails AFTER INSERT ON comment WHEN new.body = 'fails' BEGIN {deed}; END"
-        );
-        run(&other, &trigger).await;
+        run(&other, &trigger("AFTER INSERT", "new.body = 'fails'", deed)).await;
 
         let ada = server.reader("ada");
         let write = |body: String| (ada.clone(), WRITE, json!({"body": body}));
@@ -249,7 +250,9 @@ async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_nex
                 "{deed}: the failing one was acknowledged"
             );
         }
-        assert!((2..=64).contains(&failed), "{deed}: {failed} failed");
+        // Four desks of PostgreSQL's may have taken all that waited before it came.
+        let least = if on_postgres() { 1 } else { 2 };
+        assert!((least..=64).contains(&failed), "{deed}: {failed} failed");
 
         kept.insert(ada.comment("the next").await);
         let database = server.database();
@@ -262,8 +265,8 @@ async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_nex
     }
 }
 
-async fn open(file: &std::path::Path, arguments: &[&str]) -> Store {
-    let url = format!("--database-url=sqlite://{}", file.display());
+async fn open(database: &str, arguments: &[&str]) -> Store {
+    let url = format!("--database-url={database}");
     let arguments: Vec<&str> = [&*url]
         .into_iter()
         .chain(arguments.iter().copied())
@@ -274,8 +277,8 @@ async fn open(file: &std::path::Path, arguments: &[&str]) -> Store {
 }
 
 /// The ids of all comments of `hello`.
-async fn stored(file: &std::path::Path) -> HashSet<String> {
-    let store = open(file, &[]).await;
+async fn stored(database: &str) -> HashSet<String> {
+    let store = open(database, &[]).await;
     let post = PostId::parse("hello").expect("an id");
     let all = store
         .added_after(&post, Seq(0), 10_000)
@@ -331,7 +334,7 @@ async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_fi
     }
     // What was accepted when the store is closed is done, what is under way and what waits behind it.
     let other = another_program(&database).await;
-    run(&other, "BEGIN IMMEDIATE").await;
+    lock(&other).await;
     let mut accepted = Vec::new();
     for _ in 0..10 {
         let store = store.clone();
@@ -368,7 +371,7 @@ async fn who_waits_too_long_is_told_so_and_nothing_of_it_is_done_later() {
     let folder = stopped(server).await;
     let store = open(&database, &["--database-timeout=200ms"]).await;
     let other = another_program(&database).await;
-    run(&other, "BEGIN IMMEDIATE").await;
+    lock(&other).await;
     // More than wait in the queue: these wait for a place in it, and for their turn.
     let waiting = (0..600).map(|_| store.create_comment(new_comment("in vain")));
     for done in join_all(waiting).await {
@@ -387,6 +390,9 @@ async fn who_waits_too_long_is_told_so_and_nothing_of_it_is_done_later() {
 
 #[tokio::test]
 async fn on_a_full_disk_writers_at_once_are_told_exactly_what_is_kept() {
+    if on_postgres() {
+        return; // The disk that is full is PostgreSQL's own.
+    }
     const WRITERS: usize = 16;
     let folder = tempfile::tempdir().expect("a folder");
     // No file may grow beyond 600 blocks of 512 bytes: writing there fails, as on a full disk.
@@ -434,7 +440,7 @@ async fn on_a_full_disk_writers_at_once_are_told_exactly_what_is_kept() {
     server.signal("TERM").await;
     server.ended().await;
 
-    let database = folder.path().join("test.db");
+    let database = database_url(folder.path());
     assert_eq!(stored(&database).await, acknowledged);
     let (places, stands) = places(&database).await;
     assert_eq!(places, (1..=stands).collect::<Vec<_>>());

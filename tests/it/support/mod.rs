@@ -1,7 +1,8 @@
-//! What every test starts from: a real server on a real socket and a real SQLite file, and clients
+//! What every test starts from: a real server on a real socket and a real database, and clients
 //! that know nothing of its code.
 
 mod client;
+mod database;
 mod nats;
 mod process;
 mod server;
@@ -10,6 +11,7 @@ mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
+    database::{Cluster, abortion, another_program, database_url, lock, on_postgres, run, trigger},
     nats::Nats,
     process::{Process, causerie, serve},
     server::{SECRET, TestServer, in_time, settings, token, token_for, until},

@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Client, SECRET, Socket, token};
+use super::{Client, SECRET, Socket, database_url, token};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -21,14 +21,13 @@ pub(crate) fn causerie(arguments: &[&str]) -> Command {
     command
 }
 
-/// The arguments of a server on a free port and the database `test.db` in this folder.
+/// The arguments of a server on a free port and the database of this folder.
 pub(crate) fn serve(folder: &Path) -> Vec<String> {
-    let database = folder.join("test.db");
     vec![
         "serve".to_owned(),
         "--listen=127.0.0.1:0".to_owned(),
         format!("--jwt-secret={SECRET}"),
-        format!("--database-url=sqlite://{}?mode=rwc", database.display()),
+        format!("--database-url={}", database_url(folder)),
     ]
 }
 

@@ -13,7 +13,7 @@ use clap::{Args, FromArgMatches};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{Client, Socket};
+use super::{Client, Socket, database_url};
 
 /// What tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
@@ -93,16 +93,18 @@ impl TestServer {
 
     /// On the database in this folder; `hello` is made where it is not there yet.
     pub(crate) async fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
-        let database = format!(
-            "sqlite://{}?mode=rwc",
-            folder.path().join("test.db").display()
-        );
+        let database = database_url(folder.path());
+        Self::start_on(folder, &database, arguments).await
+    }
+
+    /// On this database; `hello` is made where it is not there yet.
+    pub(crate) async fn start_on(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
         let mut all = vec![
             "--listen=127.0.0.1:0",
             "--jwt-secret",
             SECRET,
             "--database-url",
-            &database,
+            database,
         ];
         all.extend(arguments);
         let server = Server::bind(settings(&all)).await.expect("a server");
@@ -140,8 +142,9 @@ impl TestServer {
         &self.observer
     }
 
-    pub(crate) fn database(&self) -> std::path::PathBuf {
-        self.folder.path().join("test.db")
+    /// The URL of its database.
+    pub(crate) fn database(&self) -> String {
+        database_url(self.folder.path())
     }
 
     /// An anonymous client over HTTP.

@@ -1,0 +1,122 @@
+//! SQLite: one file, which this process alone writes.
+
+use std::{sync::Arc, time::Duration};
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+    sqlx::{
+        Connection as _,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+
+use super::{
+    connect::{Connections, OpenError, StatementCounter},
+    link::Pools,
+};
+use crate::config::StoreConfig;
+
+/// One connection that writes: SQLite has one writer at a time, and waiting for it here is fair,
+/// where waiting inside SQLite is polling. Several that read, which never wait for it (WAL).
+pub(super) async fn open(
+    config: &StoreConfig,
+    statements: &StatementCounter,
+) -> Result<Connections, OpenError> {
+    let url = config.database_url.as_str();
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    if path.split('?').next().is_none_or(str::is_empty) {
+        return Err(OpenError::NoFile);
+    }
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(OpenError::InMemory);
+    }
+    let writing = Database::connect(options(config, Access::Write)).await?;
+    migrate(&writing).await?;
+    let reading = Database::connect(options(config, Access::Read)).await?;
+    let mut pools = Pools { writing, reading };
+    statements.watch(&mut pools);
+    Ok(Connections::File(Arc::new(pools)))
+}
+
+/// All steps or none, so that a start that was killed can be tried again; and one server at a time.
+async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = connection.begin_with_options(immediate()).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}
+
+/// A transaction that holds the write lock from its first moment. A deferred one would fail with
+/// BUSY_SNAPSHOT where it turns from reading to writing. To PostgreSQL it says nothing.
+pub(super) fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 256;
+/// How many rows a connection reads ahead.
+const ROWS: usize = 128;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+}
+
+fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
+    let busy_timeout = config.database_timeout;
+    let connections = match access {
+        Access::Write => 1,
+        Access::Read => config.database_readers,
+    };
+    let mut options = ConnectOptions::new(config.database_url.as_str());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(busy_timeout)
+        // A file's connections do not go stale; closing idle ones would only lose their caches.
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+        // Statements carry what people wrote: they are neither logged nor put into spans.
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                // An acknowledged comment survives a power loss: each commit is synced.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(busy_timeout)
+                .foreign_keys(true)
+                // Comments are added as many at a time as there are: each number is a statement.
+                .statement_cache_capacity(STATEMENTS)
+                // A whole page: the database's thread does not wait for its reader in between.
+                .row_buffer_size(ROWS)
+                .pragma(
+                    "query_only",
+                    if access == Access::Read { "ON" } else { "OFF" },
+                )
+        });
+    if access == Access::Write {
+        options.map_sqlx_sqlite_pool_opts(without_transactions);
+    }
+    options
+}
+
+/// A pool that hands out only connections that are in no transaction; any other is closed, which
+/// undoes what it began.
+///
+/// Where a commit fails (a full disk), SQLite undoes the transaction by itself and the library
+/// still counts it. What is begun next on that connection is then nested into a transaction that
+/// nobody commits: it would be acknowledged, and lost with the process.
+fn without_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    // A transaction that was dropped is undone in the background. That is over: the pool takes a
+    // connection back when it has answered a ping, which stands behind that in the queue.
+    pool.before_acquire(|connection, _| {
+        Box::pin(async move { Ok(!connection.is_in_transaction()) })
+    })
+}

@@ -1,0 +1,805 @@
+//! PostgreSQL: several nodes on one database, and a database that is lost in every manner and comes
+//! back. These run where `TEST_DATABASE` is `postgres`, as all the other tests do then.
+
+use std::{
+    collections::HashSet,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use causerie::{
+    config::StoreConfig,
+    error::Error,
+    model::{CommentId, PostId, Seq, Timestamp, User, UserId},
+    store::{DeleteComment, EditComment, NewComment, NewPost, Store},
+};
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::{
+    failure::places,
+    support::{
+        Client, Cluster, Socket, TestServer, another_program, database_url, in_time, on_postgres,
+        run, settings,
+    },
+};
+
+/// What a cluster needs that is to keep what it acknowledged though it is killed.
+const DURABLE: &str = "-c fsync=off";
+const WRITE: &str = "mutation($body: String!) {
+    createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
+}";
+const READ: &str = "{ post(id: \"hello\") { title comments(first: 100) { nodes { body } } } }";
+const ADDED: &str = "subscription($after: Cursor) {
+    commentAdded(postId: \"hello\", after: $after) { body }
+}";
+
+fn config(url: &str, arguments: &[&str]) -> StoreConfig {
+    let url = format!("--database-url={url}");
+    let all: Vec<&str> = [&*url]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
+    settings(&all).store
+}
+
+async fn open(url: &str) -> Store {
+    Store::open(&config(url, &[])).await.expect("a store")
+}
+
+async fn refusal(url: &str, arguments: &[&str]) -> String {
+    let refused = in_time("a refusal", Store::open(&config(url, arguments))).await;
+    let error = refused.expect_err("refused").to_string();
+    assert!(error.contains("DATABASE_URL (--database-url)"), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+fn user(name: &str) -> User {
+    User {
+        id: UserId::parse(name).expect("an id"),
+        name: name.into(),
+        avatar: None,
+    }
+}
+
+fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> NewComment {
+    NewComment {
+        post_id: post.clone(),
+        parent_id,
+        author: user(author),
+        body: format!("by {author}"),
+        at: Timestamp::now(),
+        origin: None,
+    }
+}
+
+async fn cursor(client: &Client) -> Value {
+    let query = "{ post(id: \"hello\") { cursor } }";
+    client.send(query, json!({})).await["post"]["cursor"].take()
+}
+
+/// What the server answers while it has no database, and nothing else.
+fn assert_unavailable(error: &Value) {
+    assert_eq!(
+        error["message"],
+        json!("The database cannot be reached: try again shortly.")
+    );
+    let extensions = error["extensions"].as_object().expect("extensions");
+    assert_eq!(extensions["code"], json!("SERVICE_UNAVAILABLE"), "{error}");
+    assert!(
+        extensions["retryAfterMs"]
+            .as_u64()
+            .is_some_and(|wait| wait > 0)
+    );
+    assert_eq!(extensions.len(), 2, "{error}");
+}
+
+/// Takes this many comments.
+async fn take(socket: &mut Socket, count: usize) -> Vec<String> {
+    let mut bodies = Vec::with_capacity(count);
+    for _ in 0..count {
+        let added = socket.data("s").await["commentAdded"].take();
+        bodies.push(added["body"].as_str().expect("a body").to_owned());
+    }
+    bodies
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_at_once_on_an_empty_database_bring_it_up_to_date_together() {
+    if !on_postgres() {
+        return;
+    }
+    for _ in 0..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = database_url(folder.path());
+        let nodes = (0..3).map(|_| {
+            let config = config(&url, &[]);
+            tokio::spawn(async move { Store::open(&config).await })
+        });
+        for (number, node) in join_all(nodes.collect::<Vec<_>>())
+            .await
+            .into_iter()
+            .enumerate()
+        {
+            let node = node.expect("no panic").expect("a store");
+            let new = NewPost {
+                id: PostId::parse(&format!("post{number}")).expect("an id"),
+                title: "Post".to_owned(),
+                url: None,
+                at: Timestamp::now(),
+            };
+            node.create_post(new).await.expect("a post");
+            node.close().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_of_each_node_are_sent_what_is_written_at_the_other_once_and_in_order() {
+    const EACH: usize = 40;
+    if !on_postgres() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = database_url(folder.path());
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().expect("a folder");
+        nodes.push(TestServer::start_on(folder, &url, &["--reconcile-interval=20ms"]).await);
+    }
+    let mut sockets = Vec::new();
+    for node in &nodes {
+        let mut socket = node.socket().await;
+        let after = cursor(&node.client()).await;
+        socket.subscribe("s", ADDED, json!({"after": after})).await;
+        node.until_census(1, 1).await;
+        sockets.push(socket);
+    }
+    let writers = (0..4).map(|writer| {
+        let client = nodes[writer % 2].reader(&format!("writer{writer}"));
+        tokio::spawn(async move {
+            for number in 0..EACH {
+                client.comment(&format!("{writer}/{number}")).await;
+            }
+        })
+    });
+    for writer in join_all(writers.collect::<Vec<_>>()).await {
+        writer.expect("no panic");
+    }
+    let stored = nodes[0].client().bodies().await;
+    assert_eq!(stored.len(), 4 * EACH);
+    assert_eq!(nodes[1].client().bodies().await, stored);
+    for mut socket in sockets {
+        assert_eq!(take(&mut socket, stored.len()).await, stored);
+        assert!(socket.settle().await.is_empty(), "a comment came twice");
+        socket.close().await;
+    }
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_acknowledged_is_in_every_answer_of_another() {
+    if !on_postgres() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = database_url(folder.path());
+    let one = TestServer::start_on(folder, &url, &[]).await;
+    let other = TestServer::start_on(tempfile::tempdir().expect("a folder"), &url, &[]).await;
+    for number in 0..20 {
+        one.reader("ada").comment(&format!("{number}")).await;
+        let bodies = other.client().bodies().await;
+        assert_eq!(bodies.len(), number + 1);
+    }
+    other.stop().await;
+    one.stop().await;
+}
+
+/// Everybody writes to every post, in the name of the same few, answers the same comments, and
+/// edits and deletes them: whatever waits for whatever, nobody fails, and no place is left empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_on_two_nodes_leave_no_place_empty_and_never_wait_for_each_other_in_a_circle() {
+    const WRITERS: usize = 16;
+    const ROUNDS: usize = 12;
+    if !on_postgres() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = database_url(folder.path());
+    let nodes = [open(&url).await, open(&url).await];
+    let (mut posts, mut roots) = (Vec::new(), Vec::new());
+    for name in ["a", "b", "c"] {
+        let id = PostId::parse(name).expect("an id");
+        let new = NewPost {
+            id: id.clone(),
+            title: name.to_owned(),
+            url: None,
+            at: Timestamp::now(),
+        };
+        nodes[0].create_post(new).await.expect("a post");
+        let root = nodes[0]
+            .create_comment(new_comment(&id, "root", None))
+            .await;
+        roots.push(root.expect("a comment").comment.id);
+        posts.push(id);
+    }
+    let writers = (0..WRITERS).map(|writer| {
+        let (store, posts, roots) = (nodes[writer % 2].clone(), posts.clone(), roots.clone());
+        tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                let at = (writer + round) % 3;
+                let author = format!("user{}", (writer * 7 + round) % 5);
+                let parent = (round % 2 == 0).then_some(roots[at]);
+                let added = store.create_comment(new_comment(&posts[at], &author, parent));
+                let id = added.await.expect("a comment").comment.id;
+                let edit = EditComment {
+                    id: roots[at],
+                    body: format!("{writer}/{round}"),
+                    at: Timestamp::now(),
+                    origin: None,
+                };
+                store.edit_comment(edit, |_| Ok(())).await.expect("an edit");
+                if round % 3 == 0 {
+                    let delete = DeleteComment {
+                        id,
+                        at: Timestamp::now(),
+                        origin: None,
+                    };
+                    let deleted = store.delete_comment(delete, |_| Ok(())).await;
+                    deleted.expect("a deletion");
+                }
+            }
+        })
+    });
+    for writer in join_all(writers.collect::<Vec<_>>()).await {
+        writer.expect("no error");
+    }
+    let other = another_program(&url).await;
+    for (post, root) in posts.iter().zip(roots) {
+        let stands = nodes[0]
+            .seq(post)
+            .await
+            .expect("a place")
+            .expect("a post")
+            .0;
+        let all = nodes[1]
+            .changed_after(post, Seq(0), 10_000)
+            .await
+            .expect("changes");
+        let kept = all
+            .iter()
+            .filter(|recorded| !recorded.comment.is_deleted)
+            .count();
+        let deleted = all.len() - kept;
+        let edits = i64::try_from(WRITERS * ROUNDS).expect("few") / 3;
+        let additions = i64::try_from(all.len()).expect("few");
+        let deletions = i64::try_from(deleted).expect("few");
+        assert_eq!(stands, additions + edits + deletions, "{post}");
+        let shown = nodes[1].post(post).await.expect("a post").expect("a post");
+        assert_eq!(
+            shown.comment_count,
+            i64::try_from(kept).expect("few"),
+            "{post}"
+        );
+        let replies = all
+            .iter()
+            .filter(|recorded| recorded.comment.parent_id == Some(root));
+        let counted = nodes[0]
+            .comment(root)
+            .await
+            .expect("a comment")
+            .expect("a comment");
+        assert_eq!(
+            counted.reply_count,
+            i64::try_from(replies.count()).expect("few")
+        );
+    }
+    // Deadlocks would have been tried again, and told nobody.
+    let query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let backend = other.get_database_backend();
+    let row = other
+        .query_one_raw(Statement::from_string(backend, query))
+        .await;
+    let deadlocks: i64 = row
+        .expect("a row")
+        .expect("a row")
+        .try_get_by_index(0)
+        .expect("a number");
+    assert_eq!(deadlocks, 0);
+    for node in nodes {
+        node.close().await;
+    }
+}
+
+/// A deletion that another node commits between an edit's look at the comment and its change would
+/// be undone by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_meets_a_deletion_at_another_node_brings_nothing_back() {
+    if !on_postgres() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = TestServer::start_in(folder, &[]).await;
+    let url = server.database();
+    let nodes = [open(&url).await, open(&url).await];
+    let post = PostId::parse("hello").expect("an id");
+    for _ in 0..60 {
+        let added = nodes[0]
+            .create_comment(new_comment(&post, "ada", None))
+            .await;
+        let id = added.expect("a comment").comment.id;
+        let (at, origin) = (Timestamp::now(), None);
+        let edit = EditComment {
+            id,
+            body: "back".to_owned(),
+            at,
+            origin: None,
+        };
+        let (edited, deleted) = tokio::join!(
+            nodes[0].edit_comment(edit, |_| Ok(())),
+            nodes[1].delete_comment(DeleteComment { id, at, origin }, |_| Ok(())),
+        );
+        deleted.expect("a deletion");
+        assert!(
+            matches!(edited, Ok(_) | Err(Error::Conflict(_))),
+            "{edited:?}"
+        );
+        let left = nodes[0]
+            .comment(id)
+            .await
+            .expect("a comment")
+            .expect("a comment");
+        assert!(left.is_deleted && left.body.is_empty(), "{left:?}");
+    }
+    for node in nodes {
+        node.close().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_in_a_circle_with_another_program_is_written_once_all_the_same() {
+    if !on_postgres() {
+        return;
+    }
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    ada.comment("before").await;
+    let other = another_program(&server.database()).await;
+    // The server is to be the one who finds the circle, and has to give way.
+    run(&other, "SET deadlock_timeout = '1h'").await;
+    run(&other, "BEGIN").await;
+    run(&other, "SELECT 1 FROM \"user\" WHERE id = 'ada' FOR UPDATE").await;
+    let writing = tokio::spawn(async move { ada.comment("in a circle").await });
+    until_one_waits(&server.database()).await;
+    run(&other, "SELECT 1 FROM post WHERE id = 'hello' FOR UPDATE").await;
+    run(&other, "ROLLBACK").await;
+    in_time("the comment", writing).await.expect("no panic");
+    assert_eq!(server.client().bodies().await, ["before", "in a circle"]);
+    server.stop().await;
+}
+
+/// Waits until a statement waits for a lock in this database.
+async fn until_one_waits(url: &str) {
+    let looking = another_program(url).await;
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock'";
+    let backend = looking.get_database_backend();
+    let rows = || looking.query_all_raw(Statement::from_string(backend, waiting));
+    let someone_waits = async { while rows().await.expect("rows").is_empty() {} };
+    in_time("the server waits", someone_waits).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_gone_everybody_is_told_so_and_when_it_is_back_everything_goes_on() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    let quick = ["--database-timeout=300ms", "--reconcile-interval=100ms"];
+    let server = TestServer::start_on(folder, &url, &quick).await;
+    let ada = server.reader("ada");
+    let start = cursor(&server.client()).await;
+    ada.comment("before").await;
+    let mut live = server.socket().await;
+    live.subscribe("s", ADDED, json!({})).await;
+    server.until_census(1, 1).await;
+
+    for manner in ["immediate", "fast"] {
+        cluster.order(&format!("stop {manner}"));
+        assert_unavailable(&without_path(ada.refused(READ, json!({})).await));
+        let lost = ada.refused(WRITE, json!({"body": "lost"})).await;
+        assert_unavailable(&without_path(lost));
+        let mut socket = server.socket().await;
+        let other = "subscription { commentAdded(postId: \"another\") { body } }";
+        socket.subscribe("o", other, json!({})).await;
+        let told = socket.message().await;
+        assert_unavailable(&without_path(told["payload"][0].clone()));
+        socket.close().await;
+        // This one's room is there, and what it missed is in the database: it waits.
+        let mut late = server.socket().await;
+        late.subscribe("s", ADDED, json!({"after": start})).await;
+        server.until_census(1, 2).await;
+        assert!(late.settle().await.is_empty());
+        assert!(live.settle().await.is_empty());
+
+        cluster.order("start");
+        let back = format!("back after {manner}");
+        ada.comment(&back).await;
+        assert_eq!(take(&mut live, 1).await, [&*back]);
+        let expected = server.client().bodies().await;
+        assert!(!expected.contains(&"lost".to_owned()), "{expected:?}");
+        assert_eq!(take(&mut late, expected.len()).await, expected);
+        late.close().await;
+        server.until_census(1, 1).await;
+    }
+    live.close().await;
+    server.stop().await;
+}
+
+fn without_path(mut error: Value) -> Value {
+    let parts = error.as_object_mut().expect("an error");
+    parts.retain(|name, _| name != "path" && name != "locations");
+    error
+}
+
+/// Whatever moment the database is killed at: what was acknowledged is there, what was refused is
+/// not, and those who listen hear every comment once and in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_restarts_under_load_nothing_acknowledged_is_lost_and_nothing_refused_is_kept() {
+    const WRITERS: usize = 6;
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    let server = TestServer::start_on(folder, &url, &["--reconcile-interval=100ms"]).await;
+    let mut live = server.socket().await;
+    live.subscribe("s", ADDED, json!({})).await;
+    server.until_census(1, 1).await;
+    let (is_over, over) = watch::channel(false);
+    let (count, mut counted) = watch::channel(0);
+    let count = Arc::new(count);
+    let writers = (0..WRITERS).map(|writer| {
+        let client = server.reader(&format!("writer{writer}"));
+        let (over, count) = (over.clone(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let (mut kept, mut refused) = (Vec::new(), Vec::new());
+            for number in 0.. {
+                if *over.borrow() {
+                    break;
+                }
+                let body = format!("{writer}/{number}");
+                let reply = client.try_send(WRITE, json!({"body": body})).await;
+                if reply.body.get("errors").is_none() {
+                    kept.push(body);
+                    count.send_modify(|count| *count += 1);
+                    continue;
+                }
+                match reply.error()["extensions"]["code"].as_str() {
+                    Some("SERVICE_UNAVAILABLE") => refused.push(body),
+                    Some("OUTCOME_UNKNOWN") => {}
+                    _ => panic!("{reply:?}"),
+                }
+            }
+            (kept, refused)
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for restart in 1..=4 {
+        let enough = counted.wait_for(|count| *count >= restart * 60);
+        in_time("comments between two restarts", enough)
+            .await
+            .expect("writers");
+        cluster.order("stop immediate");
+        cluster.order("start");
+    }
+    let enough = counted.wait_for(|count| *count >= 300);
+    in_time("comments behind the last restart", enough)
+        .await
+        .expect("writers");
+    is_over.send_replace(true);
+    let (mut kept, mut refused) = (HashSet::new(), HashSet::new());
+    for writer in join_all(writers).await {
+        let (done, not_done) = writer.expect("no panic");
+        kept.extend(done);
+        refused.extend(not_done);
+    }
+    let stored = server.client().bodies().await;
+    let once: HashSet<String> = stored.iter().cloned().collect();
+    assert_eq!(once.len(), stored.len(), "a comment is there twice");
+    assert!(kept.is_subset(&once), "an acknowledged comment is lost");
+    assert!(refused.is_disjoint(&once), "a refused comment was kept");
+    assert_eq!(take(&mut live, stored.len()).await, stored);
+    live.close().await;
+    server.stop().await;
+    let (places, stands) = places(&url).await;
+    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
+}
+
+/// A way to the database that may fall silent, or lose the answer to a COMMIT.
+struct Way {
+    port: u16,
+    /// Those who were connected before it was raised hear nothing more, and their words are lost.
+    silences: watch::Sender<usize>,
+    loses_commits: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let own = listener.local_addr().expect("an address").port();
+        let (silences, silence) = watch::channel(0);
+        let loses_commits = Arc::new(AtomicBool::new(false));
+        let loses = Arc::clone(&loses_commits);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (mut silence, loses) = (silence.clone(), Arc::clone(&loses));
+                silence.mark_unchanged();
+                tokio::spawn(async move {
+                    let far = TcpStream::connect(("127.0.0.1", port)).await;
+                    let (mut near, mut far) = (near, far.expect("a connection"));
+                    tokio::select! {
+                        () = pass(&mut near, &mut far, &loses) => {}
+                        _ = silence.changed() => {
+                            // Both ends stay open, and hear nothing.
+                            let _ends = (near, far);
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            port: own,
+            silences,
+            loses_commits,
+        }
+    }
+
+    fn url(&self, url: &str, port: u16) -> String {
+        url.replace(&format!(":{port}/"), &format!(":{}/", self.port))
+    }
+}
+
+/// Passes on what both say until one has ended; or until one says COMMIT, if its answer is lost.
+async fn pass(near: &mut TcpStream, far: &mut TcpStream, loses: &AtomicBool) {
+    let (mut from_near, mut from_far) = ([0; 8192], [0; 8192]);
+    loop {
+        tokio::select! {
+            read = near.read(&mut from_near) => {
+                let Ok(read @ 1..) = read else { return };
+                let said = &from_near[..read];
+                if far.write_all(said).await.is_err() {
+                    return;
+                }
+                if said.windows(6).any(|word| word == b"COMMIT") && loses.swap(false, Ordering::SeqCst) {
+                    // The database has done it when it answers.
+                    let _ = far.read(&mut from_far).await;
+                    return;
+                }
+            }
+            read = far.read(&mut from_far) => {
+                let Ok(read @ 1..) = read else { return };
+                if near.write_all(&from_far[..read]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_fell_silent_cost_those_who_were_using_them_and_nobody_after_them() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    let way = Way::to(cluster.port()).await;
+    let url = way.url(&url, cluster.port());
+    let quick = ["--database-timeout=800ms", "--reconcile-interval=1h"];
+    let server = TestServer::start_on(folder, &url, &quick).await;
+    let ada = server.reader("ada");
+    let both = || async {
+        let replies = join_all((0..16).map(|number| {
+            let ada = ada.clone();
+            async move {
+                match number % 2 {
+                    0 => ada.try_send(READ, json!({})).await,
+                    _ => ada.try_send(WRITE, json!({"body": "b"})).await,
+                }
+            }
+        }));
+        in_time("answers", replies).await
+    };
+    for _ in 0..3 {
+        for reply in both().await {
+            assert_eq!(reply.body.get("errors"), None, "{reply:?}");
+        }
+        way.silences.send_modify(|silences| *silences += 1);
+        for reply in both().await {
+            if reply.body.get("errors").is_some() {
+                let code = reply.error()["extensions"]["code"].clone();
+                assert!(
+                    code == "SERVICE_UNAVAILABLE" || code == "OUTCOME_UNKNOWN",
+                    "{reply:?}"
+                );
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_answer_to_a_commit_is_lost_the_client_is_told_that_it_is_unknown() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    let way = Way::to(cluster.port()).await;
+    let url = way.url(&url, cluster.port());
+    let server = TestServer::start_on(folder, &url, &[]).await;
+    let ada = server.reader("ada");
+    let mut live = server.socket().await;
+    live.subscribe("s", ADDED, json!({})).await;
+    server.until_census(1, 1).await;
+    way.loses_commits.store(true, Ordering::SeqCst);
+    let error = without_path(ada.refused(WRITE, json!({"body": "perhaps"})).await);
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains("may be saved or not"), "{message}");
+    assert_eq!(error["extensions"], json!({"code": "OUTCOME_UNKNOWN"}));
+    ada.comment("after").await;
+    // It was kept, once; and those who listen are told of it all the same.
+    assert_eq!(server.client().bodies().await, ["perhaps", "after"]);
+    assert_eq!(take(&mut live, 2).await, ["perhaps", "after"]);
+    live.close().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_waits_for_a_database_that_is_not_there_yet_but_not_for_ever() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    for (url, word) in [
+        (cluster.url("none"), "none"),
+        (url.replace("causerie@", "nobody:hidden@"), "nobody"),
+    ] {
+        let said = refusal(&url, &["--database-wait=1h"]).await;
+        assert!(said.contains(word) && !said.contains("hidden"), "{said}");
+    }
+    cluster.order("stop immediate");
+    let said = refusal(&url, &["--database-wait=300ms"]).await;
+    for word in ["DATABASE_WAIT", "300ms", "refused"] {
+        assert!(said.contains(word), "{said}");
+    }
+    let waiting = tokio::spawn(async move { open(&url).await });
+    cluster.order("start");
+    let store = in_time("a store", waiting).await.expect("no panic");
+    store.close().await;
+}
+
+/// A certificate for `localhost`, by an authority of the test's own, in PostgreSQL's data folder.
+fn certify(cluster: &Cluster, folder: &std::path::Path) {
+    let script = "set -e; cd \"$0\"
+        new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \"$@\" 2>/dev/null; }
+        new -x509 -days 2 -subj /CN=test -keyout ca.key -out ca.crt
+        new -subj /CN=localhost -keyout server.key -out server.csr
+        echo subjectAltName=DNS:localhost > names
+        openssl x509 -req -days 2 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial \
+            -extfile names -out server.crt 2>/dev/null
+        cp server.key server.crt \"$1\"
+        chmod 600 \"$1/server.key\"
+        chown --reference=\"$1\" \"$1/server.key\" \"$1/server.crt\"";
+    let data = cluster.folder().join("data");
+    let made = Command::new("sh")
+        .args(["-c", script])
+        .arg(folder)
+        .arg(data)
+        .status();
+    assert!(made.expect("a shell").success());
+    cluster.sql("ALTER SYSTEM SET ssl = on");
+    cluster.order("stop fast");
+    cluster.order("start");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_to_the_database_is_encrypted_and_its_server_known_where_the_url_says_so() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    certify(&cluster, folder.path());
+    let url = cluster.database_of(folder.path());
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let authority = folder.path().join("ca.crt");
+    let known = format!("sslmode=verify-full&sslrootcert={}", authority.display());
+    for url in [
+        format!("{url}?sslmode=require"),
+        format!("{by_name}?{known}"),
+    ] {
+        let store = open(&url).await;
+        let other = another_program(&url).await;
+        let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+            WHERE datname = current_database()";
+        let backend = other.get_database_backend();
+        let row = other
+            .query_one_raw(Statement::from_string(backend, query))
+            .await;
+        let is_encrypted: bool = row
+            .expect("a row")
+            .expect("a row")
+            .try_get_by_index(0)
+            .expect("");
+        assert!(is_encrypted);
+        store.close().await;
+    }
+    // Not the name that it is certified for; and by an authority that nobody here knows.
+    refusal(&format!("{url}?{known}"), &["--database-wait=1h"]).await;
+    refusal(
+        &format!("{by_name}?sslmode=verify-full"),
+        &["--database-wait=1h"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_in_a_transaction_holds_up_the_others_for_a_bounded_time() {
+    if !on_postgres() {
+        return;
+    }
+    let cluster = Cluster::start(DURABLE);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = cluster.database_of(folder.path());
+    let way = Way::to(cluster.port()).await;
+    let cut_off = way.url(&url, cluster.port());
+    let quick = ["--database-timeout=1s", "--reconcile-interval=1h"];
+    let server = TestServer::start_on(folder, &cut_off, &quick).await;
+    let ada = server.reader("ada");
+    ada.comment("before").await;
+    let other = another_program(&url).await;
+    run(&other, "BEGIN").await;
+    run(&other, "SELECT 1 FROM \"user\" WHERE id = 'ada' FOR UPDATE").await;
+    let writing = {
+        let ada = ada.clone();
+        tokio::spawn(async move { ada.refused(WRITE, json!({"body": "cut off"})).await })
+    };
+    until_one_waits(&url).await;
+    way.silences.send_modify(|silences| *silences += 1);
+    // Its transaction has the post now, and is told nothing any more.
+    run(&other, "ROLLBACK").await;
+    let node = open(&url).await;
+    let post = PostId::parse("hello").expect("an id");
+    let added = in_time(
+        "the other node",
+        node.create_comment(new_comment(&post, "bob", None)),
+    );
+    added.await.expect("a comment");
+    assert_unavailable(&without_path(writing.await.expect("no panic")));
+    assert_eq!(server.client().bodies().await, ["before", "by bob"]);
+    node.close().await;
+    server.stop().await;
+}
