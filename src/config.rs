@@ -18,7 +18,15 @@ pub struct Config {
     /// The address and port to listen on; port 0 takes a free one.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
-    /// How long open requests and sockets may take to end after SIGTERM or Ctrl-C.
+    /// How long after SIGTERM or Ctrl-C everything goes on as before but for `/readyz`, so that a
+    /// load balancer sends nobody here any more: somewhat longer than it takes to notice.
+    #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = any_duration)]
+    pub drain_delay: Duration,
+    /// Over how long the sockets and streams are then closed, a few at a time, so that their clients
+    /// do not all come back at once; `0s` closes all at once.
+    #[arg(long, env = "DRAIN_WINDOW", default_value = "5s", value_parser = any_duration)]
+    pub drain_window: Duration,
+    /// How long requests and mutations may take to end after that.
     #[arg(long, env = "GRACE_PERIOD", default_value = "10s", value_parser = duration)]
     pub grace_period: Duration,
     /// Which log lines are written to standard error: a level, or a list of `target=level`.
@@ -252,8 +260,14 @@ fn log_filter(text: &str) -> Result<String, String> {
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
+    match any_duration(text) {
         Ok(Duration::ZERO) => Err("it must be longer than nothing".into()),
+        other => other,
+    }
+}
+
+fn any_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
         Ok(duration) if duration > LONGEST => Err("it must be at most ten years".into()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("it must be a time such as 500ms, 10s or 15m".into()),

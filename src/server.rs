@@ -12,12 +12,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::Authenticator,
     config::{Config, HttpConfig},
+    drain::Drain,
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
+    health::{Checks, Health},
     limits::Limits,
     rooms::{Census, Hub},
     store::{OpenError, Store},
-    transport::{self, Transport},
+    transport::{self, Operations, Transport},
 };
 
 /// Why a server could not be started.
@@ -45,6 +47,7 @@ pub struct Server {
     config: Config,
     observer: Observer,
     limits: Arc<Limits>,
+    drain: Drain,
     going_down: CancellationToken,
 }
 
@@ -122,15 +125,23 @@ impl Server {
             },
         };
         let executor = Executor::new(services, tasks.clone());
-        let router = transport::router(Transport {
-            executor: executor.clone(),
-            authenticator,
-            persisted: persisted_queries(&config.http),
-            http: config.http.clone(),
-            ws: config.ws.clone(),
-            tasks: tasks.clone(),
-            going_down: going_down.clone(),
-        });
+        let drain = Drain::new(going_down.clone());
+        let operations = Operations {
+            health: health(&store),
+            drain: drain.clone(),
+        };
+        let router = transport::router(
+            Transport {
+                executor: executor.clone(),
+                authenticator,
+                persisted: persisted_queries(&config.http),
+                http: config.http.clone(),
+                ws: config.ws.clone(),
+                tasks: tasks.clone(),
+                drain: drain.clone(),
+            },
+            operations,
+        );
         Ok(Self {
             listener,
             address,
@@ -143,6 +154,7 @@ impl Server {
                 tasks,
             },
             limits,
+            drain,
             going_down,
         })
     }
@@ -157,8 +169,10 @@ impl Server {
         self.observer.clone()
     }
 
-    /// Serves until `shutdown` is done. Then no connection is taken any more, sockets close with
-    /// 1012, streams end, and requests and mutations under way have the grace period to end.
+    /// Serves until `shutdown` is done. Then it says that it is not ready, and goes on for the drain's
+    /// delay; over the drain's window sockets close with 1012 and streams end; and requests and
+    /// mutations under way have the grace period to end. Requests are answered until the window is
+    /// over, then no connection is taken any more.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self {
             listener,
@@ -166,6 +180,7 @@ impl Server {
             config,
             observer,
             limits,
+            drain,
             going_down,
             ..
         } = self;
@@ -206,6 +221,18 @@ impl Server {
             }
         }
         tracing::info!("going down");
+        drain.begin();
+        let drained = async {
+            tokio::time::sleep(config.drain_delay).await;
+            drain.spread(config.drain_window).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            // Nobody can come or go any more.
+            _ = &mut serving => {}
+        }
+        // Presence was withdrawn with each stream. What else other nodes are to be told of a node
+        // that leaves in good order belongs here: the listener is still open, and the rooms are empty.
         going_down.cancel();
         observer.tasks.close();
         background.close();
@@ -226,6 +253,16 @@ impl Server {
         observer.store.close().await;
         Ok(())
     }
+}
+
+/// What the server needs to be of use: `/readyz` asks each for an answer.
+fn health(store: &Store) -> Health {
+    let store = store.clone();
+    let checks = Checks::default().with("store", move || {
+        let store = store.clone();
+        async move { store.answer().await }
+    });
+    Health::new(checks)
 }
 
 fn persisted_queries(config: &HttpConfig) -> PersistedQueries {

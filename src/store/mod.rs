@@ -11,6 +11,7 @@ mod entity;
 mod feed;
 mod page;
 mod posts;
+mod probe;
 mod writer;
 
 use sea_orm::{DatabaseConnection, DbErr};

@@ -96,13 +96,16 @@ async fn answer(
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
+                let Some(guest) = transport.drain.enter() else {
+                    return response::restarting(json);
+                };
                 let identity = caller.identity.as_ref();
                 let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
                 let outcomes = transport.executor.stream(operation, caller);
                 respond(
                     transport,
                     streamed,
-                    Lifetime::OfSubscription(token),
+                    Lifetime::OfSubscription(guest, token),
                     outcomes,
                 )
             }

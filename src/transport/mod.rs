@@ -5,6 +5,7 @@ mod http;
 mod identify;
 mod media_type;
 mod multipart;
+mod ops;
 mod pages;
 mod request;
 mod response;
@@ -24,15 +25,17 @@ use axum::{
     response::Response,
     routing::get,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
 };
 
+pub use self::ops::Operations;
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
+    drain::Drain,
     graphql::{Executor, PersistedQueries},
 };
 
@@ -54,12 +57,13 @@ pub struct Transport {
     pub ws: WsConfig,
     /// Every socket's task, and every stream's.
     pub tasks: TaskTracker,
-    /// Cancelled where the server goes down: sockets and streams then end.
-    pub going_down: CancellationToken,
+    /// Gives every socket and every stream of a subscription the moment in which it ends, where the
+    /// server goes down.
+    pub drain: Drain,
 }
 
 /// Every path of the server.
-pub fn router(transport: Transport) -> Router {
+pub fn router(transport: Transport, operations: Operations) -> Router {
     let body_limit = DefaultBodyLimit::max(transport.http.http_body_limit);
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
@@ -67,8 +71,9 @@ pub fn router(transport: Transport) -> Router {
         .layer(cross_origin(&transport.http.allowed_origins));
     graphql
         .merge(pages::router())
-        .layer(CatchPanicLayer::new())
         .with_state(Arc::new(transport))
+        .merge(ops::router(operations))
+        .layer(CatchPanicLayer::new())
 }
 
 /// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and

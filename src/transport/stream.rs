@@ -22,11 +22,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Transport, response};
 use crate::{
     auth::TokenError,
+    drain::Guest,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
@@ -72,9 +72,9 @@ pub(super) enum Ending {
 pub(super) enum Lifetime {
     /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
     OfItsOwn,
-    /// A subscription's: until the server goes down, or the caller's token ends, of which this is far
-    /// away.
-    OfSubscription(Option<Duration>),
+    /// A subscription's: until its moment comes where the server goes down, or the caller's token
+    /// ends, which is this far away.
+    OfSubscription(Guest, Option<Duration>),
 }
 
 /// What goes into the body, with its place among the bytes that may wait.
@@ -117,8 +117,8 @@ pub(super) fn respond<W: Wire>(
         patience: transport.http.http_write_timeout,
         keep_alive: transport.http.stream_keep_alive,
     };
-    let end = lifetime.end(transport.going_down.clone());
     transport.tasks.spawn(async move {
+        let end = lifetime.end();
         let why = tokio::select! {
             biased;
             why = end => why,
@@ -141,8 +141,8 @@ pub(super) fn respond<W: Wire>(
 
 impl Lifetime {
     /// Waits for the end, and says why it has come.
-    async fn end(self, going_down: CancellationToken) -> ServerError {
-        let Self::OfSubscription(token) = self else {
+    async fn end(self) -> ServerError {
+        let Self::OfSubscription(guest, token) = self else {
             return pending().await;
         };
         let expired = async {
@@ -152,10 +152,7 @@ impl Lifetime {
             }
         };
         tokio::select! {
-            () = going_down.cancelled() => {
-                let error = ServerError::new("The server restarts: subscribe again.", None);
-                request_error(RequestCode::Restarting, error)
-            }
+            () = guest.moment() => request_error(RequestCode::Restarting, response::restart()),
             () = expired => {
                 let mut error = server_error(Error::Unauthenticated);
                 error.message = TokenError::Expired.to_string();

@@ -27,8 +27,10 @@ const PARTS: &[(&str, &[&str])] = &[
         &[
             "auth",
             "config",
+            "drain",
             "feed",
             "graphql",
+            "health",
             "limits",
             "rooms",
             "store",
@@ -38,7 +40,9 @@ const PARTS: &[(&str, &[&str])] = &[
     ("demo", &["error", "model", "store"]),
     (
         "transport",
-        &["auth", "config", "error", "graphql", "model"],
+        &[
+            "auth", "config", "drain", "error", "graphql", "health", "model",
+        ],
     ),
     (
         "graphql",
@@ -49,6 +53,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("rooms", &["model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "model"]),
+    ("health", &["error"]),
+    ("drain", &[]),
     ("model", &[]),
     ("error", &[]),
     ("config", &[]),

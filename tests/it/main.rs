@@ -11,8 +11,10 @@
 
 mod answers;
 mod cli;
+mod drain;
 mod failure;
 mod feed;
+mod health;
 mod hostile;
 mod http;
 mod imports;

@@ -12,7 +12,6 @@ use axum::body::Bytes;
 use futures_util::{FutureExt, Stream};
 use tokio::net::TcpStream;
 use tokio_stream::{StreamExt, StreamMap};
-use tokio_util::sync::CancellationToken;
 use tungstenite::Message;
 
 use super::{
@@ -27,10 +26,14 @@ use super::{
 };
 use crate::{
     auth::bearer,
+    drain::Guest,
     error::Error,
-    graphql::{Caller, OperationKind, Outcome, Params, Subscription, server_error},
+    graphql::{
+        Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
+        server_error,
+    },
     model::{ClientId, Timestamp},
-    transport::Transport,
+    transport::{Transport, response::restart},
 };
 
 /// How long a client may take to answer a close frame.
@@ -60,6 +63,8 @@ pub(super) struct Socket {
     subscriptions: HashMap<OperationId, Subscription>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
+    /// The server goes down, and the socket with it once what is being executed was answered.
+    is_leaving: bool,
     /// Reading broke off: nothing more can be read. The socket stays open for a while all the
     /// same: one that is dropped with something unread resets the connection, and may so overtake
     /// the close frame.
@@ -68,7 +73,7 @@ pub(super) struct Socket {
 
 /// What happened.
 enum Event {
-    GoingDown,
+    MomentToLeave,
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -113,19 +118,20 @@ impl Socket {
             executions: StreamMap::new(),
             subscriptions: HashMap::new(),
             closing_until: None,
+            is_leaving: false,
             is_deaf: false,
         }
     }
 
-    /// Serves the client until it goes, is sent away, or the server goes down.
-    pub(super) async fn run(mut self, going_down: CancellationToken) {
+    /// Serves the client until it goes, is sent away, or its moment comes where the server goes down.
+    pub(super) async fn run(mut self, guest: &Guest) {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue {
-            let event = self.next_event(&going_down).await;
+            let event = self.next_event(guest).await;
             self.forget_ended();
             flow = match event {
-                Event::GoingDown => {
-                    self.close(&Close::Restarting);
+                Event::MomentToLeave => {
+                    self.is_leaving = true;
                     Flow::Continue
                 }
                 Event::Readable => self.read(),
@@ -141,6 +147,7 @@ impl Socket {
                 Event::Time => self.look_at_the_clock(Instant::now()),
                 Event::Gone => Flow::Stop,
             };
+            self.leave_if_done();
         }
     }
 
@@ -148,7 +155,7 @@ impl Socket {
     /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
     /// from the store. A client that never pauses holds off neither the others on its thread, nor
     /// the clock, nor the close frame, nor its own answers.
-    async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
+    async fn next_event(&mut self, guest: &Guest) -> Event {
         // What was read together is answered together.
         self.connection.write();
         if self.reader.has_more {
@@ -162,12 +169,12 @@ impl Socket {
         if deadline <= Instant::now() {
             return Event::Time;
         }
-        let is_closing = self.closing_until.is_some();
+        let (is_closing, is_leaving) = (self.closing_until.is_some(), self.is_leaving);
         let (may_read, has_more) = (self.may_read(backlog), self.reader.has_more);
         let tcp = self.connection.tcp();
         tokio::select! {
             biased;
-            () = going_down.cancelled(), if !is_closing => Event::GoingDown,
+            () = guest.moment(), if !is_closing && !is_leaving => Event::MomentToLeave,
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
             }
@@ -262,6 +269,9 @@ impl Socket {
         match action {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
+            Action::Start(id, _) if self.is_leaving => {
+                self.refuse(&id, &[request_error(RequestCode::Restarting, restart())]);
+            }
             Action::Start(id, params) => self.start(id, *params),
             Action::Refuse(id) => {
                 let error = Error::RateLimited {
@@ -374,6 +384,17 @@ impl Socket {
             id,
             payload: errors,
         });
+    }
+
+    /// Where the server goes down: closes the socket, unless an operation is under way whose answer
+    /// the client waits for. What is answered already is written before the close frame.
+    fn leave_if_done(&mut self) {
+        if self.is_leaving && self.closing_until.is_none() && self.executions.is_empty() {
+            self.subscriptions.clear();
+            self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
+            self.connection
+                .close_behind(Frame::close(&Close::Restarting));
+        }
     }
 
     fn broken(&mut self, close: &Close) -> Flow {
