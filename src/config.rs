@@ -18,6 +18,10 @@ pub struct Config {
     /// The address and port to listen on; port 0 takes a free one.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// A second address and port for `/metrics`, which is then not at the first; `/healthz` and
+    /// `/readyz` are at both.
+    #[arg(long, env = "METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// How long after SIGTERM or Ctrl-C everything goes on as before but for `/readyz`, so that a
     /// load balancer sends nobody here any more: somewhat longer than it takes to notice.
     #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = any_duration)]
@@ -32,6 +36,9 @@ pub struct Config {
     /// Which log lines are written to standard error: a level, or a list of `target=level`.
     #[arg(long, env = "LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
+    /// How log lines are written: `pretty` for people, `json` for programs.
+    #[arg(long, env = "LOG_FORMAT", default_value = "pretty")]
+    pub log_format: LogFormat,
     /// The database.
     #[command(flatten)]
     pub store: StoreConfig,
@@ -167,6 +174,15 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One object of JSON a line.
+    Json,
 }
 
 /// A text that no log shows.

@@ -12,6 +12,7 @@ pub mod feed;
 pub mod graphql;
 pub mod health;
 pub mod limits;
+pub mod metrics;
 pub mod model;
 pub mod rooms;
 pub mod server;

@@ -110,7 +110,8 @@ fn run() -> Result<(), Failure> {
 /// Serves until SIGTERM or Ctrl-C, and then goes down in good order; a second one ends it at once.
 #[tokio::main]
 async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Result<(), Failure> {
-    telemetry::start(&config.log).map_err(|error| format!("LOG (--log): {error}"))?;
+    telemetry::start(&config.log, config.log_format)
+        .map_err(|error| format!("LOG (--log): {error}"))?;
     let folder = if demo {
         Some(tempfile::tempdir()?)
     } else {

@@ -17,9 +17,10 @@ use crate::{
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
     health::{Checks, Health},
     limits::Limits,
+    metrics::{BuildError, Metrics, Sample},
     rooms::{Census, Hub},
     store::{OpenError, Store},
-    transport::{self, Operations, Transport},
+    transport::{self, MetricsFor, Operations, Transport},
 };
 
 /// Why a server could not be started.
@@ -28,9 +29,14 @@ pub enum StartError {
     /// The database could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The metrics could not be set up.
+    #[error("the metrics: {0}")]
+    Metrics(#[from] BuildError),
     /// The address could not be listened on.
-    #[error("LISTEN (--listen): {address}: {cause}")]
+    #[error("{setting}: {address}: {cause}")]
     Listen {
+        /// Which setting names the address.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -44,6 +50,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    /// Where the metrics are, if not at the address.
+    operations: Option<(TcpListener, SocketAddr, Router)>,
     config: Config,
     observer: Observer,
     limits: Arc<Limits>,
@@ -58,6 +66,7 @@ pub struct Observer {
     store: Store,
     executor: Executor,
     tasks: TaskTracker,
+    metrics: Metrics,
 }
 
 impl Observer {
@@ -86,6 +95,20 @@ impl Observer {
         self.store.commits()
     }
 
+    /// The metrics, in Prometheus's text format.
+    pub fn metrics(&self) -> String {
+        let (Census { rooms, members }, counts) = (self.census(), self.events());
+        self.metrics.render(Sample {
+            rooms,
+            members,
+            tasks: self.tasks(),
+            waiting_writes: self.store.waiting_writes(),
+            executions: counts.executions,
+            deliveries: counts.deliveries,
+            commits: self.commits(),
+        })
+    }
+
     /// The store, for what a program that embeds the server wants to do beside it.
     pub fn store(&self) -> &Store {
         &self.store
@@ -96,24 +119,28 @@ impl Server {
     /// Listens, opens the database, and brings it up to date.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         // First: a server that cannot listen leaves the database of the one that does alone.
-        let address = config.listen;
-        let listen_error = |cause| StartError::Listen { address, cause };
-        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
-        let store = Store::open(&config.store).await?;
+        let (listener, address) = listen("LISTEN (--listen)", config.listen).await?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(listen("METRICS_LISTEN (--metrics-listen)", address).await?),
+            None => None,
+        };
+        let metrics = Metrics::new()?;
+        let store = Store::open_measured(&config.store, metrics.store.clone()).await?;
 
-        let hub = Hub::new(config.rooms.room_buffer as usize);
+        let hub = Hub::measured(config.rooms.room_buffer as usize, metrics.rooms.clone());
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let limits = Arc::new(Limits::new(config.writing.rate_limits));
+        let limits = Limits::new(config.writing.rate_limits).measured(metrics.limits.clone());
+        let limits = Arc::new(limits);
 
         let services = Services {
             feed: Feed::new(
                 hub.clone(),
                 store.clone(),
                 config.rooms.catch_up_page.into(),
-            ),
+            )
+            .measured(metrics.feed.clone()),
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -124,35 +151,49 @@ impl Server {
                 edit_window: config.writing.edit_window,
             },
         };
-        let executor = Executor::new(services, tasks.clone());
+        let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
         let drain = Drain::new(going_down.clone());
-        let operations = Operations {
-            health: health(&store),
+        let router = transport::router(Transport {
+            executor: executor.clone(),
+            authenticator,
+            persisted: persisted_queries(&config.http).measured(&metrics.graphql),
+            http: config.http.clone(),
+            ws: config.ws.clone(),
+            tasks: tasks.clone(),
             drain: drain.clone(),
+            metrics: Arc::new(metrics.transport.clone()),
+        });
+        let observer = Observer {
+            hub,
+            store,
+            executor,
+            tasks,
+            metrics,
         };
-        let router = transport::router(
-            Transport {
-                executor: executor.clone(),
-                authenticator,
-                persisted: persisted_queries(&config.http),
-                http: config.http.clone(),
-                ws: config.ws.clone(),
-                tasks: tasks.clone(),
-                drain: drain.clone(),
+        let operations = Operations {
+            health: health(&observer.store),
+            drain: drain.clone(),
+            metrics: {
+                let observer = observer.clone();
+                Arc::new(move || observer.metrics())
             },
-            operations,
-        );
+        };
+        let here = match metrics_listener {
+            Some(_) => MetricsFor::Nobody,
+            None => MetricsFor::Everybody,
+        };
+        let router = router.merge(transport::operations(operations.clone(), here));
+        let operations = metrics_listener.map(|(listener, address)| {
+            let router = transport::operations(operations, MetricsFor::Everybody);
+            (listener, address, router)
+        });
         Ok(Self {
             listener,
             address,
             router,
+            operations,
             config,
-            observer: Observer {
-                hub,
-                store,
-                executor,
-                tasks,
-            },
+            observer,
             limits,
             drain,
             going_down,
@@ -162,6 +203,11 @@ impl Server {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the metrics are, if not where the server listens.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(|(_, address, _)| *address)
     }
 
     /// A look at the server while it runs.
@@ -177,6 +223,7 @@ impl Server {
         let Self {
             listener,
             router,
+            operations,
             config,
             observer,
             limits,
@@ -203,6 +250,14 @@ impl Server {
         background.spawn(until_down().run_until_cancelled_owned(async move { hub.run().await }));
         background.spawn(until_down().run_until_cancelled_owned(reconcile));
         background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
+        let metrics = observer.metrics.clone();
+        background
+            .spawn(until_down().run_until_cancelled_owned(async move { metrics.run().await }));
+        if let Some((listener, address, router)) = operations {
+            tracing::info!(%address, "metrics are at an address of their own");
+            let serving = axum::serve(listener, router).into_future();
+            background.spawn(until_down().run_until_cancelled_owned(serving));
+        }
 
         let stop = going_down.clone();
         let serving = axum::serve(listener, router)
@@ -253,6 +308,20 @@ impl Server {
         observer.store.close().await;
         Ok(())
     }
+}
+
+async fn listen(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let error = |cause| StartError::Listen {
+        setting,
+        address,
+        cause,
+    };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    Ok((listener, address))
 }
 
 /// What the server needs to be of use: `/readyz` asks each for an answer.

@@ -17,7 +17,10 @@ use super::{
     room::{Room, RoomId, State},
     timers::Timers,
 };
-use crate::model::{Change, ChangeKind, ClientId, PostId, Seq, User};
+use crate::{
+    metrics::RoomMetrics,
+    model::{Change, ChangeKind, ClientId, PostId, Seq, User},
+};
 
 /// A handle on the rooms of one node; cloning it is cheap and gives the same rooms.
 ///
@@ -35,6 +38,7 @@ struct Shared {
     buffer: usize,
     /// How many rooms there ever were.
     made: AtomicU64,
+    metrics: RoomMetrics,
 }
 
 /// How much is going on.
@@ -49,12 +53,18 @@ pub struct Census {
 impl Hub {
     /// No rooms yet. Each will keep `buffer` changes for those who listen and are behind.
     pub fn new(buffer: usize) -> Self {
+        Self::measured(buffer, RoomMetrics::default())
+    }
+
+    /// As [`Self::new`], with what it is counted by.
+    pub fn measured(buffer: usize, metrics: RoomMetrics) -> Self {
         Self {
             shared: Arc::new(Shared {
                 rooms: Mutex::default(),
                 timers: Timers::default(),
                 buffer,
                 made: AtomicU64::new(0),
+                metrics,
             }),
         }
     }
@@ -69,6 +79,7 @@ impl Hub {
     /// Delivers a change that was committed to the members of its post's room: in the order of the
     /// feed, each once, however often and in whatever order changes are published.
     pub fn publish(&self, change: Arc<Change>) {
+        self.shared.metrics.published.increment(1);
         let Some(room) = self.find(&change.comment.post_id) else {
             return;
         };
@@ -77,6 +88,9 @@ impl Hub {
                 state.typing.posted(&change.comment.author.id);
             }
             let ready = state.sequencer.accept(change);
+            if state.sequencer.has_forgotten() {
+                self.shared.metrics.forgotten.increment(1);
+            }
             room.send(state, ready);
         });
     }
@@ -123,7 +137,9 @@ impl Hub {
     /// Does nothing where nothing is missing.
     pub fn catch_up_to(&self, post: &PostId, seq: Seq) {
         if let Some(room) = self.find(post) {
-            self.update(&room, |state| room.catch_up_to(state, seq));
+            if self.update(&room, |state| room.catch_up_to(state, seq)) {
+                self.shared.metrics.gaps.increment(1);
+            }
         }
     }
 

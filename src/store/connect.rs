@@ -21,7 +21,7 @@ use sea_orm::{
 use tokio_util::task::TaskTracker;
 
 use super::{Store, writer::Writer};
-use crate::config::StoreConfig;
+use crate::{config::StoreConfig, metrics::StoreMetrics};
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +49,11 @@ impl StatementCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn watch(&self, connection: &mut DatabaseConnection) {
-        let count = Arc::clone(&self.0);
-        connection.set_metric_callback(move |_| {
+    fn watch(&self, connection: &mut DatabaseConnection, metrics: &StoreMetrics) {
+        let (count, took) = (Arc::clone(&self.0), metrics.statement.clone());
+        connection.set_metric_callback(move |statement| {
             count.fetch_add(1, Ordering::Relaxed);
+            took.record(statement.elapsed);
         });
     }
 }
@@ -61,6 +62,14 @@ impl Store {
     /// Opens the database, makes the file where the URL says so, and runs the migrations that it
     /// lacks.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        Self::open_measured(config, StoreMetrics::default()).await
+    }
+
+    /// As [`Self::open`], with what it is measured by.
+    pub async fn open_measured(
+        config: &StoreConfig,
+        metrics: StoreMetrics,
+    ) -> Result<Self, OpenError> {
         let url = config.database_url.as_str();
         if !url.starts_with("sqlite:") {
             return Err(OpenError::UnknownScheme);
@@ -78,11 +87,11 @@ impl Store {
         let mut readers = Database::connect(options(config, Access::Read)).await?;
 
         let statements = StatementCounter::default();
-        statements.watch(&mut connection);
-        statements.watch(&mut readers);
+        statements.watch(&mut connection, &metrics);
+        statements.watch(&mut readers, &metrics);
         let tasks = TaskTracker::new();
         Ok(Self {
-            writer: Writer::start(connection.clone(), config.database_timeout, &tasks),
+            writer: Writer::start(connection.clone(), config.database_timeout, metrics, &tasks),
             connection,
             readers,
             statements,

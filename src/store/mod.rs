@@ -49,6 +49,11 @@ impl Store {
         self.statements.get()
     }
 
+    /// How many writes wait for the one writer.
+    pub fn waiting_writes(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// How many transactions were committed so far, those at least of which a caller was told.
     /// Writers who wait together share one. While this stays the same, so does what is read, unless
     /// another program writes into the database.

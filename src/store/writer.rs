@@ -29,7 +29,7 @@ use super::{
     additions::{self, NewComment},
     connect,
 };
-use crate::{error::Error, model::Change};
+use crate::{error::Error, metrics::StoreMetrics, model::Change};
 
 /// How many jobs wait before those who bring more wait for a place among them.
 const MAX_WAITING: usize = 256;
@@ -56,6 +56,7 @@ impl Writer {
     pub(super) fn start(
         connection: DatabaseConnection,
         patience: Duration,
+        metrics: StoreMetrics,
         tasks: &TaskTracker,
     ) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
@@ -70,6 +71,7 @@ impl Writer {
             waiting,
             commits: Arc::clone(&writer.commits),
             closing: writer.closing.clone(),
+            metrics,
         };
         tasks.spawn(desk.run());
         writer
@@ -78,6 +80,11 @@ impl Writer {
     /// Takes no more jobs. Those that were accepted are done; the task that was started ends then.
     pub(super) fn end(&self) {
         self.closing.cancel();
+    }
+
+    /// How many jobs wait to be begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     /// How many transactions were committed so far, those at least whose jobs were answered.
@@ -247,6 +254,7 @@ struct Desk {
     waiting: mpsc::Receiver<Job>,
     commits: Arc<AtomicU64>,
     closing: CancellationToken,
+    metrics: StoreMetrics,
 }
 
 impl Desk {
@@ -268,11 +276,17 @@ impl Desk {
             if batch.is_empty() {
                 continue;
             }
+            let (begun, writes) = (Instant::now(), u32::try_from(batch.len()));
             // One that panics must not take with it those who come after.
             let committed = AssertUnwindSafe(self.commit(&mut batch)).catch_unwind();
             let committed = committed
                 .await
                 .unwrap_or_else(|_| Err(DbErr::Custom("a transaction panicked".to_owned())));
+            match &committed {
+                Ok(()) => self.metrics.transaction.record(begun.elapsed()),
+                Err(_) => self.metrics.failed.increment(1),
+            }
+            self.metrics.batch.record(writes.unwrap_or(u32::MAX));
             batch.drain(..).for_each(|job| job.answer(&committed));
         }
     }

@@ -1,35 +1,60 @@
-//! What those who run the server ask it: whether the process lives, and whether readers may be sent.
+//! What those who run the server ask it: whether the process lives, whether readers may be sent, and
+//! how much is going on.
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::State,
     http::{
-        HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, RETRY_AFTER},
+        HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Map, json};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use super::response::RETRY;
 use crate::{drain::Drain, health::Health};
 
 /// What the answers are made of. Cloning it gives the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Operations {
     /// What the server needs.
     pub health: Health,
     /// Whether the server is about to go down.
     pub drain: Drain,
+    /// The metrics, in Prometheus's text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-/// `/healthz` and `/readyz`.
-pub fn router(operations: Operations) -> Router {
-    Router::new()
+/// Who is told the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFor {
+    /// Whoever asks here.
+    Everybody,
+    /// Nobody who asks here.
+    Nobody,
+}
+
+/// `/healthz` and `/readyz`, and `/metrics` for those whom it is for.
+pub fn router(operations: Operations, metrics: MetricsFor) -> Router {
+    let mut router = Router::new()
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(operations)
+        .route("/readyz", get(readyz));
+    if metrics == MetricsFor::Everybody {
+        router = router.route("/metrics", get(self::metrics));
+    }
+    router.layer(CatchPanicLayer::new()).with_state(operations)
+}
+
+/// All that is counted and measured.
+async fn metrics(State(operations): State<Operations>) -> Response {
+    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let headers = [no_store(), (CONTENT_TYPE, media_type)];
+    (headers, (operations.metrics)()).into_response()
 }
 
 /// The process lives: it has answered. Whoever restarts it where it does not should ask nothing
@@ -67,6 +92,6 @@ async fn readyz(State(operations): State<Operations>) -> Response {
     }
 }
 
-fn no_store() -> (axum::http::HeaderName, HeaderValue) {
+fn no_store() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }

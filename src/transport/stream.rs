@@ -29,6 +29,7 @@ use crate::{
     drain::Guest,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
+    metrics::Lasting,
 };
 
 /// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),
@@ -43,6 +44,8 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// How results are written into a body.
 pub(super) trait Wire {
+    /// What a subscription's stream is counted as.
+    const LASTING: Lasting;
     /// The response's media type.
     const CONTENT_TYPE: &'static str;
     /// What the body begins with.
@@ -110,6 +113,8 @@ pub(super) fn respond<W: Wire>(
     lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
+    let metrics = Arc::clone(&transport.metrics);
+    let counted = lifetime.is_lasting().then(|| metrics.connected(W::LASTING));
     let (pieces, body) = mpsc::channel(QUEUE);
     let writer = Writer {
         pieces,
@@ -118,12 +123,18 @@ pub(super) fn respond<W: Wire>(
         keep_alive: transport.http.stream_keep_alive,
     };
     transport.tasks.spawn(async move {
+        let _counted = counted;
         let end = lifetime.end();
         let why = tokio::select! {
             biased;
             why = end => why,
             () = writer.pieces.closed() => return,
-            _ = writer.write_all::<W>(outcomes) => return,
+            written = writer.write_all::<W>(outcomes) => {
+                if written.is_err() && !writer.pieces.is_closed() {
+                    metrics.slow.increment(1);
+                }
+                return;
+            }
         };
         // The outcomes are dropped by now, and the client has left its room.
         if let Ending::Orderly(last) = W::interrupted(&why) {
@@ -140,6 +151,11 @@ pub(super) fn respond<W: Wire>(
 }
 
 impl Lifetime {
+    /// Whether it has no end of its own.
+    fn is_lasting(&self) -> bool {
+        matches!(self, Self::OfSubscription(..))
+    }
+
     /// Waits for the end, and says why it has come.
     async fn end(self) -> ServerError {
         let Self::OfSubscription(guest, token) = self else {

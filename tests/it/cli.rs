@@ -266,10 +266,15 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
             "LISTEN",
             &["", "8000", "localhost", "127.0.0.1:65536", "nowhere:80"],
         ),
+        (
+            "METRICS_LISTEN",
+            &["", "8000", "localhost", "127.0.0.1:65536", "nowhere:80"],
+        ),
         ("DRAIN_DELAY", &any_time),
         ("DRAIN_WINDOW", &any_time),
         ("GRACE_PERIOD", &time),
         ("LOG", &["", "=", "a=b=c", "info,causerie=loud", "verbose"]),
+        ("LOG_FORMAT", &["", "text", "JSON"]),
         (
             "DATABASE_URL",
             &[

@@ -32,6 +32,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "graphql",
             "health",
             "limits",
+            "metrics",
             "rooms",
             "store",
             "transport",
@@ -41,24 +42,35 @@ const PARTS: &[(&str, &[&str])] = &[
     (
         "transport",
         &[
-            "auth", "config", "drain", "error", "graphql", "health", "model",
+            "auth",
+            "config",
+            "drain",
+            "error",
+            "graphql",
+            "health",
+            "metrics",
+            "model",
+            "telemetry",
         ],
     ),
     (
         "graphql",
-        &["auth", "error", "feed", "limits", "model", "rooms", "store"],
+        &[
+            "auth", "error", "feed", "limits", "metrics", "model", "rooms", "store",
+        ],
     ),
-    ("feed", &["error", "model", "rooms", "store"]),
-    ("store", &["config", "error", "model"]),
-    ("rooms", &["model"]),
+    ("feed", &["error", "metrics", "model", "rooms", "store"]),
+    ("store", &["config", "error", "metrics", "model"]),
+    ("rooms", &["metrics", "model"]),
     ("auth", &["config", "error", "model"]),
-    ("limits", &["config", "error", "model"]),
+    ("limits", &["config", "error", "metrics", "model"]),
     ("health", &["error"]),
     ("drain", &[]),
     ("model", &[]),
     ("error", &[]),
     ("config", &[]),
-    ("telemetry", &[]),
+    ("metrics", &[]),
+    ("telemetry", &["config"]),
 ];
 
 /// Each library that only some parts may name, and those parts.
@@ -73,6 +85,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tungstenite", &["transport"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
+    ("metrics_exporter_prometheus", &["metrics"]),
     ("clap", &["config", "main"]),
 ];
 

@@ -21,7 +21,10 @@ use tungstenite::{
 };
 
 use super::{close::Close, socket::Socket};
-use crate::transport::{Transport, response::RETRY};
+use crate::{
+    metrics::Lasting,
+    transport::{Transport, asked::Asked, response::RETRY},
+};
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
@@ -34,7 +37,11 @@ pub(in crate::transport) fn is_asked_for(headers: &HeaderMap) -> bool {
 
 /// Answers a handshake. The socket's task is counted from now on: a server that goes down waits for
 /// it, although it begins only when the client has seen the answer.
-pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Request) -> Response {
+pub(in crate::transport) fn accept(
+    transport: Arc<Transport>,
+    asked: Asked,
+    mut request: Request,
+) -> Response {
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
         Err(error) => return refuse(&error),
@@ -60,7 +67,8 @@ pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Reque
         let Some((tcp, read)) = below(upgraded) else {
             return tracing::error!("a WebSocket came over something else than TCP");
         };
-        let mut socket = Socket::new(transport, tcp, &read);
+        let _counted = transport.metrics.connected(Lasting::WebSocket);
+        let mut socket = Socket::new(transport, asked, tcp, &read);
         // It keeps the whole buffer of the HTTP connection.
         drop(read);
         if !is_spoken {

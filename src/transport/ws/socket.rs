@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use futures_util::{FutureExt, Stream};
 use tokio::net::TcpStream;
 use tokio_stream::{StreamExt, StreamMap};
+use tracing::Instrument;
 use tungstenite::Message;
 
 use super::{
@@ -25,7 +26,7 @@ use super::{
     reader::{Read, Reader},
 };
 use crate::{
-    auth::bearer,
+    auth::{TokenError, bearer},
     drain::Guest,
     error::Error,
     graphql::{
@@ -33,7 +34,12 @@ use crate::{
         server_error,
     },
     model::{ClientId, Timestamp},
-    transport::{Transport, response::restart},
+    transport::{
+        Transport,
+        asked::Asked,
+        record::{Record, Subscribed, Via, code_of_errors},
+        response::restart,
+    },
 };
 
 /// How long a client may take to answer a close frame.
@@ -46,21 +52,27 @@ const MESSAGES_A_TURN: usize = 32;
 /// An operation that is being executed, or a subscription that is being opened: one answer.
 type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
 
+/// A subscription with what is kept of it in the log, or why there is none.
+type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
+
 enum Answer {
     Outcome(Outcome),
-    Opened(Result<Subscription, Vec<async_graphql::ServerError>>),
+    Opened(Opened),
 }
 
 /// One socket and all that belongs to it. Dropping it ends its operations at once, and with them
 /// the memberships of its subscriptions; mutations run to their end.
 pub(super) struct Socket {
     transport: Arc<Transport>,
+    /// The request that opened the socket, and how many operations were started since.
+    asked: Asked,
+    started: u32,
     connection: Arc<Connection>,
     reader: Reader,
     protocol: Protocol,
     caller: Caller,
     executions: StreamMap<OperationId, Execution>,
-    subscriptions: HashMap<OperationId, Subscription>,
+    subscriptions: HashMap<OperationId, (Subscription, Option<Subscribed>)>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
     /// The server goes down, and the socket with it once what is being executed was answered.
@@ -99,7 +111,12 @@ impl Drop for Socket {
 
 impl Socket {
     /// The socket of this connection, of which `read` was read already.
-    pub(super) fn new(transport: Arc<Transport>, tcp: TcpStream, read: &Bytes) -> Self {
+    pub(super) fn new(
+        transport: Arc<Transport>,
+        asked: Asked,
+        tcp: TcpStream,
+        read: &Bytes,
+    ) -> Self {
         let config = &transport.ws;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let rules = Rules {
@@ -111,6 +128,8 @@ impl Socket {
         let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
+            asked,
+            started: 0,
             connection: Arc::new(Connection::new(tcp, outbox)),
             reader,
             protocol: Protocol::new(rules, Instant::now()),
@@ -288,7 +307,10 @@ impl Socket {
             }
             Action::Ping => self.connection.push(Frame::ping()),
             Action::Close(close) => self.close(&close),
-            Action::Abandon => return Flow::Stop,
+            Action::Abandon => {
+                self.transport.metrics.silent.increment(1);
+                return Flow::Stop;
+            }
         }
         Flow::Continue
     }
@@ -309,7 +331,11 @@ impl Socket {
         });
         let identity = match identity.transpose() {
             Ok(identity) => identity,
-            Err(error) => return self.close(&Close::Forbidden(error.to_string().into())),
+            Err(error) => {
+                let metrics = &self.transport.metrics;
+                metrics.unauthenticated(error == TokenError::Expired);
+                return self.close(&Close::Forbidden(error.to_string().into()));
+            }
         };
         let until = identity
             .as_ref()
@@ -323,21 +349,32 @@ impl Socket {
     }
 
     fn start(&mut self, id: OperationId, params: Params) {
+        self.started = self.started.wrapping_add(1);
+        let asked = self.asked.operation(self.started);
+        let metrics = &self.transport.metrics;
         let operation = match self.transport.persisted.operation(params) {
             Ok(operation) => operation,
-            Err(error) => return self.refuse(&id, &[error]),
+            Err(error) => {
+                let errors = [error];
+                let code = code_of_errors(&errors).unwrap_or_default();
+                Record::refused(metrics, &asked, Via::WebSocket, code);
+                return self.refuse(&id, &errors);
+            }
         };
         let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
+        let record = Record::begin(metrics, &asked, Via::WebSocket, &operation, &caller);
         let execution = if operation.kind() == OperationKind::Subscription {
             let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
+            let span = record.span();
             let opening = async move {
-                executor
-                    .subscribe(operation, caller, Arc::new(outlet))
-                    .await
+                let opening = executor.subscribe(operation, caller, Arc::new(outlet));
+                let opened = opening.instrument(span).await;
+                let kept = record.opened(opened.as_ref().map(drop).map_err(Vec::as_slice));
+                opened.map(|subscription| (subscription, kept))
             };
             opening.map(Answer::Opened).map(Box::new).left_future()
         } else {
-            let execution = executor.execute(operation, caller);
+            let execution = record.execute(&executor, operation, caller);
             execution.map(Answer::Outcome).map(Box::new).right_future()
         };
         self.executions
@@ -390,10 +427,11 @@ impl Socket {
     /// the client waits for. What is answered already is written before the close frame.
     fn leave_if_done(&mut self) {
         if self.is_leaving && self.closing_until.is_none() && self.executions.is_empty() {
+            let close = Close::Restarting;
+            self.transport.metrics.closed(close.code());
             self.subscriptions.clear();
             self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
-            self.connection
-                .close_behind(Frame::close(&Close::Restarting));
+            self.connection.close_behind(Frame::close(&close));
         }
     }
 
@@ -408,6 +446,11 @@ impl Socket {
 
     /// Ends all operations at once, and leaves the client a moment to answer the close frame.
     pub(super) fn close(&mut self, close: &Close) {
+        let metrics = &self.transport.metrics;
+        metrics.closed(close.code());
+        if *close == Close::TooSlow {
+            metrics.slow.increment(1);
+        }
         self.executions.clear();
         self.subscriptions.clear();
         self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
