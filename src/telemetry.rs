@@ -3,9 +3,12 @@
 
 use std::io::IsTerminal;
 
-use tracing::Span;
+use tracing::{Level, Metadata, Span};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterExt, FilterFn, ParseError},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use crate::config::LogFormat;
@@ -19,9 +22,15 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.and(FilterFn::new(is_ours_or_harmless))))
         .init();
     Ok(())
+}
+
+/// Below `info` libraries log what passes through them: frames, headers, statements, and in those
+/// tokens and what people write. None of that is heard, whatever the filter says.
+fn is_ours_or_harmless(of: &Metadata<'_>) -> bool {
+    of.target().split("::").next() == Some("causerie") || *of.level() <= Level::INFO
 }
 
 /// Makes a span part of what another program has begun: `parent` is a `traceparent` of W3C's Trace

@@ -19,6 +19,7 @@ mod hostile;
 mod http;
 mod imports;
 mod interleavings;
+mod logs;
 mod metrics;
 mod multipart;
 mod mutations;
