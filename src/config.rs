@@ -39,6 +39,10 @@ pub struct Config {
     /// How log lines are written: `pretty` for people, `json` for programs.
     #[arg(long, env = "LOG_FORMAT", default_value = "pretty")]
     pub log_format: LogFormat,
+    /// Where spans are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`: a collector beside
+    /// the server. Without one there are none.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
+    pub otel_exporter_otlp_endpoint: Option<Url>,
     /// The database.
     #[command(flatten)]
     pub store: StoreConfig,
@@ -306,6 +310,13 @@ fn origin(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("it must be a list of origins such as https://blog.example.org".into()),
+    }
+}
+
+fn collector(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "http" => Ok(url),
+        _ => Err("it must be an address such as http://127.0.0.1:4318".into()),
     }
 }
 

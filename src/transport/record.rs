@@ -16,11 +16,9 @@ use crate::{
     graphql::{Caller, Executor, Operation, OperationKind, Outcome},
     metrics::TransportMetrics,
     model::UserId,
-    telemetry,
+    telemetry::{self, OPERATIONS},
 };
 
-/// What the lines and spans are filtered by.
-const TARGET: &str = "causerie::operation";
 /// The longest name of an operation that is shown.
 const MAX_NAME: usize = 64;
 
@@ -91,12 +89,13 @@ impl Via {
 macro_rules! span {
     ($name:literal, $line:expr) => {
         tracing::info_span!(
-            target: TARGET,
+            target: OPERATIONS,
             parent: None,
             $name,
             request_id = %$line.asked,
             operation = $line.name.as_deref(),
             transport = $line.via.as_str(),
+            code = tracing::field::Empty,
         )
     };
 }
@@ -193,6 +192,7 @@ impl Record {
 
     fn finish(&mut self, code: Option<&str>) {
         self.is_over = true;
+        self.span.record("code", code.unwrap_or("OK"));
         let took = self.began.elapsed();
         self.metrics.operation(self.kind, code, Some(took));
         if let Some(line) = self.line.take() {
@@ -207,6 +207,7 @@ impl Record {
             return None;
         }
         self.is_over = true;
+        self.span.record("code", "OK");
         self.metrics.operation(self.kind, None, None);
         if let Some(line) = &self.line {
             line.write("subscription started", None, Some(self.began));
@@ -239,7 +240,7 @@ impl Line {
     fn write(&self, message: &'static str, code: Option<&str>, since: Option<Instant>) {
         let took = since.map(|since| since.elapsed().as_secs_f64() * 1000.0);
         tracing::info!(
-            target: TARGET,
+            target: OPERATIONS,
             parent: None,
             request_id = %self.asked,
             kind = self.kind,
@@ -256,7 +257,7 @@ impl Line {
 
 /// Whether anybody wants lines or spans.
 fn is_on() -> bool {
-    tracing::enabled!(target: TARGET, Level::INFO)
+    tracing::enabled!(target: OPERATIONS, Level::INFO)
 }
 
 /// The grammar has names of letters, digits and underscores only.

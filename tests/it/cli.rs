@@ -276,6 +276,15 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("LOG", &["", "=", "a=b=c", "info,causerie=loud", "verbose"]),
         ("LOG_FORMAT", &["", "text", "JSON"]),
         (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            &[
+                "",
+                "127.0.0.1:4318",
+                "https://collector.example",
+                "grpc://x",
+            ],
+        ),
+        (
             "DATABASE_URL",
             &[
                 "",

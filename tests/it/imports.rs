@@ -86,6 +86,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
     ("metrics_exporter_prometheus", &["metrics"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("clap", &["config", "main"]),
 ];
 

@@ -33,5 +33,6 @@ mod sharing;
 mod slow;
 mod sse;
 mod support;
+mod traces;
 mod transports;
 mod writes;
