@@ -1,6 +1,6 @@
 //! `/metrics`: what happened is counted, by labels of few values, and each server counts its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use causerie::model::Role;
 use serde_json::json;
@@ -256,4 +256,109 @@ async fn metrics_with_an_address_of_their_own_are_at_no_other() {
     }
     stop.send(()).expect("it runs");
     running.await.expect("no panic").expect("no error");
+}
+
+const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
+
+/// The names of metrics in an expression of Prometheus's: what is no function, label or keyword.
+fn named(expression: &str) -> BTreeSet<String> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words
+        .filter(|word| word.starts_with("causerie_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What a running server exports: the names of its metrics, and their types.
+fn exported(server: &TestServer) -> BTreeMap<String, String> {
+    let text = server.observer().metrics();
+    let types = text.lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        Some((name.to_owned(), kind.to_owned()))
+    });
+    types.collect()
+}
+
+#[tokio::test]
+async fn each_metric_is_documented_with_its_type_and_none_besides() {
+    let server = TestServer::start().await;
+    let rows = DOCUMENTED.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let name = cells.next()?.strip_suffix('`')?.to_owned();
+        Some((name, cells.next()?.to_owned()))
+    });
+    assert_eq!(rows.collect::<BTreeMap<_, _>>(), exported(&server));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_dashboard_and_the_alarms_name_only_what_is_exported() {
+    let server = TestServer::start().await;
+    let samples = server.samples().await;
+    let known: BTreeSet<&str> = samples.names().collect();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../docs/grafana/causerie.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let shown: Vec<&str> = targets
+        .filter_map(|target| target["expr"].as_str())
+        .collect();
+    let alarms = include_str!("../../docs/grafana/alerts.yaml");
+    let rules = alarms
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let rules: Vec<&str> = rules.collect();
+    assert!(shown.len() > 30 && rules.len() > 10);
+    let mut used = BTreeSet::new();
+    for expression in shown.iter().chain(&rules) {
+        let names = named(expression);
+        assert!(
+            !names.is_empty() || expression.starts_with("up{"),
+            "{expression}"
+        );
+        for name in names {
+            assert!(known.contains(name.as_str()), "{name} in {expression}");
+            used.insert(name);
+        }
+    }
+    // Whatever the server counts for itself is to be seen.
+    for (name, kind) in exported(&server) {
+        let endings: &[&str] = if kind == "histogram" {
+            &["_bucket", "_sum"]
+        } else {
+            &[""]
+        };
+        let is_shown = endings
+            .iter()
+            .any(|ending| used.contains(&format!("{name}{ending}")));
+        assert!(
+            is_shown || name.starts_with("process_"),
+            "{name} is nowhere"
+        );
+    }
+    server.stop().await;
+}
+
+#[test]
+fn for_each_alarm_there_is_what_to_do() {
+    let alarms = include_str!("../../docs/grafana/alerts.yaml");
+    let (_, answers) = DOCUMENTED
+        .split_once("## When an alarm rings")
+        .expect("a chapter");
+    let (answers, _) = answers.split_once("\n## ").expect("an end");
+    let (mut rung, mut answered): (Vec<_>, Vec<_>) = (
+        alarms
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- alert: "))
+            .collect(),
+        answers
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect(),
+    );
+    rung.sort_unstable();
+    answered.sort_unstable();
+    assert_eq!(rung, answered);
 }
