@@ -33,7 +33,8 @@ pub struct Config {
     /// How long requests and mutations may take to end after that.
     #[arg(long, env = "GRACE_PERIOD", default_value = "10s", value_parser = duration)]
     pub grace_period: Duration,
-    /// Which log lines are written to standard error: a level, or a list of `target=level`.
+    /// Which log lines are written to standard error: a level, or a list of `target=level`. Below
+    /// `info` only the server itself is heard: its libraries would tell of tokens and texts.
     #[arg(long, env = "LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
     /// How log lines are written: `pretty` for people, `json` for programs.

@@ -136,10 +136,10 @@ impl Hub {
     /// Has the members of the room read from the store what this node was not told of, up to `seq`.
     /// Does nothing where nothing is missing.
     pub fn catch_up_to(&self, post: &PostId, seq: Seq) {
-        if let Some(room) = self.find(post) {
-            if self.update(&room, |state| room.catch_up_to(state, seq)) {
-                self.shared.metrics.gaps.increment(1);
-            }
+        if let Some(room) = self.find(post)
+            && self.update(&room, |state| room.catch_up_to(state, seq))
+        {
+            self.shared.metrics.gaps.increment(1);
         }
     }
 

@@ -123,7 +123,14 @@ async fn answer(
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
                 let Some(guest) = transport.drain.enter() else {
-                    return response::restarting(json);
+                    return match streamed {
+                        // EventSource comes back after a stream that breaks off, and never after
+                        // another status than 200.
+                        Streamed::EventStream if method == Method::Get => {
+                            stream::broken_off::<EventStream>()
+                        }
+                        _ => response::restarting(json),
+                    };
                 };
                 let identity = caller.identity.as_ref();
                 let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));

@@ -142,12 +142,29 @@ pub(super) fn respond<W: Wire>(
             let _ = timeout(LAST_WORDS, writer.write(Text::Last(last.into()))).await;
         }
     });
+    headed::<W>(bytes_of(body))
+}
+
+/// Answers with a stream that is cut off before it has said anything.
+pub(super) fn broken_off<W: Wire>() -> Response {
+    headed::<W>(async_stream::stream! {
+        yield Ok(Bytes::from_static(W::OPENING.as_bytes()));
+        // The library writes what there is where it has to wait; without that it would write nothing,
+        // not even the status.
+        tokio::task::yield_now().await;
+        yield Err(Interrupted);
+    })
+}
+
+fn headed<W: Wire>(
+    bytes: impl Stream<Item = Result<Bytes, Interrupted>> + Send + 'static,
+) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(W::CONTENT_TYPE)),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(bytes_of(body))).into_response()
+    (headers, Body::from_stream(bytes)).into_response()
 }
 
 impl Lifetime {

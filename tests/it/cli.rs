@@ -411,6 +411,12 @@ async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
         }
         assert_eq!(files(folder.path()), Vec::<String>::new());
     }
+    let mut command = causerie(&["--listen=127.0.0.1:0", "--metrics-listen", &address]);
+    let line = refusal(command.current_dir(folder.path())).await;
+    for word in ["METRICS_LISTEN", "--metrics-listen", &address] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_eq!(files(folder.path()), Vec::<String>::new());
 }
 
 /// A setting as the command knows it or as `.env.example` shows it.

@@ -187,7 +187,16 @@ async fn in_the_window_queries_are_answered_and_no_new_stream_is_begun() {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    client.send("{ posts { nodes { id } } }", json!({})).await;
+    // EventSource would never come back after another status than 200.
+    let request = Request::get(&[("query", FOLLOW)]).accepting("text/event-stream");
+    let mut answer = Streaming::open(at, &request).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.rest().await, (":\n\n".to_owned(), Chunk::CutOff));
+    let reply = client
+        .try_send("{ posts { nodes { id } } }", json!({}))
+        .await;
+    assert!(reply.body["data"]["posts"].is_object(), "{reply:?}");
+    assert_eq!(reply.headers["connection"], "close");
     // One who is still there subscribes on, for its moment has not come.
     other.subscribe("s", FOLLOW, json!({})).await;
     assert!(other.settle().await.is_empty());

@@ -57,7 +57,7 @@ async fn a_mutation_is_a_span_of_the_trace_that_its_sender_has_begun() {
     assert!(ended.status.success(), "{}", ended.stderr);
     let mut spans = Vec::new();
     in_time("spans", async {
-        spans = received.recv().await.expect("spans")
+        spans = received.recv().await.expect("spans");
     })
     .await;
     let trace = hex::decode(trace).expect("digits");
