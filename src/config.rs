@@ -18,12 +18,32 @@ pub struct Config {
     /// The address and port to listen on; port 0 takes a free one.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
-    /// How long open requests and sockets may take to end after SIGTERM or Ctrl-C.
+    /// A second address and port for `/metrics`, which is then not at the first; `/healthz` and
+    /// `/readyz` are at both.
+    #[arg(long, env = "METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long after SIGTERM or Ctrl-C everything goes on as before but for `/readyz`, so that a
+    /// load balancer sends nobody here any more: somewhat longer than it takes to notice.
+    #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = any_duration)]
+    pub drain_delay: Duration,
+    /// Over how long the sockets and streams are then closed, a few at a time, so that their clients
+    /// do not all come back at once; `0s` closes all at once.
+    #[arg(long, env = "DRAIN_WINDOW", default_value = "5s", value_parser = any_duration)]
+    pub drain_window: Duration,
+    /// How long requests and mutations may take to end after that.
     #[arg(long, env = "GRACE_PERIOD", default_value = "10s", value_parser = duration)]
     pub grace_period: Duration,
-    /// Which log lines are written to standard error: a level, or a list of `target=level`.
+    /// Which log lines are written to standard error: a level, or a list of `target=level`. Below
+    /// `info` only the server itself is heard: its libraries would tell of tokens and texts.
     #[arg(long, env = "LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
+    /// How log lines are written: `pretty` for people, `json` for programs.
+    #[arg(long, env = "LOG_FORMAT", default_value = "pretty")]
+    pub log_format: LogFormat,
+    /// Where spans are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`: a collector beside
+    /// the server. Without one there are none.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
+    pub otel_exporter_otlp_endpoint: Option<Url>,
     /// The database.
     #[command(flatten)]
     pub store: StoreConfig,
@@ -204,6 +224,15 @@ pub enum Switch {
     Off,
 }
 
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One object of JSON a line.
+    Json,
+}
+
 /// A text that no log shows.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -307,8 +336,14 @@ fn log_filter(text: &str) -> Result<String, String> {
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
+    match any_duration(text) {
         Ok(Duration::ZERO) => Err("it must be longer than nothing".into()),
+        other => other,
+    }
+}
+
+fn any_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
         Ok(duration) if duration > LONGEST => Err("it must be at most ten years".into()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("it must be a time such as 500ms, 10s or 15m".into()),
@@ -360,6 +395,13 @@ fn subject_prefix(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("it must be of letters, digits, hyphens and, in between, dots".into())
+    }
+}
+
+fn collector(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "http" => Ok(url),
+        _ => Err("it must be an address such as http://127.0.0.1:4318".into()),
     }
 }
 

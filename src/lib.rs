@@ -6,10 +6,13 @@
 pub mod auth;
 pub mod config;
 pub mod demo;
+pub mod drain;
 pub mod error;
 pub mod feed;
 pub mod graphql;
+pub mod health;
 pub mod limits;
+pub mod metrics;
 pub mod model;
 pub mod rooms;
 pub mod server;

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::{config::Switch, error::Error, model::UserId};
+use crate::{config::Switch, error::Error, metrics::LimitMetrics, model::UserId};
 
 /// How many typing requests a user may send in a second, in the long run.
 const TYPING_A_SECOND: NonZeroU32 = NonZeroU32::new(4).expect("four is not zero");
@@ -18,6 +18,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub struct Limits {
     /// `None` where limits are off.
     typing: Option<DefaultKeyedRateLimiter<UserId>>,
+    metrics: LimitMetrics,
 }
 
 impl Limits {
@@ -26,7 +27,14 @@ impl Limits {
         let quota = Quota::per_second(TYPING_A_SECOND).allow_burst(TYPING_BURST);
         Self {
             typing: (switch == Switch::On).then(|| RateLimiter::keyed(quota)),
+            metrics: LimitMetrics::default(),
         }
+    }
+
+    /// With what it is counted by.
+    #[must_use]
+    pub fn measured(self, metrics: LimitMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Counts a typing request; `RateLimited` where it is one too many.
@@ -34,11 +42,12 @@ impl Limits {
         let Some(limiter) = &self.typing else {
             return Ok(());
         };
-        limiter
-            .check_key(user)
-            .map_err(|denied| Error::RateLimited {
+        limiter.check_key(user).map_err(|denied| {
+            self.metrics.typing.increment(1);
+            Error::RateLimited {
                 retry_after: denied.wait_time_from(limiter.clock().now()),
-            })
+            }
+        })
     }
 
     /// Forgets users who have been quiet, so that memory follows who is active. Runs until it is

@@ -110,7 +110,8 @@ fn run() -> Result<(), Failure> {
 /// Serves until SIGTERM or Ctrl-C, and then goes down in good order; a second one ends it at once.
 #[tokio::main]
 async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Result<(), Failure> {
-    telemetry::start(&config.log).map_err(|error| format!("LOG (--log): {error}"))?;
+    let collector = config.otel_exporter_otlp_endpoint.as_ref();
+    let telemetry = telemetry::start(&config.log, config.log_format, collector)?;
     let folder = if demo {
         Some(tempfile::tempdir()?)
     } else {
@@ -143,9 +144,11 @@ async fn serve(Serve { demo, mut config }: Serve, names_database: bool) -> Resul
         signalled().await;
     };
     tokio::select! {
-        ended = server.run(stop.clone().cancelled_owned()) => Ok(ended?),
-        () = twice => Err("a second signal ended it at once".into()),
+        ended = server.run(stop.clone().cancelled_owned()) => ended?,
+        () = twice => return Err("a second signal ended it at once".into()),
     }
+    telemetry.end();
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]

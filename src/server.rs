@@ -12,12 +12,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::Authenticator,
     config::{Config, HttpConfig},
+    drain::Drain,
+    error::Error,
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
+    health::{Checks, Health},
     limits::Limits,
-    rooms::{Census, Cluster, ClusterObserver, Hub, backplane},
+    metrics::{BuildError, Metrics, Sample},
+    rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
     store::{OpenError, Store},
-    transport::{self, Transport},
+    transport::{self, MetricsFor, Operations, Transport},
 };
 
 /// Why a server could not be started.
@@ -35,9 +39,14 @@ pub enum StartError {
     /// There can be no connection to the other nodes.
     #[error(transparent)]
     Backplane(#[from] backplane::ConnectError),
+    /// The metrics could not be set up.
+    #[error("the metrics: {0}")]
+    Metrics(#[from] BuildError),
     /// The address could not be listened on.
-    #[error("LISTEN (--listen): {address}: {cause}")]
+    #[error("{setting}: {address}: {cause}")]
     Listen {
+        /// Which setting names the address.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -51,10 +60,13 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    /// Where the metrics are, if not at the address.
+    operations: Option<(TcpListener, SocketAddr, Router)>,
     config: Config,
     observer: Observer,
     cluster: Cluster,
     limits: Arc<Limits>,
+    drain: Drain,
     going_down: CancellationToken,
 }
 
@@ -66,6 +78,7 @@ pub struct Observer {
     store: Store,
     executor: Executor,
     tasks: TaskTracker,
+    metrics: Metrics,
 }
 
 impl Observer {
@@ -99,6 +112,20 @@ impl Observer {
         self.store.commits()
     }
 
+    /// The metrics, in Prometheus's text format.
+    pub fn metrics(&self) -> String {
+        let (Census { rooms, members }, counts) = (self.census(), self.events());
+        self.metrics.render(Sample {
+            rooms,
+            members,
+            tasks: self.tasks(),
+            waiting_writes: self.store.waiting_writes(),
+            executions: counts.executions,
+            deliveries: counts.deliveries,
+            commits: self.commits(),
+        })
+    }
+
     /// The store, for what a program that embeds the server wants to do beside it.
     pub fn store(&self) -> &Store {
         &self.store
@@ -124,24 +151,29 @@ impl Server {
         connection: backplane::Connection,
     ) -> Result<Self, StartError> {
         // First: a server that cannot listen leaves the database of the one that does alone.
-        let address = config.listen;
-        let listen_error = |cause| StartError::Listen { address, cause };
-        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
-        let store = Store::open(&config.store).await?;
+        let (listener, address) = listen("LISTEN (--listen)", config.listen).await?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(listen("METRICS_LISTEN (--metrics-listen)", address).await?),
+            None => None,
+        };
+        let metrics = Metrics::new()?;
+        let store = Store::open_measured(&config.store, metrics.store.clone()).await?;
 
-        let (hub, cluster) = Cluster::new(config.rooms.room_buffer as usize, connection);
+        let buffer = config.rooms.room_buffer as usize;
+        let (hub, cluster) = Cluster::new(buffer, connection, &metrics);
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let limits = Arc::new(Limits::new(config.writing.rate_limits));
+        let limits = Limits::new(config.writing.rate_limits).measured(metrics.limits.clone());
+        let limits = Arc::new(limits);
 
         let services = Services {
             feed: Feed::new(
                 hub.clone(),
                 store.clone(),
                 config.rooms.catch_up_page.into(),
-            ),
+            )
+            .measured(metrics.feed.clone()),
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -152,30 +184,53 @@ impl Server {
                 edit_window: config.writing.edit_window,
             },
         };
-        let executor = Executor::new(services, tasks.clone());
+        let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
+        let drain = Drain::new(going_down.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator,
-            persisted: persisted_queries(&config.http),
+            persisted: persisted_queries(&config.http).measured(&metrics.graphql),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
-            going_down: going_down.clone(),
+            drain: drain.clone(),
+            metrics: Arc::new(metrics.transport.clone()),
+        });
+        let observer = Observer {
+            hub,
+            cluster: cluster.observer(),
+            store,
+            executor,
+            tasks,
+            metrics,
+        };
+        let operations = Operations {
+            health: health(&observer),
+            drain: drain.clone(),
+            metrics: {
+                let observer = observer.clone();
+                Arc::new(move || observer.metrics())
+            },
+        };
+        let here = match metrics_listener {
+            Some(_) => MetricsFor::Nobody,
+            None => MetricsFor::Everybody,
+        };
+        let router = router.merge(transport::operations(operations.clone(), here));
+        let operations = metrics_listener.map(|(listener, address)| {
+            let router = transport::operations(operations, MetricsFor::Everybody);
+            (listener, address, router)
         });
         Ok(Self {
             listener,
             address,
             router,
+            operations,
             config,
-            observer: Observer {
-                hub,
-                cluster: cluster.observer(),
-                store,
-                executor,
-                tasks,
-            },
+            observer,
             cluster,
             limits,
+            drain,
             going_down,
         })
     }
@@ -185,21 +240,30 @@ impl Server {
         self.address
     }
 
+    /// Where the metrics are, if not where the server listens.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(|(_, address, _)| *address)
+    }
+
     /// A look at the server while it runs.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
     }
 
-    /// Serves until `shutdown` is done. Then no connection is taken any more, sockets close with
-    /// 1012, streams end, and requests and mutations under way have the grace period to end.
+    /// Serves until `shutdown` is done. Then it says that it is not ready, and goes on for the drain's
+    /// delay; over the drain's window sockets close with 1012 and streams end; and requests and
+    /// mutations under way have the grace period to end. Requests are answered until the window is
+    /// over, then no connection is taken any more.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self {
             listener,
             router,
+            operations,
             config,
             observer,
             cluster,
             limits,
+            drain,
             going_down,
             ..
         } = self;
@@ -222,6 +286,14 @@ impl Server {
         background.spawn(until_down().run_until_cancelled_owned(async move { hub.run().await }));
         background.spawn(until_down().run_until_cancelled_owned(reconcile));
         background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
+        let metrics = observer.metrics.clone();
+        background
+            .spawn(until_down().run_until_cancelled_owned(async move { metrics.run().await }));
+        if let Some((listener, address, router)) = operations {
+            tracing::info!(%address, "metrics are at an address of their own");
+            let serving = axum::serve(listener, router).into_future();
+            background.spawn(until_down().run_until_cancelled_owned(serving));
+        }
 
         // It hears of the last reader's leaving before it leaves itself.
         let leaving = CancellationToken::new();
@@ -246,6 +318,16 @@ impl Server {
             }
         }
         tracing::info!("going down");
+        drain.begin();
+        let drained = async {
+            tokio::time::sleep(config.drain_delay).await;
+            drain.spread(config.drain_window).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            // Nobody can come or go any more.
+            _ = &mut serving => {}
+        }
         going_down.cancel();
         observer.tasks.close();
         background.close();
@@ -269,6 +351,37 @@ impl Server {
         observer.store.close().await;
         Ok(())
     }
+}
+
+async fn listen(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let error = |cause| StartError::Listen {
+        setting,
+        address,
+        cause,
+    };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    Ok((listener, address))
+}
+
+/// What the server needs to be of use: `/readyz` asks each for an answer.
+fn health(observer: &Observer) -> Health {
+    let (store, cluster) = (observer.store.clone(), observer.cluster.clone());
+    let checks = Checks::default()
+        .with("store", move || {
+            let store = store.clone();
+            async move { store.answer().await }
+        })
+        .with("backplane", move || {
+            std::future::ready(match cluster.link() {
+                Link::Alone | Link::Up => Ok(()),
+                Link::Down => Err(Error::Unavailable("the other nodes are not heard".into())),
+            })
+        });
+    Health::new(checks)
 }
 
 fn persisted_queries(config: &HttpConfig) -> PersistedQueries {

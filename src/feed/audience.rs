@@ -127,6 +127,9 @@ impl Audience {
             _membership: membership,
         };
         if matches!(self.take_part(id, &seat), Given::Full | Given::Behind) {
+            if matches!(self.topic, Topic::Changes(_)) {
+                self.feed.metrics.resumed.increment(1);
+            }
             let mut catch_up = Box::pin(catch_up::run(Arc::clone(self), id, Arc::clone(&seat)));
             // Mostly what is missing is at hand, and the outlet takes it.
             if poll!(&mut catch_up).is_pending() {
@@ -188,6 +191,7 @@ impl Audience {
                 match seat.deliver(&batch, &mut delivered) {
                     Given::All => {}
                     Given::Full | Given::Behind => {
+                        self.feed.metrics.slow.increment(1);
                         self.table.lock().seats.swap_remove(&id);
                         self.catch_up(id, &seat);
                     }
@@ -211,6 +215,7 @@ impl Audience {
             table.forget();
             std::mem::take(&mut table.seats)
         };
+        self.feed.metrics.missed.increment(behind.len() as u64);
         for (id, seat) in behind {
             seat.fall_behind();
             self.catch_up(id, &seat);

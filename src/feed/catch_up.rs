@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    metrics::GoingOn,
     model::{Change, ChangeKind, ClientId, CommentId, Seq},
     rooms::differences,
     store::Recorded,
@@ -29,6 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Gives the seat what it has not seen yet, as fast as its outlet takes it, until it takes part
 /// again or has left.
 pub(super) async fn run(audience: Arc<Audience>, id: u64, seat: Arc<Seat>) {
+    let _counted = GoingOn::in_one_of(&audience.feed.metrics.catching_up);
     let mut catch_up = CatchUp {
         audience: &audience,
         seat: &seat,

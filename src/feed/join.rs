@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, Kind},
+    metrics::FeedMetrics,
     model::{ClientId, PostId, Seq, UserId},
     rooms::{Hub, Membership, Published, RoomId, Typists, Visitor},
     store::Store,
@@ -115,13 +116,25 @@ pub struct Feed {
     hub: Hub,
     pub(super) store: Store,
     pub(super) page: u64,
+    pub(super) metrics: FeedMetrics,
 }
 
 impl Feed {
     /// Joins what the hub delivers to what the store keeps. A subscriber who catches up reads
     /// `page` comments at a time, and holds no more of them in memory.
     pub fn new(hub: Hub, store: Store, page: u64) -> Self {
-        Self { hub, store, page }
+        Self {
+            hub,
+            store,
+            page,
+            metrics: FeedMetrics::default(),
+        }
+    }
+
+    /// With what it is counted by.
+    #[must_use]
+    pub fn measured(self, metrics: FeedMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Takes the visitor into the room of a post. They are in the room for as long as what is

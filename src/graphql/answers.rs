@@ -20,7 +20,7 @@ use async_graphql::Context;
 use parking_lot::Mutex;
 
 use super::{cache::Cache, template::Template};
-use crate::{feed::Payload, store::State};
+use crate::{feed::Payload, metrics::Lookups, store::State};
 
 /// How many answers are kept, and how many bytes of them. What was not asked for of late makes
 /// room.
@@ -33,7 +33,10 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// The answers of late. Cloning it gives the same.
 #[derive(Clone)]
-pub(super) struct Answers(Arc<Mutex<Cache<Template, Answer>>>);
+pub(super) struct Answers {
+    kept: Arc<Mutex<Cache<Template, Answer>>>,
+    lookups: Lookups,
+}
 
 #[derive(Clone)]
 struct Answer {
@@ -44,16 +47,26 @@ struct Answer {
 
 impl Default for Answers {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Cache::new(MAX_ANSWERS, MAX_BYTES))))
+        Self {
+            kept: Arc::new(Mutex::new(Cache::new(MAX_ANSWERS, MAX_BYTES))),
+            lookups: Lookups::default(),
+        }
     }
 }
 
 impl Answers {
+    /// With what it is counted by.
+    pub(super) fn measured(self, lookups: Lookups) -> Self {
+        Self { lookups, ..self }
+    }
+
     /// The answer to a query in this state of the store, if it is known.
     pub(super) fn get(&self, query: &Template, state: State, now: Instant) -> Option<Payload> {
-        let answer = self.0.lock().get(query)?;
-        let is_good = answer.state == state && now.duration_since(answer.since) < MAX_AGE;
-        is_good.then_some(answer.payload)
+        let is_good =
+            |answer: &Answer| answer.state == state && now.duration_since(answer.since) < MAX_AGE;
+        let answer = self.kept.lock().get(query).filter(is_good);
+        self.lookups.count(answer.is_some());
+        answer.map(|answer| answer.payload)
     }
 
     /// Keeps the answer to a query, whose execution began then and in this state of the store.
@@ -67,7 +80,7 @@ impl Answers {
             state,
             since,
         };
-        self.0.lock().keep(query, answer, bytes);
+        self.kept.lock().keep(query, answer, bytes);
     }
 }
 

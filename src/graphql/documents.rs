@@ -6,6 +6,7 @@ use async_graphql::ServerError;
 use parking_lot::Mutex;
 
 use super::{cache::Cache, operation::Prepared};
+use crate::metrics::Lookups;
 
 /// How many operations are kept.
 const MAX_OPERATIONS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -16,15 +17,26 @@ const MAX_BYTES: usize = 128 * 1024;
 /// The operations that were asked for of late. Those that nobody has asked for for longest are
 /// forgotten, and parsed again.
 #[derive(Debug)]
-pub(super) struct Documents(Mutex<Cache<String, Arc<Prepared>>>);
+pub(super) struct Documents {
+    kept: Mutex<Cache<String, Arc<Prepared>>>,
+    lookups: Lookups,
+}
 
 impl Default for Documents {
     fn default() -> Self {
-        Self(Mutex::new(Cache::new(MAX_OPERATIONS, MAX_BYTES)))
+        Self {
+            kept: Mutex::new(Cache::new(MAX_OPERATIONS, MAX_BYTES)),
+            lookups: Lookups::default(),
+        }
     }
 }
 
 impl Documents {
+    /// With what it is counted by.
+    pub(super) fn measured(self, lookups: Lookups) -> Self {
+        Self { lookups, ..self }
+    }
+
     /// The operation of this name, or the only one, of a document. The error is the request's.
     pub(super) fn operation(
         &self,
@@ -36,12 +48,14 @@ impl Documents {
             Some(name) => format!("\0{name}\0{text}"),
             None => text.to_owned(),
         };
-        if let Some(prepared) = self.0.lock().get(&key) {
+        let known = self.kept.lock().get(&key);
+        self.lookups.count(known.is_some());
+        if let Some(prepared) = known {
             return Ok(prepared);
         }
         let prepared = Arc::new(Prepared::new(text, name)?);
         let bytes = key.len();
-        self.0.lock().keep(key, Arc::clone(&prepared), bytes);
+        self.kept.lock().keep(key, Arc::clone(&prepared), bytes);
         Ok(prepared)
     }
 }

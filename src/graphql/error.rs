@@ -35,7 +35,8 @@ pub enum RequestCode {
 }
 
 impl RequestCode {
-    fn as_str(self) -> &'static str {
+    /// As clients are told it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",

@@ -29,8 +29,9 @@ mod user;
 use std::{sync::Arc, time::Instant};
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
-use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use self::{
     answers::{Answers, Outlook},
@@ -55,6 +56,7 @@ use crate::{
     error::Error,
     feed::{Feed, Joined},
     limits::Limits,
+    metrics::GraphqlMetrics,
     rooms::Hub,
     store::Store,
 };
@@ -148,6 +150,15 @@ impl Executor {
         }
     }
 
+    /// With what it is counted by.
+    #[must_use]
+    pub fn measured(self, metrics: &GraphqlMetrics) -> Self {
+        Self {
+            answers: self.answers.measured(metrics.answers.clone()),
+            ..self
+        }
+    }
+
     /// Executes a query or a mutation.
     ///
     /// A mutation is begun by the call and runs to its end though the future is dropped, be it
@@ -163,7 +174,7 @@ impl Executor {
                 let request = operation.with(caller).into_request();
                 let schema = self.schema.clone();
                 let execution = async move { Outcome::of(schema.execute(request).await) };
-                let begun = self.tasks.spawn(execution);
+                let begun = self.tasks.spawn(execution.in_current_span());
                 Either::Left(begun.map(|ended| {
                     ended.unwrap_or_else(|panic| {
                         let error = server_error(Error::Internal(Box::new(panic)));
@@ -229,19 +240,18 @@ impl Executor {
         admit(&group, joined, outlet).await
     }
 
-    /// Executes any operation as a stream of outcomes: one of a query or mutation, those of a
-    /// subscription until it ends. A refusal is the last. Dropping the stream ends a subscription
-    /// at once, and with it its membership.
-    pub fn stream(
+    /// Executes a subscription as a stream of outcomes, until it ends. A refusal is the last. Dropping
+    /// the stream ends the subscription at once, and with it its membership.
+    ///
+    /// `opened` is called once, when the subscription was opened or refused; what it returns is kept
+    /// for as long as it goes on.
+    pub fn stream<Kept: Send + 'static>(
         &self,
         operation: Operation,
         caller: Caller,
+        opened: impl FnOnce(Result<(), &[ServerError]>) -> Kept + Send + 'static,
     ) -> impl Stream<Item = Outcome> + Send + 'static {
-        if operation.kind() == OperationKind::Subscription {
-            stream::events(self.clone(), operation, caller).left_stream()
-        } else {
-            once(self.execute(operation, caller)).right_stream()
-        }
+        stream::events(self.clone(), operation, caller, opened)
     }
 
     /// How many events were executed for how many deliveries.

@@ -187,6 +187,21 @@ impl Operation {
         Some((&field.node.name.node, arguments))
     }
 
+    /// The operation's name in its document.
+    pub fn name(&self) -> Option<&str> {
+        match (
+            &self.prepared.operation_name,
+            &self.prepared.document.operations,
+        ) {
+            (Some(name), _) => Some(name),
+            // The only one.
+            (None, DocumentOperations::Multiple(operations)) => {
+                operations.keys().next().map(Name::as_str)
+            }
+            (None, DocumentOperations::Single(_)) => None,
+        }
+    }
+
     /// What the operation does.
     pub fn kind(&self) -> OperationKind {
         self.prepared.kind

@@ -18,7 +18,10 @@ use super::{
     operation::Operation,
     params::{Document, Params},
 };
-use crate::error::Error;
+use crate::{
+    error::Error,
+    metrics::{GraphqlMetrics, Lookups},
+};
 
 /// The SHA-256 of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +58,7 @@ impl<'de> Deserialize<'de> for QueryHash {
 pub struct PersistedQueries {
     texts: Mutex<Cache<QueryHash, Arc<str>>>,
     documents: Documents,
+    lookups: Lookups,
 }
 
 impl PersistedQueries {
@@ -63,6 +67,17 @@ impl PersistedQueries {
         Self {
             texts: Mutex::new(Cache::new(most, most_bytes)),
             documents: Documents::default(),
+            lookups: Lookups::default(),
+        }
+    }
+
+    /// With what it is counted by.
+    #[must_use]
+    pub fn measured(self, metrics: &GraphqlMetrics) -> Self {
+        Self {
+            documents: self.documents.measured(metrics.documents.clone()),
+            lookups: metrics.persisted.clone(),
+            ..self
         }
     }
 
@@ -76,8 +91,9 @@ impl PersistedQueries {
         match params.document {
             Document::Text(text) => prepare(&text),
             Document::Known(hash) => {
-                let text = self.texts.lock().get(&hash).ok_or_else(not_found)?;
-                prepare(&text)
+                let text = self.texts.lock().get(&hash);
+                self.lookups.count(text.is_some());
+                prepare(&text.ok_or_else(not_found)?)
             }
             Document::New(hash, text) => {
                 if hash != QueryHash::of(&text) {

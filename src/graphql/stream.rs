@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_graphql::ServerError;
 use async_stream::stream;
 use futures_util::{FutureExt, Stream, future::BoxFuture};
 use parking_lot::Mutex;
@@ -9,6 +10,8 @@ use tokio::sync::{
     Notify,
     mpsc::{self, error::TrySendError},
 };
+
+use tracing::{Instrument, Span};
 
 use super::{Caller, Closed, Executor, Operation, Outcome, Outlet, Payload, server_error};
 use crate::error::Error;
@@ -52,17 +55,22 @@ impl Outlet for Channel {
     }
 }
 
-/// The events of one subscriber. Dropping the stream ends the subscription.
-pub(super) fn events(
+/// The events of one subscriber. Dropping the stream ends the subscription. `opened` is told whether
+/// there is one, and what it returns is kept until it ends.
+pub(super) fn events<Kept: Send + 'static>(
     executor: Executor,
     operation: Operation,
     caller: Caller,
+    opened: impl FnOnce(Result<(), &[ServerError]>) -> Kept + Send + 'static,
 ) -> impl Stream<Item = Outcome> + Send + 'static {
+    let span = Span::current();
     stream! {
         let (sender, mut payloads) = mpsc::channel(MAX_WAITING);
         let failure = Arc::new(Failure::default());
         let outlet = Arc::new(Channel { payloads: sender, failure: Arc::clone(&failure) });
-        let _subscription = match executor.subscribe(operation, caller, outlet).await {
+        let subscription = executor.subscribe(operation, caller, outlet).instrument(span).await;
+        let _kept = opened(subscription.as_ref().map(drop).map_err(Vec::as_slice));
+        let _subscription = match subscription {
             Ok(subscription) => subscription,
             Err(errors) => {
                 yield Outcome::Refused(errors);

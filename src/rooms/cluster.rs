@@ -30,7 +30,10 @@ use super::{
     viewer::RoomKey,
     wire::{Announcement, Beat, Event, Message, Name, RoomVersions, Version, Word},
 };
-use crate::model::{Change, PostId, UserId};
+use crate::{
+    metrics::{BackplaneMetrics, Metrics},
+    model::{Change, PostId, UserId},
+};
 
 /// How many rooms one message lists: of 16 bytes each, 22 in base64.
 const ROOMS_A_BEAT: usize = 16_384;
@@ -62,6 +65,7 @@ pub struct Cluster {
     lingering: VecDeque<(Instant, PostId)>,
     users: broadcast::Sender<UserId>,
     view: Arc<View>,
+    metrics: BackplaneMetrics,
 }
 
 /// Looks at a node's connection to the others.
@@ -118,15 +122,15 @@ impl ClusterObserver {
 impl Cluster {
     /// The rooms of a node that has this connection, and what speaks for them. Each room keeps
     /// `buffer` changes for those who listen and are behind.
-    pub fn new(buffer: usize, connection: Connection) -> (Hub, Self) {
+    pub fn new(buffer: usize, connection: Connection, metrics: &Metrics) -> (Hub, Self) {
         let Connection {
             backplane,
             incoming,
             reach,
         } = connection;
         let hub = match reach {
-            Reach::Nobody => Hub::new(buffer),
-            Reach::Nodes => Hub::among_nodes(buffer),
+            Reach::Nobody => Hub::measured(buffer, metrics.rooms.clone()),
+            Reach::Nodes => Hub::among_nodes(buffer, metrics.rooms.clone()),
         };
         let cluster = Self {
             hub: hub.clone(),
@@ -140,7 +144,10 @@ impl Cluster {
             lingering: VecDeque::new(),
             users: broadcast::Sender::new(USERS),
             view: Arc::default(),
+            metrics: metrics.backplane.clone(),
         };
+        let is_alone = reach == Reach::Nobody;
+        cluster.metrics.connected.set(f64::from(u8::from(is_alone)));
         (hub, cluster)
     }
 
@@ -251,18 +258,30 @@ impl Cluster {
     /// Takes in what has come.
     fn take_in(&mut self, abroad: &Abroad, incoming: Incoming) {
         match incoming {
-            Incoming::Message(bytes) => match Message::decode(&bytes) {
-                Ok(message) => self.hear(abroad, message),
-                Err(error) => tracing::debug!(%error, "a message of another node is left alone"),
-            },
-            Incoming::Disconnected => self.view.is_connected.store(false, Ordering::Relaxed),
+            Incoming::Message(bytes) => {
+                self.metrics.received.increment(1);
+                match Message::decode(&bytes) {
+                    Ok(message) => self.hear(abroad, message),
+                    Err(error) => tracing::debug!(%error, "another node's message is left alone"),
+                }
+            }
+            Incoming::Disconnected => self.connected(false),
             Incoming::Connected => {
-                self.view.is_connected.store(true, Ordering::Relaxed);
+                self.connected(true);
                 self.beat(&Subject::All, None);
                 self.make_up();
             }
             Incoming::Missed => self.make_up(),
         }
+    }
+
+    fn connected(&self, is_connected: bool) {
+        self.view
+            .is_connected
+            .store(is_connected, Ordering::Relaxed);
+        self.metrics
+            .connected
+            .set(f64::from(u8::from(is_connected)));
     }
 
     /// Messages were lost: the store has the changes, and the other nodes say where they are.
@@ -423,6 +442,8 @@ impl Cluster {
             self.forget(node);
         }
         abroad.surveys.sweep(now());
+        let dropped = abroad.outgoing.dropped() + self.backplane.dropped();
+        self.metrics.dropped.absolute(dropped);
         while let Some((since, _)) = self.lingering.front()
             && *since + LINGER <= now()
         {
@@ -464,7 +485,11 @@ impl Cluster {
     }
 
     fn count_nodes(&self) {
-        self.view.nodes.store(self.peers.count(), Ordering::Relaxed);
+        let count = self.peers.count();
+        self.view.nodes.store(count, Ordering::Relaxed);
+        self.metrics
+            .nodes
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
     }
 
     fn name_posts(
@@ -495,7 +520,10 @@ impl Cluster {
             word,
         };
         match message.encode() {
-            Ok(bytes) => self.backplane.publish(to, Bytes::from(bytes)),
+            Ok(bytes) => {
+                self.metrics.published.increment(1);
+                self.backplane.publish(to, Bytes::from(bytes));
+            }
             Err(error) => tracing::error!(%error, "a message to the other nodes has no form"),
         }
     }

@@ -20,7 +20,10 @@ use super::{
     timers::Timers,
     viewer::{ViewerId, Visitor},
 };
-use crate::model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId};
+use crate::{
+    metrics::RoomMetrics,
+    model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId},
+};
 
 /// A handle on the rooms of one node; cloning it is cheap and gives the same rooms.
 ///
@@ -43,6 +46,7 @@ struct Shared {
     suspicion: Notify,
     /// The way to the other nodes; `None` where there are none.
     abroad: Option<Abroad>,
+    metrics: RoomMetrics,
 }
 
 /// What goes to the other nodes and comes from them.
@@ -65,15 +69,20 @@ impl Hub {
     /// The rooms of a node that is alone: none yet. Each will keep `buffer` changes for those who
     /// listen and are behind.
     pub fn new(buffer: usize) -> Self {
-        Self::with(buffer, None)
+        Self::with(buffer, None, RoomMetrics::default())
+    }
+
+    /// As [`Self::new`], with what it is counted by.
+    pub fn measured(buffer: usize, metrics: RoomMetrics) -> Self {
+        Self::with(buffer, None, metrics)
     }
 
     /// The rooms of one node of many.
-    pub(super) fn among_nodes(buffer: usize) -> Self {
-        Self::with(buffer, Some(Abroad::default()))
+    pub(super) fn among_nodes(buffer: usize, metrics: RoomMetrics) -> Self {
+        Self::with(buffer, Some(Abroad::default()), metrics)
     }
 
-    fn with(buffer: usize, abroad: Option<Abroad>) -> Self {
+    fn with(buffer: usize, abroad: Option<Abroad>, metrics: RoomMetrics) -> Self {
         Self {
             shared: Arc::new(Shared {
                 rooms: Mutex::default(),
@@ -83,6 +92,7 @@ impl Hub {
                 suspects: Mutex::default(),
                 suspicion: Notify::new(),
                 abroad,
+                metrics,
             }),
         }
     }
@@ -98,6 +108,7 @@ impl Hub {
     /// has it told to the other nodes: to each member in the order of the feed, and once, however
     /// often and in whatever order changes are published.
     pub fn publish(&self, change: Arc<Change>) {
+        self.shared.metrics.published.increment(1);
         self.deliver(Arc::clone(&change));
         self.tell(Parcel::Change(change));
     }
@@ -112,6 +123,9 @@ impl Hub {
                 state.posted(&change.comment.author.id);
             }
             let ready = state.sequencer.accept(change);
+            if state.sequencer.has_forgotten() {
+                self.shared.metrics.forgotten.increment(1);
+            }
             room.send(state, ready);
         });
     }
@@ -197,8 +211,10 @@ impl Hub {
     /// Has the members of the room read from the store what this node was not told of, up to `seq`.
     /// Does nothing where nothing is missing.
     pub fn catch_up_to(&self, post: &PostId, seq: Seq) {
-        if let Some(room) = self.find(post) {
-            self.update(&room, |state| room.catch_up_to(state, seq));
+        if let Some(room) = self.find(post)
+            && self.update(&room, |state| room.catch_up_to(state, seq))
+        {
+            self.shared.metrics.gaps.increment(1);
         }
     }
 

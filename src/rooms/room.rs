@@ -200,13 +200,15 @@ impl Room {
     }
 
     /// Tells everybody who follows the feed to read the store, where this room has missed changes
-    /// up to `seq`.
-    pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) {
-        if state.sequencer.jump(seq) {
+    /// up to `seq`; true where it has.
+    pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) -> bool {
+        let has_missed = state.sequencer.jump(seq);
+        if has_missed {
             let _ = self.feed.send(Live::Missed(seq));
             let ready = state.sequencer.drain();
             self.send(state, ready);
         }
+        has_missed
     }
 
     /// Publishes what has changed and may be published, and says what else is to be done.

@@ -22,6 +22,8 @@ pub(super) struct Sequencer {
     /// The place of the newest change that went out; unknown until somebody has asked the store.
     head: Option<Seq>,
     early: BTreeMap<Seq, Arc<Change>>,
+    /// The last change that was handed in was forgotten.
+    has_forgotten: bool,
 }
 
 impl Sequencer {
@@ -34,10 +36,17 @@ impl Sequencer {
     pub(super) fn accept(&mut self, change: Arc<Change>) -> Vec<Arc<Change>> {
         let known = self.head.is_some_and(|head| change.seq <= head);
         let is_next = self.head.is_some_and(|head| change.seq == head.next());
-        if !known && (is_next || self.early.len() < MAX_EARLY) {
+        let has_room = is_next || self.early.len() < MAX_EARLY;
+        self.has_forgotten = !known && !has_room;
+        if !known && has_room {
             self.early.insert(change.seq, change);
         }
         self.drain()
+    }
+
+    /// Whether the last change that was handed in was forgotten, for too many wait.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.has_forgotten
     }
 
     /// Tells where the feed stood in the store at some moment after the room was made. Only the
@@ -169,6 +178,7 @@ pub(super) mod tests {
             assert!(sequencer.accept(change(seq)).is_empty());
         }
         assert_eq!(sequencer.early.len(), MAX_EARLY);
+        assert!(sequencer.has_forgotten());
         assert_eq!(sequencer.accept(change(1)).len(), MAX_EARLY + 1);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::Histogram;
 use sea_orm::{DbErr, sqlx};
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +18,7 @@ use super::{
     postgres, sqlite,
     writer::Writer,
 };
-use crate::config::StoreConfig;
+use crate::{config::StoreConfig, metrics::StoreMetrics};
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,21 +70,30 @@ impl Connections {
     }
 }
 
-/// Counts the statements of all connections of one store.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StatementCounter(Arc<AtomicU64>);
+/// Counts the statements of all connections of one store, and measures them.
+#[derive(Clone, Debug)]
+pub(super) struct StatementCounter {
+    count: Arc<AtomicU64>,
+    took: Histogram,
+}
 
 impl StatementCounter {
+    fn new(took: Histogram) -> Self {
+        let count = Arc::default();
+        Self { count, took }
+    }
+
     pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Counts what goes through these from now on.
     pub(super) fn watch(&self, pools: &mut Pools) {
         for connection in [&mut pools.writing, &mut pools.reading] {
-            let count = Arc::clone(&self.0);
-            connection.set_metric_callback(move |_| {
-                count.fetch_add(1, Ordering::Relaxed);
+            let counter = self.clone();
+            connection.set_metric_callback(move |statement| {
+                counter.count.fetch_add(1, Ordering::Relaxed);
+                counter.took.record(statement.elapsed);
             });
         }
     }
@@ -93,11 +103,22 @@ impl Store {
     /// Opens the database that the URL names, makes SQLite's file where the URL says so, waits for
     /// PostgreSQL's server where it is not there yet, and runs the migrations that are lacking.
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
+        Self::open_measured(config, StoreMetrics::default()).await
+    }
+
+    /// As [`Self::open`], with what it is measured by.
+    pub async fn open_measured(
+        config: &StoreConfig,
+        metrics: StoreMetrics,
+    ) -> Result<Self, OpenError> {
         let scheme = config
             .database_url
             .split_once(':')
             .map(|(scheme, _)| scheme);
-        let (statements, tasks) = (StatementCounter::default(), TaskTracker::new());
+        let (statements, tasks) = (
+            StatementCounter::new(metrics.statement.clone()),
+            TaskTracker::new(),
+        );
         let (connections, desks) = match scheme {
             Some("sqlite") => (sqlite::open(config, &statements).await?, 1),
             Some("postgres" | "postgresql") => (
@@ -107,7 +128,13 @@ impl Store {
             _ => return Err(OpenError::UnknownScheme),
         };
         Ok(Self {
-            writer: Writer::start(&connections, desks, config.database_timeout, &tasks),
+            writer: Writer::start(
+                &connections,
+                desks,
+                config.database_timeout,
+                metrics,
+                &tasks,
+            ),
             connections,
             statements,
             tasks,

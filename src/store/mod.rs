@@ -13,6 +13,7 @@ mod link;
 mod page;
 mod postgres;
 mod posts;
+mod probe;
 mod sqlite;
 mod writer;
 
@@ -46,6 +47,11 @@ impl Store {
     /// How many SQL statements were run so far, those of transactions included.
     pub fn statements(&self) -> u64 {
         self.statements.get()
+    }
+
+    /// How many writes wait for the one writer.
+    pub fn waiting_writes(&self) -> usize {
+        self.writer.waiting()
     }
 
     /// How many transactions were committed so far, those at least of which a caller was told.

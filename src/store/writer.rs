@@ -34,7 +34,7 @@ use super::{
     connect::Connections,
     link, sqlite,
 };
-use crate::{error::Error, model::Change};
+use crate::{error::Error, metrics::StoreMetrics, model::Change};
 
 /// How many jobs wait before those who bring more wait for a place among them.
 const MAX_WAITING: usize = 256;
@@ -66,6 +66,7 @@ impl Writer {
         connections: &Connections,
         desks: u32,
         patience: Duration,
+        metrics: StoreMetrics,
         tasks: &TaskTracker,
     ) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
@@ -82,6 +83,7 @@ impl Writer {
                 waiting: Arc::clone(&waiting),
                 commits: Arc::clone(&writer.commits),
                 closing: writer.closing.clone(),
+                metrics: metrics.clone(),
             };
             tasks.spawn(desk.run());
         }
@@ -91,6 +93,11 @@ impl Writer {
     /// Takes no more jobs. Those that were accepted are done; the task that was started ends then.
     pub(super) fn end(&self) {
         self.closing.cancel();
+    }
+
+    /// How many jobs wait to be begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     /// How many transactions were committed so far, those at least whose jobs were answered.
@@ -289,6 +296,7 @@ struct Desk {
     waiting: Arc<Mutex<mpsc::Receiver<Job>>>,
     commits: Arc<AtomicU64>,
     closing: CancellationToken,
+    metrics: StoreMetrics,
 }
 
 impl Desk {
@@ -326,6 +334,7 @@ impl Desk {
         if jobs.is_empty() {
             return;
         }
+        let (begun, writes) = (Instant::now(), u32::try_from(jobs.len()));
         let mut attempt = 1;
         let committed = loop {
             // One that panics must not take with it those who come after.
@@ -344,6 +353,11 @@ impl Desk {
                 Ok(committed) => break committed,
             }
         };
+        match &committed {
+            Ok(()) => self.metrics.transaction.record(begun.elapsed()),
+            Err(_) => self.metrics.failed.increment(1),
+        }
+        self.metrics.batch.record(writes.unwrap_or(u32::MAX));
         jobs.into_iter().for_each(|job| job.answer(&committed));
     }
 

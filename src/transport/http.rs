@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header::VARY},
@@ -16,16 +17,20 @@ use axum::{
 use futures_util::{Stream, stream::once};
 
 use super::{
-    Transport, identify,
+    Transport,
+    asked::Asked,
+    identify::{self, Unidentified},
     media_type::{Accepted, Answer, Streamed},
     multipart::Multipart,
+    record::{self, Record, Via},
     request::{self, Malformed},
     response,
     sse::EventStream,
     stream::{self, Lifetime},
 };
 use crate::{
-    graphql::{OperationKind, Outcome, Params},
+    auth::TokenError,
+    graphql::{OperationKind, Outcome, Params, RequestCode},
     model::Timestamp,
 };
 
@@ -38,17 +43,23 @@ enum Method {
 /// `POST /graphql`.
 pub(super) async fn post(
     State(transport): State<Arc<Transport>>,
+    Extension(asked): Extension<Asked>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let params = request::posted(&headers, body, transport.http.http_body_limit);
-    answer(&transport, &headers, Method::Post, params).await
+    answer(&transport, &asked, &headers, Method::Post, params).await
 }
 
 /// `GET /graphql`.
-pub(super) async fn get(transport: &Transport, headers: &HeaderMap, uri: &Uri) -> Response {
+pub(super) async fn get(
+    transport: &Transport,
+    asked: &Asked,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Response {
     let params = request::got(uri.query().unwrap_or_default());
-    let mut response = answer(transport, headers, Method::Get, params).await;
+    let mut response = answer(transport, asked, headers, Method::Get, params).await;
     // For a cache: one URL has many answers.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
@@ -57,6 +68,7 @@ pub(super) async fn get(transport: &Transport, headers: &HeaderMap, uri: &Uri) -
 
 async fn answer(
     transport: &Transport,
+    asked: &Asked,
     headers: &HeaderMap,
     method: Method,
     params: Result<Params, Malformed>,
@@ -71,17 +83,30 @@ async fn answer(
              or multipart/mixed;subscriptionSpec=1.0.",
         );
     };
+    let metrics = &transport.metrics;
+    let via = Via::from(preferred);
+    let refused = |code: &str| Record::refused(metrics, asked, via, code);
     let params = match params {
         Ok(params) => params,
-        Err(Malformed { status, message }) => return response::invalid(json, status, message),
+        Err(Malformed { status, message }) => {
+            refused(RequestCode::ValidationFailed.as_str());
+            return response::invalid(json, status, message);
+        }
     };
     let caller = match identify::caller(headers, &transport.authenticator) {
         Ok(caller) => caller,
-        Err(unidentified) => return response::unidentified(json, unidentified),
+        Err(unidentified) => {
+            refused(unidentified.code());
+            if let Unidentified::Token(error) = unidentified {
+                metrics.unauthenticated(error == TokenError::Expired);
+            }
+            return response::unidentified(json, unidentified);
+        }
     };
     let operation = match transport.persisted.operation(params) {
         Ok(operation) => operation,
         Err(error) => {
+            refused(record::code_of_errors(std::slice::from_ref(&error)).unwrap_or_default());
             let refused = Outcome::Refused(vec![error]);
             return match preferred {
                 Answer::Whole(json) => response::whole(json, refused),
@@ -92,17 +117,32 @@ async fn answer(
             };
         }
     };
+    let record = |via| Record::begin(metrics, asked, via, &operation, &caller);
     match (operation.kind(), preferred) {
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
+                let Some(guest) = transport.drain.enter() else {
+                    return match streamed {
+                        // EventSource comes back after a stream that breaks off, and never after
+                        // another status than 200.
+                        Streamed::EventStream if method == Method::Get => {
+                            stream::broken_off::<EventStream>()
+                        }
+                        _ => response::restarting(json),
+                    };
+                };
                 let identity = caller.identity.as_ref();
                 let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
-                let outcomes = transport.executor.stream(operation, caller);
+                let record = record(streamed.into());
+                let outcomes = record.span().in_scope(|| {
+                    let opened = move |opened: Result<(), &[_]>| record.opened(opened);
+                    transport.executor.stream(operation, caller, opened)
+                });
                 respond(
                     transport,
                     streamed,
-                    Lifetime::OfSubscription(token),
+                    Lifetime::OfSubscription(guest, token),
                     outcomes,
                 )
             }
@@ -115,12 +155,12 @@ async fn answer(
             ),
         },
         (OperationKind::Query | OperationKind::Mutation, Answer::Streamed(streamed)) => {
-            let outcomes = transport.executor.stream(operation, caller);
-            respond(transport, streamed, Lifetime::OfItsOwn, outcomes)
+            let execution = record(via).execute(&transport.executor, operation, caller);
+            respond(transport, streamed, Lifetime::OfItsOwn, once(execution))
         }
         (OperationKind::Query | OperationKind::Mutation, Answer::Whole(json)) => {
-            let outcome = transport.executor.execute(operation, caller).await;
-            response::whole(json, outcome)
+            let execution = record(via).execute(&transport.executor, operation, caller);
+            response::whole(json, execution.await)
         }
     }
 }

@@ -20,6 +20,16 @@ pub(super) enum Unidentified {
     ClientId,
 }
 
+impl Unidentified {
+    /// The code of the error with which the request is refused.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Token(_) => "UNAUTHENTICATED",
+            Self::ClientId => "BAD_USER_INPUT",
+        }
+    }
+}
+
 /// The sender of a request. One without a token is anonymous; one with a bad token is refused.
 pub(super) fn caller(
     headers: &HeaderMap,

@@ -1,11 +1,14 @@
 //! How requests come in and answers go out: protocols only. It knows the schema's executor, and
 //! neither the rooms nor the store.
 
+mod asked;
 mod http;
 mod identify;
 mod media_type;
 mod multipart;
+mod ops;
 mod pages;
+mod record;
 mod request;
 mod response;
 mod sse;
@@ -15,25 +18,30 @@ mod ws;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{
         HeaderValue, Method,
         header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
     },
+    middleware::from_fn_with_state,
     response::Response,
     routing::get,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
 };
 
+use self::asked::Asked;
+pub use self::ops::{MetricsFor, Operations, router as operations};
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
+    drain::Drain,
     graphql::{Executor, PersistedQueries},
+    metrics::TransportMetrics,
 };
 
 /// How long a browser may remember what a page of another origin may do.
@@ -54,21 +62,25 @@ pub struct Transport {
     pub ws: WsConfig,
     /// Every socket's task, and every stream's.
     pub tasks: TaskTracker,
-    /// Cancelled where the server goes down: sockets and streams then end.
-    pub going_down: CancellationToken,
+    /// Gives every socket and every stream of a subscription the moment in which it ends, where the
+    /// server goes down.
+    pub drain: Drain,
+    /// What all of it is counted by.
+    pub metrics: Arc<TransportMetrics>,
 }
 
-/// Every path of the server.
+/// Every path of the server but those of its operations.
 pub fn router(transport: Transport) -> Router {
     let body_limit = DefaultBodyLimit::max(transport.http.http_body_limit);
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
         .layer(body_limit)
-        .layer(cross_origin(&transport.http.allowed_origins));
+        .layer(cross_origin(&transport.http.allowed_origins))
+        .layer(from_fn_with_state(transport.drain.clone(), asked::name));
     graphql
         .merge(pages::router())
-        .layer(CatchPanicLayer::new())
         .with_state(Arc::new(transport))
+        .layer(CatchPanicLayer::new())
 }
 
 /// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and
@@ -80,15 +92,27 @@ fn cross_origin(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
+        .allow_headers([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            identify::X_CLIENT_ID,
+            asked::X_REQUEST_ID,
+            asked::TRACEPARENT,
+        ])
+        .expose_headers([asked::X_REQUEST_ID])
         .max_age(PREFLIGHT_AGE)
 }
 
 /// `GET /graphql` is a WebSocket where the request asks for one, and else GraphQL over HTTP.
-async fn get_graphql(State(transport): State<Arc<Transport>>, request: Request) -> Response {
+async fn get_graphql(
+    State(transport): State<Arc<Transport>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Response {
     if ws::is_asked_for(request.headers()) {
-        ws::accept(transport, request)
+        ws::accept(transport, asked, request)
     } else {
-        http::get(&transport, request.headers(), request.uri()).await
+        http::get(&transport, &asked, request.headers(), request.uri()).await
     }
 }

@@ -7,11 +7,13 @@
 use async_graphql::ServerError;
 
 use super::stream::{Ending, Wire};
+use crate::metrics::Lasting;
 
 /// `multipart/mixed`.
 pub(super) struct Multipart;
 
 impl Wire for Multipart {
+    const LASTING: Lasting = Lasting::Multipart;
     const CONTENT_TYPE: &'static str = r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#;
     const OPENING: &'static str = "\r\n--graphql";
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";

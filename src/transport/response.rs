@@ -4,7 +4,7 @@ use async_graphql::ServerError;
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -14,6 +14,9 @@ use crate::{
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
+
+/// When a client that finds the server going down may look for another, in seconds.
+pub(super) const RETRY: HeaderValue = HeaderValue::from_static("1");
 
 /// What became of an operation. One that was refused as a whole (GraphQL over HTTP, section 6.4) is
 /// told so by the status only in the newer media type.
@@ -56,6 +59,19 @@ pub(super) fn method_not_allowed(json: Json) -> Response {
     let allow = HeaderValue::from_static("POST");
     response.headers_mut().insert(ALLOW, allow);
     response
+}
+
+/// A subscription that would be sent away at once, for the server goes down.
+pub(super) fn restarting(json: Json) -> Response {
+    let errors = [request_error(RequestCode::Restarting, restart())];
+    let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
+    response.headers_mut().insert(RETRY_AFTER, RETRY);
+    response
+}
+
+/// What a client is told whose subscription ends with the server.
+pub(super) fn restart() -> ServerError {
+    ServerError::new("The server restarts: subscribe again.", None)
 }
 
 /// A request whose sender is not known.

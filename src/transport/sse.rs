@@ -7,11 +7,13 @@
 use async_graphql::ServerError;
 
 use super::stream::{Ending, Wire};
+use crate::metrics::Lasting;
 
 /// `text/event-stream`.
 pub(super) struct EventStream;
 
 impl Wire for EventStream {
+    const LASTING: Lasting = Lasting::EventStream;
     const CONTENT_TYPE: &'static str = "text/event-stream; charset=utf-8";
     const OPENING: &'static str = Self::HEARTBEAT;
     const HEARTBEAT: &'static str = ":\n\n";

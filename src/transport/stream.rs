@@ -22,13 +22,14 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Transport, response};
 use crate::{
     auth::TokenError,
+    drain::Guest,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
+    metrics::Lasting,
 };
 
 /// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),
@@ -43,6 +44,8 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// How results are written into a body.
 pub(super) trait Wire {
+    /// What a subscription's stream is counted as.
+    const LASTING: Lasting;
     /// The response's media type.
     const CONTENT_TYPE: &'static str;
     /// What the body begins with.
@@ -72,9 +75,9 @@ pub(super) enum Ending {
 pub(super) enum Lifetime {
     /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
     OfItsOwn,
-    /// A subscription's: until the server goes down, or the caller's token ends, of which this is far
-    /// away.
-    OfSubscription(Option<Duration>),
+    /// A subscription's: until its moment comes where the server goes down, or the caller's token
+    /// ends, which is this far away.
+    OfSubscription(Guest, Option<Duration>),
 }
 
 /// What goes into the body, with its place among the bytes that may wait.
@@ -110,6 +113,8 @@ pub(super) fn respond<W: Wire>(
     lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
+    let metrics = Arc::clone(&transport.metrics);
+    let counted = lifetime.is_lasting().then(|| metrics.connected(W::LASTING));
     let (pieces, body) = mpsc::channel(QUEUE);
     let writer = Writer {
         pieces,
@@ -117,13 +122,19 @@ pub(super) fn respond<W: Wire>(
         patience: transport.http.http_write_timeout,
         keep_alive: transport.http.stream_keep_alive,
     };
-    let end = lifetime.end(transport.going_down.clone());
     transport.tasks.spawn(async move {
+        let _counted = counted;
+        let end = lifetime.end();
         let why = tokio::select! {
             biased;
             why = end => why,
             () = writer.pieces.closed() => return,
-            _ = writer.write_all::<W>(outcomes) => return,
+            written = writer.write_all::<W>(outcomes) => {
+                if written.is_err() && !writer.pieces.is_closed() {
+                    metrics.slow.increment(1);
+                }
+                return;
+            }
         };
         // The outcomes are dropped by now, and the client has left its room.
         if let Ending::Orderly(last) = W::interrupted(&why) {
@@ -131,18 +142,40 @@ pub(super) fn respond<W: Wire>(
             let _ = timeout(LAST_WORDS, writer.write(Text::Last(last.into()))).await;
         }
     });
+    headed::<W>(bytes_of(body))
+}
+
+/// Answers with a stream that is cut off before it has said anything.
+pub(super) fn broken_off<W: Wire>() -> Response {
+    headed::<W>(async_stream::stream! {
+        yield Ok(Bytes::from_static(W::OPENING.as_bytes()));
+        // The library writes what there is where it has to wait; without that it would write nothing,
+        // not even the status.
+        tokio::task::yield_now().await;
+        yield Err(Interrupted);
+    })
+}
+
+fn headed<W: Wire>(
+    bytes: impl Stream<Item = Result<Bytes, Interrupted>> + Send + 'static,
+) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(W::CONTENT_TYPE)),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(bytes_of(body))).into_response()
+    (headers, Body::from_stream(bytes)).into_response()
 }
 
 impl Lifetime {
+    /// Whether it has no end of its own.
+    fn is_lasting(&self) -> bool {
+        matches!(self, Self::OfSubscription(..))
+    }
+
     /// Waits for the end, and says why it has come.
-    async fn end(self, going_down: CancellationToken) -> ServerError {
-        let Self::OfSubscription(token) = self else {
+    async fn end(self) -> ServerError {
+        let Self::OfSubscription(guest, token) = self else {
             return pending().await;
         };
         let expired = async {
@@ -152,10 +185,7 @@ impl Lifetime {
             }
         };
         tokio::select! {
-            () = going_down.cancelled() => {
-                let error = ServerError::new("The server restarts: subscribe again.", None);
-                request_error(RequestCode::Restarting, error)
-            }
+            () = guest.moment() => request_error(RequestCode::Restarting, response::restart()),
             () = expired => {
                 let mut error = server_error(Error::Unauthenticated);
                 error.message = TokenError::Expired.to_string();

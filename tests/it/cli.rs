@@ -258,6 +258,7 @@ async fn a_server_without_a_secret_starts_and_warns_and_one_with_a_secret_never_
 async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let time = ["", "0s", "soon", "-1s", "10"];
+    let any_time = ["", "soon", "-1s", "10"];
     let number = ["", "0", "-1", "many", "1.5", "4294967296"];
     let bytes = ["", "0", "1023", "67108865", "-1", "1k"];
     let wrong: &[(&str, &[&str])] = &[
@@ -265,8 +266,24 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
             "LISTEN",
             &["", "8000", "localhost", "127.0.0.1:65536", "nowhere:80"],
         ),
+        (
+            "METRICS_LISTEN",
+            &["", "8000", "localhost", "127.0.0.1:65536", "nowhere:80"],
+        ),
+        ("DRAIN_DELAY", &any_time),
+        ("DRAIN_WINDOW", &any_time),
         ("GRACE_PERIOD", &time),
         ("LOG", &["", "=", "a=b=c", "info,causerie=loud", "verbose"]),
+        ("LOG_FORMAT", &["", "text", "JSON"]),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            &[
+                "",
+                "127.0.0.1:4318",
+                "https://collector.example",
+                "grpc://x",
+            ],
+        ),
         (
             "DATABASE_URL",
             &[
@@ -407,6 +424,12 @@ async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
         }
         assert_eq!(files(folder.path()), Vec::<String>::new());
     }
+    let mut command = causerie(&["--listen=127.0.0.1:0", "--metrics-listen", &address]);
+    let line = refusal(command.current_dir(folder.path())).await;
+    for word in ["METRICS_LISTEN", "--metrics-listen", &address] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_eq!(files(folder.path()), Vec::<String>::new());
 }
 
 /// A setting as the command knows it or as `.env.example` shows it.

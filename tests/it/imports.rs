@@ -27,9 +27,12 @@ const PARTS: &[(&str, &[&str])] = &[
         &[
             "auth",
             "config",
+            "drain",
             "feed",
             "graphql",
+            "health",
             "limits",
+            "metrics",
             "rooms",
             "store",
             "transport",
@@ -38,21 +41,36 @@ const PARTS: &[(&str, &[&str])] = &[
     ("demo", &["error", "model", "store"]),
     (
         "transport",
-        &["auth", "config", "error", "graphql", "model"],
+        &[
+            "auth",
+            "config",
+            "drain",
+            "error",
+            "graphql",
+            "health",
+            "metrics",
+            "model",
+            "telemetry",
+        ],
     ),
     (
         "graphql",
-        &["auth", "error", "feed", "limits", "model", "rooms", "store"],
+        &[
+            "auth", "error", "feed", "limits", "metrics", "model", "rooms", "store",
+        ],
     ),
-    ("feed", &["error", "model", "rooms", "store"]),
-    ("store", &["config", "error", "model"]),
-    ("rooms", &["config", "model"]),
+    ("feed", &["error", "metrics", "model", "rooms", "store"]),
+    ("store", &["config", "error", "metrics", "model"]),
+    ("rooms", &["config", "metrics", "model"]),
     ("auth", &["config", "error", "model"]),
-    ("limits", &["config", "error", "model"]),
+    ("limits", &["config", "error", "metrics", "model"]),
+    ("health", &["error"]),
+    ("drain", &[]),
     ("model", &[]),
     ("error", &[]),
     ("config", &[]),
-    ("telemetry", &[]),
+    ("metrics", &[]),
+    ("telemetry", &["config"]),
 ];
 
 /// Each library that only some parts may name, and those parts.
@@ -68,6 +86,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
     ("async_nats", &["rooms"]),
+    ("metrics_exporter_prometheus", &["metrics"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("clap", &["config", "main"]),
 ];
 

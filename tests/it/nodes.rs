@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use causerie::{
+    metrics::Metrics,
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
@@ -39,7 +40,7 @@ struct Node {
 impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
-        let (hub, cluster) = Cluster::new(16, connection);
+        let (hub, cluster) = Cluster::new(16, connection, &metrics());
         let observer = cluster.observer();
         let leaving = CancellationToken::new();
         let timers = hub.clone();
@@ -117,6 +118,10 @@ async fn until_counts(nodes: &[&Node], count: usize, within: Duration) {
         true
     })
     .await;
+}
+
+fn metrics() -> Metrics {
+    Metrics::new().expect("metrics")
 }
 
 fn post() -> PostId {
@@ -430,7 +435,7 @@ async fn users_of_whom_something_changed_are_told_to_every_node() {
     let network = Network::new(DELAY);
     let [a] = nodes(&network).await;
     let (_link, connection) = network.connect();
-    let (_hub, cluster) = Cluster::new(16, connection);
+    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));

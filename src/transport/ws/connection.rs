@@ -182,6 +182,17 @@ impl Connection {
         self.emptied.notify_waiters();
     }
 
+    /// Takes nothing behind this frame, which comes behind what waits.
+    pub(super) fn close_behind(&self, frame: Frame) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+            state.outbox.push(frame);
+        }
+        drop(state);
+        self.emptied.notify_waiters();
+    }
+
     /// Takes nothing behind what waits: the client's own close frame has been answered.
     pub(super) fn finish(&self) {
         let mut state = self.state.lock();

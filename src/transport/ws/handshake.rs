@@ -8,7 +8,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
+        header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
     response::{IntoResponse, Response},
 };
@@ -21,7 +21,10 @@ use tungstenite::{
 };
 
 use super::{close::Close, socket::Socket};
-use crate::transport::Transport;
+use crate::{
+    metrics::Lasting,
+    transport::{Transport, asked::Asked, response::RETRY},
+};
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
@@ -34,10 +37,17 @@ pub(in crate::transport) fn is_asked_for(headers: &HeaderMap) -> bool {
 
 /// Answers a handshake. The socket's task is counted from now on: a server that goes down waits for
 /// it, although it begins only when the client has seen the answer.
-pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Request) -> Response {
+pub(in crate::transport) fn accept(
+    transport: Arc<Transport>,
+    asked: Asked,
+    mut request: Request,
+) -> Response {
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
         Err(error) => return refuse(&error),
+    };
+    let Some(guest) = transport.drain.enter() else {
+        return restarting();
     };
     let is_spoken = offers_subprotocol(request.headers());
     if is_spoken {
@@ -57,14 +67,14 @@ pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Reque
         let Some((tcp, read)) = below(upgraded) else {
             return tracing::error!("a WebSocket came over something else than TCP");
         };
-        let going_down = transport.going_down.clone();
-        let mut socket = Socket::new(transport, tcp, &read);
+        let _counted = transport.metrics.connected(Lasting::WebSocket);
+        let mut socket = Socket::new(transport, asked, tcp, &read);
         // It keeps the whole buffer of the HTTP connection.
         drop(read);
         if !is_spoken {
             socket.close(&Close::SubprotocolNotAcceptable);
         }
-        socket.run(going_down).await;
+        socket.run(&guest).await;
     });
     response
 }
@@ -79,6 +89,17 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let mut offered = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
     offered.any(|protocol| protocol.trim() == SUBPROTOCOL)
+}
+
+/// A socket that would be closed at once is not opened.
+fn restarting() -> Response {
+    let headers = [(RETRY_AFTER, RETRY)];
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        headers,
+        "The server restarts.",
+    )
+        .into_response()
 }
 
 fn refuse(error: &Error) -> Response {

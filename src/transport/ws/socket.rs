@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use futures_util::{FutureExt, Stream};
 use tokio::net::TcpStream;
 use tokio_stream::{StreamExt, StreamMap};
-use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use tungstenite::Message;
 
 use super::{
@@ -26,11 +26,20 @@ use super::{
     reader::{Read, Reader},
 };
 use crate::{
-    auth::bearer,
+    auth::{TokenError, bearer},
+    drain::Guest,
     error::Error,
-    graphql::{Caller, OperationKind, Outcome, Params, Subscription, server_error},
+    graphql::{
+        Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
+        server_error,
+    },
     model::{ClientId, Timestamp},
-    transport::Transport,
+    transport::{
+        Transport,
+        asked::Asked,
+        record::{Record, Subscribed, Via, code_of_errors},
+        response::restart,
+    },
 };
 
 /// How long a client may take to answer a close frame.
@@ -43,23 +52,31 @@ const MESSAGES_A_TURN: usize = 32;
 /// An operation that is being executed, or a subscription that is being opened: one answer.
 type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
 
+/// A subscription with what is kept of it in the log, or why there is none.
+type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
+
 enum Answer {
     Outcome(Outcome),
-    Opened(Result<Subscription, Vec<async_graphql::ServerError>>),
+    Opened(Opened),
 }
 
 /// One socket and all that belongs to it. Dropping it ends its operations at once, and with them
 /// the memberships of its subscriptions; mutations run to their end.
 pub(super) struct Socket {
     transport: Arc<Transport>,
+    /// The request that opened the socket, and how many operations were started since.
+    asked: Asked,
+    started: u32,
     connection: Arc<Connection>,
     reader: Reader,
     protocol: Protocol,
     caller: Caller,
     executions: StreamMap<OperationId, Execution>,
-    subscriptions: HashMap<OperationId, Subscription>,
+    subscriptions: HashMap<OperationId, (Subscription, Option<Subscribed>)>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
+    /// The server goes down, and the socket with it once what is being executed was answered.
+    is_leaving: bool,
     /// Reading broke off: nothing more can be read. The socket stays open for a while all the
     /// same: one that is dropped with something unread resets the connection, and may so overtake
     /// the close frame.
@@ -68,7 +85,7 @@ pub(super) struct Socket {
 
 /// What happened.
 enum Event {
-    GoingDown,
+    MomentToLeave,
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -94,7 +111,12 @@ impl Drop for Socket {
 
 impl Socket {
     /// The socket of this connection, of which `read` was read already.
-    pub(super) fn new(transport: Arc<Transport>, tcp: TcpStream, read: &Bytes) -> Self {
+    pub(super) fn new(
+        transport: Arc<Transport>,
+        asked: Asked,
+        tcp: TcpStream,
+        read: &Bytes,
+    ) -> Self {
         let config = &transport.ws;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let rules = Rules {
@@ -106,6 +128,8 @@ impl Socket {
         let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
+            asked,
+            started: 0,
             connection: Arc::new(Connection::new(tcp, outbox)),
             reader,
             protocol: Protocol::new(rules, Instant::now()),
@@ -113,19 +137,20 @@ impl Socket {
             executions: StreamMap::new(),
             subscriptions: HashMap::new(),
             closing_until: None,
+            is_leaving: false,
             is_deaf: false,
         }
     }
 
-    /// Serves the client until it goes, is sent away, or the server goes down.
-    pub(super) async fn run(mut self, going_down: CancellationToken) {
+    /// Serves the client until it goes, is sent away, or its moment comes where the server goes down.
+    pub(super) async fn run(mut self, guest: &Guest) {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue {
-            let event = self.next_event(&going_down).await;
+            let event = self.next_event(guest).await;
             self.forget_ended();
             flow = match event {
-                Event::GoingDown => {
-                    self.close(&Close::Restarting);
+                Event::MomentToLeave => {
+                    self.is_leaving = true;
                     Flow::Continue
                 }
                 Event::Readable => self.read(),
@@ -141,6 +166,7 @@ impl Socket {
                 Event::Time => self.look_at_the_clock(Instant::now()),
                 Event::Gone => Flow::Stop,
             };
+            self.leave_if_done();
         }
     }
 
@@ -148,7 +174,7 @@ impl Socket {
     /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
     /// from the store. A client that never pauses holds off neither the others on its thread, nor
     /// the clock, nor the close frame, nor its own answers.
-    async fn next_event(&mut self, going_down: &CancellationToken) -> Event {
+    async fn next_event(&mut self, guest: &Guest) -> Event {
         // What was read together is answered together.
         self.connection.write();
         if self.reader.has_more {
@@ -162,12 +188,12 @@ impl Socket {
         if deadline <= Instant::now() {
             return Event::Time;
         }
-        let is_closing = self.closing_until.is_some();
+        let (is_closing, is_leaving) = (self.closing_until.is_some(), self.is_leaving);
         let (may_read, has_more) = (self.may_read(backlog), self.reader.has_more);
         let tcp = self.connection.tcp();
         tokio::select! {
             biased;
-            () = going_down.cancelled(), if !is_closing => Event::GoingDown,
+            () = guest.moment(), if !is_closing && !is_leaving => Event::MomentToLeave,
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
             }
@@ -262,6 +288,9 @@ impl Socket {
         match action {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
+            Action::Start(id, _) if self.is_leaving => {
+                self.refuse(&id, &[request_error(RequestCode::Restarting, restart())]);
+            }
             Action::Start(id, params) => self.start(id, *params),
             Action::Refuse(id) => {
                 let error = Error::RateLimited {
@@ -278,7 +307,10 @@ impl Socket {
             }
             Action::Ping => self.connection.push(Frame::ping()),
             Action::Close(close) => self.close(&close),
-            Action::Abandon => return Flow::Stop,
+            Action::Abandon => {
+                self.transport.metrics.silent.increment(1);
+                return Flow::Stop;
+            }
         }
         Flow::Continue
     }
@@ -299,7 +331,11 @@ impl Socket {
         });
         let identity = match identity.transpose() {
             Ok(identity) => identity,
-            Err(error) => return self.close(&Close::Forbidden(error.to_string().into())),
+            Err(error) => {
+                let metrics = &self.transport.metrics;
+                metrics.unauthenticated(error == TokenError::Expired);
+                return self.close(&Close::Forbidden(error.to_string().into()));
+            }
         };
         let until = identity
             .as_ref()
@@ -313,21 +349,32 @@ impl Socket {
     }
 
     fn start(&mut self, id: OperationId, params: Params) {
+        self.started = self.started.wrapping_add(1);
+        let asked = self.asked.operation(self.started);
+        let metrics = &self.transport.metrics;
         let operation = match self.transport.persisted.operation(params) {
             Ok(operation) => operation,
-            Err(error) => return self.refuse(&id, &[error]),
+            Err(error) => {
+                let errors = [error];
+                let code = code_of_errors(&errors).unwrap_or_default();
+                Record::refused(metrics, &asked, Via::WebSocket, code);
+                return self.refuse(&id, &errors);
+            }
         };
         let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
+        let record = Record::begin(metrics, &asked, Via::WebSocket, &operation, &caller);
         let execution = if operation.kind() == OperationKind::Subscription {
             let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
+            let span = record.span();
             let opening = async move {
-                executor
-                    .subscribe(operation, caller, Arc::new(outlet))
-                    .await
+                let opening = executor.subscribe(operation, caller, Arc::new(outlet));
+                let opened = opening.instrument(span).await;
+                let kept = record.opened(opened.as_ref().map(drop).map_err(Vec::as_slice));
+                opened.map(|subscription| (subscription, kept))
             };
             opening.map(Answer::Opened).map(Box::new).left_future()
         } else {
-            let execution = executor.execute(operation, caller);
+            let execution = record.execute(&executor, operation, caller);
             execution.map(Answer::Outcome).map(Box::new).right_future()
         };
         self.executions
@@ -376,6 +423,18 @@ impl Socket {
         });
     }
 
+    /// Where the server goes down: closes the socket, unless an operation is under way whose answer
+    /// the client waits for. What is answered already is written before the close frame.
+    fn leave_if_done(&mut self) {
+        if self.is_leaving && self.closing_until.is_none() && self.executions.is_empty() {
+            let close = Close::Restarting;
+            self.transport.metrics.closed(close.code());
+            self.subscriptions.clear();
+            self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
+            self.connection.close_behind(Frame::close(&close));
+        }
+    }
+
     fn broken(&mut self, close: &Close) -> Flow {
         self.is_deaf = true;
         if self.closing_until.is_some() {
@@ -387,6 +446,11 @@ impl Socket {
 
     /// Ends all operations at once, and leaves the client a moment to answer the close frame.
     pub(super) fn close(&mut self, close: &Close) {
+        let metrics = &self.transport.metrics;
+        metrics.closed(close.code());
+        if *close == Close::TooSlow {
+            metrics.slow.increment(1);
+        }
         self.executions.clear();
         self.subscriptions.clear();
         self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);

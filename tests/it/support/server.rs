@@ -106,6 +106,13 @@ impl TestServer {
             "--database-url",
             database,
         ];
+        // Most tests end a server while clients are there, and have nothing to say of how long that takes.
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--drain-window"))
+        {
+            all.push("--drain-window=0s");
+        }
         all.extend(arguments);
         let server = Server::bind(settings(&all)).await.expect("a server");
         let (stop, stopped) = oneshot::channel();
@@ -210,9 +217,17 @@ impl TestServer {
 
     /// Tells the server to go down, and returns what waits for its end.
     pub(crate) fn begin_to_stop(self) -> impl Future<Output = ()> {
-        let _ = self.stop.send(());
+        let Self {
+            stop,
+            running,
+            folder,
+            ..
+        } = self;
+        let _ = stop.send(());
         async move {
-            let ended = tokio::time::timeout(PATIENCE, self.running).await;
+            let ended = tokio::time::timeout(PATIENCE, running).await;
+            // The database is needed until then.
+            drop(folder);
             ended
                 .expect("in time")
                 .expect("no panic")

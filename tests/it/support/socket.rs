@@ -60,15 +60,35 @@ impl Socket {
         Self::upgrade(connection, upgrade_request(subprotocols).as_bytes()).await
     }
 
+    /// Connects, if there is a server that takes anybody in.
+    pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
+        let mut connection = TcpStream::connect(address).await.ok()?;
+        let request = upgrade_request(Some("graphql-transport-ws"));
+        connection.write_all(request.as_bytes()).await.ok()?;
+        let head = Self::head(&mut connection).await?;
+        if !head.starts_with("http/1.1 101 ") {
+            return None;
+        }
+        Some(Self {
+            stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,
+            subprotocol: None,
+        })
+    }
+
+    /// The head of an answer, in lower case; `None` where there is none.
+    async fn head(connection: &mut TcpStream) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.ok()?);
+        }
+        Some(String::from_utf8(head).expect("text").to_ascii_lowercase())
+    }
+
     /// Shakes hands by hand: a library would refuse an answer that names no subprotocol, and here
     /// the close frame behind it is what is looked at. Frames may follow the request at once.
     pub(crate) async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
         connection.write_all(request).await.expect("sent");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(connection.read_u8().await.expect("an answer"));
-        }
-        let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+        let head = Self::head(&mut connection).await.expect("an answer");
         assert!(head.starts_with("http/1.1 101 "), "no upgrade: {head}");
         Self {
             stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,
@@ -93,6 +113,12 @@ impl Socket {
 
     pub(crate) async fn send(&mut self, message: Value) {
         self.send_frame(Message::text(message.to_string())).await;
+    }
+
+    /// Sends a message, if the server still takes any.
+    pub(crate) async fn try_send(&mut self, message: Value) -> bool {
+        let message = Message::text(message.to_string());
+        self.stream.send(message).await.is_ok()
     }
 
     pub(crate) async fn send_frame(&mut self, frame: Message) {

@@ -1,0 +1,730 @@
+//! What is counted and measured, as Prometheus reads it.
+//!
+//! Each part of the server is handed the few handles that it needs, and those of one server are its
+//! own: there is no global recorder. Every label has few values, all known here; ids, names and what
+//! people write are never among them. docs/metrics.md says what each metric means.
+
+use std::{sync::Arc, time::Duration};
+
+use ::metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_local_recorder,
+};
+pub use metrics_exporter_prometheus::BuildError;
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use metrics_process::Collector;
+
+/// How often measured times are sorted into their buckets. Until then each takes some bytes.
+const UPKEEP: Duration = Duration::from_secs(1);
+/// The upper ends of the buckets of times, in seconds.
+const SECONDS: [f64; 15] = [
+    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// The upper ends of the buckets of how many writes share a commit.
+const WRITES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+const BATCH: &str = "causerie_store_batch_writes";
+
+/// The types of operations; one that was refused before it was known has none of these.
+const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
+/// What may become of an operation: nothing wrong, nobody waiting for the answer any more, or the code
+/// of its first error.
+const CODES: [&str; 15] = [
+    "OK",
+    "ABANDONED",
+    "BAD_USER_INPUT",
+    "CONFLICT",
+    "FORBIDDEN",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "INTERNAL_SERVER_ERROR",
+    "NOT_FOUND",
+    "PERSISTED_QUERY_NOT_FOUND",
+    "QUERY_TOO_EXPENSIVE",
+    "RATE_LIMITED",
+    "SERVICE_RESTART",
+    "UNAUTHENTICATED",
+    "OTHER",
+];
+/// The codes with which sockets are closed.
+const CLOSES: [u16; 13] = [
+    1002, 1007, 1009, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429, 0,
+];
+
+/// The metrics of one server. Cloning it gives the same.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    shared: Arc<Shared>,
+    /// For the store.
+    pub store: StoreMetrics,
+    /// For the rooms.
+    pub rooms: RoomMetrics,
+    /// For the feeds.
+    pub feed: FeedMetrics,
+    /// For what is kept of queries.
+    pub graphql: GraphqlMetrics,
+    /// For the limits.
+    pub limits: LimitMetrics,
+    /// For the transports.
+    pub transport: TransportMetrics,
+    /// For what carries events between nodes.
+    pub backplane: BackplaneMetrics,
+}
+
+#[derive(Debug)]
+struct Shared {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    process: Collector,
+    sampled: SampledMetrics,
+}
+
+/// What is looked at when somebody asks for the metrics, and counted by the parts for themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Rooms that exist.
+    pub rooms: usize,
+    /// Clients in them, each counted once a room.
+    pub members: usize,
+    /// Tasks under way.
+    pub tasks: usize,
+    /// Writes that wait for the one writer.
+    pub waiting_writes: usize,
+    /// Executions of a subscription's selection set.
+    pub executions: u64,
+    /// Events that were handed to a subscriber's transport.
+    pub deliveries: u64,
+    /// Transactions that were committed.
+    pub commits: u64,
+}
+
+#[derive(Clone, Debug)]
+struct SampledMetrics {
+    rooms: Gauge,
+    members: Gauge,
+    tasks: Gauge,
+    waiting_writes: Gauge,
+    executions: Counter,
+    deliveries: Counter,
+    commits: Counter,
+}
+
+/// What the store measures.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    /// How long a statement took, in seconds.
+    pub statement: Histogram,
+    /// How long a transaction took, from its begin to its commit, in seconds.
+    pub transaction: Histogram,
+    /// How many writes shared it.
+    pub batch: Histogram,
+    /// Transactions that failed.
+    pub failed: Counter,
+}
+
+/// What the rooms count.
+#[derive(Clone, Debug)]
+pub struct RoomMetrics {
+    /// Changes that were published on this node.
+    pub published: Counter,
+    /// Changes that came too early and were forgotten, for too many waited.
+    pub forgotten: Counter,
+    /// Rooms that were found behind the store, and had their members read it.
+    pub gaps: Counter,
+}
+
+/// What the feeds count.
+#[derive(Clone, Debug)]
+pub struct FeedMetrics {
+    /// Subscribers who are being caught up now.
+    pub catching_up: Gauge,
+    /// Catch-ups of those who came with something to catch up on.
+    pub resumed: Counter,
+    /// Catch-ups of those who did not take what came.
+    pub slow: Counter,
+    /// Catch-ups of those whose room had missed something.
+    pub missed: Counter,
+}
+
+/// What is counted of what is kept: answers, and documents.
+#[derive(Clone, Debug)]
+pub struct GraphqlMetrics {
+    /// Queries that were answered with what another was answered.
+    pub answers: Lookups,
+    /// Documents that were parsed already.
+    pub documents: Lookups,
+    /// Documents that were named by a hash.
+    pub persisted: Lookups,
+}
+
+/// How often something was looked for.
+#[derive(Clone, Debug)]
+pub struct Lookups {
+    found: Counter,
+    missed: Counter,
+}
+
+/// What the limits count.
+#[derive(Clone, Debug)]
+pub struct LimitMetrics {
+    /// Typing requests that were refused.
+    pub typing: Counter,
+}
+
+/// What the transports count.
+#[derive(Clone, Debug)]
+pub struct TransportMetrics {
+    websocket: ConnectionMetrics,
+    sse: ConnectionMetrics,
+    multipart: ConnectionMetrics,
+    closes: Arc<[(u16, Counter)]>,
+    operations: Arc<[[Counter; CODES.len()]]>,
+    query: Histogram,
+    mutation: Histogram,
+    expired: Counter,
+    invalid: Counter,
+    /// Connections that were given up, for their client took nothing.
+    pub slow: Counter,
+    /// Connections that were given up, for their client said nothing.
+    pub silent: Counter,
+}
+
+#[derive(Clone, Debug)]
+struct ConnectionMetrics {
+    open: Gauge,
+    opened: Counter,
+}
+
+/// Something that is going on. Dropping it says that it is no more.
+#[derive(Debug)]
+pub struct GoingOn(Gauge);
+
+/// What a connection is that stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// A socket.
+    WebSocket,
+    /// A stream of server-sent events.
+    EventStream,
+    /// A stream of parts.
+    Multipart,
+}
+
+/// What carries events between nodes, as far as there is one.
+#[derive(Clone, Debug)]
+pub struct BackplaneMetrics {
+    /// 1 while it is connected, or none is wanted; else 0.
+    pub connected: Gauge,
+    /// Messages that were handed to it.
+    pub published: Counter,
+    /// Messages that came from it.
+    pub received: Counter,
+    /// Messages that were dropped, for a queue was full.
+    pub dropped: Counter,
+    /// Other nodes that are known to be alive.
+    pub nodes: Gauge,
+}
+
+/// Makes the handles of one recorder.
+struct Registry<'a>(&'a PrometheusRecorder);
+
+impl Registry<'_> {
+    const METADATA: Metadata<'static> = Metadata::new("causerie", Level::INFO, None);
+
+    fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
+        let labels: Vec<Label> = labels
+            .iter()
+            .map(|&(name, value)| Label::from_static_parts(name, value))
+            .collect();
+        Key::from_parts(name, labels)
+    }
+
+    fn counter(
+        &self,
+        name: &'static str,
+        labels: &[(&'static str, &'static str)],
+        help: &'static str,
+    ) -> Counter {
+        self.0
+            .describe_counter(KeyName::from_const_str(name), None, help.into());
+        let counter = self
+            .0
+            .register_counter(&Self::key(name, labels), &Self::METADATA);
+        // What has not happened yet is 0, and not missing.
+        counter.increment(0);
+        counter
+    }
+
+    fn gauge(
+        &self,
+        name: &'static str,
+        labels: &[(&'static str, &'static str)],
+        help: &'static str,
+    ) -> Gauge {
+        self.0
+            .describe_gauge(KeyName::from_const_str(name), None, help.into());
+        let gauge = self
+            .0
+            .register_gauge(&Self::key(name, labels), &Self::METADATA);
+        gauge.set(0.0);
+        gauge
+    }
+
+    fn histogram(
+        &self,
+        name: &'static str,
+        labels: &[(&'static str, &'static str)],
+        help: &'static str,
+    ) -> Histogram {
+        self.0
+            .describe_histogram(KeyName::from_const_str(name), None, help.into());
+        self.0
+            .register_histogram(&Self::key(name, labels), &Self::METADATA)
+    }
+
+    fn lookups(&self, name: &'static str, help: &'static str) -> Lookups {
+        Lookups {
+            found: self.counter(name, &[("result", "hit")], help),
+            missed: self.counter(name, &[("result", "miss")], help),
+        }
+    }
+
+    fn connections(&self, transport: &'static str) -> ConnectionMetrics {
+        let labels = [("transport", transport)];
+        ConnectionMetrics {
+            open: self.gauge(
+                "causerie_connections",
+                &labels,
+                "Sockets and streams that are open.",
+            ),
+            opened: self.counter(
+                "causerie_connections_opened_total",
+                &labels,
+                "Sockets and streams that were opened.",
+            ),
+        }
+    }
+}
+
+impl Metrics {
+    /// All at nothing.
+    pub fn new() -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&SECONDS)?
+            .set_buckets_for_metric(Matcher::Full(BATCH.to_owned()), &WRITES)?
+            .build_recorder();
+        let registry = Registry(&recorder);
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        let build = registry.gauge(
+            "causerie_build_info",
+            &version,
+            "1; the label says which version this is.",
+        );
+        build.set(1.0);
+        let process = Collector::default();
+        with_local_recorder(&recorder, || process.describe());
+        Ok(Self {
+            store: StoreMetrics::of(&registry),
+            rooms: RoomMetrics::of(&registry),
+            feed: FeedMetrics::of(&registry),
+            graphql: GraphqlMetrics::of(&registry),
+            limits: LimitMetrics::of(&registry),
+            transport: TransportMetrics::of(&registry),
+            backplane: BackplaneMetrics::of(&registry),
+            shared: Arc::new(Shared {
+                sampled: SampledMetrics::of(&registry),
+                handle: recorder.handle(),
+                process,
+                recorder,
+            }),
+        })
+    }
+
+    /// All of it, in Prometheus's text format.
+    pub fn render(&self, sample: Sample) -> String {
+        let Shared {
+            recorder,
+            handle,
+            process,
+            sampled,
+        } = &*self.shared;
+        sampled.set(sample);
+        // For this thread, and for as long as this takes.
+        with_local_recorder(recorder, || process.collect());
+        handle.render()
+    }
+
+    /// Sorts what was measured. Runs until it is dropped.
+    pub async fn run(&self) {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            ticks.tick().await;
+            self.shared.handle.run_upkeep();
+        }
+    }
+}
+
+impl SampledMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        Self {
+            rooms: registry.gauge("causerie_rooms", &[], "Rooms that exist on this node."),
+            members: registry.gauge(
+                "causerie_members",
+                &[],
+                "Clients in rooms of this node, each counted once a room.",
+            ),
+            tasks: registry.gauge(
+                "causerie_tasks",
+                &[],
+                "Tasks under way: sockets, streams, mutations and what they started.",
+            ),
+            waiting_writes: registry.gauge(
+                "causerie_store_waiting_writes",
+                &[],
+                "Writes that wait for the one writer.",
+            ),
+            executions: registry.counter(
+                "causerie_event_executions_total",
+                &[],
+                "Executions of a subscription's selection set.",
+            ),
+            deliveries: registry.counter(
+                "causerie_event_deliveries_total",
+                &[],
+                "Events that were handed to a subscriber's transport.",
+            ),
+            commits: registry.counter(
+                "causerie_store_commits_total",
+                &[],
+                "Transactions that were committed.",
+            ),
+        }
+    }
+
+    fn set(&self, sample: Sample) {
+        let number = |count: usize| count as f64;
+        self.rooms.set(number(sample.rooms));
+        self.members.set(number(sample.members));
+        self.tasks.set(number(sample.tasks));
+        self.waiting_writes.set(number(sample.waiting_writes));
+        self.executions.absolute(sample.executions);
+        self.deliveries.absolute(sample.deliveries);
+        self.commits.absolute(sample.commits);
+    }
+}
+
+impl StoreMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        Self {
+            statement: registry.histogram(
+                "causerie_store_statement_seconds",
+                &[],
+                "How long an SQL statement took.",
+            ),
+            transaction: registry.histogram(
+                "causerie_store_transaction_seconds",
+                &[],
+                "How long a writing transaction took, from its begin to its commit.",
+            ),
+            batch: registry.histogram(BATCH, &[], "How many writes shared a transaction."),
+            failed: registry.counter(
+                "causerie_store_failed_transactions_total",
+                &[],
+                "Writing transactions that failed.",
+            ),
+        }
+    }
+}
+
+impl RoomMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        Self {
+            published: registry.counter(
+                "causerie_events_published_total",
+                &[],
+                "Changes to comments that were published on this node.",
+            ),
+            forgotten: registry.counter(
+                "causerie_events_forgotten_total",
+                &[],
+                "Changes that came too early and were forgotten, for too many waited; they are read from the store.",
+            ),
+            gaps: registry.counter(
+                "causerie_feed_gaps_total",
+                &[],
+                "Rooms that were found behind the store, whose members then read it.",
+            ),
+        }
+    }
+}
+
+impl FeedMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        let catch_ups = |reason| {
+            registry.counter(
+                "causerie_catch_ups_total",
+                &[("reason", reason)],
+                "Subscribers who had to be caught up.",
+            )
+        };
+        Self {
+            catching_up: registry.gauge(
+                "causerie_catching_up",
+                &[],
+                "Subscribers who are being caught up now.",
+            ),
+            resumed: catch_ups("resumed"),
+            slow: catch_ups("slow"),
+            missed: catch_ups("missed"),
+        }
+    }
+}
+
+impl GraphqlMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        Self {
+            answers: registry.lookups(
+                "causerie_kept_answers_total",
+                "Queries, and whether they were answered with what another was answered.",
+            ),
+            documents: registry.lookups(
+                "causerie_parsed_documents_total",
+                "Documents, and whether they were parsed already.",
+            ),
+            persisted: registry.lookups(
+                "causerie_persisted_queries_total",
+                "Documents that were named by their hash alone, and whether they were known.",
+            ),
+        }
+    }
+}
+
+impl LimitMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        Self {
+            typing: registry.counter(
+                "causerie_rate_limited_total",
+                &[("limit", "typing")],
+                "Requests that were one too many.",
+            ),
+        }
+    }
+}
+
+impl TransportMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        let close = |code: u16| {
+            let (label, help) = (
+                close_label(code),
+                "Sockets that this server closed, by code.",
+            );
+            let labels = [("code", label)];
+            (
+                code,
+                registry.counter("causerie_websocket_closes_total", &labels, help),
+            )
+        };
+        let operations = TYPES.map(|kind| {
+            CODES.map(|code| {
+                registry.counter(
+                    "causerie_operations_total",
+                    &[("type", kind), ("code", code)],
+                    "Operations, by the code of their first error.",
+                )
+            })
+        });
+        let duration = |kind| {
+            registry.histogram(
+                "causerie_operation_seconds",
+                &[("type", kind)],
+                "How long an operation took.",
+            )
+        };
+        let unauthenticated = |reason| {
+            registry.counter(
+                "causerie_auth_failures_total",
+                &[("reason", reason)],
+                "Tokens that were refused.",
+            )
+        };
+        let dropped = |reason| {
+            registry.counter(
+                "causerie_connections_dropped_total",
+                &[("reason", reason)],
+                "Sockets and streams that were given up.",
+            )
+        };
+        Self {
+            websocket: registry.connections("websocket"),
+            sse: registry.connections("sse"),
+            multipart: registry.connections("multipart"),
+            closes: CLOSES.into_iter().map(close).collect(),
+            operations: operations.into(),
+            query: duration("query"),
+            mutation: duration("mutation"),
+            expired: unauthenticated("expired"),
+            invalid: unauthenticated("invalid"),
+            slow: dropped("slow"),
+            silent: dropped("silent"),
+        }
+    }
+
+    /// Counts a connection that stays open, for as long as what is returned lives.
+    pub fn connected(&self, as_what: Lasting) -> GoingOn {
+        let connections = match as_what {
+            Lasting::WebSocket => &self.websocket,
+            Lasting::EventStream => &self.sse,
+            Lasting::Multipart => &self.multipart,
+        };
+        connections.opened.increment(1);
+        GoingOn::in_one_of(&connections.open)
+    }
+
+    /// Counts a socket that this server closes.
+    pub fn closed(&self, code: u16) {
+        let known = self.closes.iter().find(|(known, _)| *known == code);
+        if let Some((_, counter)) = known.or(self.closes.last()) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts an operation: its type, the code of its first error, and how long it took, where that
+    /// says anything. What is not known here is among the others.
+    pub fn operation(&self, kind: &str, code: Option<&str>, took: Option<Duration>) {
+        let place = |list: &[&str], what: &str| {
+            let known = list.iter().position(|known| *known == what);
+            known.unwrap_or(list.len() - 1)
+        };
+        let of_type = &self.operations[place(&TYPES, kind)];
+        of_type[code.map_or(0, |code| place(&CODES, code))].increment(1);
+        match (kind, took) {
+            ("query", Some(took)) => self.query.record(took),
+            ("mutation", Some(took)) => self.mutation.record(took),
+            _ => {}
+        }
+    }
+
+    /// Counts a token that was refused.
+    pub fn unauthenticated(&self, has_expired: bool) {
+        let counter = if has_expired {
+            &self.expired
+        } else {
+            &self.invalid
+        };
+        counter.increment(1);
+    }
+}
+
+fn close_label(code: u16) -> &'static str {
+    match code {
+        1002 => "1002",
+        1007 => "1007",
+        1009 => "1009",
+        1012 => "1012",
+        1013 => "1013",
+        4400 => "4400",
+        4401 => "4401",
+        4403 => "4403",
+        4406 => "4406",
+        4408 => "4408",
+        4409 => "4409",
+        4429 => "4429",
+        _ => "other",
+    }
+}
+
+impl BackplaneMetrics {
+    fn of(registry: &Registry<'_>) -> Self {
+        let connected = registry.gauge(
+            "causerie_backplane_connected",
+            &[],
+            "1 while what carries events between nodes is connected, or none is wanted.",
+        );
+        connected.set(1.0);
+        let messages = |direction| {
+            registry.counter(
+                "causerie_backplane_messages_total",
+                &[("direction", direction)],
+                "Messages that went to other nodes and came from them.",
+            )
+        };
+        Self {
+            connected,
+            published: messages("published"),
+            received: messages("received"),
+            dropped: registry.counter(
+                "causerie_backplane_dropped_total",
+                &[("reason", "queue_full")],
+                "Messages that other nodes were not sent; what they told is made up for.",
+            ),
+            nodes: registry.gauge(
+                "causerie_backplane_nodes",
+                &[],
+                "Other nodes that are known to be alive.",
+            ),
+        }
+    }
+}
+
+impl Lookups {
+    /// Counts one looking for.
+    pub fn count(&self, is_found: bool) {
+        let counter = if is_found { &self.found } else { &self.missed };
+        counter.increment(1);
+    }
+}
+
+impl GoingOn {
+    /// One more of what the gauge counts.
+    pub fn in_one_of(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Handles that count nothing, for parts that are used by themselves.
+macro_rules! counts_nothing {
+    ($($part:ty { $($field:ident: $handle:expr),* })*) => {$(
+        impl Default for $part {
+            fn default() -> Self {
+                Self { $($field: $handle),* }
+            }
+        }
+    )*};
+}
+
+counts_nothing! {
+    StoreMetrics {
+        statement: Histogram::noop(),
+        transaction: Histogram::noop(),
+        batch: Histogram::noop(),
+        failed: Counter::noop()
+    }
+    RoomMetrics { published: Counter::noop(), forgotten: Counter::noop(), gaps: Counter::noop() }
+    FeedMetrics {
+        catching_up: Gauge::noop(),
+        resumed: Counter::noop(),
+        slow: Counter::noop(),
+        missed: Counter::noop()
+    }
+    Lookups { found: Counter::noop(), missed: Counter::noop() }
+    GraphqlMetrics {
+        answers: Lookups::default(),
+        documents: Lookups::default(),
+        persisted: Lookups::default()
+    }
+    LimitMetrics { typing: Counter::noop() }
+    BackplaneMetrics {
+        connected: Gauge::noop(),
+        published: Counter::noop(),
+        received: Counter::noop(),
+        dropped: Counter::noop(),
+        nodes: Gauge::noop()
+    }
+}

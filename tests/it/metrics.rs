@@ -1,0 +1,364 @@
+//! `/metrics`: what happened is counted, by labels of few values, and each server counts its own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use causerie::model::Role;
+use serde_json::json;
+
+use crate::support::{Process, Request, Streaming, TestServer, in_time, token, token_for};
+
+const FOLLOW: &str = "subscription($after: Cursor) {
+    commentAdded(postId: \"hello\", after: $after) { body cursor }
+}";
+
+/// All samples, by name and labels as they are written.
+pub(crate) struct Samples(HashMap<String, f64>);
+
+impl Samples {
+    pub(crate) async fn of(url: &str) -> Self {
+        let answer = reqwest::get(url).await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(
+            answer.headers()["content-type"],
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
+        Self::parse(&answer.text().await.expect("a text"))
+    }
+
+    fn parse(text: &str) -> Self {
+        let lines = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let samples = lines.map(|line| {
+            let (name, value) = line.rsplit_once(' ').expect("a value");
+            (name.to_owned(), value.parse().expect("a number"))
+        });
+        Self(samples.collect())
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        let sample = self.0.get(name);
+        *sample.unwrap_or_else(|| panic!("no {name} among {:?}", self.0.keys()))
+    }
+
+    /// The names of all samples, those of a histogram with their endings.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .keys()
+            .map(|name| name.split('{').next().expect("a name"))
+    }
+}
+
+impl TestServer {
+    async fn samples(&self) -> Samples {
+        Samples::of(&self.url("/metrics")).await
+    }
+
+    /// Waits until a sample has this value.
+    async fn until_sample(&self, name: &str, value: f64) {
+        in_time(&format!("{name} is {value}"), async {
+            while (self.samples().await.get(name) - value).abs() > f64::EPSILON {}
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_where_it_happens() {
+    let server = TestServer::start().await;
+    let (mut one, mut other) = (server.socket().await, server.socket().await);
+    for socket in [&mut one, &mut other] {
+        socket.subscribe("s", FOLLOW, json!({})).await;
+    }
+    server.until_census(1, 2).await;
+    let events = Request::post(FOLLOW, json!({})).accepting("text/event-stream");
+    let events = Streaming::open(server.address(), &events).await;
+    server.until_census(1, 3).await;
+    let ada = server.reader("ada");
+    ada.comment("one").await;
+    ada.comment("two").await;
+    for socket in [&mut one, &mut other] {
+        socket.data("s").await;
+        socket.data("s").await;
+    }
+    let query = "{ post(id: \"hello\") { commentCount } }";
+    for _ in 0..3 {
+        server.client().send(query, json!({})).await;
+    }
+    server.client().try_send("{", json!({})).await;
+    server.client().try_send("{ nonsense }", json!({})).await;
+    let comment =
+        "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
+    server.client().try_send(comment, json!({})).await;
+    server
+        .client()
+        .with_token("nonsense")
+        .try_send(query, json!({}))
+        .await;
+    let expired = token_for("ada", std::time::Duration::ZERO);
+    server
+        .client()
+        .with_token(&expired)
+        .try_send(query, json!({}))
+        .await;
+
+    server
+        .until_sample("causerie_event_deliveries_total", 6.0)
+        .await;
+    let samples = server.samples().await;
+    for (name, value) in [
+        ("causerie_rooms", 1.0),
+        ("causerie_members", 3.0),
+        ("causerie_connections{transport=\"websocket\"}", 2.0),
+        ("causerie_connections{transport=\"sse\"}", 1.0),
+        (
+            "causerie_connections_opened_total{transport=\"websocket\"}",
+            2.0,
+        ),
+        ("causerie_events_published_total", 2.0),
+        // Two documents that differ in nothing are one group.
+        ("causerie_event_executions_total", 2.0),
+        ("causerie_catching_up", 0.0),
+        // The harness has opened the post.
+        (
+            "causerie_operations_total{type=\"mutation\",code=\"OK\"}",
+            3.0,
+        ),
+        (
+            "causerie_operations_total{type=\"mutation\",code=\"UNAUTHENTICATED\"}",
+            1.0,
+        ),
+        ("causerie_operations_total{type=\"query\",code=\"OK\"}", 3.0),
+        (
+            "causerie_operations_total{type=\"query\",code=\"GRAPHQL_VALIDATION_FAILED\"}",
+            1.0,
+        ),
+        (
+            "causerie_operations_total{type=\"unknown\",code=\"GRAPHQL_PARSE_FAILED\"}",
+            1.0,
+        ),
+        (
+            "causerie_operations_total{type=\"unknown\",code=\"UNAUTHENTICATED\"}",
+            2.0,
+        ),
+        (
+            "causerie_operations_total{type=\"subscription\",code=\"OK\"}",
+            3.0,
+        ),
+        ("causerie_operation_seconds_count{type=\"mutation\"}", 4.0),
+        ("causerie_kept_answers_total{result=\"hit\"}", 2.0),
+        ("causerie_auth_failures_total{reason=\"invalid\"}", 1.0),
+        ("causerie_auth_failures_total{reason=\"expired\"}", 1.0),
+        ("causerie_store_commits_total", 3.0),
+        ("causerie_store_batch_writes_sum", 3.0),
+        ("causerie_store_transaction_seconds_count", 3.0),
+        ("causerie_store_waiting_writes", 0.0),
+        ("causerie_backplane_connected", 1.0),
+    ] {
+        assert!(
+            (samples.get(name) - value).abs() < f64::EPSILON,
+            "{name}: {}",
+            samples.get(name)
+        );
+    }
+    assert!(samples.get("causerie_store_statement_seconds_count") > 3.0);
+    assert!(samples.get("process_resident_memory_bytes") > 1e6);
+
+    one.close().await;
+    other.vanish();
+    events.vanish();
+    server
+        .until_sample("causerie_connections{transport=\"websocket\"}", 0.0)
+        .await;
+    server
+        .until_sample("causerie_connections{transport=\"sse\"}", 0.0)
+        .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn two_servers_in_one_process_count_each_its_own() {
+    let (one, other) = (TestServer::start().await, TestServer::start().await);
+    let mut socket = one.socket().await;
+    socket.subscribe("s", FOLLOW, json!({})).await;
+    one.until_census(1, 1).await;
+    one.reader("ada").comment("here").await;
+    let name = "causerie_events_published_total";
+    assert!((one.samples().await.get(name) - 1.0).abs() < f64::EPSILON);
+    assert!(other.samples().await.get(name).abs() < f64::EPSILON);
+    let sockets = "causerie_connections{transport=\"websocket\"}";
+    assert!((one.samples().await.get(sockets) - 1.0).abs() < f64::EPSILON);
+    assert!(other.samples().await.get(sockets).abs() < f64::EPSILON);
+    socket.close().await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn no_label_has_what_a_client_chose() {
+    let server = TestServer::start().await;
+    let ada = server.client().named("client-of-ada");
+    let ada = ada.with_token(&token("user-of-ada", "Ada", Role::Reader));
+    let query = "query NameOfOperation { post(id: \"post-of-ada\") { id } }";
+    ada.send(query, json!({})).await;
+    ada.comment("text of a comment").await;
+    let text = server.observer().metrics();
+    for word in ["ada", "Ada", "hello", "NameOfOperation", "text of"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_with_an_address_of_their_own_are_at_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &["--metrics-listen=127.0.0.1:0"]).await;
+    let public = |path: &str| format!("http://{}{path}", server.address());
+    assert_eq!(
+        reqwest::get(public("/metrics"))
+            .await
+            .expect("an answer")
+            .status(),
+        404
+    );
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(
+            reqwest::get(public(path))
+                .await
+                .expect("an answer")
+                .status(),
+            200
+        );
+    }
+    server.signal("TERM").await;
+    assert!(server.ended().await.status.success());
+
+    // Where that is, is in the log, or asked of a server inside a program.
+    let database = format!(
+        "--database-url=sqlite://{}?mode=rwc",
+        folder.path().join("other.db").display()
+    );
+    let arguments = [
+        "--listen=127.0.0.1:0",
+        "--metrics-listen=127.0.0.1:0",
+        &database,
+    ];
+    let server = causerie::server::Server::bind(crate::support::settings(&arguments)).await;
+    let server = server.expect("a server");
+    let address = server.metrics_address().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
+    let samples = Samples::of(&format!("http://{address}/metrics")).await;
+    assert!(samples.get("causerie_rooms").abs() < f64::EPSILON);
+    for path in ["/healthz", "/readyz"] {
+        let answer = reqwest::get(format!("http://{address}{path}")).await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+    }
+    stop.send(()).expect("it runs");
+    running.await.expect("no panic").expect("no error");
+}
+
+const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
+
+/// The names of metrics in an expression of Prometheus's: what is no function, label or keyword.
+fn named(expression: &str) -> BTreeSet<String> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words
+        .filter(|word| word.starts_with("causerie_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What a running server exports: the names of its metrics, and their types.
+fn exported(server: &TestServer) -> BTreeMap<String, String> {
+    let text = server.observer().metrics();
+    let types = text.lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        Some((name.to_owned(), kind.to_owned()))
+    });
+    types.collect()
+}
+
+#[tokio::test]
+async fn each_metric_is_documented_with_its_type_and_none_besides() {
+    let server = TestServer::start().await;
+    let rows = DOCUMENTED.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let name = cells.next()?.strip_suffix('`')?.to_owned();
+        Some((name, cells.next()?.to_owned()))
+    });
+    assert_eq!(rows.collect::<BTreeMap<_, _>>(), exported(&server));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_dashboard_and_the_alarms_name_only_what_is_exported() {
+    let server = TestServer::start().await;
+    let samples = server.samples().await;
+    let known: BTreeSet<&str> = samples.names().collect();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../docs/grafana/causerie.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let shown: Vec<&str> = targets
+        .filter_map(|target| target["expr"].as_str())
+        .collect();
+    let alarms = include_str!("../../docs/grafana/alerts.yaml");
+    let rules = alarms
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let rules: Vec<&str> = rules.collect();
+    assert!(shown.len() > 30 && rules.len() > 10);
+    let mut used = BTreeSet::new();
+    for expression in shown.iter().chain(&rules) {
+        let names = named(expression);
+        assert!(
+            !names.is_empty() || expression.starts_with("up{"),
+            "{expression}"
+        );
+        for name in names {
+            assert!(known.contains(name.as_str()), "{name} in {expression}");
+            used.insert(name);
+        }
+    }
+    // Whatever the server counts for itself is to be seen.
+    for (name, kind) in exported(&server) {
+        let endings: &[&str] = if kind == "histogram" {
+            &["_bucket", "_sum"]
+        } else {
+            &[""]
+        };
+        let is_shown = endings
+            .iter()
+            .any(|ending| used.contains(&format!("{name}{ending}")));
+        assert!(
+            is_shown || name.starts_with("process_"),
+            "{name} is nowhere"
+        );
+    }
+    server.stop().await;
+}
+
+#[test]
+fn for_each_alarm_there_is_what_to_do() {
+    let alarms = include_str!("../../docs/grafana/alerts.yaml");
+    let (_, answers) = DOCUMENTED
+        .split_once("## When an alarm rings")
+        .expect("a chapter");
+    let (answers, _) = answers.split_once("\n## ").expect("an end");
+    let (mut rung, mut answered): (Vec<_>, Vec<_>) = (
+        alarms
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- alert: "))
+            .collect(),
+        answers
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect(),
+    );
+    rung.sort_unstable();
+    answered.sort_unstable();
+    assert_eq!(rung, answered);
+}

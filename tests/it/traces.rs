@@ -1,0 +1,104 @@
+//! Traces: where a collector is named, each operation is a span that it is sent.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use causerie::model::Role;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::mpsc};
+
+use crate::support::{Process, causerie, in_time, token};
+
+/// A collector that takes spans by OTLP over HTTP and hands on what it is sent, as it is.
+async fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
+    let (sender, received) = mpsc::channel(100);
+    let take = async |State(sender): State<Arc<mpsc::Sender<Vec<u8>>>>,
+                      headers: HeaderMap,
+                      body: Bytes| {
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        sender.send(body.to_vec()).await.expect("somebody listens");
+    };
+    let router = Router::new().route("/v1/traces", post(take));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serving = axum::serve(listener, router.with_state(Arc::new(sender)));
+    tokio::spawn(serving.into_future());
+    (format!("http://{address}"), received)
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test]
+async fn a_mutation_is_a_span_of_the_trace_that_its_sender_has_begun() {
+    let (address, mut received) = collector().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [
+        &format!("--otel-exporter-otlp-endpoint={address}"),
+        // What is logged is another matter.
+        "--log=warn",
+    ];
+    let server = Process::start(folder.path(), &settings).await;
+    let query = "mutation OpenIt { createPost(input: { id: \"hello\", title: \"a-secret\" }) { post { id } } }";
+    let author = token("author-1", "Author", Role::Author);
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let http = reqwest::Client::new();
+    let request = http
+        .post(format!("http://{}/graphql", server.address()))
+        .bearer_auth(&author)
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+        .header("x-request-id", "the-request")
+        .json(&json!({"query": query}));
+    assert_eq!(request.send().await.expect("an answer").status(), 200);
+    // The last spans are sent before the process ends.
+    server.signal("TERM").await;
+    let ended = server.ended().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let mut spans = Vec::new();
+    in_time("spans", async {
+        spans = received.recv().await.expect("spans");
+    })
+    .await;
+    let trace = hex::decode(trace).expect("digits");
+    for part in [
+        &b"causerie"[..],
+        b"mutation",
+        b"OpenIt",
+        b"the-request",
+        b"code",
+        b"OK",
+        &trace,
+        &hex::decode("b7ad6b7169203331").expect("digits"),
+    ] {
+        assert!(has(&spans, part), "no {:?}", String::from_utf8_lossy(part));
+    }
+    assert!(!has(&spans, b"a-secret") && !has(&spans, author.as_bytes()));
+    assert!(!ended.stderr.contains("OpenIt"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_holds_nobody_up() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = taken.local_addr().expect("an address");
+    drop(taken);
+    let folder = tempfile::tempdir().expect("a folder");
+    let setting = format!("--otel-exporter-otlp-endpoint=http://{address}");
+    let server = Process::start(folder.path(), &[&setting]).await;
+    server
+        .client()
+        .send("{ posts { nodes { id } } }", json!({}))
+        .await;
+    server.signal("TERM").await;
+    assert!(server.ended().await.status.success());
+}
+
+#[tokio::test]
+async fn only_a_collector_that_can_be_spoken_to_is_taken() {
+    let refused = causerie(&["--otel-exporter-otlp-endpoint=https://collector.example"]).output();
+    let said = String::from_utf8(refused.await.expect("an end").stderr).expect("a text");
+    assert!(
+        said.contains("--otel-exporter-otlp-endpoint") && said.contains("http://"),
+        "{said}"
+    );
+}
