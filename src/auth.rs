@@ -295,6 +295,7 @@ mod tests {
             serde_json::json!({"sub": "u1", "exp": 9_000_000}),
             serde_json::json!({"sub": "u1", "name": "Ada"}),
             serde_json::json!({"sub": "", "name": "Ada", "exp": 9_000_000}),
+            serde_json::json!({"sub": "u\u{0}1", "name": "Ada", "exp": 9_000_000}),
             serde_json::json!({"sub": "u1", "name": "  ", "exp": 9_000_000}),
             serde_json::json!({"sub": "u1", "name": "Ada", "role": "king", "exp": 9_000_000}),
         ] {

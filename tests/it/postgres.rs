@@ -33,7 +33,8 @@ use crate::{
     },
 };
 
-/// What a cluster needs that is to keep what it acknowledged though it is killed.
+/// What a cluster is set to that keeps what it acknowledged though it is killed: the machine goes on,
+/// so the system need not be told to write.
 const DURABLE: &str = "-c fsync=off";
 const WRITE: &str = "mutation($body: String!) {
     createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
