@@ -223,11 +223,13 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             config.rooms.catch_up_page.into(),
         ),
         authenticator: Arc::new(Authenticator::new(&config.auth)),
-        limits: Arc::new(Limits::new(config.writing.rate_limits)),
+        limits: Arc::new(Limits::new(&config.writing)),
         settings: Settings {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,
             edit_window: config.writing.edit_window,
+            reply_depth: config.writing.reply_depth,
+            operation_timeout: config.clients.operation_timeout,
         },
     };
     Executor::new(services, TaskTracker::new())
@@ -241,6 +243,7 @@ fn comment(post: &PostId, number: usize) -> NewComment {
     NewComment {
         post_id: post.clone(),
         parent_id: None,
+        deepest: 32,
         author: User {
             id: UserId::parse("ada").expect("an id"),
             name: "Ada".into(),

@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     rooms::{Census, Hub},
     store::{OpenError, Store},
-    transport::{self, Transport},
+    transport::{self, Entrance, Transport},
 };
 
 /// Why a server could not be started.
@@ -45,6 +45,7 @@ pub struct Server {
     config: Config,
     observer: Observer,
     limits: Arc<Limits>,
+    entrance: Entrance,
     going_down: CancellationToken,
 }
 
@@ -103,7 +104,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let limits = Arc::new(Limits::new(config.writing.rate_limits));
+        let limits = Arc::new(Limits::new(&config.writing));
 
         let services = Services {
             feed: Feed::new(
@@ -119,13 +120,17 @@ impl Server {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
                 edit_window: config.writing.edit_window,
+                reply_depth: config.writing.reply_depth,
+                operation_timeout: config.clients.operation_timeout,
             },
         };
         let executor = Executor::new(services, tasks.clone());
+        let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator,
             persisted: persisted_queries(&config.http),
+            entrance: entrance.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -143,6 +148,7 @@ impl Server {
                 tasks,
             },
             limits,
+            entrance,
             going_down,
         })
     }
@@ -166,6 +172,7 @@ impl Server {
             config,
             observer,
             limits,
+            entrance,
             going_down,
             ..
         } = self;
@@ -189,10 +196,8 @@ impl Server {
         background.spawn(until_down().run_until_cancelled_owned(reconcile));
         background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
 
-        let stop = going_down.clone();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.cancelled().await })
-            .into_future();
+        let read_timeout = config.http.http_read_timeout;
+        let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
         let serving = background.spawn(serving);
         let abort = serving.abort_handle();
 
@@ -202,7 +207,7 @@ impl Server {
             // It ends by itself only where something is broken.
             result = &mut serving => {
                 going_down.cancel();
-                return result.map_err(io::Error::other)?;
+                return result.map_err(io::Error::other);
             }
         }
         tracing::info!("going down");

@@ -8,12 +8,11 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::VARY},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header::VARY, request::Parts},
     response::Response,
 };
-use futures_util::{Stream, stream::once};
+use futures_util::{Stream, StreamExt, stream::once};
 
 use super::{
     Transport, identify,
@@ -36,19 +35,16 @@ enum Method {
 }
 
 /// `POST /graphql`.
-pub(super) async fn post(
-    State(transport): State<Arc<Transport>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let params = request::posted(&headers, body, transport.http.http_body_limit);
-    answer(&transport, &headers, Method::Post, params).await
+pub(super) async fn post(State(transport): State<Arc<Transport>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let params = request::posted(&head.headers, body, &transport.http).await;
+    answer(&transport, &head, Method::Post, params).await
 }
 
 /// `GET /graphql`.
-pub(super) async fn get(transport: &Transport, headers: &HeaderMap, uri: &Uri) -> Response {
-    let params = request::got(uri.query().unwrap_or_default());
-    let mut response = answer(transport, headers, Method::Get, params).await;
+pub(super) async fn get(transport: &Transport, head: Parts) -> Response {
+    let params = request::got(head.uri.query().unwrap_or_default());
+    let mut response = answer(transport, &head, Method::Get, params).await;
     // For a cache: one URL has many answers.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
@@ -57,11 +53,11 @@ pub(super) async fn get(transport: &Transport, headers: &HeaderMap, uri: &Uri) -
 
 async fn answer(
     transport: &Transport,
-    headers: &HeaderMap,
+    head: &Parts,
     method: Method,
     params: Result<Params, Malformed>,
 ) -> Response {
-    let accepted = Accepted::of(headers);
+    let accepted = Accepted::of(&head.headers);
     let json = accepted.json();
     let Some(preferred) = accepted.best() else {
         return response::invalid(
@@ -75,10 +71,11 @@ async fn answer(
         Ok(params) => params,
         Err(Malformed { status, message }) => return response::invalid(json, status, message),
     };
-    let caller = match identify::caller(headers, &transport.authenticator) {
+    let mut caller = match identify::caller(&head.headers, &transport.authenticator) {
         Ok(caller) => caller,
         Err(unidentified) => return response::unidentified(json, unidentified),
     };
+    caller.address = transport.entrance.client(head);
     let operation = match transport.persisted.operation(params) {
         Ok(operation) => operation,
         Err(error) => {
@@ -96,9 +93,16 @@ async fn answer(
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
+                let Ok(seat) = transport.entrance.seat(head) else {
+                    return response::too_many_streams(json);
+                };
                 let identity = caller.identity.as_ref();
                 let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
                 let outcomes = transport.executor.stream(operation, caller);
+                // The seat is given up with the stream.
+                let outcomes = outcomes.inspect(move |_| {
+                    let _seat = &seat;
+                });
                 respond(
                     transport,
                     streamed,

@@ -1,43 +1,40 @@
 //! How requests come in and answers go out: protocols only. It knows the schema's executor, and
 //! neither the rooms nor the store.
 
+mod cross_site;
 mod http;
 mod identify;
+mod listener;
 mod media_type;
 mod multipart;
 mod pages;
+mod places;
+mod proxies;
 mod request;
 mod response;
+mod security;
 mod sse;
 mod stream;
 mod ws;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{
-        HeaderValue, Method,
-        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
-    },
+    extract::{Request, State},
+    middleware::{from_fn_with_state, map_response},
     response::Response,
     routing::get,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{AllowOrigin, CorsLayer},
-};
+use tower_http::catch_panic::CatchPanicLayer;
 
+pub use self::listener::{Entrance, serve};
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
     graphql::{Executor, PersistedQueries},
 };
-
-/// How long a browser may remember what a page of another origin may do.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What the transports work with.
 #[derive(Debug)]
@@ -48,6 +45,8 @@ pub struct Transport {
     pub authenticator: Arc<Authenticator>,
     /// The documents that clients may name by their hash.
     pub persisted: PersistedQueries,
+    /// Who is let in.
+    pub entrance: Entrance,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -60,28 +59,19 @@ pub struct Transport {
 
 /// Every path of the server.
 pub fn router(transport: Transport) -> Router {
-    let body_limit = DefaultBodyLimit::max(transport.http.http_body_limit);
+    let origins = &transport.http.allowed_origins;
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
-        .layer(body_limit)
-        .layer(cross_origin(&transport.http.allowed_origins));
+        .layer(from_fn_with_state(
+            Arc::from(&origins[..]),
+            cross_site::refuse,
+        ))
+        .layer(cross_site::cors(origins))
+        .layer(map_response(security::of_api));
     graphql
         .merge(pages::router())
         .layer(CatchPanicLayer::new())
         .with_state(Arc::new(transport))
-}
-
-/// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and
-/// only those of the list. No credentials but the token are known here, so none are allowed.
-fn cross_origin(origins: &[String]) -> CorsLayer {
-    let origins = origins
-        .iter()
-        .filter_map(|origin| origin.parse::<HeaderValue>().ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, identify::X_CLIENT_ID])
-        .max_age(PREFLIGHT_AGE)
 }
 
 /// `GET /graphql` is a WebSocket where the request asks for one, and else GraphQL over HTTP.
@@ -89,6 +79,6 @@ async fn get_graphql(State(transport): State<Arc<Transport>>, request: Request) 
     if ws::is_asked_for(request.headers()) {
         ws::accept(transport, request)
     } else {
-        http::get(&transport, request.headers(), request.uri()).await
+        http::get(&transport, request.into_parts().0).await
     }
 }

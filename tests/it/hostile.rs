@@ -55,9 +55,8 @@ fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame
 }
 
-/// A server for clients that are in more of a hurry than a person may be.
 async fn server(arguments: &[&str]) -> TestServer {
-    TestServer::start_with(&[arguments, &["--rate-limits=off"]].concat()).await
+    TestServer::start_with(arguments).await
 }
 
 /// Somebody who reads `hello`, and wants nothing but that.

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod imports;
 mod interleavings;
+mod limits;
 mod multipart;
 mod mutations;
 mod persisted;

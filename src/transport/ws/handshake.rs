@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::Upgraded;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tungstenite::{
     error::{Error, ProtocolError},
@@ -21,7 +21,7 @@ use tungstenite::{
 };
 
 use super::{close::Close, socket::Socket};
-use crate::transport::Transport;
+use crate::transport::{Transport, response};
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
@@ -39,14 +39,19 @@ pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Reque
         Ok(response) => response,
         Err(error) => return refuse(&error),
     };
-    let is_spoken = offers_subprotocol(request.headers());
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (request, _) = request.into_parts();
+    let Ok(seat) = transport.entrance.seat(&request) else {
+        return response::too_many_sockets();
+    };
+    let address = transport.entrance.client(&request);
+    let is_spoken = offers_subprotocol(&request.headers);
     if is_spoken {
         let chosen = HeaderValue::from_static(SUBPROTOCOL);
         response
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, chosen);
     }
-    let upgrade = hyper::upgrade::on(&mut request);
     let tasks = transport.tasks.clone();
     tasks.spawn(async move {
         let upgraded = match upgrade.await {
@@ -58,20 +63,21 @@ pub(in crate::transport) fn accept(transport: Arc<Transport>, mut request: Reque
             return tracing::error!("a WebSocket came over something else than TCP");
         };
         let going_down = transport.going_down.clone();
-        let mut socket = Socket::new(transport, tcp, &read);
+        let mut socket = Socket::new(transport, tcp, &read, address);
         // It keeps the whole buffer of the HTTP connection.
         drop(read);
         if !is_spoken {
             socket.close(&Close::SubprotocolNotAcceptable);
         }
         socket.run(going_down).await;
+        drop(seat);
     });
     response
 }
 
 /// The connection itself, and what was read of it already.
 fn below(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn serve(folder: &Path) -> Vec<String> {
         "--listen=127.0.0.1:0".to_owned(),
         format!("--jwt-secret={SECRET}"),
         format!("--database-url=sqlite://{}?mode=rwc", database.display()),
+        "--rate-limits=off".to_owned(),
     ]
 }
 
