@@ -9,6 +9,7 @@ mod cursor;
 mod datetime;
 mod documents;
 mod error;
+mod extent;
 mod input;
 mod mutation;
 mod opening;
@@ -112,6 +113,9 @@ impl std::fmt::Debug for Executor {
         f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
+
+/// How many faults of a document are told. Each is longer than what is at fault.
+const MAX_ERRORS: usize = 20;
 
 const TOO_LATE_FOR_QUERY: &str = "The operation took too long.";
 const TOO_LATE_FOR_MUTATION: &str = "The operation took too long to be waited for. It goes on: \
@@ -321,6 +325,7 @@ impl Outcome {
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
         if is_refused {
+            response.errors.truncate(MAX_ERRORS);
             Self::Refused(response.errors)
         } else {
             Self::Executed(response)
