@@ -3,12 +3,17 @@
 //! One struct a concern; each part of the server is handed its own and reads nothing else. This is
 //! the only file that reads the environment, and clap does that.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
     Arg, Args, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
@@ -65,6 +70,9 @@ pub struct Config {
     /// Requests over WebSocket.
     #[command(flatten)]
     pub ws: WsConfig,
+    /// Clients, by their address.
+    #[command(flatten)]
+    pub clients: ClientsConfig,
 }
 
 /// The database.
@@ -122,9 +130,25 @@ pub struct WritingConfig {
     /// How long after writing it an author may edit a comment.
     #[arg(long, env = "EDIT_WINDOW", default_value = "15m", value_parser = duration)]
     pub edit_window: Duration,
-    /// Whether a user is held to a number of requests in a time; `off` is for load tests.
+    /// Whether users and addresses are held to a number of requests in a time, and addresses to a
+    /// number of connections; `off` is for load tests.
     #[arg(long, env = "RATE_LIMITS", default_value = "on")]
     pub rate_limits: Switch,
+    /// How many comments a user may write in a minute, edits included.
+    #[arg(long, env = "COMMENTS_PER_USER", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub comments_per_user: u32,
+    /// How many comments may be written from one address in a minute, edits included.
+    #[arg(long, env = "COMMENTS_PER_ADDRESS", default_value = "120", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub comments_per_address: u32,
+    /// How many times a second a user may say that they type.
+    #[arg(long, env = "TYPING_PER_USER", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub typing_per_user: u32,
+    /// How many guests may sign in from one address in a minute.
+    #[arg(long, env = "GUESTS_PER_ADDRESS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub guests_per_address: u32,
+    /// How deep replies may stand below one another; a reply to a top-level comment is 1 deep.
+    #[arg(long, env = "REPLY_DEPTH", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub reply_depth: u32,
 }
 
 /// Rooms and feeds.
@@ -176,6 +200,10 @@ pub struct HttpConfig {
     /// commas, each as `https://blog.example.org`.
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
+    /// How long a client may take to send the head of a request, the first or the next on its
+    /// connection, and again to send the body: then its connection is closed.
+    #[arg(long, env = "HTTP_READ_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub http_read_timeout: Duration,
     /// How long a client may take nothing of what waits for it: then its connection is dropped.
     #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub http_write_timeout: Duration,
@@ -204,6 +232,9 @@ pub struct WsConfig {
     /// How many messages wait for a slow client before its streams and its own messages wait too.
     #[arg(long, env = "WS_QUEUE", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub ws_queue: u32,
+    /// How many bytes wait for a slow client before the same; the last message may go over that.
+    #[arg(long, env = "WS_QUEUE_BYTES", default_value = "65536", value_parser = bytes)]
+    pub ws_queue_bytes: usize,
     /// How long a client may take to send connection_init (close code 4408).
     #[arg(long, env = "WS_INIT_TIMEOUT", default_value = "3s", value_parser = duration)]
     pub ws_init_timeout: Duration,
@@ -213,6 +244,38 @@ pub struct WsConfig {
     /// How long a client may take nothing of what waits for it (close code 1013).
     #[arg(long, env = "WS_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub ws_write_timeout: Duration,
+}
+
+/// Clients, by their address.
+#[derive(Args, Clone, Debug)]
+pub struct ClientsConfig {
+    /// How many connections are open at the same time, whatever they are for.
+    #[arg(long, env = "CONNECTION_LIMIT", default_value = "16384", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connection_limit: u32,
+    /// How many connections one address may have; behind a trusted proxy, how many sockets and
+    /// streams. An IPv6 client's address is its /64.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_per_address: u32,
+    /// The proxies whose word is taken for a client's address: a list with commas of addresses and
+    /// networks, such as `127.0.0.1,10.0.0.0/8`.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which those proxies name the client.
+    #[arg(long, env = "PROXY_HEADER", default_value = "x-forwarded-for")]
+    pub proxy_header: ProxyHeader,
+    /// How long the answer to a query or mutation is waited for. A mutation that has begun ends all
+    /// the same.
+    #[arg(long, env = "OPERATION_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub operation_timeout: Duration,
+}
+
+/// How a proxy names the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For: 203.0.113.7, 10.0.0.1`
+    XForwardedFor,
+    /// `Forwarded: for=203.0.113.7, for=10.0.0.1` (RFC 7239)
+    Forwarded,
 }
 
 /// On or off.
@@ -355,6 +418,14 @@ fn bytes(text: &str) -> Result<usize, String> {
         Ok(bytes @ 1024..=67_108_864) => Ok(bytes),
         _ => Err("it must be a number of bytes from 1024 to 67108864".into()),
     }
+}
+
+/// An address, or a network in CIDR notation.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "it must be a list of addresses and networks such as 10.0.0.0/8".into())
 }
 
 /// An origin as browsers write it: scheme, host, and the port where it is not the scheme's own. No

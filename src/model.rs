@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -94,6 +95,22 @@ impl ClientId {
     /// The id of a client that did not name itself; no other client has it.
     pub fn new_unnamed() -> Self {
         Self(format!("unnamed.{}", Uuid::new_v4().simple()).into())
+    }
+}
+
+/// Where a client is, as far as limits go. Whoever has one address of IPv6 has all of its /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(IpAddr);
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & (u128::MAX << 64);
+                Ipv6Addr::from_bits(network).into()
+            }
+            address @ IpAddr::V4(_) => address,
+        })
     }
 }
 

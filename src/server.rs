@@ -21,7 +21,7 @@ use crate::{
     metrics::{BuildError, Metrics, Sample},
     rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
     store::{OpenError, Store},
-    transport::{self, MetricsFor, Operations, Transport},
+    transport::{self, Entrance, MetricsFor, Operations, Transport},
 };
 
 /// Why a server could not be started.
@@ -67,6 +67,7 @@ pub struct Server {
     cluster: Cluster,
     limits: Arc<Limits>,
     drain: Drain,
+    entrance: Entrance,
     going_down: CancellationToken,
 }
 
@@ -164,7 +165,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let limits = Limits::new(config.writing.rate_limits).measured(metrics.limits.clone());
+        let limits = Limits::new(&config.writing).measured(metrics.limits.clone());
         let limits = Arc::new(limits);
 
         let services = Services {
@@ -182,14 +183,18 @@ impl Server {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
                 edit_window: config.writing.edit_window,
+                reply_depth: config.writing.reply_depth,
+                operation_timeout: config.clients.operation_timeout,
             },
         };
         let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
+        let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
         let drain = Drain::new(going_down.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator,
             persisted: persisted_queries(&config.http).measured(&metrics.graphql),
+            entrance: entrance.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -231,6 +236,7 @@ impl Server {
             cluster,
             limits,
             drain,
+            entrance,
             going_down,
         })
     }
@@ -264,6 +270,7 @@ impl Server {
             cluster,
             limits,
             drain,
+            entrance,
             going_down,
             ..
         } = self;
@@ -301,10 +308,8 @@ impl Server {
         let nodes = TaskTracker::new();
         nodes.spawn(cluster.run(leaving.clone()));
 
-        let stop = going_down.clone();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.cancelled().await })
-            .into_future();
+        let read_timeout = config.http.http_read_timeout;
+        let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
         let serving = background.spawn(serving);
         let abort = serving.abort_handle();
 
@@ -314,7 +319,7 @@ impl Server {
             // It ends by itself only where something is broken.
             result = &mut serving => {
                 going_down.cancel();
-                return result.map_err(io::Error::other)?;
+                return result.map_err(io::Error::other);
             }
         }
         tracing::info!("going down");

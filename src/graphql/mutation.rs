@@ -25,7 +25,8 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     /// A token for a reader who has no account on the host site, under the name that they choose.
-    /// FORBIDDEN where the server is set to take no guests.
+    /// FORBIDDEN where the server is set to take no guests, RATE_LIMITED where too many sign in from
+    /// one address.
     async fn sign_in_as_guest(
         &self,
         context: &Context<'_>,
@@ -35,11 +36,14 @@ impl Mutation {
         if !settings.allow_guests {
             return Err(Error::Forbidden("This server takes no guests.").into());
         }
+        let name = input::name(&input.name)?;
+        let address = Caller::of(context)?.address;
+        context.data_unchecked::<Arc<Limits>>().guest(address)?;
         let until = Timestamp::now().plus(settings.guest_token_lifetime);
         let guest = Identity {
             user: model::User {
                 id: UserId::new_guest(),
-                name: input::name(&input.name)?.into(),
+                name: name.into(),
                 avatar: None,
             },
             role: Role::Reader,
@@ -73,7 +77,7 @@ impl Mutation {
     }
 
     /// Needs a token. The event reaches every reader of the post except the client that sent this
-    /// mutation.
+    /// mutation. RATE_LIMITED where its user, or its address, writes too much.
     async fn create_comment(
         &self,
         context: &Context<'_>,
@@ -91,10 +95,13 @@ impl Mutation {
             body: input::body(&input.body)?,
             post_id: input::post_id(&input.post_id)?,
             parent_id,
+            deepest: context.data_unchecked::<Settings>().reply_depth,
             author,
             at: Timestamp::now(),
             origin: caller.client.clone(),
         };
+        let limits = context.data_unchecked::<Arc<Limits>>();
+        limits.comment(&new.author.id, caller.address)?;
         let change = context
             .data_unchecked::<Store>()
             .create_comment(new)
@@ -121,6 +128,8 @@ impl Mutation {
             at,
             origin: caller.client.clone(),
         };
+        let limits = context.data_unchecked::<Arc<Limits>>();
+        limits.comment(&identity.user.id, caller.address)?;
         let change = context
             .data_unchecked::<Store>()
             .edit_comment(edit, move |comment| identity.may_edit(comment, window, at))
@@ -222,7 +231,7 @@ pub struct CreateCommentInput {
     post_id: ID,
     /// 1 to 10,000 characters after trimming.
     body: String,
-    /// A comment of the same post.
+    /// A comment of the same post, less deep than replies may stand.
     parent_id: Option<ID>,
 }
 

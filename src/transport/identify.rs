@@ -52,5 +52,9 @@ pub(super) fn caller(
             Some(client.ok_or(Unidentified::ClientId)?)
         }
     };
-    Ok(Caller { identity, client })
+    Ok(Caller {
+        identity,
+        client,
+        address: None,
+    })
 }

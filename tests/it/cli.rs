@@ -314,6 +314,11 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("GUEST_TOKEN_LIFETIME", &time),
         ("EDIT_WINDOW", &time),
         ("RATE_LIMITS", &["", "maybe", "true"]),
+        ("COMMENTS_PER_USER", &number),
+        ("COMMENTS_PER_ADDRESS", &number),
+        ("TYPING_PER_USER", &number),
+        ("GUESTS_PER_ADDRESS", &number),
+        ("REPLY_DEPTH", &number),
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),
@@ -334,6 +339,7 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
                 "https://*.example",
             ],
         ),
+        ("HTTP_READ_TIMEOUT", &time),
         ("HTTP_WRITE_TIMEOUT", &time),
         ("STREAM_KEEP_ALIVE", &time),
         ("PERSISTED_QUERIES", &number),
@@ -341,9 +347,18 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("WS_MESSAGE_LIMIT", &bytes),
         ("WS_OPERATION_LIMIT", &number),
         ("WS_QUEUE", &number),
+        ("WS_QUEUE_BYTES", &bytes),
         ("WS_INIT_TIMEOUT", &time),
         ("WS_PING_INTERVAL", &time),
         ("WS_WRITE_TIMEOUT", &time),
+        ("CONNECTION_LIMIT", &number),
+        ("CONNECTIONS_PER_ADDRESS", &number),
+        (
+            "TRUSTED_PROXIES",
+            &["proxy", "10.0.0.0/33", "10.0.0.1/", "1.2.3", "::/0/0"],
+        ),
+        ("PROXY_HEADER", &["", "x-real-ip"]),
+        ("OPERATION_TIMEOUT", &time),
     ];
     let known: Vec<&str> = wrong.iter().map(|(variable, _)| *variable).collect();
     let settings = settings();

@@ -78,7 +78,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["store"]),
     ("migration", &["store"]),
     ("async_graphql", &["graphql", "transport"]),
-    ("lru", &["graphql"]),
+    ("lru", &["graphql", "limits"]),
     ("mediatype", &["transport"]),
     ("axum", &["server", "transport"]),
     ("tower_http", &["transport"]),

@@ -20,6 +20,7 @@ mod hostile;
 mod http;
 mod imports;
 mod interleavings;
+mod limits;
 mod logs;
 mod metrics;
 mod multipart;

@@ -342,7 +342,7 @@ async fn a_parent_must_be_a_comment_of_the_same_post() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {
-    let server = TestServer::start_with(&["--rate-limits=off"]).await;
+    let server = TestServer::start().await;
     let moderator = server
         .client()
         .with_token(&token("m", "M", Role::Moderator));
@@ -555,7 +555,7 @@ async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment(
 
 #[tokio::test]
 async fn one_who_reports_typing_too_often_is_told_when_to_try_again() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--rate-limits=on"]).await;
     let (ada, bob) = (server.reader("ada"), server.reader("bob"));
     let variables = json!({"post": "hello", "on": false});
     let burst = join_all((0..50).map(|_| ada.try_send(SET_TYPING, variables.clone()))).await;
@@ -581,7 +581,7 @@ async fn one_who_reports_typing_too_often_is_told_when_to_try_again() {
 
 #[tokio::test]
 async fn limits_that_are_off_limit_nobody() {
-    let server = TestServer::start_with(&["--rate-limits=off"]).await;
+    let server = TestServer::start().await;
     let ada = server.reader("ada");
     let sent = (0..100).map(|_| ada.send(SET_TYPING, json!({"post": "hello", "on": false})));
     for data in join_all(sent).await {

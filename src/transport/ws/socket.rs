@@ -20,7 +20,7 @@ use super::{
     connection::{Backlog, Connection},
     frame::{self, Frame},
     message::{InitPayload, OperationId, ServerMessage},
-    outbox::Outbox,
+    outbox::{Outbox, Room},
     outlet::NextMessages,
     protocol::{Action, Protocol, Rules},
     reader::{Read, Reader},
@@ -33,7 +33,7 @@ use crate::{
         Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
         server_error,
     },
-    model::{ClientId, Timestamp},
+    model::{ClientAddress, ClientId, Timestamp},
     transport::{
         Transport,
         asked::Asked,
@@ -110,12 +110,13 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// The socket of this connection, of which `read` was read already.
+    /// The socket of this connection, of which `read` was read already, with a client at `address`.
     pub(super) fn new(
         transport: Arc<Transport>,
         asked: Asked,
         tcp: TcpStream,
         read: &Bytes,
+        address: Option<ClientAddress>,
     ) -> Self {
         let config = &transport.ws;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -124,7 +125,11 @@ impl Socket {
             ping_interval: config.ws_ping_interval,
             operation_limit: size(config.ws_operation_limit),
         };
-        let outbox = Outbox::new(size(config.ws_queue), config.ws_write_timeout);
+        let room = Room {
+            messages: size(config.ws_queue),
+            bytes: config.ws_queue_bytes,
+        };
+        let outbox = Outbox::new(room, config.ws_write_timeout);
         let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
@@ -133,7 +138,10 @@ impl Socket {
             connection: Arc::new(Connection::new(tcp, outbox)),
             reader,
             protocol: Protocol::new(rules, Instant::now()),
-            caller: Caller::default(),
+            caller: Caller {
+                address,
+                ..Caller::default()
+            },
             executions: StreamMap::new(),
             subscriptions: HashMap::new(),
             closing_until: None,
@@ -343,6 +351,7 @@ impl Socket {
         self.caller = Caller {
             identity,
             client: Some(client),
+            address: self.caller.address,
         };
         self.protocol.admit(until);
         self.send(&ServerMessage::ConnectionAck);

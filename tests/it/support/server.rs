@@ -80,7 +80,7 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// With the settings of a test, and one post, `hello`.
+    /// With the settings of a test, and one post, `hello`. Limits are off.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
@@ -114,6 +114,13 @@ impl TestServer {
             all.push("--drain-window=0s");
         }
         all.extend(arguments);
+        // A user of a test does in a second what people do in an hour.
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--rate-limits"))
+        {
+            all.push("--rate-limits=off");
+        }
         let server = Server::bind(settings(&all)).await.expect("a server");
         let (stop, stopped) = oneshot::channel();
         let started = Self {
