@@ -11,6 +11,7 @@ pub mod feed;
 pub mod graphql;
 pub mod limits;
 pub mod model;
+pub mod moderation;
 pub mod rooms;
 pub mod server;
 pub mod store;

@@ -10,11 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Bans, SetupError},
     config::{Config, HttpConfig},
+    error::Error,
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
     limits::Limits,
+    moderation::Moderation,
     rooms::{Census, Hub},
     store::{OpenError, Store},
     transport::{self, Transport},
@@ -26,6 +28,12 @@ pub enum StartError {
     /// The database could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Tokens cannot be checked as the settings say.
+    #[error(transparent)]
+    Auth(#[from] SetupError),
+    /// Who is banned could not be read.
+    #[error("DATABASE_URL (--database-url): {0}")]
+    Bans(#[source] Error),
     /// The address could not be listened on.
     #[error("LISTEN (--listen): {address}: {cause}")]
     Listen {
@@ -45,6 +53,8 @@ pub struct Server {
     config: Config,
     observer: Observer,
     limits: Arc<Limits>,
+    authenticator: Arc<Authenticator>,
+    moderation: Arc<Moderation>,
     going_down: CancellationToken,
 }
 
@@ -97,12 +107,16 @@ impl Server {
         let listen_error = |cause| StartError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        let authenticator = Arc::new(Authenticator::new(&config.auth)?);
+        authenticator.read_keys().await;
         let store = Store::open(&config.store).await?;
+        let bans = Arc::new(Bans::default());
+        let moderation = Arc::new(Moderation::new(store.clone(), Arc::clone(&bans)));
+        moderation.look_now().await.map_err(StartError::Bans)?;
 
         let hub = Hub::new(config.rooms.room_buffer as usize);
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
-        let authenticator = Arc::new(Authenticator::new(&config.auth));
         let limits = Arc::new(Limits::new(config.writing.rate_limits));
 
         let services = Services {
@@ -114,6 +128,7 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
+            moderation: Arc::clone(&moderation),
             limits: Arc::clone(&limits),
             settings: Settings {
                 allow_guests: config.auth.allow_guests,
@@ -124,7 +139,8 @@ impl Server {
         let executor = Executor::new(services, tasks.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
-            authenticator,
+            authenticator: Arc::clone(&authenticator),
+            bans,
             persisted: persisted_queries(&config.http),
             http: config.http.clone(),
             ws: config.ws.clone(),
@@ -143,6 +159,8 @@ impl Server {
                 tasks,
             },
             limits,
+            authenticator,
+            moderation,
             going_down,
         })
     }
@@ -166,6 +184,8 @@ impl Server {
             config,
             observer,
             limits,
+            authenticator,
+            moderation,
             going_down,
             ..
         } = self;
@@ -188,6 +208,11 @@ impl Server {
         background.spawn(until_down().run_until_cancelled_owned(async move { hub.run().await }));
         background.spawn(until_down().run_until_cancelled_owned(reconcile));
         background.spawn(until_down().run_until_cancelled_owned(async move { limits.run().await }));
+        let keys = async move { authenticator.run().await };
+        background.spawn(until_down().run_until_cancelled_owned(keys));
+        let interval = config.auth.ban_refresh;
+        let bans = async move { moderation.run(interval).await };
+        background.spawn(until_down().run_until_cancelled_owned(bans));
 
         let stop = going_down.clone();
         let serving = axum::serve(listener, router)

@@ -1,6 +1,7 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
 mod answers;
+mod ban;
 mod cache;
 mod caller;
 mod comment;
@@ -55,6 +56,7 @@ use crate::{
     error::Error,
     feed::{Feed, Joined},
     limits::Limits,
+    moderation::Moderation,
     rooms::Hub,
     store::Store,
 };
@@ -70,6 +72,8 @@ pub struct Services {
     pub feed: Feed,
     /// Signs guests' tokens.
     pub authenticator: Arc<Authenticator>,
+    /// Bans users.
+    pub moderation: Arc<Moderation>,
     /// Holds users to a number of requests.
     pub limits: Arc<Limits>,
     /// What of the configuration the resolvers go by.
@@ -126,6 +130,7 @@ impl Executor {
             hub,
             feed,
             authenticator,
+            moderation,
             limits,
             settings,
         } = services;
@@ -135,6 +140,7 @@ impl Executor {
             .data(hub)
             .data(feed.clone())
             .data(authenticator)
+            .data(moderation)
             .data(limits)
             .data(settings)
             .finish();

@@ -4,6 +4,7 @@
 //! given an error may rely on nothing having been changed.
 
 mod additions;
+mod bans;
 mod comments;
 mod connect;
 mod convert;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use self::writer::Writer;
 pub use self::{
     additions::NewComment,
+    bans::{BanChange, BanPlace, NewBan},
     comments::{DeleteComment, Deletion, EditComment},
     connect::OpenError,
     feed::Recorded,

@@ -22,7 +22,7 @@ use super::{
     request::{self, Malformed},
     response,
     sse::EventStream,
-    stream::{self, Lifetime},
+    stream::{self, Lifetime, Token},
 };
 use crate::{
     graphql::{OperationKind, Outcome, Params},
@@ -75,7 +75,7 @@ async fn answer(
         Ok(params) => params,
         Err(Malformed { status, message }) => return response::invalid(json, status, message),
     };
-    let caller = match identify::caller(headers, &transport.authenticator) {
+    let caller = match identify::caller(headers, transport).await {
         Ok(caller) => caller,
         Err(unidentified) => return response::unidentified(json, unidentified),
     };
@@ -97,7 +97,10 @@ async fn answer(
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
                 let identity = caller.identity.as_ref();
-                let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
+                let token = identity.map(|identity| Token {
+                    lifetime: identity.expires_at.since(Timestamp::now()),
+                    ban: transport.bans.watch(identity),
+                });
                 let outcomes = transport.executor.stream(operation, caller);
                 respond(
                     transport,

@@ -31,7 +31,7 @@ use tower_http::{
 };
 
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Bans},
     config::{HttpConfig, WsConfig},
     graphql::{Executor, PersistedQueries},
 };
@@ -46,6 +46,8 @@ pub struct Transport {
     pub executor: Executor,
     /// Tells who sends it.
     pub authenticator: Arc<Authenticator>,
+    /// Tells who is not let in.
+    pub bans: Arc<Bans>,
     /// The documents that clients may name by their hash.
     pub persisted: PersistedQueries,
     /// Limits of requests.

@@ -69,12 +69,18 @@ pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             response
         }
+        Unidentified::Banned => errors_only(json, StatusCode::FORBIDDEN, &[banned()]),
         Unidentified::ClientId => {
             let error =
                 Error::bad_input("X-Client-Id", "X-Client-Id is 1 to 64 of A-Z a-z 0-9 . _ -");
             errors_only(json, StatusCode::BAD_REQUEST, &[server_error(error)])
         }
     }
+}
+
+/// What a banned user is told. The token is good, so another would not help: no 401.
+pub(super) fn banned() -> ServerError {
+    server_error(Error::Forbidden("You are banned here."))
 }
 
 fn errors_only(json: Json, status: StatusCode, errors: &[ServerError]) -> Response {

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Transport, response};
 use crate::{
-    auth::TokenError,
+    auth::{BanWatch, TokenError},
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
@@ -72,9 +72,16 @@ pub(super) enum Ending {
 pub(super) enum Lifetime {
     /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
     OfItsOwn,
-    /// A subscription's: until the server goes down, or the caller's token ends, of which this is far
-    /// away.
-    OfSubscription(Option<Duration>),
+    /// A subscription's: until the server goes down, or the caller's token is no good any more.
+    OfSubscription(Option<Token>),
+}
+
+/// The token of whoever subscribes.
+pub(super) struct Token {
+    /// How far away its end is.
+    pub(super) lifetime: Duration,
+    /// Tells of its user's ban.
+    pub(super) ban: BanWatch,
 }
 
 /// What goes into the body, with its place among the bytes that may wait.
@@ -145,10 +152,18 @@ impl Lifetime {
         let Self::OfSubscription(token) = self else {
             return pending().await;
         };
-        let expired = async {
-            match token {
-                Some(lifetime) => sleep(lifetime).await,
-                None => pending().await,
+        let refused = async {
+            let Some(Token { lifetime, ban }) = token else {
+                return pending().await;
+            };
+            tokio::select! {
+                biased;
+                () = ban.banned() => response::banned(),
+                () = sleep(lifetime) => {
+                    let mut error = server_error(Error::Unauthenticated);
+                    error.message = TokenError::Expired.to_string();
+                    error
+                }
             }
         };
         tokio::select! {
@@ -156,11 +171,7 @@ impl Lifetime {
                 let error = ServerError::new("The server restarts: subscribe again.", None);
                 request_error(RequestCode::Restarting, error)
             }
-            () = expired => {
-                let mut error = server_error(Error::Unauthenticated);
-                error.message = TokenError::Expired.to_string();
-                error
-            }
+            error = refused => error,
         }
     }
 }

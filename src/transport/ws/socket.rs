@@ -26,7 +26,7 @@ use super::{
     reader::{Read, Reader},
 };
 use crate::{
-    auth::bearer,
+    auth::{BanWatch, Identity, TokenError, bearer},
     error::Error,
     graphql::{Caller, OperationKind, Outcome, Params, Subscription, server_error},
     model::{ClientId, Timestamp},
@@ -43,6 +43,9 @@ const MESSAGES_A_TURN: usize = 32;
 /// An operation that is being executed, or a subscription that is being opened: one answer.
 type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
 
+/// Who the client is, once that is known; it takes a while only where a key must be asked for.
+type Authentication = Pin<Box<dyn Future<Output = Result<Option<Identity>, TokenError>> + Send>>;
+
 enum Answer {
     Outcome(Outcome),
     Opened(Result<Subscription, Vec<async_graphql::ServerError>>),
@@ -56,6 +59,10 @@ pub(super) struct Socket {
     reader: Reader,
     protocol: Protocol,
     caller: Caller,
+    /// A token that is being looked at.
+    authentication: Option<Authentication>,
+    /// Tells of the user's ban.
+    ban: Option<BanWatch>,
     executions: StreamMap<OperationId, Execution>,
     subscriptions: HashMap<OperationId, Subscription>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
@@ -69,6 +76,8 @@ pub(super) struct Socket {
 /// What happened.
 enum Event {
     GoingDown,
+    Banned,
+    Identified(Result<Option<Identity>, TokenError>),
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -110,6 +119,8 @@ impl Socket {
             reader,
             protocol: Protocol::new(rules, Instant::now()),
             caller: Caller::default(),
+            authentication: None,
+            ban: None,
             executions: StreamMap::new(),
             subscriptions: HashMap::new(),
             closing_until: None,
@@ -126,6 +137,15 @@ impl Socket {
             flow = match event {
                 Event::GoingDown => {
                     self.close(&Close::Restarting);
+                    Flow::Continue
+                }
+                Event::Banned => {
+                    self.close(&Close::Forbidden("Banned".into()));
+                    Flow::Continue
+                }
+                Event::Identified(identity) => {
+                    self.authentication = None;
+                    self.admit(identity);
                     Flow::Continue
                 }
                 Event::Readable => self.read(),
@@ -168,6 +188,10 @@ impl Socket {
         tokio::select! {
             biased;
             () = going_down.cancelled(), if !is_closing => Event::GoingDown,
+            () = banned(self.ban.as_ref()), if !is_closing => Event::Banned,
+            Some(identity) = settled(self.authentication.as_mut()), if !is_closing => {
+                Event::Identified(identity)
+            }
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
             }
@@ -292,22 +316,37 @@ impl Socket {
                 return self.close(&Close::BadRequest(reason.into()));
             }
         };
-        let now = Timestamp::now();
-        let identity = payload.authorization.as_deref().map(|value| {
-            let authenticator = &self.transport.authenticator;
-            authenticator.authenticate(bearer(value), now)
+        self.caller.client = Some(client);
+        let authenticator = Arc::clone(&self.transport.authenticator);
+        let mut authentication: Authentication = Box::pin(async move {
+            match payload.authorization {
+                Some(value) => authenticator.identify(bearer(&value)).await.map(Some),
+                None => Ok(None),
+            }
         });
-        let identity = match identity.transpose() {
+        // Almost always it is known at once.
+        match authentication.as_mut().now_or_never() {
+            Some(identity) => self.admit(identity),
+            None => self.authentication = Some(authentication),
+        }
+    }
+
+    /// Acknowledges the connection, or closes it, now that it is known who the client is.
+    fn admit(&mut self, identity: Result<Option<Identity>, TokenError>) {
+        let identity = match identity {
             Ok(identity) => identity,
             Err(error) => return self.close(&Close::Forbidden(error.to_string().into())),
         };
+        let bans = &self.transport.bans;
+        if let Some(Err(banned)) = identity.as_ref().map(|identity| bans.admit(identity)) {
+            return self.close(&Close::Forbidden(banned.to_string().into()));
+        }
+        self.ban = identity.as_ref().map(|identity| bans.watch(identity));
+        let now = Timestamp::now();
         let until = identity
             .as_ref()
             .and_then(|identity| Instant::now().checked_add(identity.expires_at.since(now)));
-        self.caller = Caller {
-            identity,
-            client: Some(client),
-        };
+        self.caller.identity = identity;
         self.protocol.admit(until);
         self.send(&ServerMessage::ConnectionAck);
     }
@@ -387,6 +426,7 @@ impl Socket {
 
     /// Ends all operations at once, and leaves the client a moment to answer the close frame.
     pub(super) fn close(&mut self, close: &Close) {
+        self.authentication = None;
         self.executions.clear();
         self.subscriptions.clear();
         self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
@@ -396,4 +436,17 @@ impl Socket {
     fn send(&self, message: &ServerMessage<'_>) {
         self.connection.push(Frame::text(&message.to_text()));
     }
+}
+
+/// Waits for the ban of whoever is watched.
+async fn banned(ban: Option<&BanWatch>) {
+    match ban {
+        Some(ban) => ban.banned().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a future comes to, where there is one.
+async fn settled<F: Future + Unpin>(future: Option<&mut F>) -> Option<F::Output> {
+    Some(future?.await)
 }
