@@ -108,8 +108,8 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let authenticator = Arc::new(Authenticator::new(&config.auth)?);
-        authenticator.read_keys().await;
         let store = Store::open(&config.store).await?;
+        authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());
         let moderation = Arc::new(Moderation::new(store.clone(), Arc::clone(&bans)));
         moderation.look_now().await.map_err(StartError::Bans)?;

@@ -70,9 +70,9 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// As the settings say: with the secret of the configuration, or a random one, of which it
-    /// warns; and with the host site's public keys, which are still to be [read](Self::read_keys)
-    /// where they are at a URL. A file of them must be there and good.
+    /// As the settings say: with the secret of the configuration, or a random one; and with the host
+    /// site's public keys, which are still to be read where they are at a URL (see
+    /// [`prepare`](Self::prepare)). A file of them must be there and good.
     pub fn new(config: &AuthConfig) -> Result<Self, SetupError> {
         let algorithms = algorithms(config);
         let public: Vec<Algorithm> = algorithms
@@ -85,20 +85,7 @@ impl Authenticator {
             Some(source) => Some(Jwks::new(source, public, config)?),
             None => None,
         };
-        let secret = config.jwt_secret.clone().unwrap_or_else(|| {
-            tracing::warn!(
-                "no JWT_SECRET is set: {} are signed with a random one and end with this process",
-                if config.jwks.is_some() {
-                    "guests' tokens"
-                } else {
-                    "tokens"
-                }
-            );
-            random_secret()
-        });
-        if secret.reveal().len() < 32 {
-            tracing::warn!("JWT_SECRET is shorter than 32 bytes: it can be guessed");
-        }
+        let secret = config.jwt_secret.clone().unwrap_or_else(random_secret);
         Ok(Self {
             is_secret_hosts: algorithms.contains(&JwtAlgorithm::Hs256),
             jwks,
@@ -120,13 +107,27 @@ impl Authenticator {
         }
     }
 
-    /// Reads the host site's public keys for the first time where they are at a URL. They may come
-    /// later, and that is warned of.
-    pub async fn read_keys(&self) {
-        let Some(jwks) = self.jwks.as_ref().filter(|jwks| !jwks.is_read()) else {
-            return;
-        };
-        if let Err(error) = jwks.read().await {
+    /// Makes ready to serve: reads the host site's public keys for the first time where they are at
+    /// a URL, and warns of what is not as it should be. Those keys may come later.
+    pub async fn prepare(&self, config: &AuthConfig) {
+        match &config.jwt_secret {
+            Some(secret) if secret.reveal().len() < 32 => {
+                tracing::warn!("JWT_SECRET is shorter than 32 bytes: it can be guessed");
+            }
+            Some(_) => {}
+            None => tracing::warn!(
+                "no JWT_SECRET is set: {} are signed with a random one and end with this process",
+                if config.jwks.is_some() {
+                    "guests' tokens"
+                } else {
+                    "tokens"
+                }
+            ),
+        }
+        let unread = self.jwks.as_ref().filter(|jwks| !jwks.is_read());
+        if let Some(jwks) = unread
+            && let Err(error) = jwks.read().await
+        {
             tracing::warn!(
                 %error,
                 "JWKS could not be read: tokens signed with its keys are refused until it is"
