@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod bans;
 mod cli;
 mod failure;
 mod feed;
@@ -17,12 +18,14 @@ mod hostile;
 mod http;
 mod imports;
 mod interleavings;
+mod keys;
 mod multipart;
 mod mutations;
 mod persisted;
 mod protocol;
 mod queries;
 mod resume;
+mod roles;
 mod rooms;
 mod schema;
 mod sharing;

@@ -2,6 +2,7 @@
 //! that know nothing of its code.
 
 mod client;
+mod issuer;
 mod process;
 mod server;
 mod socket;
@@ -9,6 +10,7 @@ mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
+    issuer::{Behaviour, Issuer, Key, set as jwk_set},
     process::{Process, causerie, serve},
     server::{SECRET, TestServer, in_time, settings, token, token_for, until},
     socket::{Frame, Socket, upgrade_request},

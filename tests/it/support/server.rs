@@ -93,6 +93,20 @@ impl TestServer {
 
     /// On the database in this folder; `hello` is made where it is not there yet.
     pub(crate) async fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let started = Self::start_bare(folder, arguments).await;
+        let author = started
+            .client()
+            .with_token(&token("author", "Author", Role::Author));
+        let create =
+            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
+        let reply = author.try_send(create, serde_json::Value::Null).await;
+        let code = reply.body.pointer("/errors/0/extensions/code");
+        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
+        started
+    }
+
+    /// On the database in this folder, as it is.
+    pub(crate) async fn start_bare(folder: TempDir, arguments: &[&str]) -> Self {
         let database = format!(
             "sqlite://{}?mode=rwc",
             folder.path().join("test.db").display()
@@ -107,7 +121,7 @@ impl TestServer {
         all.extend(arguments);
         let server = Server::bind(settings(&all)).await.expect("a server");
         let (stop, stopped) = oneshot::channel();
-        let started = Self {
+        Self {
             address: server.address(),
             observer: server.observer(),
             stop,
@@ -116,16 +130,7 @@ impl TestServer {
                 let _ = stopped.await;
             })),
             folder,
-        };
-        let author = started
-            .client()
-            .with_token(&token("author", "Author", Role::Author));
-        let create =
-            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
-        let reply = author.try_send(create, serde_json::Value::Null).await;
-        let code = reply.body.pointer("/errors/0/extensions/code");
-        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
-        started
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
