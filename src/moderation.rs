@@ -99,7 +99,8 @@ impl Moderation {
     }
 
     /// Whose bans this node changes from now on, each after the change is committed: for telling the
-    /// other nodes. It is a hint: one who lags behind misses the oldest.
+    /// other nodes. One who is banned again is told of again, for the first word may have been lost.
+    /// It is a hint: one who lags behind misses the oldest.
     pub fn changes(&self) -> broadcast::Receiver<UserId> {
         self.told.subscribe()
     }

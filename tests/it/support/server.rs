@@ -1,6 +1,6 @@
 //! A server of a test's own, which leaves nothing behind.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use causerie::{
     auth::{Authenticator, Identity},
@@ -107,10 +107,18 @@ impl TestServer {
 
     /// On the database in this folder, as it is.
     pub(crate) async fn start_bare(folder: TempDir, arguments: &[&str]) -> Self {
-        let database = format!(
-            "sqlite://{}?mode=rwc",
-            folder.path().join("test.db").display()
-        );
+        let database = folder.path().join("test.db");
+        Self::launch(folder, &database, arguments).await
+    }
+
+    /// Another server on the database of this one, which lasts as long as this one does.
+    pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::launch(folder, &self.database(), arguments).await
+    }
+
+    async fn launch(folder: TempDir, database: &Path, arguments: &[&str]) -> Self {
+        let database = format!("sqlite://{}?mode=rwc", database.display());
         let mut all = vec![
             "--listen=127.0.0.1:0",
             "--jwt-secret",
