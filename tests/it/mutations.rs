@@ -10,7 +10,7 @@ use causerie::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Client, SECRET, TestServer, token, until};
+use crate::support::{SECRET, TestServer, token, until};
 
 const EDIT: &str = "mutation($id: ID!, $body: String! = \"better\") {
     editComment(input: { id: $id, body: $body }) { comment { ...C } }
