@@ -27,6 +27,7 @@ use causerie::{
     graphql::{Caller, Closed, Executor, Outlet, Payload, PersistedQueries, Services, Settings},
     limits::Limits,
     model::{PostId, Timestamp, User, UserId},
+    moderation::Moderation,
     rooms::Hub,
     server::Server,
     store::{NewComment, NewPost, Store},
@@ -298,7 +299,8 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             store.clone(),
             config.rooms.catch_up_page.into(),
         ),
-        authenticator: Arc::new(Authenticator::new(&config.auth)),
+        authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
+        moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
         limits: Arc::new(Limits::new(&config.writing)),
         settings: Settings {
             allow_guests: config.auth.allow_guests,

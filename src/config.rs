@@ -15,7 +15,7 @@ use clap::{
 };
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
-use url::Url;
+use url::{Host, Url};
 
 /// All that a server can be told.
 #[derive(Args, Clone, Debug)]
@@ -116,12 +116,72 @@ pub struct AuthConfig {
     /// or more. Without one a random secret is made at each start.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
     pub jwt_secret: Option<Secret>,
+    /// The host site's public keys (a JSON Web Key Set, RFC 7517), for tokens signed with RS256,
+    /// ES256 or EdDSA: a file, or an https URL; http is taken for this machine's own addresses.
+    #[arg(long, env = "JWKS", value_parser = jwks)]
+    pub jwks: Option<JwksSource>,
+    /// How often the public keys are read anew, where the answer has no `Cache-Control: max-age` of
+    /// its own; that is held to a minute at least and a day at most.
+    #[arg(long, env = "JWKS_REFRESH", default_value = "15m", value_parser = duration)]
+    pub jwks_refresh: Duration,
+    /// How soon after a token of an unknown key had the public keys read anew another may.
+    #[arg(long, env = "JWKS_COOLDOWN", default_value = "10s", value_parser = duration)]
+    pub jwks_cooldown: Duration,
+    /// How long public keys are trusted that could not be read anew; then every token signed with
+    /// one is refused.
+    #[arg(long, env = "JWKS_MAX_STALE", default_value = "1day", value_parser = duration)]
+    pub jwks_max_stale: Duration,
+    /// The algorithms that the host site signs with: a list with commas of HS256, RS256, ES256 and
+    /// EdDSA. Without one: HS256 where JWT_SECRET is set, and the other three where JWKS is.
+    #[arg(long, env = "JWT_ALGORITHMS", value_delimiter = ',')]
+    pub jwt_algorithms: Vec<JwtAlgorithm>,
+    /// The issuers whose tokens are taken (`iss`): a list with commas. Without one the claim is not
+    /// looked at.
+    #[arg(long, env = "JWT_ISSUER", value_delimiter = ',', value_parser = issuer)]
+    pub jwt_issuer: Vec<String>,
+    /// The audiences of which a token must name one (`aud`): a list with commas. Without one the
+    /// claim is not looked at.
+    #[arg(long, env = "JWT_AUDIENCE", value_delimiter = ',', value_parser = name)]
+    pub jwt_audience: Vec<String>,
+    /// How much the clock of the host site and this one may differ: a token is taken so long before
+    /// its `nbf` and after its `exp`. At most 5m.
+    #[arg(long, env = "JWT_LEEWAY", default_value = "5s", value_parser = leeway)]
+    pub jwt_leeway: Duration,
     /// Whether readers without an account may sign in under a name that they choose.
     #[arg(long, env = "ALLOW_GUESTS", default_value = "true", action = clap::ArgAction::Set)]
     pub allow_guests: bool,
     /// How long a guest's token is good for.
     #[arg(long, env = "GUEST_TOKEN_LIFETIME", default_value = "7days", value_parser = duration)]
     pub guest_token_lifetime: Duration,
+    /// How often bans that another node made are looked for in the database.
+    #[arg(long, env = "BAN_REFRESH", default_value = "2s", value_parser = duration)]
+    pub ban_refresh: Duration,
+}
+
+/// Where the host site's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwksSource {
+    /// In a file, which may be replaced by another while the server runs.
+    File(PathBuf),
+    /// At an https URL, or an http one of this machine.
+    Url(Url),
+}
+
+/// An algorithm that tokens may be signed with (RFC 7518, section 3.1; RFC 8037, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256 and the shared secret.
+    #[value(name = "HS256")]
+    Hs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[value(name = "RS256")]
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    #[value(name = "ES256")]
+    Es256,
+    /// EdDSA on Ed25519.
+    #[value(name = "EdDSA")]
+    EdDsa,
 }
 
 /// What may be written, and how often.
@@ -481,4 +541,52 @@ fn secret(text: &str) -> Result<Secret, String> {
         return Err("it must not be empty".into());
     }
     Ok(Secret::new(text))
+}
+
+/// A file, or a URL that nobody on the way can change the answer of.
+fn jwks(text: &str) -> Result<JwksSource, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".into());
+    }
+    if !text.contains("://") {
+        return Ok(JwksSource::File(text.into()));
+    }
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+    if !is_safe || !url.username().is_empty() || url.password().is_some() {
+        return Err("it must be a file or an https URL without a password in it".into());
+    }
+    Ok(JwksSource::Url(url))
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it must be a list of names".into());
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn issuer(text: &str) -> Result<String, String> {
+    let issuer = name(text)?;
+    if issuer.starts_with("urn:causerie:") {
+        return Err("that is this server's own".into());
+    }
+    Ok(issuer)
+}
+
+/// The longest leeway: beyond it a token's end would say little.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+fn leeway(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(leeway) if leeway > LONGEST_LEEWAY => Err("it must be at most 5m".into()),
+        Ok(leeway) => Ok(leeway),
+        Err(_) => Err("it must be a time such as 0s, 5s or 1m".into()),
+    }
 }

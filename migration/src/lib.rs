@@ -7,6 +7,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261124_000001_posts_and_comments;
 mod m20261125_000002_reply_depth;
+mod m20261125_000003_bans;
 
 /// Runs the steps that a database does not have yet, in order.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261124_000001_posts_and_comments::Migration),
             Box::new(m20261125_000002_reply_depth::Migration),
+            Box::new(m20261125_000003_bans::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
 mod answers;
+mod ban;
 mod cache;
 mod caller;
 mod comment;
@@ -62,6 +63,7 @@ use crate::{
     feed::{Feed, Joined},
     limits::Limits,
     metrics::GraphqlMetrics,
+    moderation::Moderation,
     rooms::Hub,
     store::Store,
 };
@@ -77,6 +79,8 @@ pub struct Services {
     pub feed: Feed,
     /// Signs guests' tokens.
     pub authenticator: Arc<Authenticator>,
+    /// Bans users.
+    pub moderation: Arc<Moderation>,
     /// Holds users to a number of requests.
     pub limits: Arc<Limits>,
     /// What of the configuration the resolvers go by.
@@ -142,6 +146,7 @@ impl Executor {
             hub,
             feed,
             authenticator,
+            moderation,
             limits,
             settings,
         } = services;
@@ -151,6 +156,7 @@ impl Executor {
             .data(hub)
             .data(feed.clone())
             .data(authenticator)
+            .data(moderation)
             .data(limits)
             .data(settings)
             .finish();

@@ -5,14 +5,22 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    caller::Caller, comment::Comment, datetime::DateTime, error::Result, input, post::Post,
-    settings::Settings, user::User,
+    ban::{Ban, BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
+    caller::Caller,
+    comment::Comment,
+    datetime::DateTime,
+    error::Result,
+    input,
+    post::Post,
+    settings::Settings,
+    user::User,
 };
 use crate::{
     auth::{Authenticator, Identity},
     error::{Error, Kind},
     limits::Limits,
     model::{self, Role, Timestamp, UserId},
+    moderation::Moderation,
     rooms::Hub,
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
 };
@@ -195,6 +203,44 @@ impl Mutation {
         }
         Ok(SetTypingPayload {
             is_typing: input.is_typing,
+        })
+    }
+
+    /// Bans a user: their sockets and streams end at once, on every node, and nothing that is sent
+    /// with a token of theirs is answered, until the ban is lifted. Needs the role `moderator`.
+    /// Nobody bans themselves, nor another moderator: what a token says that has the role
+    /// `moderator` is done, so a ban of one who is a moderator waits until the host site signs them
+    /// another role. Banning one who is banned changes nothing.
+    async fn ban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user, and why.")] input: BanUserInput,
+    ) -> Result<BanUserPayload> {
+        let caller = Caller::of(context)?;
+        let by = caller.signed_in()?;
+        by.require(Role::Moderator)?;
+        let user = input::user_id(&input.user_id)?;
+        let reason = input.reason.as_deref().map(input::reason).transpose()?;
+        let moderation = context.data_unchecked::<Arc<Moderation>>();
+        let ban = moderation.ban(by, user, reason.flatten()).await?;
+        Ok(BanUserPayload { ban: Ban(ban) })
+    }
+
+    /// Lifts a user's ban. Needs the role `moderator`. Lifting what is not there changes nothing.
+    async fn unban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] input: UnbanUserInput,
+    ) -> Result<UnbanUserPayload> {
+        let caller = Caller::of(context)?;
+        let by = caller.signed_in()?;
+        by.require(Role::Moderator)?;
+        let user = input::user_id(&input.user_id)?;
+        let moderation = context.data_unchecked::<Arc<Moderation>>();
+        let was_banned = moderation.unban(by, user).await?;
+        Ok(UnbanUserPayload {
+            user_id: input.user_id,
+            was_banned,
         })
     }
 }

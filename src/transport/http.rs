@@ -25,7 +25,7 @@ use super::{
     request::{self, Malformed},
     response,
     sse::EventStream,
-    stream::{self, Lifetime},
+    stream::{self, Lifetime, Token},
 };
 use crate::{
     auth::TokenError,
@@ -87,7 +87,7 @@ async fn answer(
             return response::invalid(json, status, message);
         }
     };
-    let mut caller = match identify::caller(&head.headers, &transport.authenticator) {
+    let mut caller = match identify::caller(&head.headers, transport).await {
         Ok(caller) => caller,
         Err(unidentified) => {
             refused(unidentified.code());
@@ -131,7 +131,10 @@ async fn answer(
                     return response::too_many_streams(json);
                 };
                 let identity = caller.identity.as_ref();
-                let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
+                let token = identity.map(|identity| Token {
+                    lifetime: identity.expires_at.since(Timestamp::now()),
+                    ban: transport.bans.watch(identity),
+                });
                 let record = record(streamed.into());
                 let outcomes = record.span().in_scope(|| {
                     let opened = move |opened: Result<(), &[_]>| record.opened(opened);

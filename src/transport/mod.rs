@@ -38,7 +38,7 @@ pub use self::{
     ops::{MetricsFor, Operations, router as operations},
 };
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Bans},
     config::{HttpConfig, WsConfig},
     drain::Drain,
     graphql::{Executor, PersistedQueries},
@@ -52,6 +52,8 @@ pub struct Transport {
     pub executor: Executor,
     /// Tells who sends it.
     pub authenticator: Arc<Authenticator>,
+    /// Tells who is not let in.
+    pub bans: Arc<Bans>,
     /// The documents that clients may name by their hash.
     pub persisted: PersistedQueries,
     /// Who is let in.

@@ -87,6 +87,7 @@ pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             response
         }
+        Unidentified::Banned => errors_only(json, StatusCode::FORBIDDEN, &[banned()]),
         Unidentified::ClientId => {
             let error =
                 Error::bad_input("X-Client-Id", "X-Client-Id is 1 to 64 of A-Z a-z 0-9 . _ -");
@@ -122,6 +123,11 @@ pub(super) fn too_many_sockets() -> Response {
 
 fn retry_after() -> [(HeaderName, HeaderValue); 1] {
     [(header::RETRY_AFTER, RETRY_AFTER.as_secs().into())]
+}
+
+/// What a banned user is told. The token is good, so another would not help: no 401.
+pub(super) fn banned() -> ServerError {
+    server_error(Error::Forbidden("You are banned here."))
 }
 
 fn errors_only(json: Json, status: StatusCode, errors: &[ServerError]) -> Response {

@@ -468,7 +468,7 @@ fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
 
 #[tokio::test]
 async fn a_token_that_is_not_good_is_an_error_and_not_an_anonymous_request() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let now = Timestamp::now().unix_seconds();
     let claims = json!({"sub": "ada", "name": "Ada", "role": "moderator", "exp": now + 3600});
     let good = signed(Algorithm::HS256, SECRET, &claims);

@@ -99,6 +99,31 @@ impl TestServer {
 
     /// On this database; `hello` is made where it is not there yet.
     pub(crate) async fn start_on(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
+        let started = Self::launch(folder, database, arguments).await;
+        let author = started
+            .client()
+            .with_token(&token("author", "Author", Role::Author));
+        let create =
+            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
+        let reply = author.try_send(create, serde_json::Value::Null).await;
+        let code = reply.body.pointer("/errors/0/extensions/code");
+        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
+        started
+    }
+
+    /// On the database in this folder, as it is.
+    pub(crate) async fn start_bare(folder: TempDir, arguments: &[&str]) -> Self {
+        let database = database_url(folder.path());
+        Self::launch(folder, &database, arguments).await
+    }
+
+    /// Another server on the database of this one, which lasts as long as this one does.
+    pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::launch(folder, &self.database(), arguments).await
+    }
+
+    async fn launch(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
         let mut all = vec![
             "--listen=127.0.0.1:0",
             "--jwt-secret",
@@ -123,7 +148,7 @@ impl TestServer {
         }
         let server = Server::bind(settings(&all)).await.expect("a server");
         let (stop, stopped) = oneshot::channel();
-        let started = Self {
+        Self {
             address: server.address(),
             observer: server.observer(),
             stop,
@@ -132,16 +157,7 @@ impl TestServer {
                 let _ = stopped.await;
             })),
             folder,
-        };
-        let author = started
-            .client()
-            .with_token(&token("author", "Author", Role::Author));
-        let create =
-            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
-        let reply = author.try_send(create, serde_json::Value::Null).await;
-        let code = reply.body.pointer("/errors/0/extensions/code");
-        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
-        started
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
