@@ -1,18 +1,21 @@
 //! Banning: what ends at once, what is refused from then on, and how other servers hear of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use causerie::{
     auth::{Bans, Identity},
     model::{Role, Timestamp, User, UserId},
     moderation::Moderation,
+    rooms::backplane::memory::Network,
     store::Store,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Chunk, Client, Frame, Request, Streaming, TestServer, settings, token};
+use crate::support::{
+    Chunk, Client, Frame, Request, Streaming, TestServer, database_url, settings, token,
+};
 
 const BAN: &str =
     "mutation($id: ID!, $why: String) { banUser(input: { userId: $id, reason: $why }) {
@@ -294,6 +297,25 @@ async fn another_server_on_the_same_database_finds_bans_by_itself_and_ends_the_s
     here.stop().await;
 }
 
+#[tokio::test]
+async fn another_node_is_told_of_a_ban_at_once() {
+    let network = Network::new(Duration::from_millis(1));
+    let rarely = ["--ban-refresh=1h"];
+    let here = TestServer::start_node(&network, &rarely).await;
+    let there = here.node_beside(&network, &rarely).await;
+    crate::support::until("the nodes know each other", || {
+        here.observer().cluster().nodes() == 1
+    })
+    .await;
+    let token = reader_token("ada");
+    let room = Room::open(&there, &token).await;
+    ban(&moderator(&here, "m"), "ada").await;
+    room.ends_for_the_banned().await;
+    assert!(!is_let_in(&there, &token).await);
+    there.stop().await;
+    here.stop().await;
+}
+
 fn identity(id: &str, role: Role) -> Identity {
     Identity {
         user: User {
@@ -311,8 +333,8 @@ fn user(id: &str) -> UserId {
 }
 
 /// A node's part of moderation, on a database that it shares.
-async fn node(database: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
-    let url = format!("--database-url=sqlite://{}?mode=rwc", database.display());
+async fn node(folder: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
+    let url = format!("--database-url={}", database_url(folder));
     let store = Store::open(&settings(&[&url]).store)
         .await
         .expect("a store");
@@ -327,9 +349,8 @@ async fn node(database: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
 #[tokio::test]
 async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let database = folder.path().join("test.db");
-    let (here, _, one) = node(&database).await;
-    let (there, known, two) = node(&database).await;
+    let (here, _, one) = node(folder.path()).await;
+    let (there, known, two) = node(folder.path()).await;
     let mut told = here.changes();
     let boss = identity("m", Role::Moderator);
     let watch = known.watch(&identity("ada", Role::Reader));
@@ -356,9 +377,8 @@ async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
 #[tokio::test]
 async fn however_bans_and_their_lifting_meet_all_nodes_agree_in_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    let database = folder.path().join("test.db");
-    let (here, known_here, one) = node(&database).await;
-    let (there, known_there, two) = node(&database).await;
+    let (here, known_here, one) = node(folder.path()).await;
+    let (there, known_there, two) = node(folder.path()).await;
     let boss = identity("m", Role::Moderator);
     let nodes = [&here, &there];
     let changes = (0..80).map(|number| {
@@ -376,7 +396,7 @@ async fn however_bans_and_their_lifting_meet_all_nodes_agree_in_the_end() {
     for node in nodes {
         node.look_now().await.expect("read");
     }
-    let (fresh, known_fresh, three) = node(&database).await;
+    let (fresh, known_fresh, three) = node(folder.path()).await;
     fresh.look_now().await.expect("read");
     for number in 0..5 {
         let id = user(&format!("u{number}"));

@@ -22,7 +22,10 @@ async fn a_server_that_runs_is_alive_and_ready_and_names_what_it_looked_at() {
     );
     assert_eq!(
         ask(server.url("/readyz")).await,
-        (200, json!({"status": "ready", "checks": {"store": "ok"}}))
+        (
+            200,
+            json!({"status": "ready", "checks": {"store": "ok", "backplane": "ok"}})
+        )
     );
     server.stop().await;
 }
@@ -43,7 +46,7 @@ async fn while_the_database_answers_with_errors_the_server_is_alive_and_not_read
     });
     assert_eq!(
         answer.await,
-        json!({"status": "not_ready", "checks": {"store": "failed"}})
+        json!({"status": "not_ready", "checks": {"store": "failed", "backplane": "ok"}})
     );
     assert_eq!(ask(server.url("/healthz")).await.0, 200);
     run(&other, "ALTER TABLE taken_away RENAME TO post").await;

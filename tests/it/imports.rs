@@ -97,7 +97,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tungstenite", &["transport"]),
     ("jsonwebtoken", &["auth"]),
     ("hyper_rustls", &["auth"]),
-    ("http_body_util", &["auth"]),
+    ("http_body_util", &["auth", "transport"]),
     ("rustls", &["auth"]),
     ("governor", &["limits"]),
     ("async_nats", &["rooms"]),

@@ -65,7 +65,7 @@ impl TestServer {
 
 #[tokio::test]
 async fn what_happens_is_counted_where_it_happens() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let (mut one, mut other) = (server.socket().await, server.socket().await);
     for socket in [&mut one, &mut other] {
         socket.subscribe("s", FOLLOW, json!({})).await;

@@ -6,7 +6,10 @@ use causerie::{
     auth::{Authenticator, Identity},
     config::{Config, Secret},
     model::{Role, Timestamp, User, UserId},
-    rooms::Census,
+    rooms::{
+        Census,
+        backplane::{self, Connection, memory::Network},
+    },
     server::{Observer, Server},
 };
 use clap::{Args, FromArgMatches};
@@ -99,8 +102,15 @@ impl TestServer {
 
     /// On this database; `hello` is made where it is not there yet.
     pub(crate) async fn start_on(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
-        let started = Self::launch(folder, database, arguments).await;
-        let author = started
+        Self::launch(folder, database, arguments)
+            .await
+            .with_post()
+            .await
+    }
+
+    /// With the post `hello`.
+    async fn with_post(self) -> Self {
+        let author = self
             .client()
             .with_token(&token("author", "Author", Role::Author));
         let create =
@@ -108,7 +118,7 @@ impl TestServer {
         let reply = author.try_send(create, serde_json::Value::Null).await;
         let code = reply.body.pointer("/errors/0/extensions/code");
         assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
-        started
+        self
     }
 
     /// On the database in this folder, as it is.
@@ -123,7 +133,32 @@ impl TestServer {
         Self::launch(folder, &self.database(), arguments).await
     }
 
+    /// Another node on the database of this one, in whose network it is.
+    pub(crate) async fn node_beside(&self, network: &Network, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_, connection) = network.connect();
+        Self::launch_among(folder, &self.database(), arguments, connection).await
+    }
+
+    /// A node in this network.
+    pub(crate) async fn start_node(network: &Network, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = database_url(folder.path());
+        let (_, connection) = network.connect();
+        let node = Self::launch_among(folder, &database, arguments, connection).await;
+        node.with_post().await
+    }
+
     async fn launch(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
+        Self::launch_among(folder, database, arguments, backplane::alone()).await
+    }
+
+    async fn launch_among(
+        folder: TempDir,
+        database: &str,
+        arguments: &[&str],
+        connection: Connection,
+    ) -> Self {
         let mut all = vec![
             "--listen=127.0.0.1:0",
             "--jwt-secret",
@@ -146,7 +181,8 @@ impl TestServer {
         {
             all.push("--rate-limits=off");
         }
-        let server = Server::bind(settings(&all)).await.expect("a server");
+        let server = Server::bind_among(settings(&all), connection).await;
+        let server = server.expect("a server");
         let (stop, stopped) = oneshot::channel();
         Self {
             address: server.address(),
