@@ -17,6 +17,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "demo",
             "graphql",
             "model",
+            "probe",
             "server",
             "store",
             "telemetry",
@@ -70,6 +71,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("config", &[]),
     ("metrics", &[]),
+    ("probe", &[]),
     ("telemetry", &["config"]),
 ];
 
