@@ -27,6 +27,7 @@ use causerie::{
     graphql::{Caller, Closed, Executor, Outlet, Payload, PersistedQueries, Services, Settings},
     limits::Limits,
     model::{PostId, Timestamp, User, UserId},
+    moderation::Moderation,
     rooms::Hub,
     server::Server,
     store::{NewComment, NewPost, Store},
@@ -52,6 +53,48 @@ const ADDED: &str = "subscription Added($postId: ID!) { commentAdded(postId: $po
 
 const VIEWERS: &str = "subscription Viewers($postId: ID!) { viewerCount(postId: $postId) }";
 
+type Document = fn() -> String;
+
+/// Documents of those who mean harm. None may take more than some milliseconds to be answered.
+const HOSTILE: [(&str, Document); 9] = [
+    ("bomb", || {
+        let double = |number: usize| {
+            let next = number + 1;
+            format!("fragment F{number} on Query {{ ...F{next} ...F{next} }} ")
+        };
+        let doubling: String = (0..30).map(double).collect();
+        format!("{{ ...F0 }} {doubling} fragment F30 on Query {{ me {{ id }} }}")
+    }),
+    ("aliases", || {
+        let alias = |number| format!("a{number}: me {{ id }} ");
+        format!("{{ {} }}", (0..10_000).map(alias).collect::<String>())
+    }),
+    ("repeated", || {
+        format!("{{ {} }}", "me { id } ".repeat(10_000))
+    }),
+    ("deep", || "{ a ".repeat(500) + &"}".repeat(500)),
+    ("megabyte", || {
+        let field = "comment(id: \"x\") { body } ";
+        format!("{{ {} }}", field.repeat(1024 * 1024 / field.len()))
+    }),
+    // A megabyte that is one token, and one that is none.
+    ("string", || {
+        format!(
+            "{{ comment(id: \"{}\") {{ id }} }}",
+            "x".repeat(1024 * 1024)
+        )
+    }),
+    ("comment", || {
+        format!("#{}\n{{ me {{ id }} }}", "{".repeat(1024 * 1024))
+    }),
+    // As much as is let through: nothing is known to the schema, and all is executed.
+    ("unknown", || {
+        let field = |number| format!("comment{number} ");
+        format!("{{ {} }}", (0..990).map(field).collect::<String>())
+    }),
+    ("largest", || format!("{{ {} }}", "me { id } ".repeat(490))),
+];
+
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -64,8 +107,9 @@ fn main() -> ExitCode {
     match names.next().as_deref() {
         Some("publish") => publish(&runtime),
         Some("subscribe") => subscribe(&runtime),
+        Some(name) if HOSTILE.iter().any(|(known, _)| *known == name) => hostile(&runtime, name),
         _ => {
-            eprintln!("instructions: publish or subscribe; scripts/instructions runs both");
+            eprintln!("instructions: publish, subscribe or a document; see scripts/instructions");
             return ExitCode::FAILURE;
         }
     }
@@ -165,6 +209,39 @@ fn subscribe(runtime: &Runtime) {
     measured(runtime, subscribe_and_wait(TIMES));
 }
 
+/// A document is read, weighed, and answered.
+fn hostile(runtime: &Runtime, name: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(&folder);
+    let post = PostId::parse("hello").expect("an id");
+    let queries = PersistedQueries::new(1.try_into().expect("not zero"), 1);
+    let executor = runtime.block_on(async {
+        let store = store_with(&config, &post).await;
+        executor(&config, &store, &Hub::new(128))
+    });
+    let document = HOSTILE.iter().find(|(known, _)| *known == name);
+    let (_, document) = document.expect("a document");
+    let document = document();
+    // Each is new to the server.
+    let body = |number| json!({"query": format!("#{number}\n{document}")}).to_string();
+    let mut bodies = (0..=TIMES).map(body).collect::<Vec<_>>().into_iter();
+    let mut answer = async |times: usize| {
+        for body in bodies.by_ref().take(times) {
+            let request = serde_json::from_str(&body).expect("a request");
+            match queries.operation(request) {
+                Ok(operation) => {
+                    executor.execute(operation, Caller::default()).await;
+                }
+                Err(error) => {
+                    serde_json::to_string(&error).expect("JSON");
+                }
+            }
+        }
+    };
+    runtime.block_on(answer(1));
+    measured(runtime, answer(TIMES));
+}
+
 /// A member in memory, who takes everything.
 #[derive(Default)]
 struct Member(AtomicUsize);
@@ -222,12 +299,15 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             store.clone(),
             config.rooms.catch_up_page.into(),
         ),
-        authenticator: Arc::new(Authenticator::new(&config.auth)),
-        limits: Arc::new(Limits::new(config.writing.rate_limits)),
+        authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
+        moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
+        limits: Arc::new(Limits::new(&config.writing)),
         settings: Settings {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,
             edit_window: config.writing.edit_window,
+            reply_depth: config.writing.reply_depth,
+            operation_timeout: config.clients.operation_timeout,
         },
     };
     Executor::new(services, TaskTracker::new())
@@ -241,6 +321,7 @@ fn comment(post: &PostId, number: usize) -> NewComment {
     NewComment {
         post_id: post.clone(),
         parent_id: None,
+        deepest: 32,
         author: User {
             id: UserId::parse("ada").expect("an id"),
             name: "Ada".into(),

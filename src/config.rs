@@ -3,14 +3,19 @@
 //! One struct a concern; each part of the server is handed its own and reads nothing else. This is
 //! the only file that reads the environment, and clap does that.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
     Arg, Args, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
-use url::Url;
+use url::{Host, Url};
 
 /// All that a server can be told.
 #[derive(Args, Clone, Debug)]
@@ -65,6 +70,9 @@ pub struct Config {
     /// Requests over WebSocket.
     #[command(flatten)]
     pub ws: WsConfig,
+    /// Clients, by their address.
+    #[command(flatten)]
+    pub clients: ClientsConfig,
 }
 
 /// The database.
@@ -108,12 +116,72 @@ pub struct AuthConfig {
     /// or more. Without one a random secret is made at each start.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
     pub jwt_secret: Option<Secret>,
+    /// The host site's public keys (a JSON Web Key Set, RFC 7517), for tokens signed with RS256,
+    /// ES256 or EdDSA: a file, or an https URL; http is taken for this machine's own addresses.
+    #[arg(long, env = "JWKS", value_parser = jwks)]
+    pub jwks: Option<JwksSource>,
+    /// How often the public keys are read anew, where the answer has no `Cache-Control: max-age` of
+    /// its own; that is held to a minute at least and a day at most.
+    #[arg(long, env = "JWKS_REFRESH", default_value = "15m", value_parser = duration)]
+    pub jwks_refresh: Duration,
+    /// How soon after a token of an unknown key had the public keys read anew another may.
+    #[arg(long, env = "JWKS_COOLDOWN", default_value = "10s", value_parser = duration)]
+    pub jwks_cooldown: Duration,
+    /// How long public keys are trusted that could not be read anew; then every token signed with
+    /// one is refused.
+    #[arg(long, env = "JWKS_MAX_STALE", default_value = "1day", value_parser = duration)]
+    pub jwks_max_stale: Duration,
+    /// The algorithms that the host site signs with: a list with commas of HS256, RS256, ES256 and
+    /// EdDSA. Without one: HS256 where JWT_SECRET is set, and the other three where JWKS is.
+    #[arg(long, env = "JWT_ALGORITHMS", value_delimiter = ',')]
+    pub jwt_algorithms: Vec<JwtAlgorithm>,
+    /// The issuers whose tokens are taken (`iss`): a list with commas. Without one the claim is not
+    /// looked at.
+    #[arg(long, env = "JWT_ISSUER", value_delimiter = ',', value_parser = issuer)]
+    pub jwt_issuer: Vec<String>,
+    /// The audiences of which a token must name one (`aud`): a list with commas. Without one the
+    /// claim is not looked at.
+    #[arg(long, env = "JWT_AUDIENCE", value_delimiter = ',', value_parser = name)]
+    pub jwt_audience: Vec<String>,
+    /// How much the clock of the host site and this one may differ: a token is taken so long before
+    /// its `nbf` and after its `exp`. At most 5m.
+    #[arg(long, env = "JWT_LEEWAY", default_value = "5s", value_parser = leeway)]
+    pub jwt_leeway: Duration,
     /// Whether readers without an account may sign in under a name that they choose.
     #[arg(long, env = "ALLOW_GUESTS", default_value = "true", action = clap::ArgAction::Set)]
     pub allow_guests: bool,
     /// How long a guest's token is good for.
     #[arg(long, env = "GUEST_TOKEN_LIFETIME", default_value = "7days", value_parser = duration)]
     pub guest_token_lifetime: Duration,
+    /// How often bans that another node made are looked for in the database.
+    #[arg(long, env = "BAN_REFRESH", default_value = "2s", value_parser = duration)]
+    pub ban_refresh: Duration,
+}
+
+/// Where the host site's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwksSource {
+    /// In a file, which may be replaced by another while the server runs.
+    File(PathBuf),
+    /// At an https URL, or an http one of this machine.
+    Url(Url),
+}
+
+/// An algorithm that tokens may be signed with (RFC 7518, section 3.1; RFC 8037, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256 and the shared secret.
+    #[value(name = "HS256")]
+    Hs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[value(name = "RS256")]
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    #[value(name = "ES256")]
+    Es256,
+    /// EdDSA on Ed25519.
+    #[value(name = "EdDSA")]
+    EdDsa,
 }
 
 /// What may be written, and how often.
@@ -122,9 +190,25 @@ pub struct WritingConfig {
     /// How long after writing it an author may edit a comment.
     #[arg(long, env = "EDIT_WINDOW", default_value = "15m", value_parser = duration)]
     pub edit_window: Duration,
-    /// Whether a user is held to a number of requests in a time; `off` is for load tests.
+    /// Whether users and addresses are held to a number of requests in a time, and addresses to a
+    /// number of connections; `off` is for load tests.
     #[arg(long, env = "RATE_LIMITS", default_value = "on")]
     pub rate_limits: Switch,
+    /// How many comments a user may write in a minute, edits included.
+    #[arg(long, env = "COMMENTS_PER_USER", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub comments_per_user: u32,
+    /// How many comments may be written from one address in a minute, edits included.
+    #[arg(long, env = "COMMENTS_PER_ADDRESS", default_value = "120", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub comments_per_address: u32,
+    /// How many times a second a user may say that they type.
+    #[arg(long, env = "TYPING_PER_USER", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub typing_per_user: u32,
+    /// How many guests may sign in from one address in a minute.
+    #[arg(long, env = "GUESTS_PER_ADDRESS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub guests_per_address: u32,
+    /// How deep replies may stand below one another; a reply to a top-level comment is 1 deep.
+    #[arg(long, env = "REPLY_DEPTH", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub reply_depth: u32,
 }
 
 /// Rooms and feeds.
@@ -176,6 +260,10 @@ pub struct HttpConfig {
     /// commas, each as `https://blog.example.org`.
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
+    /// How long a client may take to send the head of a request, the first or the next on its
+    /// connection, and again to send the body: then its connection is closed.
+    #[arg(long, env = "HTTP_READ_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub http_read_timeout: Duration,
     /// How long a client may take nothing of what waits for it: then its connection is dropped.
     #[arg(long, env = "HTTP_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub http_write_timeout: Duration,
@@ -204,6 +292,9 @@ pub struct WsConfig {
     /// How many messages wait for a slow client before its streams and its own messages wait too.
     #[arg(long, env = "WS_QUEUE", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub ws_queue: u32,
+    /// How many bytes wait for a slow client before the same; the last message may go over that.
+    #[arg(long, env = "WS_QUEUE_BYTES", default_value = "65536", value_parser = bytes)]
+    pub ws_queue_bytes: usize,
     /// How long a client may take to send connection_init (close code 4408).
     #[arg(long, env = "WS_INIT_TIMEOUT", default_value = "3s", value_parser = duration)]
     pub ws_init_timeout: Duration,
@@ -213,6 +304,38 @@ pub struct WsConfig {
     /// How long a client may take nothing of what waits for it (close code 1013).
     #[arg(long, env = "WS_WRITE_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub ws_write_timeout: Duration,
+}
+
+/// Clients, by their address.
+#[derive(Args, Clone, Debug)]
+pub struct ClientsConfig {
+    /// How many connections are open at the same time, whatever they are for.
+    #[arg(long, env = "CONNECTION_LIMIT", default_value = "16384", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connection_limit: u32,
+    /// How many connections one address may have; behind a trusted proxy, how many sockets and
+    /// streams. An IPv6 client's address is its /64.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value = "256", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_per_address: u32,
+    /// The proxies whose word is taken for a client's address: a list with commas of addresses and
+    /// networks, such as `127.0.0.1,10.0.0.0/8`.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which those proxies name the client.
+    #[arg(long, env = "PROXY_HEADER", default_value = "x-forwarded-for")]
+    pub proxy_header: ProxyHeader,
+    /// How long the answer to a query or mutation is waited for. A mutation that has begun ends all
+    /// the same.
+    #[arg(long, env = "OPERATION_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub operation_timeout: Duration,
+}
+
+/// How a proxy names the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For: 203.0.113.7, 10.0.0.1`
+    XForwardedFor,
+    /// `Forwarded: for=203.0.113.7, for=10.0.0.1` (RFC 7239)
+    Forwarded,
 }
 
 /// On or off.
@@ -357,6 +480,14 @@ fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// An address, or a network in CIDR notation.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "it must be a list of addresses and networks such as 10.0.0.0/8".into())
+}
+
 /// An origin as browsers write it: scheme, host, and the port where it is not the scheme's own. No
 /// pattern: to a parser of URLs a star is a letter like any other.
 fn origin(text: &str) -> Result<String, String> {
@@ -410,4 +541,52 @@ fn secret(text: &str) -> Result<Secret, String> {
         return Err("it must not be empty".into());
     }
     Ok(Secret::new(text))
+}
+
+/// A file, or a URL that nobody on the way can change the answer of.
+fn jwks(text: &str) -> Result<JwksSource, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".into());
+    }
+    if !text.contains("://") {
+        return Ok(JwksSource::File(text.into()));
+    }
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+    if !is_safe || !url.username().is_empty() || url.password().is_some() {
+        return Err("it must be a file or an https URL without a password in it".into());
+    }
+    Ok(JwksSource::Url(url))
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it must be a list of names".into());
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn issuer(text: &str) -> Result<String, String> {
+    let issuer = name(text)?;
+    if issuer.starts_with("urn:causerie:") {
+        return Err("that is this server's own".into());
+    }
+    Ok(issuer)
+}
+
+/// The longest leeway: beyond it a token's end would say little.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+fn leeway(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(leeway) if leeway > LONGEST_LEEWAY => Err("it must be at most 5m".into()),
+        Ok(leeway) => Ok(leeway),
+        Err(_) => Err("it must be a time such as 0s, 5s or 1m".into()),
+    }
 }

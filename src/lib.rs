@@ -14,6 +14,7 @@ pub mod health;
 pub mod limits;
 pub mod metrics;
 pub mod model;
+pub mod moderation;
 pub mod probe;
 pub mod rooms;
 pub mod server;

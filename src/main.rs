@@ -49,7 +49,7 @@ enum Command {
     /// Prints the schema in GraphQL's schema definition language.
     Schema,
     /// Signs a token with JWT_SECRET and prints it.
-    Token(Token),
+    Token(Box<Token>),
 }
 
 #[derive(Args)]
@@ -168,11 +168,11 @@ async fn migrate(config: &StoreConfig) -> Result<(), Failure> {
 }
 
 fn token(arguments: &Token) -> Result<(), Failure> {
-    let Some(secret) = &arguments.auth.jwt_secret else {
+    if arguments.auth.jwt_secret.is_none() {
         return Err(
             "JWT_SECRET (--jwt-secret): a token must be signed with the server's secret".into(),
         );
-    };
+    }
     let identity = Identity {
         user: User {
             id: UserId::parse(&arguments.sub).ok_or("--sub: 1 to 255 bytes")?,
@@ -182,7 +182,7 @@ fn token(arguments: &Token) -> Result<(), Failure> {
         role: arguments.role,
         expires_at: Timestamp::now().plus(arguments.expires_in),
     };
-    println!("{}", Authenticator::with_secret(secret).sign(&identity)?);
+    println!("{}", Authenticator::new(&arguments.auth)?.sign(&identity)?);
     Ok(())
 }
 

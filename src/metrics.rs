@@ -29,7 +29,7 @@ const BATCH: &str = "causerie_store_batch_writes";
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
 /// What may become of an operation: nothing wrong, nobody waiting for the answer any more, or the code
 /// of its first error.
-const CODES: [&str; 15] = [
+const CODES: [&str; 18] = [
     "OK",
     "ABANDONED",
     "BAD_USER_INPUT",
@@ -39,10 +39,13 @@ const CODES: [&str; 15] = [
     "GRAPHQL_VALIDATION_FAILED",
     "INTERNAL_SERVER_ERROR",
     "NOT_FOUND",
+    "OPERATION_TIMEOUT",
+    "OUTCOME_UNKNOWN",
     "PERSISTED_QUERY_NOT_FOUND",
     "QUERY_TOO_EXPENSIVE",
     "RATE_LIMITED",
     "SERVICE_RESTART",
+    "SERVICE_UNAVAILABLE",
     "UNAUTHENTICATED",
     "OTHER",
 ];
@@ -169,6 +172,12 @@ pub struct Lookups {
 pub struct LimitMetrics {
     /// Typing requests that were refused.
     pub typing: Counter,
+    /// Comments that were refused, for their user had written too many.
+    pub comments: Counter,
+    /// Comments that were refused, for too many had come from their address.
+    pub comments_from_address: Counter,
+    /// Guests who were refused, for too many had come from their address.
+    pub guests: Counter,
 }
 
 /// What the transports count.
@@ -501,12 +510,18 @@ impl GraphqlMetrics {
 
 impl LimitMetrics {
     fn of(registry: &Registry<'_>) -> Self {
-        Self {
-            typing: registry.counter(
+        let refused = |limit| {
+            registry.counter(
                 "causerie_rate_limited_total",
-                &[("limit", "typing")],
+                &[("limit", limit)],
                 "Requests that were one too many.",
-            ),
+            )
+        };
+        Self {
+            typing: refused("typing"),
+            comments: refused("comments"),
+            comments_from_address: refused("comments_from_address"),
+            guests: refused("guests"),
         }
     }
 }
@@ -719,7 +734,12 @@ counts_nothing! {
         documents: Lookups::default(),
         persisted: Lookups::default()
     }
-    LimitMetrics { typing: Counter::noop() }
+    LimitMetrics {
+        typing: Counter::noop(),
+        comments: Counter::noop(),
+        comments_from_address: Counter::noop(),
+        guests: Counter::noop()
+    }
     BackplaneMetrics {
         connected: Gauge::noop(),
         published: Counter::noop(),

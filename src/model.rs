@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,6 +18,9 @@ pub const MAX_BODY_CHARS: usize = 10_000;
 pub const MAX_TITLE_CHARS: usize = 300;
 /// Longest name of a user, in characters after trimming.
 pub const MAX_NAME_CHARS: usize = 80;
+
+/// Longest reason of a ban, in characters after trimming.
+pub const MAX_REASON_CHARS: usize = 500;
 
 /// Longest URL of a post, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
@@ -71,6 +75,9 @@ impl PostId {
     }
 }
 
+/// What a guest's id begins with.
+const GUEST: &str = "guest:";
+
 impl UserId {
     /// `None` where the text cannot be a user's id.
     pub fn parse(text: &str) -> Option<Self> {
@@ -81,7 +88,12 @@ impl UserId {
 
     /// The id of a new guest; no host site's account may begin with `guest:`.
     pub fn new_guest() -> Self {
-        Self(format!("guest:{}", Uuid::new_v4().simple()).into())
+        Self(format!("{GUEST}{}", Uuid::new_v4().simple()).into())
+    }
+
+    /// Whether it is a guest's: no token of a host site is taken that claims such an id.
+    pub fn is_guest(&self) -> bool {
+        self.0.starts_with(GUEST)
     }
 }
 
@@ -94,6 +106,22 @@ impl ClientId {
     /// The id of a client that did not name itself; no other client has it.
     pub fn new_unnamed() -> Self {
         Self(format!("unnamed.{}", Uuid::new_v4().simple()).into())
+    }
+}
+
+/// Where a client is, as far as limits go. Whoever has one address of IPv6 has all of its /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(IpAddr);
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & (u128::MAX << 64);
+                Ipv6Addr::from_bits(network).into()
+            }
+            address @ IpAddr::V4(_) => address,
+        })
     }
 }
 
@@ -154,6 +182,15 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// From seconds since 1970 with a fraction, rounded down to a millisecond.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "what is out of range becomes the nearest instant that is not"
+    )]
+    pub fn from_unix_seconds_f64(seconds: f64) -> Self {
+        Self((seconds * 1000.0).floor() as i64)
+    }
+
     /// Seconds since 1970, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)
@@ -194,6 +231,19 @@ pub enum Role {
     Author,
     /// Also edits and deletes the comments of others, at any time.
     Moderator,
+}
+
+/// A user who is not let in any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Who.
+    pub user_id: UserId,
+    /// The moderator who banned them.
+    pub banned_by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Why, for other moderators.
+    pub reason: Option<String>,
 }
 
 /// What is commented on.

@@ -6,11 +6,14 @@ use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, tim
 
 use axum::{Router, serve::ListenerExt};
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::broadcast::{self, error::RecvError},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Bans, SetupError},
     config::{Config, HttpConfig},
     drain::Drain,
     error::Error,
@@ -19,9 +22,11 @@ use crate::{
     health::{Checks, Health},
     limits::Limits,
     metrics::{BuildError, Metrics, Sample},
+    model::UserId,
+    moderation::Moderation,
     rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
     store::{OpenError, Store},
-    transport::{self, MetricsFor, Operations, Transport},
+    transport::{self, Entrance, MetricsFor, Operations, Transport},
 };
 
 /// Why a server could not be started.
@@ -42,6 +47,12 @@ pub enum StartError {
     /// The metrics could not be set up.
     #[error("the metrics: {0}")]
     Metrics(#[from] BuildError),
+    /// Tokens cannot be checked as the settings say.
+    #[error(transparent)]
+    Auth(#[from] SetupError),
+    /// Who is banned could not be read.
+    #[error("DATABASE_URL (--database-url): {0}")]
+    Bans(#[source] Error),
     /// The address could not be listened on.
     #[error("{setting}: {address}: {cause}")]
     Listen {
@@ -67,6 +78,9 @@ pub struct Server {
     cluster: Cluster,
     limits: Arc<Limits>,
     drain: Drain,
+    entrance: Entrance,
+    authenticator: Arc<Authenticator>,
+    moderation: Arc<Moderation>,
     going_down: CancellationToken,
 }
 
@@ -156,15 +170,19 @@ impl Server {
             Some(address) => Some(listen("METRICS_LISTEN (--metrics-listen)", address).await?),
             None => None,
         };
+        let authenticator = Arc::new(Authenticator::new(&config.auth)?);
         let metrics = Metrics::new()?;
         let store = Store::open_measured(&config.store, metrics.store.clone()).await?;
+        authenticator.prepare(&config.auth).await;
+        let bans = Arc::new(Bans::default());
+        let moderation = Arc::new(Moderation::new(store.clone(), Arc::clone(&bans)));
+        moderation.look_now().await.map_err(StartError::Bans)?;
 
         let buffer = config.rooms.room_buffer as usize;
         let (hub, cluster) = Cluster::new(buffer, connection, &metrics);
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
-        let authenticator = Arc::new(Authenticator::new(&config.auth));
-        let limits = Limits::new(config.writing.rate_limits).measured(metrics.limits.clone());
+        let limits = Limits::new(&config.writing).measured(metrics.limits.clone());
         let limits = Arc::new(limits);
 
         let services = Services {
@@ -177,19 +195,25 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
+            moderation: Arc::clone(&moderation),
             limits: Arc::clone(&limits),
             settings: Settings {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
                 edit_window: config.writing.edit_window,
+                reply_depth: config.writing.reply_depth,
+                operation_timeout: config.clients.operation_timeout,
             },
         };
         let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
+        let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
         let drain = Drain::new(going_down.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
-            authenticator,
+            authenticator: Arc::clone(&authenticator),
+            bans,
             persisted: persisted_queries(&config.http).measured(&metrics.graphql),
+            entrance: entrance.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -231,6 +255,9 @@ impl Server {
             cluster,
             limits,
             drain,
+            entrance,
+            authenticator,
+            moderation,
             going_down,
         })
     }
@@ -264,6 +291,9 @@ impl Server {
             cluster,
             limits,
             drain,
+            entrance,
+            authenticator,
+            moderation,
             going_down,
             ..
         } = self;
@@ -294,6 +324,14 @@ impl Server {
             let serving = axum::serve(listener, router).into_future();
             background.spawn(until_down().run_until_cancelled_owned(serving));
         }
+        let keys = async move { authenticator.run().await };
+        background.spawn(until_down().run_until_cancelled_owned(keys));
+        let interval = config.auth.ban_refresh;
+        let looking = Arc::clone(&moderation);
+        let bans = async move { looking.run(interval).await };
+        background.spawn(until_down().run_until_cancelled_owned(bans));
+        let sharing = share_bans(moderation, observer.hub.clone(), cluster.users_changed());
+        background.spawn(until_down().run_until_cancelled_owned(sharing));
 
         // It hears of the last reader's leaving before it leaves itself.
         let leaving = CancellationToken::new();
@@ -301,10 +339,8 @@ impl Server {
         let nodes = TaskTracker::new();
         nodes.spawn(cluster.run(leaving.clone()));
 
-        let stop = going_down.clone();
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.cancelled().await })
-            .into_future();
+        let read_timeout = config.http.http_read_timeout;
+        let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
         let serving = background.spawn(serving);
         let abort = serving.abort_handle();
 
@@ -314,7 +350,7 @@ impl Server {
             // It ends by itself only where something is broken.
             result = &mut serving => {
                 going_down.cancel();
-                return result.map_err(io::Error::other)?;
+                return result.map_err(io::Error::other);
             }
         }
         tracing::info!("going down");
@@ -350,6 +386,33 @@ impl Server {
         nodes.wait().await;
         observer.store.close().await;
         Ok(())
+    }
+}
+
+/// Tells the other nodes whose bans were changed here, and looks when they say so. Whatever of this is
+/// lost is found when it is time to look.
+async fn share_bans(
+    moderation: Arc<Moderation>,
+    hub: Hub,
+    mut changed_elsewhere: broadcast::Receiver<UserId>,
+) {
+    let mut changed_here = moderation.changes();
+    loop {
+        tokio::select! {
+            changed = changed_here.recv() => match changed {
+                Ok(user) => hub.user_changed(&user),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            changed = changed_elsewhere.recv() => {
+                if changed == Err(RecvError::Closed) {
+                    return;
+                }
+                if let Err(error) = moderation.look_now().await {
+                    tracing::warn!(error = ?error, "another node's ban takes effect later");
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,8 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
 mod m20261124_000001_posts_and_comments;
+mod m20261125_000002_reply_depth;
+mod m20261125_000003_bans;
 
 /// Runs the steps that a database does not have yet, in order.
 #[derive(Debug)]
@@ -14,6 +16,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261124_000001_posts_and_comments::Migration)]
+        vec![
+            Box::new(m20261124_000001_posts_and_comments::Migration),
+            Box::new(m20261125_000002_reply_depth::Migration),
+            Box::new(m20261125_000003_bans::Migration),
+        ]
     }
 }

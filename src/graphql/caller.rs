@@ -3,7 +3,12 @@
 use async_graphql::Context;
 
 use super::answers::Outlook;
-use crate::{auth::Identity, error::Error, model::ClientId, rooms::Visitor};
+use crate::{
+    auth::Identity,
+    error::Error,
+    model::{ClientAddress, ClientId},
+    rooms::Visitor,
+};
 
 /// Who sends an operation: the client, and the user whose token was good.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +17,8 @@ pub struct Caller {
     pub identity: Option<Identity>,
     /// The client; `None` for a request over HTTP that did not name one.
     pub client: Option<ClientId>,
+    /// Where the client is, as far as that is known.
+    pub address: Option<ClientAddress>,
 }
 
 impl Caller {

@@ -30,6 +30,8 @@ pub enum RequestCode {
     TooExpensive,
     /// No document is known by the hash that stands for it.
     PersistedQueryNotFound,
+    /// The operation took too long to be waited for.
+    TimedOut,
     /// The server goes down, and the operation ends with it; another will be there.
     Restarting,
 }
@@ -42,6 +44,7 @@ impl RequestCode {
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::TooExpensive => "QUERY_TOO_EXPENSIVE",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::TimedOut => "OPERATION_TIMEOUT",
             Self::Restarting => "SERVICE_RESTART",
         }
     }

@@ -4,7 +4,10 @@ use url::Url;
 
 use crate::{
     error::{Error, Kind},
-    model::{CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_TITLE_CHARS, MAX_URL_BYTES, PostId},
+    model::{
+        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS,
+        MAX_URL_BYTES, PostId, UserId,
+    },
 };
 
 /// A comment's text, trimmed.
@@ -54,6 +57,20 @@ pub(super) fn post_id(text: &str) -> Result<PostId, Error> {
 /// The id of a comment that should exist. What cannot be an id names no comment.
 pub(super) fn comment_id(text: &str) -> Result<CommentId, Error> {
     CommentId::parse(text).ok_or(Error::NotFound(Kind::Comment))
+}
+
+/// The id of a user, who need not have been here.
+pub(super) fn user_id(text: &str) -> Result<UserId, Error> {
+    UserId::parse(text)
+        .ok_or_else(|| Error::bad_input("userId", "A user's id is 1 to 255 bytes, none of them 0."))
+}
+
+/// The reason of a ban, trimmed; none where nothing is left.
+pub(super) fn reason(text: &str) -> Result<Option<String>, Error> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text_of("reason", "A reason", text, MAX_REASON_CHARS).map(Some)
 }
 
 fn text_of(field: &'static str, what: &str, text: &str, longest: usize) -> Result<String, Error> {

@@ -1,6 +1,7 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
 mod answers;
+mod ban;
 mod cache;
 mod caller;
 mod comment;
@@ -9,6 +10,7 @@ mod cursor;
 mod datetime;
 mod documents;
 mod error;
+mod extent;
 mod input;
 mod mutation;
 mod opening;
@@ -26,10 +28,14 @@ mod subscription;
 mod template;
 mod user;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_graphql::{Response, SDLExportOptions, Schema, SchemaBuilder, ServerError};
-use futures_util::{FutureExt, Stream, StreamExt, future::Either};
+use futures_util::{Stream, StreamExt, future::Either};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -57,6 +63,7 @@ use crate::{
     feed::{Feed, Joined},
     limits::Limits,
     metrics::GraphqlMetrics,
+    moderation::Moderation,
     rooms::Hub,
     store::Store,
 };
@@ -72,6 +79,8 @@ pub struct Services {
     pub feed: Feed,
     /// Signs guests' tokens.
     pub authenticator: Arc<Authenticator>,
+    /// Bans users.
+    pub moderation: Arc<Moderation>,
     /// Holds users to a number of requests.
     pub limits: Arc<Limits>,
     /// What of the configuration the resolvers go by.
@@ -100,6 +109,8 @@ pub struct Executor {
     feed: Feed,
     answers: Answers,
     renderer: Renderer,
+    /// How long an answer is waited for.
+    patience: Duration,
     tasks: TaskTracker,
 }
 
@@ -108,6 +119,13 @@ impl std::fmt::Debug for Executor {
         f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
+
+/// How many faults of a document are told. Each is longer than what is at fault.
+const MAX_ERRORS: usize = 20;
+
+const TOO_LATE_FOR_QUERY: &str = "The operation took too long.";
+const TOO_LATE_FOR_MUTATION: &str = "The operation took too long to be waited for. It goes on: \
+    look whether it was done before it is sent again.";
 
 fn schema() -> SchemaBuilder<Query, Mutation, SubscriptionRoot> {
     Schema::build(Query, Mutation, SubscriptionRoot)
@@ -128,6 +146,7 @@ impl Executor {
             hub,
             feed,
             authenticator,
+            moderation,
             limits,
             settings,
         } = services;
@@ -137,6 +156,7 @@ impl Executor {
             .data(hub)
             .data(feed.clone())
             .data(authenticator)
+            .data(moderation)
             .data(limits)
             .data(settings)
             .finish();
@@ -146,6 +166,7 @@ impl Executor {
             store,
             feed,
             answers: Answers::default(),
+            patience: settings.operation_timeout,
             tasks,
         }
     }
@@ -159,7 +180,8 @@ impl Executor {
         }
     }
 
-    /// Executes a query or a mutation.
+    /// Executes a query or a mutation. What takes too long is answered with `OPERATION_TIMEOUT`: a
+    /// query ends with that, and a mutation goes on.
     ///
     /// A mutation is begun by the call and runs to its end though the future is dropped, be it
     /// before its first poll: it is stored and published, or neither, whatever becomes of the
@@ -175,15 +197,15 @@ impl Executor {
                 let schema = self.schema.clone();
                 let execution = async move { Outcome::of(schema.execute(request).await) };
                 let begun = self.tasks.spawn(execution.in_current_span());
-                Either::Left(begun.map(|ended| {
-                    ended.unwrap_or_else(|panic| {
-                        let error = server_error(Error::Internal(Box::new(panic)));
-                        Outcome::Executed(Response::from_errors(vec![error]))
+                Either::Left(in_time(self.patience, TOO_LATE_FOR_MUTATION, async {
+                    begun.await.unwrap_or_else(|panic| {
+                        failed(server_error(Error::Internal(Box::new(panic))))
                     })
                 }))
             }
             OperationKind::Query | OperationKind::Subscription => {
-                Either::Right(self.clone().answer(operation, caller))
+                let answer = self.clone().answer(operation, caller);
+                Either::Right(in_time(self.patience, TOO_LATE_FOR_QUERY, answer))
             }
         }
     }
@@ -280,6 +302,23 @@ impl Executor {
     }
 }
 
+/// The outcome, or that it took too long.
+async fn in_time(
+    patience: Duration,
+    too_late: &'static str,
+    outcome: impl Future<Output = Outcome> + Send,
+) -> Outcome {
+    timeout(patience, outcome).await.unwrap_or_else(|_| {
+        let error = ServerError::new(too_late, None);
+        failed(request_error(RequestCode::TimedOut, error))
+    })
+}
+
+/// An operation that was begun, and of which there is nothing to show.
+fn failed(error: ServerError) -> Outcome {
+    Outcome::Executed(Response::from_errors(vec![error]))
+}
+
 async fn admit(
     group: &Arc<Group>,
     joined: Joined,
@@ -306,9 +345,32 @@ impl Outcome {
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
         if is_refused {
+            response.errors.truncate(MAX_ERRORS);
             Self::Refused(response.errors)
         } else {
             Self::Executed(response)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_answered_with_a_code() {
+        let patience = Duration::from_secs(30);
+        let late = in_time(patience, TOO_LATE_FOR_QUERY, pending()).await;
+        let Outcome::Executed(response) = late else {
+            panic!("not executed: {late:?}");
+        };
+        let code = response.errors[0].extensions.as_ref();
+        let code = code.and_then(|extensions| extensions.get("code")).unwrap();
+        assert_eq!(code.to_string(), "\"OPERATION_TIMEOUT\"");
+        let done = ready(Outcome::Refused(Vec::new()));
+        let done = in_time(patience, TOO_LATE_FOR_QUERY, done).await;
+        assert!(matches!(done, Outcome::Refused(_)));
     }
 }

@@ -5,14 +5,22 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    caller::Caller, comment::Comment, datetime::DateTime, error::Result, input, post::Post,
-    settings::Settings, user::User,
+    ban::{Ban, BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
+    caller::Caller,
+    comment::Comment,
+    datetime::DateTime,
+    error::Result,
+    input,
+    post::Post,
+    settings::Settings,
+    user::User,
 };
 use crate::{
     auth::{Authenticator, Identity},
     error::{Error, Kind},
     limits::Limits,
     model::{self, Role, Timestamp, UserId},
+    moderation::Moderation,
     rooms::Hub,
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
 };
@@ -25,7 +33,8 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     /// A token for a reader who has no account on the host site, under the name that they choose.
-    /// FORBIDDEN where the server is set to take no guests.
+    /// FORBIDDEN where the server is set to take no guests, RATE_LIMITED where too many sign in from
+    /// one address.
     async fn sign_in_as_guest(
         &self,
         context: &Context<'_>,
@@ -35,11 +44,14 @@ impl Mutation {
         if !settings.allow_guests {
             return Err(Error::Forbidden("This server takes no guests.").into());
         }
+        let name = input::name(&input.name)?;
+        let address = Caller::of(context)?.address;
+        context.data_unchecked::<Arc<Limits>>().guest(address)?;
         let until = Timestamp::now().plus(settings.guest_token_lifetime);
         let guest = Identity {
             user: model::User {
                 id: UserId::new_guest(),
-                name: input::name(&input.name)?.into(),
+                name: name.into(),
                 avatar: None,
             },
             role: Role::Reader,
@@ -73,7 +85,7 @@ impl Mutation {
     }
 
     /// Needs a token. The event reaches every reader of the post except the client that sent this
-    /// mutation.
+    /// mutation. RATE_LIMITED where its user, or its address, writes too much.
     async fn create_comment(
         &self,
         context: &Context<'_>,
@@ -91,10 +103,13 @@ impl Mutation {
             body: input::body(&input.body)?,
             post_id: input::post_id(&input.post_id)?,
             parent_id,
+            deepest: context.data_unchecked::<Settings>().reply_depth,
             author,
             at: Timestamp::now(),
             origin: caller.client.clone(),
         };
+        let limits = context.data_unchecked::<Arc<Limits>>();
+        limits.comment(&new.author.id, caller.address)?;
         let change = context
             .data_unchecked::<Store>()
             .create_comment(new)
@@ -121,6 +136,8 @@ impl Mutation {
             at,
             origin: caller.client.clone(),
         };
+        let limits = context.data_unchecked::<Arc<Limits>>();
+        limits.comment(&identity.user.id, caller.address)?;
         let change = context
             .data_unchecked::<Store>()
             .edit_comment(edit, move |comment| identity.may_edit(comment, window, at))
@@ -188,6 +205,44 @@ impl Mutation {
             is_typing: input.is_typing,
         })
     }
+
+    /// Bans a user: their sockets and streams end at once, on every node, and nothing that is sent
+    /// with a token of theirs is answered, until the ban is lifted. Needs the role `moderator`.
+    /// Nobody bans themselves, nor another moderator: what a token says that has the role
+    /// `moderator` is done, so a ban of one who is a moderator waits until the host site signs them
+    /// another role. Banning one who is banned changes nothing.
+    async fn ban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user, and why.")] input: BanUserInput,
+    ) -> Result<BanUserPayload> {
+        let caller = Caller::of(context)?;
+        let by = caller.signed_in()?;
+        by.require(Role::Moderator)?;
+        let user = input::user_id(&input.user_id)?;
+        let reason = input.reason.as_deref().map(input::reason).transpose()?;
+        let moderation = context.data_unchecked::<Arc<Moderation>>();
+        let ban = moderation.ban(by, user, reason.flatten()).await?;
+        Ok(BanUserPayload { ban: Ban(ban) })
+    }
+
+    /// Lifts a user's ban. Needs the role `moderator`. Lifting what is not there changes nothing.
+    async fn unban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] input: UnbanUserInput,
+    ) -> Result<UnbanUserPayload> {
+        let caller = Caller::of(context)?;
+        let by = caller.signed_in()?;
+        by.require(Role::Moderator)?;
+        let user = input::user_id(&input.user_id)?;
+        let moderation = context.data_unchecked::<Arc<Moderation>>();
+        let was_banned = moderation.unban(by, user).await?;
+        Ok(UnbanUserPayload {
+            user_id: input.user_id,
+            was_banned,
+        })
+    }
 }
 
 /// Delivers what was committed.
@@ -222,7 +277,7 @@ pub struct CreateCommentInput {
     post_id: ID,
     /// 1 to 10,000 characters after trimming.
     body: String,
-    /// A comment of the same post.
+    /// A comment of the same post, less deep than replies may stand.
     parent_id: Option<ID>,
 }
 

@@ -21,6 +21,7 @@ use async_graphql_value::Value as DocumentValue;
 use super::{
     cost,
     error::{RequestCode, request_error},
+    extent,
     template::{self, Template},
 };
 
@@ -52,8 +53,14 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Parses a document and finds the operation that is meant.
     pub(super) fn new(text: &str, operation_name: Option<String>) -> Result<Self, ServerError> {
+        extent::check(text).map_err(|too_large| {
+            too_expensive(too_large.to_string(), async_graphql::Pos::default())
+        })?;
         let mut document = parse_query(text)
             .map_err(|error| request_error(RequestCode::ParseFailed, error.into()))?;
+        // Whatever is looked up, expanded or validated below was weighed before.
+        cost::check_document(&document)
+            .map_err(|cost::TooExpensive| costs_too_much(async_graphql::Pos::default()))?;
         let name = operation_name.as_deref();
         let operation = find(&document, name)?;
         let kind = kind(operation.node.ty);
@@ -64,9 +71,6 @@ impl Prepared {
                 let message = format!("A subscription has at most {MAX_SUBSCRIPTION_BYTES} bytes.");
                 return Err(too_expensive(message, async_graphql::Pos::default()));
             }
-            // What would be expanded below is weighed first, as if no list were long.
-            cost::check(&document, &operation.node, &Variables::default())
-                .map_err(|cost::TooExpensive| costs_too_much(operation.pos))?;
             flatten_root(&mut document, name)?;
             let operation = &find(&document, name)?.node;
             shown = template::variables_shown(&document, operation);
@@ -102,6 +106,9 @@ impl Operation {
     ) -> Result<Self, ServerError> {
         let operation = prepared.operation()?;
         let variables = declared(&operation.node, variables.unwrap_or_default());
+        cost::check_values(&variables)
+            .map_err(|cost::TooExpensive| costs_too_much(operation.pos))?;
+        let variables = Variables::from_json(variables.into());
         require_variables(&operation.node, &variables)?;
         cost::check(&prepared.document, &operation.node, &variables)
             .map_err(|cost::TooExpensive| costs_too_much(operation.pos))?;
@@ -261,13 +268,13 @@ fn find<'a>(
 fn declared(
     operation: &OperationDefinition,
     mut values: serde_json::Map<String, serde_json::Value>,
-) -> Variables {
-    let declared = |name: &str| {
-        let mut definitions = operation.variable_definitions.iter();
-        definitions.any(|definition| definition.node.name.node == name)
-    };
-    values.retain(|name, _| declared(name));
-    Variables::from_json(values.into())
+) -> serde_json::Map<String, serde_json::Value> {
+    let definitions = operation.variable_definitions.iter();
+    let declared: HashSet<&str> = definitions
+        .map(|definition| definition.node.name.node.as_str())
+        .collect();
+    values.retain(|name, _| declared.contains(name.as_str()));
+    values
 }
 
 /// Refuses an operation that lacks a variable which it requires (GraphQL specification, section

@@ -11,4 +11,8 @@ pub struct Settings {
     pub guest_token_lifetime: Duration,
     /// How long after writing it an author may edit a comment.
     pub edit_window: Duration,
+    /// How deep replies may stand below one another.
+    pub reply_depth: u32,
+    /// How long the answer to a query or mutation is waited for.
+    pub operation_timeout: Duration,
 }

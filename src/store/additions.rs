@@ -12,7 +12,7 @@ use std::{
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 use uuid::Uuid;
 
@@ -39,6 +39,8 @@ pub struct NewComment {
     pub post_id: PostId,
     /// The comment that it answers.
     pub parent_id: Option<CommentId>,
+    /// How deep it may stand below a top-level comment.
+    pub deepest: u32,
     /// Who writes it; the user's row is made equal to this.
     pub author: User,
     /// Its text, trimmed and not empty.
@@ -51,7 +53,7 @@ pub struct NewComment {
 
 impl Store {
     /// Adds a comment. `NotFound` where there is no such post, `BadUserInput` where the parent is
-    /// not a comment of the post.
+    /// not a comment of the post, or stands so deep that nothing may stand below it.
     pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
         self.writer.add(new).await
     }
@@ -69,73 +71,104 @@ pub(super) async fn add(
     let posts = posts.into_iter().map(str::to_owned);
     let posts = is_among(post::Column::Id, posts, transaction.get_database_backend());
     hold_posts(transaction, posts).await?;
-    let refusals = answer_parents(transaction, &news).await?;
-    let mut next = reserve_places(transaction, &news, &refusals).await?;
+    let depths = answer_parents(transaction, &news).await?;
+    let mut next = reserve_places(transaction, &news, &depths).await?;
+    let mut rows = Vec::with_capacity(news.len());
     let added: Vec<Result<Change, Error>> = news
         .into_iter()
-        .zip(refusals)
-        .map(
-            |(new, refusal)| match (refusal, next.get_mut(&new.post_id)) {
-                (None, Some(seq)) => {
-                    let change = change(new, *seq);
-                    *seq = seq.next();
-                    Ok(change)
-                }
-                (refusal, _) => Err(refusal.unwrap_or(Error::NotFound(Kind::Post))),
-            },
-        )
+        .zip(depths)
+        .map(|(new, depth)| {
+            let depth = depth?;
+            let seq = next.get_mut(&new.post_id);
+            let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
+            let change = change(new, *seq);
+            *seq = seq.next();
+            rows.push(row(&change, depth));
+            Ok(change)
+        })
         .collect();
-    let changes: Vec<&Change> = added.iter().flatten().collect();
-    if !changes.is_empty() {
+    if !rows.is_empty() {
+        let changes: Vec<&Change> = added.iter().flatten().collect();
         write_users(transaction, &changes).await?;
-        Entity::insert_many(changes.into_iter().map(row))
+        Entity::insert_many(rows)
             .exec_without_returning(transaction)
             .await?;
     }
     Ok(added)
 }
 
-/// Counts the replies at their parents. Those whose parent is no comment of their post are refused.
+/// Counts the replies at their parents, and returns for each comment how deep it stands. Those are
+/// refused whose parent is no comment of their post, or stands too deep to be answered.
 async fn answer_parents(
     transaction: &DatabaseTransaction,
     news: &[NewComment],
-) -> Result<Vec<Option<Error>>, DbErr> {
-    let mut replies: BTreeMap<(Uuid, &PostId), Vec<usize>> = BTreeMap::new();
+) -> Result<Vec<Result<i64, Error>>, DbErr> {
+    let mut replies: BTreeMap<(Uuid, &PostId, u32), Vec<usize>> = BTreeMap::new();
     for (place, new) in news.iter().enumerate() {
         if let Some(parent) = new.parent_id {
             replies
-                .entry((parent.0, &new.post_id))
+                .entry((parent.0, &new.post_id, new.deepest))
                 .or_default()
                 .push(place);
         }
     }
-    let mut refusals: Vec<Option<Error>> = news.iter().map(|_| None).collect();
-    for ((parent, post), places) in replies {
+    let mut depths: Vec<Result<i64, Error>> = news.iter().map(|_| Ok(0)).collect();
+    for ((parent, post, deepest), places) in replies {
         let count = i64::try_from(places.len()).unwrap_or(i64::MAX);
-        let updated = Entity::update_many()
-            .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(count))
-            .filter(Column::Id.eq(parent))
-            .filter(Column::PostId.eq(post.as_str()))
-            .exec(transaction)
-            .await?;
-        if updated.rows_affected > 0 {
+        let update = Query::update()
+            .table(Entity)
+            .value(Column::ReplyCount, Expr::col(Column::ReplyCount).add(count))
+            .and_where(Column::Id.eq(parent))
+            .and_where(Column::PostId.eq(post.as_str()))
+            .and_where(Column::Depth.lt(i64::from(deepest)))
+            .returning_col(Column::Depth)
+            .to_owned();
+        if let Some(answered) = transaction.query_one(&update).await? {
+            let depth: i64 = answered.try_get_by_index(0)?;
+            for place in places {
+                depths[place] = Ok(depth + 1);
+            }
             continue;
         }
-        let is_post = exists(transaction, post).await?;
+        let why = why_unanswered(transaction, CommentId(parent), post).await?;
         for place in places {
-            refusals[place] = Some(if is_post {
-                Error::bad_input("parentId", "The parent must be a comment of the same post.")
-            } else {
-                Error::NotFound(Kind::Post)
+            depths[place] = Err(match why {
+                Unanswered::NoPost => Error::NotFound(Kind::Post),
+                Unanswered::NoParent => {
+                    Error::bad_input("parentId", "The parent must be a comment of the same post.")
+                }
+                Unanswered::TooDeep => {
+                    let message = format!("Replies stand at most {deepest} deep.");
+                    Error::bad_input("parentId", message)
+                }
             });
         }
     }
-    Ok(refusals)
+    Ok(depths)
 }
 
-async fn exists(transaction: &impl ConnectionTrait, post: &PostId) -> Result<bool, DbErr> {
+/// Why a comment cannot be answered.
+#[derive(Clone, Copy)]
+enum Unanswered {
+    NoPost,
+    NoParent,
+    TooDeep,
+}
+
+async fn why_unanswered(
+    transaction: &impl ConnectionTrait,
+    parent: CommentId,
+    post: &PostId,
+) -> Result<Unanswered, DbErr> {
+    let parent = Entity::find_by_id(parent.0).filter(Column::PostId.eq(post.as_str()));
+    if parent.one(transaction).await?.is_some() {
+        return Ok(Unanswered::TooDeep);
+    }
     let post = post::Entity::find_by_id(post.as_str());
-    Ok(post.one(transaction).await?.is_some())
+    Ok(match post.one(transaction).await? {
+        Some(_) => Unanswered::NoParent,
+        None => Unanswered::NoPost,
+    })
 }
 
 /// Takes a place in its post's feed for each comment that was not refused; returns the first of each
@@ -143,12 +176,12 @@ async fn exists(transaction: &impl ConnectionTrait, post: &PostId) -> Result<boo
 async fn reserve_places(
     transaction: &DatabaseTransaction,
     news: &[NewComment],
-    refusals: &[Option<Error>],
+    depths: &[Result<i64, Error>],
 ) -> Result<HashMap<PostId, Seq>, DbErr> {
     // In one order for all: two transactions that take places at once must not wait for each other.
     let mut counts: BTreeMap<&PostId, i64> = BTreeMap::new();
-    for (new, refusal) in news.iter().zip(refusals) {
-        if refusal.is_none() {
+    for (new, depth) in news.iter().zip(depths) {
+        if depth.is_ok() {
             *counts.entry(&new.post_id).or_default() += 1;
         }
     }
@@ -213,7 +246,7 @@ fn change(new: NewComment, seq: Seq) -> Change {
     }
 }
 
-fn row(change: &Change) -> ActiveModel {
+fn row(change: &Change, depth: i64) -> ActiveModel {
     let comment = &change.comment;
     let origin = change.origin.as_ref().map(ToString::to_string);
     ActiveModel {
@@ -230,5 +263,6 @@ fn row(change: &Change) -> ActiveModel {
         added_by: Set(origin.clone()),
         changed_by: Set(origin),
         reply_count: Set(0),
+        depth: Set(depth),
     }
 }

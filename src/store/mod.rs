@@ -4,6 +4,7 @@
 //! given an error may rely on nothing having been changed, but for `OutcomeUnknown`.
 
 mod additions;
+mod bans;
 mod comments;
 mod connect;
 mod convert;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     additions::NewComment,
+    bans::{BanChange, BanPlace, NewBan},
     comments::{DeleteComment, Deletion, EditComment},
     connect::OpenError,
     feed::Recorded,

@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::VARY},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header::VARY, request::Parts},
     response::Response,
 };
-use futures_util::{Stream, stream::once};
+use futures_util::{Stream, StreamExt, stream::once};
 
 use super::{
     Transport,
@@ -26,7 +25,7 @@ use super::{
     request::{self, Malformed},
     response,
     sse::EventStream,
-    stream::{self, Lifetime},
+    stream::{self, Lifetime, Token},
 };
 use crate::{
     auth::TokenError,
@@ -44,22 +43,17 @@ enum Method {
 pub(super) async fn post(
     State(transport): State<Arc<Transport>>,
     Extension(asked): Extension<Asked>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let params = request::posted(&headers, body, transport.http.http_body_limit);
-    answer(&transport, &asked, &headers, Method::Post, params).await
+    let (head, body) = request.into_parts();
+    let params = request::posted(&head.headers, body, &transport.http).await;
+    answer(&transport, &asked, &head, Method::Post, params).await
 }
 
 /// `GET /graphql`.
-pub(super) async fn get(
-    transport: &Transport,
-    asked: &Asked,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Response {
-    let params = request::got(uri.query().unwrap_or_default());
-    let mut response = answer(transport, asked, headers, Method::Get, params).await;
+pub(super) async fn get(transport: &Transport, asked: &Asked, head: Parts) -> Response {
+    let params = request::got(head.uri.query().unwrap_or_default());
+    let mut response = answer(transport, asked, &head, Method::Get, params).await;
     // For a cache: one URL has many answers.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
@@ -69,11 +63,11 @@ pub(super) async fn get(
 async fn answer(
     transport: &Transport,
     asked: &Asked,
-    headers: &HeaderMap,
+    head: &Parts,
     method: Method,
     params: Result<Params, Malformed>,
 ) -> Response {
-    let accepted = Accepted::of(headers);
+    let accepted = Accepted::of(&head.headers);
     let json = accepted.json();
     let Some(preferred) = accepted.best() else {
         return response::invalid(
@@ -93,7 +87,7 @@ async fn answer(
             return response::invalid(json, status, message);
         }
     };
-    let caller = match identify::caller(headers, &transport.authenticator) {
+    let mut caller = match identify::caller(&head.headers, transport).await {
         Ok(caller) => caller,
         Err(unidentified) => {
             refused(unidentified.code());
@@ -103,6 +97,7 @@ async fn answer(
             return response::unidentified(json, unidentified);
         }
     };
+    caller.address = transport.entrance.client(head);
     let operation = match transport.persisted.operation(params) {
         Ok(operation) => operation,
         Err(error) => {
@@ -132,12 +127,22 @@ async fn answer(
                         _ => response::restarting(json),
                     };
                 };
+                let Ok(seat) = transport.entrance.seat(head) else {
+                    return response::too_many_streams(json);
+                };
                 let identity = caller.identity.as_ref();
-                let token = identity.map(|identity| identity.expires_at.since(Timestamp::now()));
+                let token = identity.map(|identity| Token {
+                    lifetime: identity.expires_at.since(Timestamp::now()),
+                    ban: transport.bans.watch(identity),
+                });
                 let record = record(streamed.into());
                 let outcomes = record.span().in_scope(|| {
                     let opened = move |opened: Result<(), &[_]>| record.opened(opened);
                     transport.executor.stream(operation, caller, opened)
+                });
+                // The seat is given up with the stream.
+                let outcomes = outcomes.inspect(move |_| {
+                    let _seat = &seat;
                 });
                 respond(
                     transport,

@@ -2,10 +2,11 @@
 
 use axum::http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
+use super::Transport;
 use crate::{
-    auth::{Authenticator, TokenError, bearer},
+    auth::{TokenError, bearer},
     graphql::Caller,
-    model::{ClientId, Timestamp},
+    model::ClientId,
 };
 
 /// The header by which a client names itself.
@@ -16,6 +17,8 @@ pub(super) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id"
 pub(super) enum Unidentified {
     /// The token was refused.
     Token(TokenError),
+    /// The token is good, and its user is banned.
+    Banned,
     /// The client's name breaks the rule for names.
     ClientId,
 }
@@ -25,15 +28,17 @@ impl Unidentified {
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Token(_) => "UNAUTHENTICATED",
+            Self::Banned => "FORBIDDEN",
             Self::ClientId => "BAD_USER_INPUT",
         }
     }
 }
 
-/// The sender of a request. One without a token is anonymous; one with a bad token is refused.
-pub(super) fn caller(
+/// The sender of a request. One without a token is anonymous; one with a bad token is refused, and so
+/// is one who is banned, whatever they ask: without a token they may read on as anybody may.
+pub(super) async fn caller(
     headers: &HeaderMap,
-    authenticator: &Authenticator,
+    transport: &Transport,
 ) -> Result<Caller, Unidentified> {
     let identity = match headers.get(AUTHORIZATION) {
         None => None,
@@ -41,8 +46,11 @@ pub(super) fn caller(
             let value = value
                 .to_str()
                 .map_err(|_| Unidentified::Token(TokenError::Invalid))?;
-            let identity = authenticator.authenticate(bearer(value), Timestamp::now());
-            Some(identity.map_err(Unidentified::Token)?)
+            let identity = transport.authenticator.identify(bearer(value)).await;
+            let identity = identity.map_err(Unidentified::Token)?;
+            let admitted = transport.bans.admit(&identity);
+            admitted.map_err(|_| Unidentified::Banned)?;
+            Some(identity)
         }
     };
     let client = match headers.get(X_CLIENT_ID) {
@@ -52,5 +60,9 @@ pub(super) fn caller(
             Some(client.ok_or(Unidentified::ClientId)?)
         }
     };
-    Ok(Caller { identity, client })
+    Ok(Caller {
+        identity,
+        client,
+        address: None,
+    })
 }

@@ -2,50 +2,48 @@
 //! neither the rooms nor the store.
 
 mod asked;
+mod cross_site;
 mod http;
 mod identify;
+mod listener;
 mod media_type;
 mod multipart;
 mod ops;
 mod pages;
+mod places;
+mod proxies;
 mod record;
 mod request;
 mod response;
+mod security;
 mod sse;
 mod stream;
 mod ws;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{
-        HeaderValue, Method,
-        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
-    },
-    middleware::from_fn_with_state,
+    extract::{Request, State},
+    middleware::{from_fn_with_state, map_response},
     response::Response,
     routing::get,
 };
 use tokio_util::task::TaskTracker;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{AllowOrigin, CorsLayer},
-};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use self::asked::Asked;
-pub use self::ops::{MetricsFor, Operations, router as operations};
+pub use self::{
+    listener::{Entrance, serve},
+    ops::{MetricsFor, Operations, router as operations},
+};
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Bans},
     config::{HttpConfig, WsConfig},
     drain::Drain,
     graphql::{Executor, PersistedQueries},
     metrics::TransportMetrics,
 };
-
-/// How long a browser may remember what a page of another origin may do.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What the transports work with.
 #[derive(Debug)]
@@ -54,8 +52,12 @@ pub struct Transport {
     pub executor: Executor,
     /// Tells who sends it.
     pub authenticator: Arc<Authenticator>,
+    /// Tells who is not let in.
+    pub bans: Arc<Bans>,
     /// The documents that clients may name by their hash.
     pub persisted: PersistedQueries,
+    /// Who is let in.
+    pub entrance: Entrance,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -71,37 +73,20 @@ pub struct Transport {
 
 /// Every path of the server but those of its operations.
 pub fn router(transport: Transport) -> Router {
-    let body_limit = DefaultBodyLimit::max(transport.http.http_body_limit);
+    let origins = &transport.http.allowed_origins;
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
-        .layer(body_limit)
-        .layer(cross_origin(&transport.http.allowed_origins))
+        .layer(from_fn_with_state(
+            Arc::from(&origins[..]),
+            cross_site::refuse,
+        ))
+        .layer(cross_site::cors(origins))
+        .layer(map_response(security::of_api))
         .layer(from_fn_with_state(transport.drain.clone(), asked::name));
     graphql
         .merge(pages::router())
         .with_state(Arc::new(transport))
         .layer(CatchPanicLayer::new())
-}
-
-/// What pages of other origins may do (the Fetch standard's CORS protocol): what the API needs, and
-/// only those of the list. No credentials but the token are known here, so none are allowed.
-fn cross_origin(origins: &[String]) -> CorsLayer {
-    let origins = origins
-        .iter()
-        .filter_map(|origin| origin.parse::<HeaderValue>().ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            ACCEPT,
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            identify::X_CLIENT_ID,
-            asked::X_REQUEST_ID,
-            asked::TRACEPARENT,
-        ])
-        .expose_headers([asked::X_REQUEST_ID])
-        .max_age(PREFLIGHT_AGE)
 }
 
 /// `GET /graphql` is a WebSocket where the request asks for one, and else GraphQL over HTTP.
@@ -113,6 +98,6 @@ async fn get_graphql(
     if ws::is_asked_for(request.headers()) {
         ws::accept(transport, asked, request)
     } else {
-        http::get(&transport, &asked, request.headers(), request.uri()).await
+        http::get(&transport, &asked, request.into_parts().0).await
     }
 }

@@ -1,14 +1,15 @@
 //! A GraphQL request, out of an HTTP request: a body of JSON, or the parameters of a URL.
 
 use axum::{
-    body::Bytes,
-    extract::rejection::BytesRejection,
+    body::{Body, Bytes, HttpBody},
     http::{HeaderMap, StatusCode},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::media_type;
-use crate::graphql::Params;
+use crate::{config::HttpConfig, graphql::Params};
 
 /// Why an HTTP request is no GraphQL request: the status, and a sentence.
 #[derive(Debug)]
@@ -24,11 +25,11 @@ fn malformed(status: StatusCode, message: impl Into<String>) -> Malformed {
     }
 }
 
-/// Out of a POST (GraphQL over HTTP, section 5). `limit` is the largest body that is taken.
-pub(super) fn posted(
+/// Out of a POST (GraphQL over HTTP, section 5). A body is read only if it may be one.
+pub(super) async fn posted(
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-    limit: usize,
+    body: Body,
+    config: &HttpConfig,
 ) -> Result<Params, Malformed> {
     if !media_type::is_json(headers) {
         return Err(malformed(
@@ -36,12 +37,7 @@ pub(super) fn posted(
             "Send the request as JSON in UTF-8, with Content-Type: application/json.",
         ));
     }
-    let body = body.map_err(|rejection| match rejection.status() {
-        status @ StatusCode::PAYLOAD_TOO_LARGE => {
-            malformed(status, format!("The body has more than {limit} bytes."))
-        }
-        status => malformed(status, rejection.body_text()),
-    })?;
+    let body = read(body, config).await?;
     // Derived code would take the values of a list for the fields of a request.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(malformed(
@@ -55,6 +51,31 @@ pub(super) fn posted(
             format!("The body is not a GraphQL request: {error}"),
         )
     })
+}
+
+/// The whole body. One that says that it is too long is refused before any of it is read.
+async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, Malformed> {
+    let limit = config.http_body_limit;
+    let too_large = || {
+        let message = format!("The body has more than {limit} bytes.");
+        malformed(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let whole = Limited::new(body, limit).collect();
+    match timeout(config.http_read_timeout, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(malformed(
+            StatusCode::BAD_REQUEST,
+            "The body could not be read.",
+        )),
+        Err(_elapsed) => Err(malformed(
+            StatusCode::REQUEST_TIMEOUT,
+            "The body took too long to come.",
+        )),
+    }
 }
 
 /// Out of the query of a GET's URL (GraphQL over HTTP, section 6.2): `variables` and `extensions`

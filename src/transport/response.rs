@@ -1,10 +1,12 @@
 //! Answers that are one JSON document: what was executed, and what was refused.
 
+use std::time::Duration;
+
 use async_graphql::ServerError;
 use axum::{
     http::{
-        HeaderValue, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        HeaderName, HeaderValue, StatusCode,
+        header::{self, ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -65,7 +67,7 @@ pub(super) fn method_not_allowed(json: Json) -> Response {
 pub(super) fn restarting(json: Json) -> Response {
     let errors = [request_error(RequestCode::Restarting, restart())];
     let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
-    response.headers_mut().insert(RETRY_AFTER, RETRY);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY);
     response
 }
 
@@ -85,12 +87,47 @@ pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             response
         }
+        Unidentified::Banned => errors_only(json, StatusCode::FORBIDDEN, &[banned()]),
         Unidentified::ClientId => {
             let error =
                 Error::bad_input("X-Client-Id", "X-Client-Id is 1 to 64 of A-Z a-z 0-9 . _ -");
             errors_only(json, StatusCode::BAD_REQUEST, &[server_error(error)])
         }
     }
+}
+
+/// A request that the page of another site has had a browser send.
+pub(super) fn cross_site() -> Response {
+    let why = "This server is not called by pages of other sites, but those of ALLOWED_ORIGINS.";
+    let error = server_error(Error::Forbidden(why));
+    errors_only(Json::Json, StatusCode::FORBIDDEN, &[error])
+}
+
+/// When one who has too many streams or sockets may try again, if one of them ends meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A stream from an address that has as many sockets and streams as it may have.
+pub(super) fn too_many_streams(json: Json) -> Response {
+    let error = server_error(Error::RateLimited {
+        retry_after: RETRY_AFTER,
+    });
+    let answer = errors_only(json, StatusCode::TOO_MANY_REQUESTS, &[error]);
+    (retry_after(), answer).into_response()
+}
+
+/// A socket from an address that has as many sockets and streams as it may have.
+pub(super) fn too_many_sockets() -> Response {
+    let why = "There are too many sockets and streams from this address.";
+    (StatusCode::TOO_MANY_REQUESTS, retry_after(), why).into_response()
+}
+
+fn retry_after() -> [(HeaderName, HeaderValue); 1] {
+    [(header::RETRY_AFTER, RETRY_AFTER.as_secs().into())]
+}
+
+/// What a banned user is told. The token is good, so another would not help: no 401.
+pub(super) fn banned() -> ServerError {
+    server_error(Error::Forbidden("You are banned here."))
 }
 
 fn errors_only(json: Json, status: StatusCode, errors: &[ServerError]) -> Response {

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{Transport, response};
 use crate::{
-    auth::TokenError,
+    auth::{BanWatch, TokenError},
     drain::Guest,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
@@ -75,9 +75,17 @@ pub(super) enum Ending {
 pub(super) enum Lifetime {
     /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
     OfItsOwn,
-    /// A subscription's: until its moment comes where the server goes down, or the caller's token
-    /// ends, which is this far away.
-    OfSubscription(Guest, Option<Duration>),
+    /// A subscription's: until its moment comes where the server goes down, or the caller's token is no
+    /// good any more.
+    OfSubscription(Guest, Option<Token>),
+}
+
+/// The token of whoever subscribes.
+pub(super) struct Token {
+    /// How far away its end is.
+    pub(super) lifetime: Duration,
+    /// Tells of its user's ban.
+    pub(super) ban: BanWatch,
 }
 
 /// What goes into the body, with its place among the bytes that may wait.
@@ -178,19 +186,23 @@ impl Lifetime {
         let Self::OfSubscription(guest, token) = self else {
             return pending().await;
         };
-        let expired = async {
-            match token {
-                Some(lifetime) => sleep(lifetime).await,
-                None => pending().await,
+        let refused = async {
+            let Some(Token { lifetime, ban }) = token else {
+                return pending().await;
+            };
+            tokio::select! {
+                biased;
+                () = ban.banned() => response::banned(),
+                () = sleep(lifetime) => {
+                    let mut error = server_error(Error::Unauthenticated);
+                    error.message = TokenError::Expired.to_string();
+                    error
+                }
             }
         };
         tokio::select! {
             () = guest.moment() => request_error(RequestCode::Restarting, response::restart()),
-            () = expired => {
-                let mut error = server_error(Error::Unauthenticated);
-                error.message = TokenError::Expired.to_string();
-                error
-            }
+            error = refused => error,
         }
     }
 }

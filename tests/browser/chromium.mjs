@@ -25,11 +25,25 @@ export async function openWindow(browser, url, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
+  const assertNoComplaints = await watch(page);
+  await page.goto(url);
+  return Object.assign(page, { assertNoComplaints });
+}
+
+/**
+ * Keeps account of what goes wrong in a page from now on: errors, and breaches of its
+ * Content-Security-Policy, which the browser reports to the page before it writes them to its console.
+ * Returns what asserts that there was nothing.
+ */
+export async function watch(page) {
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.stack));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  await page.goto(url);
-  return Object.assign(page, {
-    assertNoComplaints: () => assert.deepEqual(complaints, [], 'the console has no errors'),
+  await page.exposeFunction('reportBreach', (breach) => complaints.push(breach));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => {
+      window.reportBreach(`${effectiveDirective} forbids ${blockedURI}`);
+    });
   });
+  return () => assert.deepEqual(complaints, [], 'the console has no errors');
 }

@@ -105,9 +105,15 @@ async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_
 #[tokio::test]
 async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_again() {
     // A room that keeps two changes, and a queue of one message: whoever does not read at once is
-    // behind.
-    let server =
-        TestServer::start_with(&["--room-buffer=2", "--ws-queue=1", "--ws-write-timeout=5m"]).await;
+    // behind. Whoever does not read answers no ping either, and is to be there all the same however
+    // long the writing takes.
+    let server = TestServer::start_with(&[
+        "--room-buffer=2",
+        "--ws-queue=1",
+        "--ws-write-timeout=5m",
+        "--ws-ping-interval=5m",
+    ])
+    .await;
     let mut slow = server.socket().await;
     slow.subscribe("s", CHANGED, json!({})).await;
     assert!(slow.settle().await.is_empty());
@@ -335,6 +341,7 @@ async fn add_elsewhere(store: &Store, body: &str) {
     let new = NewComment {
         post_id: PostId::parse("hello").expect("a post id"),
         parent_id: None,
+        deepest: 32,
         author: User {
             id: UserId::parse("elsewhere").expect("a user id"),
             name: "Elsewhere".into(),

@@ -55,9 +55,8 @@ fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame
 }
 
-/// A server for clients that are in more of a hurry than a person may be.
 async fn server(arguments: &[&str]) -> TestServer {
-    TestServer::start_with(&[arguments, &["--rate-limits=off"]].concat()).await
+    TestServer::start_with(arguments).await
 }
 
 /// Somebody who reads `hello`, and wants nothing but that.
@@ -489,31 +488,177 @@ async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_
     server.stop().await;
 }
 
+// Documents
+
+/// A fragment that spreads the next so many times, and so on.
+fn chain(head: &str, times: usize, count: usize) -> String {
+    let mut text = head.to_owned();
+    for number in 0..count {
+        let next = format!("...F{} ", number + 1).repeat(times);
+        text += &format!(" fragment F{number} on Query {{ {next} }}");
+    }
+    text + &format!(" fragment F{count} on Query {{ me {{ id }} }}")
+}
+
 /// The document is weighed before anything is done with it, so it costs what it costs to read it.
 #[tokio::test]
 async fn a_document_that_would_cost_too_much_is_refused_and_the_server_goes_on() {
-    let server = TestServer::start().await;
-    let chain = |head: &str, times: usize, count: usize| {
-        let mut text = head.to_owned();
-        for number in 0..count {
-            let next = format!("...F{} ", number + 1).repeat(times);
-            text += &format!(" fragment F{number} on Query {{ {next} }}");
-        }
-        text + &format!(" fragment F{count} on Query {{ me {{ id }} }}")
+    let raised = ["--http-body-limit=4194304", "--ws-message-limit=4194304"];
+    let server = TestServer::start_with(&raised).await;
+    let numbered = |count: usize, each: &dyn Fn(usize) -> String| -> String {
+        format!("{{ {} }}", (0..count).map(each).collect::<String>())
     };
-    let aliases: String = (0..1_000)
-        .map(|number| format!("a{number}: posts(first: 100) {{ nodes {{ id }} }} "))
-        .collect();
-    for query in [
+    let circles = "fields { type { ".repeat(6) + "name" + &"} }".repeat(6);
+    let mut socket = server.socket().await;
+    for (number, query) in [
         chain("{ ...F0 }", 2, 30),
         chain("{ ...F0 }", 1, 4_500),
         chain("{ me { id } }", 1, 4_500),
+        chain("{ me { id } }", 2, 30),
+        chain("query A { me { id } } query B { ...F0 }", 2, 30),
         chain("subscription { ...F0 }", 1, 4_500),
-        format!("{{ {aliases} }}"),
-    ] {
+        chain("subscription { ...F0 }", 2, 30),
+        numbered(1_000, &|n| {
+            format!("a{n}: posts(first: 100) {{ nodes {{ id }} }} ")
+        }),
+        numbered(10_000, &|n| format!("a{n}: me {{ id }} ")),
+        numbered(10_000, &|_| "me { id } ".to_owned()),
+        numbered(60_000, &|_| "me { id name } ".to_owned()),
+        "{ a ".repeat(500) + &"}".repeat(500),
+        format!("{{ me {{ id }} }} # {}", "x".repeat(MEBIBYTE)),
+        format!("{{ comment(id: \"{}\") {{ id }} }}", "x".repeat(MEBIBYTE)),
+        format!("{{ __schema {{ types {{ {circles} }} }} }}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let error = server.client().refused(&query, json!({})).await;
-        assert_eq!(error["extensions"]["code"], json!("QUERY_TOO_EXPENSIVE"));
+        let expected = json!("QUERY_TOO_EXPENSIVE");
+        assert_eq!(error["extensions"]["code"], expected, "document {number}");
+        socket.subscribe("q", &query, json!({})).await;
+        let message = socket.message().await;
+        assert_eq!(message["type"], "error", "document {number}");
+        let code = &message["payload"][0]["extensions"]["code"];
+        assert_eq!(*code, expected, "document {number}");
     }
+    socket.close().await;
     server.reader("ada").comment("the server goes on").await;
+    server.stop().await;
+}
+
+/// What calls itself for each of them would run out of stack, and take the process with it.
+#[tokio::test]
+async fn what_stands_a_hundred_thousand_times_inside_one_another_is_refused() {
+    const TIMES: usize = 100_000;
+    let raised = ["--http-body-limit=4194304", "--ws-message-limit=4194304"];
+    let server = TestServer::start_with(&raised).await;
+    let mut socket = server.socket().await;
+    for (open, close) in [
+        ("{ a ", "}"),
+        ("{", "}"),
+        ("{ ... ", "}"),
+        ("[", "]"),
+        ("(a: [", "])"),
+    ] {
+        for head in [
+            "",
+            "{ a(b: ",
+            "query(",
+            "query($a: ",
+            "{ a @b(c: ",
+            "fragment F on Q ",
+        ] {
+            // All of it, and as much as one document may have.
+            for times in [TIMES, 60_000 / open.len()] {
+                for end in [close, ""] {
+                    let query = format!("{head}{}{}", open.repeat(times), end.repeat(times));
+                    let error = server.client().refused(&query, json!({})).await;
+                    let code = error["extensions"]["code"].as_str().expect("a code");
+                    assert_eq!(code, "QUERY_TOO_EXPENSIVE", "{head}{open}");
+                }
+            }
+        }
+    }
+    // Behind what the parser does not take for the beginning of a string.
+    let hidden = format!("{{ a(b: [\"\"\" x \" {}", "[".repeat(50_000));
+    let error = server.client().refused(&hidden, json!({})).await;
+    assert_eq!(error["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let nested = open.repeat(TIMES) + "1" + &close.repeat(TIMES);
+        for body in [
+            nested.clone(),
+            format!("{{\"query\":\"{{ me {{ id }} }}\",\"variables\":{{\"a\":{nested}}}}}"),
+            format!("{{\"query\":\"{{ me {{ id }} }}\",\"extensions\":{{\"a\":{nested}}}}}"),
+        ] {
+            let reply = server.client().post("application/json", body.clone()).await;
+            assert_eq!(reply.status, 400);
+            let message = format!("{{\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{body}}}");
+            let mut socket = server.socket().await;
+            socket.send_frame(Message::text(message)).await;
+            assert_eq!(socket.closed().await.0, 4400);
+            socket.vanish();
+        }
+    }
+    socket.settle().await;
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_deepest_document_that_is_let_through_is_executed() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let top = ada.comment("0").await;
+    let mut parent = Value::from(top.clone());
+    for number in 1..=15 {
+        let input = json!({"body": number.to_string(), "parentId": parent});
+        parent = ada.create_comment(input).await["id"].take();
+    }
+    let nested = |times: usize| {
+        let open = "replies(first: 1) { nodes { ".repeat(times);
+        format!(
+            "query($id: ID!) {{ comment(id: $id) {{ {open} body {} }} }}",
+            "} }".repeat(times)
+        )
+    };
+    let mut data = server.client().send(&nested(15), json!({"id": top})).await;
+    let mut comment = data["comment"].take();
+    for _ in 0..15 {
+        comment = comment["replies"]["nodes"][0].take();
+    }
+    assert_eq!(comment["body"], "15");
+    let error = server
+        .client()
+        .refused(&nested(16), json!({"id": top}))
+        .await;
+    assert_eq!(error["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn variables_that_are_too_many_are_refused_and_those_that_nobody_declared_are_nothing() {
+    let server = TestServer::start().await;
+    let many = vec![0; 10_000];
+    let query = "query($a: [Int]) { me { id } b: post(id: \"x\") @include(if: false) { id } }";
+    let error = server.client().refused(query, json!({"a": many})).await;
+    assert_eq!(error["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
+    let data = server
+        .client()
+        .send("{ me { id } }", json!({"a": many}))
+        .await;
+    assert_eq!(data, json!({"me": null}));
+    server.stop().await;
+}
+
+/// A fault's description is longer than the fault.
+#[tokio::test]
+async fn of_a_document_with_many_faults_some_are_told() {
+    let server = TestServer::start().await;
+    let fields: String = (0..500).map(|number| format!("a{number} ")).collect();
+    let reply = server
+        .client()
+        .try_send(&format!("{{ {fields} }}"), json!({}))
+        .await;
+    assert_eq!(reply.body["errors"].as_array().expect("errors").len(), 20);
     server.stop().await;
 }

@@ -4,8 +4,12 @@ use causerie::model::{Role, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use crate::support::{Reply, SECRET, TestServer, token};
+use crate::support::{Reply, SECRET, TestServer, in_time, token, upgrade_request};
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -132,6 +136,23 @@ async fn a_body_may_have_as_many_bytes_as_is_set_and_not_one_more() {
     let reply = server.client().post(JSON, filled(1025)).await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(refusal(&reply), json!("GRAPHQL_VALIDATION_FAILED"));
+    // One that says so is refused before any of it has come.
+    let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let said = format!("{head}Content-Length: 1025\r\n\r\n");
+    // And one that does not, as soon as too much of it has come.
+    let chunk = "x".repeat(1025);
+    let unsaid = format!("{head}Transfer-Encoding: chunked\r\n\r\n401\r\n{chunk}\r\n");
+    for request in [said, unsaid] {
+        let mut connection = TcpStream::connect(server.address()).await.expect("one");
+        connection
+            .write_all(request.as_bytes())
+            .await
+            .expect("sent");
+        let mut status = [0; 12];
+        let answer = in_time("an answer", connection.read_exact(&mut status));
+        answer.await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 413");
+    }
     server.stop().await;
 }
 
@@ -447,7 +468,7 @@ fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
 
 #[tokio::test]
 async fn a_token_that_is_not_good_is_an_error_and_not_an_anonymous_request() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let now = Timestamp::now().unix_seconds();
     let claims = json!({"sub": "ada", "name": "Ada", "role": "moderator", "exp": now + 3600});
     let good = signed(Algorithm::HS256, SECRET, &claims);
@@ -647,14 +668,40 @@ async fn the_pages_are_there_and_nothing_else_is() {
         ("/demo/app.js", "text/javascript; charset=utf-8"),
         ("/demo/style.css", "text/css; charset=utf-8"),
         ("/demo/icon.svg", "image/svg+xml"),
+        ("/graphiql/main.js", "text/javascript; charset=utf-8"),
+        ("/graphiql/style.css", "text/css; charset=utf-8"),
     ] {
         let answer = get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         assert_eq!(answer.headers()["content-type"], media_type, "{path}");
-        assert_eq!(
-            answer.headers()["x-content-type-options"],
-            "nosniff",
-            "{path}"
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(answer.headers()[name], value, "{path}");
+        }
+        let policy = answer.headers()["content-security-policy"].to_str();
+        let policy = policy.expect("a text");
+        for rule in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        let scripts = policy.split(';').find(|rule| rule.contains("script-src"));
+        let scripts = scripts.expect("a rule for scripts");
+        assert!(
+            !scripts.contains("unsafe") && !scripts.contains('*'),
+            "{scripts}"
+        );
+        assert!(
+            answer.headers()["permissions-policy"]
+                .to_str()
+                .is_ok_and(|list| list.contains("camera=()"))
         );
         assert!(!answer.text().await.expect("a text").is_empty(), "{path}");
     }
@@ -667,6 +714,8 @@ async fn the_pages_are_there_and_nothing_else_is() {
         "/demo/%00",
         "/index.html",
         "/graphql/",
+        "/graphiql/",
+        "/graphiql/none.js",
         "/graphql/x",
         "/GraphQL",
         "/Cargo.toml",
@@ -706,5 +755,143 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
         }
     }
     assert_eq!(preflight("https://c.example").await.0, None);
+    server.stop().await;
+}
+
+/// The head of a WebSocket's handshake with these headers.
+async fn handshake(server: &TestServer, headers: &str) -> String {
+    let mut connection = TcpStream::connect(server.address()).await.expect("one");
+    let request = upgrade_request(Some("graphql-transport-ws"));
+    let request = request.replace("\r\n\r\n", &format!("\r\n{headers}\r\n"));
+    connection
+        .write_all(request.as_bytes())
+        .await
+        .expect("sent");
+    let mut status = [0; 12];
+    let answer = in_time("an answer", connection.read_exact(&mut status));
+    answer.await.expect("an answer");
+    String::from_utf8(status.to_vec()).expect("a text")
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_by_the_pages_that_may_call_and_by_what_is_no_browser() {
+    let server = TestServer::start_with(&["--allowed-origins=https://a.example"]).await;
+    for (headers, status) in [
+        ("", "101"),
+        ("Origin: https://a.example\r\n", "101"),
+        // Its own page: the request says Host: localhost.
+        ("Origin: http://localhost\r\n", "101"),
+        ("Origin: https://localhost\r\n", "101"),
+        ("Origin: http://localhost:8000\r\n", "403"),
+        ("Origin: https://b.example\r\n", "403"),
+        ("Origin: null\r\n", "403"),
+        (
+            "Sec-Fetch-Site: cross-site\r\nOrigin: https://a.example.evil\r\n",
+            "403",
+        ),
+    ] {
+        let head = handshake(&server, headers).await;
+        assert_eq!(head, format!("HTTP/1.1 {status}"), "{headers}");
+    }
+    server.stop().await;
+}
+
+/// What a page of another site can have a browser send without asking: a GET, by whatever element,
+/// and a form.
+#[tokio::test]
+async fn no_request_that_a_browser_sends_unasked_for_another_site_executes_anything() {
+    let server = TestServer::start_with(&["--allowed-origins=https://a.example"]).await;
+    let url = server.url("/graphql?query=%7B__typename%7D");
+    let form = "query=mutation%7BcreateComment(input%3A%7BpostId%3A%22hello%22%7D)%7D";
+    let page = [("sec-fetch-site", "cross-site")];
+    let fetch = [
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://b.example"),
+    ];
+    let neighbour = [
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://c.a.example"),
+    ];
+    let http = reqwest::Client::new();
+    for headers in [&page[..], &fetch, &neighbour] {
+        for accept in [
+            "*/*",
+            JSON,
+            GRAPHQL,
+            "text/event-stream",
+            "text/html,*/*;q=0.8",
+        ] {
+            let mut get = http.get(&url).header("accept", accept);
+            let mut post = http.post(server.url("/graphql")).header("accept", accept);
+            for (name, value) in headers {
+                get = get.header(*name, *value);
+                post = post.header(*name, *value);
+            }
+            let simple = ["text/plain", "application/x-www-form-urlencoded", JSON];
+            for content_type in simple {
+                let post = post.try_clone().expect("no stream");
+                let post = post.header("content-type", content_type).body(form);
+                let answer = post.send().await.expect("an answer");
+                assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{content_type}");
+            }
+            let answer = get.send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{accept}");
+            assert!(
+                answer
+                    .headers()
+                    .get("access-control-allow-origin")
+                    .is_none()
+            );
+            let body: Value = answer.json().await.expect("JSON");
+            assert_eq!(body.get("data"), None);
+            assert_eq!(body["errors"][0]["extensions"]["code"], json!("FORBIDDEN"));
+        }
+    }
+    // Where the browser says nothing: what is no JSON is refused all the same.
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
+        let reply = server.client().post(content_type, form).await;
+        assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    // A page of the list, the server's own, a person at the address bar.
+    for headers in [
+        &[
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://a.example"),
+        ][..],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+        &[],
+    ] {
+        let mut get = http.get(&url);
+        for (name, value) in headers {
+            get = get.header(*name, *value);
+        }
+        let answer = get.send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{headers:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_taken_for_nothing_but_what_it_is() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    for reply in [
+        client.try_send("{ __typename }", json!({})).await,
+        client.try_send("{", json!({})).await,
+        client.get(&[("query", "{ __typename }")]).await,
+    ] {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(reply.headers[name], value);
+        }
+    }
     server.stop().await;
 }

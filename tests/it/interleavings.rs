@@ -235,6 +235,7 @@ impl World {
                 let new = NewComment {
                     post_id: self.post.clone(),
                     parent_id: None,
+                    deepest: 32,
                     author: User {
                         id: UserId::parse("u").expect("an id"),
                         name: "u".into(),

@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Process, Reply, Request, SECRET, Socket, Streaming, another_program, lock, run, token,
+    Process, Reply, Request, SECRET, Socket, Streaming, another_program, database_url, lock, run,
+    token,
 };
 
 const OPEN: &str = "mutation Open { createPost(input: { id: \"hello\", title: \"a-secret-title\" }) { post { id } } }";

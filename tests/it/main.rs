@@ -11,6 +11,7 @@
 
 mod answers;
 mod backplane;
+mod bans;
 mod cli;
 mod drain;
 mod failure;
@@ -20,6 +21,8 @@ mod hostile;
 mod http;
 mod imports;
 mod interleavings;
+mod keys;
+mod limits;
 mod logs;
 mod metrics;
 mod multipart;
@@ -30,6 +33,7 @@ mod postgres;
 mod protocol;
 mod queries;
 mod resume;
+mod roles;
 mod rooms;
 mod schema;
 mod sharing;

@@ -154,7 +154,7 @@ async fn a_client_that_vanishes_leaves_its_room() {
 
 #[tokio::test]
 async fn a_response_ends_with_its_token_and_says_so_as_an_error_of_the_protocol() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let token = token_for("ada", Duration::from_secs(2));
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
     let mut stream = Streaming::open(server.address(), &request.accepting(APOLLO)).await;

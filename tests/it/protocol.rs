@@ -209,7 +209,7 @@ async fn an_initialisation_needs_no_payload_and_is_answered_by_connection_ack() 
 /// ConnectionInit: a rejected connection is closed with 4403.
 #[tokio::test]
 async fn a_token_that_is_forged_expired_unsigned_or_nonsense_is_closed_with_4403() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let identity = Identity {
         user: User {
             id: UserId::parse("ada").expect("a user id"),
@@ -765,7 +765,7 @@ async fn a_reason_has_at_most_123_bytes() {
 /// Communication: the server may close the socket at any time.
 #[tokio::test]
 async fn a_socket_is_closed_with_4403_when_its_token_ends() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let mut lasting = server.reader_socket("bob").await;
     let mut socket = server.connect().await;
     let token = token_for("ada", Duration::from_secs(2));

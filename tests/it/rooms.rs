@@ -63,7 +63,7 @@ async fn the_count_comes_at_once_and_follows_who_comes_and_goes() {
 
 #[tokio::test]
 async fn typing_is_seen_by_others_and_ends_when_its_user_says_so_posts_or_leaves() {
-    let server = TestServer::start_with(&["--rate-limits=off"]).await;
+    let server = TestServer::start().await;
     let mut ada = server.reader_socket("ada").await;
     ada.subscribe("t", TYPING, json!({})).await;
     let mut bob = server.reader_socket("bob").await;

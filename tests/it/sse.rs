@@ -300,7 +300,7 @@ async fn a_client_that_acknowledges_nothing_is_dropped_though_nothing_more_comes
 
 #[tokio::test]
 async fn a_stream_ends_with_its_token_in_a_way_that_has_clients_come_back() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let token = token_for("ada", Duration::from_secs(2));
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
     let mut stream = open(&server, request).await;

@@ -108,7 +108,7 @@ fn reader(name: &str) -> String {
 /// Three people have one post open, each over another transport, until their tokens end.
 #[tokio::test]
 async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_room() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let names = ["ada", "bob", "cleo"];
     // Of the three subscriptions that there may be of each, the one over this transport.
     let open = async |query: &str, lifetimes: [u64; 3], variables: [Value; 3]| {
@@ -303,7 +303,7 @@ async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
 
 #[tokio::test]
 async fn every_transport_ends_with_its_token_and_its_reader_leaves_the_room() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let mut bob = server.socket().await;
     bob.subscribe("v", VIEWERS, json!({})).await;
     assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));

@@ -25,7 +25,7 @@ export async function startServer({ port = 0, databaseUrl, secret = randomBytes(
   const database = databaseUrl ? ['--database-url', databaseUrl] : ['--demo'];
   const child = spawn(binary, ['serve', ...database, '--listen', `127.0.0.1:${port}`], {
     // One user of a test does in a second what people do in an hour.
-    env: { ...process.env, JWT_SECRET: secret, RATE_LIMITS: 'off' },
+    env: { ...process.env, JWT_SECRET: secret, JWT_LEEWAY: '0s', RATE_LIMITS: 'off' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';

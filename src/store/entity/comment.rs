@@ -26,6 +26,8 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub changed_by: Option<String>,
     pub reply_count: i64,
+    /// How many comments it stands below; 0 for a top-level comment.
+    pub depth: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

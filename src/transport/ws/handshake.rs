@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::Upgraded;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tungstenite::{
     error::{Error, ProtocolError},
@@ -23,7 +23,11 @@ use tungstenite::{
 use super::{close::Close, socket::Socket};
 use crate::{
     metrics::Lasting,
-    transport::{Transport, asked::Asked, response::RETRY},
+    transport::{
+        Transport,
+        asked::Asked,
+        response::{self, RETRY},
+    },
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -49,14 +53,19 @@ pub(in crate::transport) fn accept(
     let Some(guest) = transport.drain.enter() else {
         return restarting();
     };
-    let is_spoken = offers_subprotocol(request.headers());
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (request, _) = request.into_parts();
+    let Ok(seat) = transport.entrance.seat(&request) else {
+        return response::too_many_sockets();
+    };
+    let address = transport.entrance.client(&request);
+    let is_spoken = offers_subprotocol(&request.headers);
     if is_spoken {
         let chosen = HeaderValue::from_static(SUBPROTOCOL);
         response
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, chosen);
     }
-    let upgrade = hyper::upgrade::on(&mut request);
     let tasks = transport.tasks.clone();
     tasks.spawn(async move {
         let upgraded = match upgrade.await {
@@ -68,20 +77,21 @@ pub(in crate::transport) fn accept(
             return tracing::error!("a WebSocket came over something else than TCP");
         };
         let _counted = transport.metrics.connected(Lasting::WebSocket);
-        let mut socket = Socket::new(transport, asked, tcp, &read);
+        let mut socket = Socket::new(transport, asked, tcp, &read, address);
         // It keeps the whole buffer of the HTTP connection.
         drop(read);
         if !is_spoken {
             socket.close(&Close::SubprotocolNotAcceptable);
         }
         socket.run(&guest).await;
+        drop(seat);
     });
     response
 }
 
 /// The connection itself, and what was read of it already.
 fn below(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
 }
 

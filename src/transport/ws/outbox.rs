@@ -8,11 +8,15 @@ use std::{
 
 use super::frame::{Frame, MAX_PIECES};
 
-/// With how many bytes the queue is full, however few messages they are. The last message may go
-/// over it.
-const MAX_BYTES: usize = 64 * 1024;
 /// How many frames go into one write.
 const FRAMES_A_WRITE: usize = 8;
+
+/// With how many messages, or bytes, the queue is full. The last message may go over the bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
 
 /// The queue before a socket. Whoever fills it asks for room first, and stops reading
 /// and producing until there is some: so a client that does not read is not read either.
@@ -23,7 +27,7 @@ pub(super) struct Outbox {
     written: usize,
     /// How many bytes the frames of the queue have.
     bytes: usize,
-    limit: usize,
+    room: Room,
     patience: Duration,
     /// When the socket last took something, or when there was first something to take.
     moved_at: Option<Instant>,
@@ -39,14 +43,14 @@ pub(super) enum Written {
 }
 
 impl Outbox {
-    /// At most `limit` messages wait, and none for longer than `patience` without the socket taking
-    /// anything.
-    pub(super) fn new(limit: usize, patience: Duration) -> Self {
+    /// As much waits as there is room for, and nothing for longer than `patience` without the socket
+    /// taking anything.
+    pub(super) fn new(room: Room, patience: Duration) -> Self {
         Self {
             queue: VecDeque::new(),
             written: 0,
             bytes: 0,
-            limit,
+            room,
             patience,
             moved_at: None,
         }
@@ -54,17 +58,17 @@ impl Outbox {
 
     /// Whether there is room for one more message.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes < MAX_BYTES && self.queue.len() < self.limit
+        self.bytes < self.room.bytes && self.queue.len() < self.room.messages
     }
 
     /// For how many of these messages, of so many bytes each, there is room.
     pub(super) fn room_for(&self, lengths: impl Iterator<Item = usize>) -> usize {
-        let places = self.limit.saturating_sub(self.queue.len());
+        let places = self.room.messages.saturating_sub(self.queue.len());
         let mut bytes = self.bytes;
         lengths
             .take(places)
             .take_while(|length| {
-                let has_room = bytes < MAX_BYTES;
+                let has_room = bytes < self.room.bytes;
                 bytes += length;
                 has_room
             })
@@ -149,8 +153,14 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    const MAX_BYTES: usize = 64 * 1024;
+
     fn outbox(texts: &[&str]) -> Outbox {
-        let mut outbox = Outbox::new(3, Duration::from_secs(1));
+        let room = Room {
+            messages: 3,
+            bytes: MAX_BYTES,
+        };
+        let mut outbox = Outbox::new(room, Duration::from_secs(1));
         for text in texts {
             outbox.push(Frame::text(text));
         }

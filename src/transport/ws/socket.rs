@@ -20,20 +20,20 @@ use super::{
     connection::{Backlog, Connection},
     frame::{self, Frame},
     message::{InitPayload, OperationId, ServerMessage},
-    outbox::Outbox,
+    outbox::{Outbox, Room},
     outlet::NextMessages,
     protocol::{Action, Protocol, Rules},
     reader::{Read, Reader},
 };
 use crate::{
-    auth::{TokenError, bearer},
+    auth::{BanWatch, Identity, TokenError, bearer},
     drain::Guest,
     error::Error,
     graphql::{
         Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
         server_error,
     },
-    model::{ClientId, Timestamp},
+    model::{ClientAddress, ClientId, Timestamp},
     transport::{
         Transport,
         asked::Asked,
@@ -54,6 +54,8 @@ type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
 
 /// A subscription with what is kept of it in the log, or why there is none.
 type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
+/// Who the client is, once that is known; it takes a while only where a key must be asked for.
+type Authentication = Pin<Box<dyn Future<Output = Result<Option<Identity>, TokenError>> + Send>>;
 
 enum Answer {
     Outcome(Outcome),
@@ -71,6 +73,10 @@ pub(super) struct Socket {
     reader: Reader,
     protocol: Protocol,
     caller: Caller,
+    /// A token that is being looked at.
+    authentication: Option<Authentication>,
+    /// Tells of the user's ban.
+    ban: Option<BanWatch>,
     executions: StreamMap<OperationId, Execution>,
     subscriptions: HashMap<OperationId, (Subscription, Option<Subscribed>)>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
@@ -86,6 +92,8 @@ pub(super) struct Socket {
 /// What happened.
 enum Event {
     MomentToLeave,
+    Banned,
+    Identified(Result<Option<Identity>, TokenError>),
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -110,12 +118,13 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// The socket of this connection, of which `read` was read already.
+    /// The socket of this connection, of which `read` was read already, with a client at `address`.
     pub(super) fn new(
         transport: Arc<Transport>,
         asked: Asked,
         tcp: TcpStream,
         read: &Bytes,
+        address: Option<ClientAddress>,
     ) -> Self {
         let config = &transport.ws;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -124,7 +133,11 @@ impl Socket {
             ping_interval: config.ws_ping_interval,
             operation_limit: size(config.ws_operation_limit),
         };
-        let outbox = Outbox::new(size(config.ws_queue), config.ws_write_timeout);
+        let room = Room {
+            messages: size(config.ws_queue),
+            bytes: config.ws_queue_bytes,
+        };
+        let outbox = Outbox::new(room, config.ws_write_timeout);
         let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
@@ -133,7 +146,12 @@ impl Socket {
             connection: Arc::new(Connection::new(tcp, outbox)),
             reader,
             protocol: Protocol::new(rules, Instant::now()),
-            caller: Caller::default(),
+            caller: Caller {
+                address,
+                ..Caller::default()
+            },
+            authentication: None,
+            ban: None,
             executions: StreamMap::new(),
             subscriptions: HashMap::new(),
             closing_until: None,
@@ -151,6 +169,15 @@ impl Socket {
             flow = match event {
                 Event::MomentToLeave => {
                     self.is_leaving = true;
+                    Flow::Continue
+                }
+                Event::Banned => {
+                    self.close(&Close::Forbidden("Banned".into()));
+                    Flow::Continue
+                }
+                Event::Identified(identity) => {
+                    self.authentication = None;
+                    self.admit(identity);
                     Flow::Continue
                 }
                 Event::Readable => self.read(),
@@ -194,6 +221,10 @@ impl Socket {
         tokio::select! {
             biased;
             () = guest.moment(), if !is_closing && !is_leaving => Event::MomentToLeave,
+            () = banned(self.ban.as_ref()), if !is_closing => Event::Banned,
+            Some(identity) = settled(self.authentication.as_mut()), if !is_closing => {
+                Event::Identified(identity)
+            }
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
             }
@@ -324,12 +355,24 @@ impl Socket {
                 return self.close(&Close::BadRequest(reason.into()));
             }
         };
-        let now = Timestamp::now();
-        let identity = payload.authorization.as_deref().map(|value| {
-            let authenticator = &self.transport.authenticator;
-            authenticator.authenticate(bearer(value), now)
+        self.caller.client = Some(client);
+        let authenticator = Arc::clone(&self.transport.authenticator);
+        let mut authentication: Authentication = Box::pin(async move {
+            match payload.authorization {
+                Some(value) => authenticator.identify(bearer(&value)).await.map(Some),
+                None => Ok(None),
+            }
         });
-        let identity = match identity.transpose() {
+        // Almost always it is known at once.
+        match authentication.as_mut().now_or_never() {
+            Some(identity) => self.admit(identity),
+            None => self.authentication = Some(authentication),
+        }
+    }
+
+    /// Acknowledges the connection, or closes it, now that it is known who the client is.
+    fn admit(&mut self, identity: Result<Option<Identity>, TokenError>) {
+        let identity = match identity {
             Ok(identity) => identity,
             Err(error) => {
                 let metrics = &self.transport.metrics;
@@ -337,13 +380,16 @@ impl Socket {
                 return self.close(&Close::Forbidden(error.to_string().into()));
             }
         };
+        let bans = &self.transport.bans;
+        if let Some(Err(banned)) = identity.as_ref().map(|identity| bans.admit(identity)) {
+            return self.close(&Close::Forbidden(banned.to_string().into()));
+        }
+        self.ban = identity.as_ref().map(|identity| bans.watch(identity));
+        let now = Timestamp::now();
         let until = identity
             .as_ref()
             .and_then(|identity| Instant::now().checked_add(identity.expires_at.since(now)));
-        self.caller = Caller {
-            identity,
-            client: Some(client),
-        };
+        self.caller.identity = identity;
         self.protocol.admit(until);
         self.send(&ServerMessage::ConnectionAck);
     }
@@ -451,6 +497,7 @@ impl Socket {
         if *close == Close::TooSlow {
             metrics.slow.increment(1);
         }
+        self.authentication = None;
         self.executions.clear();
         self.subscriptions.clear();
         self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
@@ -460,4 +507,17 @@ impl Socket {
     fn send(&self, message: &ServerMessage<'_>) {
         self.connection.push(Frame::text(&message.to_text()));
     }
+}
+
+/// Waits for the ban of whoever is watched.
+async fn banned(ban: Option<&BanWatch>) {
+    match ban {
+        Some(ban) => ban.banned().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a future comes to, where there is one.
+async fn settled<F: Future + Unpin>(future: Option<&mut F>) -> Option<F::Output> {
+    Some(future?.await)
 }

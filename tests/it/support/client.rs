@@ -11,6 +11,7 @@ pub(crate) struct Client {
     token: Option<String>,
     client_id: Option<String>,
     accept: Option<String>,
+    behind: Option<String>,
 }
 
 /// An answer over HTTP.
@@ -29,12 +30,19 @@ impl Client {
             token: None,
             client_id: None,
             accept: None,
+            behind: None,
         }
     }
 
     /// Takes only answers of these media types.
     pub(crate) fn accepting(mut self, accept: &str) -> Self {
         self.accept = Some(accept.to_owned());
+        self
+    }
+
+    /// As if through a proxy that names this address of the client.
+    pub(crate) fn behind(mut self, address: &str) -> Self {
+        self.behind = Some(address.to_owned());
         self
     }
 
@@ -173,6 +181,9 @@ impl Client {
         }
         if let Some(client_id) = &self.client_id {
             request = request.header("x-client-id", client_id);
+        }
+        if let Some(address) = &self.behind {
+            request = request.header("x-forwarded-for", address);
         }
         if let Some(accept) = &self.accept {
             request = request.header("accept", accept);

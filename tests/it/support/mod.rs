@@ -3,6 +3,7 @@
 
 mod client;
 mod database;
+mod issuer;
 mod nats;
 mod process;
 mod server;
@@ -12,6 +13,7 @@ mod stream;
 pub(crate) use self::{
     client::{Client, Reply},
     database::{Cluster, abortion, another_program, database_url, lock, on_postgres, run, trigger},
+    issuer::{Behaviour, Issuer, Key, set as jwk_set},
     nats::Nats,
     process::{Process, causerie, serve},
     server::{SECRET, TestServer, in_time, settings, token, token_for, until},

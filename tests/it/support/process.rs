@@ -28,6 +28,7 @@ pub(crate) fn serve(folder: &Path) -> Vec<String> {
         "--listen=127.0.0.1:0".to_owned(),
         format!("--jwt-secret={SECRET}"),
         format!("--database-url={}", database_url(folder)),
+        "--rate-limits=off".to_owned(),
     ]
 }
 

@@ -80,7 +80,7 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// With the settings of a test, and one post, `hello`.
+    /// With the settings of a test, and one post, `hello`. Limits are off.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
@@ -99,6 +99,31 @@ impl TestServer {
 
     /// On this database; `hello` is made where it is not there yet.
     pub(crate) async fn start_on(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
+        let started = Self::launch(folder, database, arguments).await;
+        let author = started
+            .client()
+            .with_token(&token("author", "Author", Role::Author));
+        let create =
+            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
+        let reply = author.try_send(create, serde_json::Value::Null).await;
+        let code = reply.body.pointer("/errors/0/extensions/code");
+        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
+        started
+    }
+
+    /// On the database in this folder, as it is.
+    pub(crate) async fn start_bare(folder: TempDir, arguments: &[&str]) -> Self {
+        let database = database_url(folder.path());
+        Self::launch(folder, &database, arguments).await
+    }
+
+    /// Another server on the database of this one, which lasts as long as this one does.
+    pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::launch(folder, &self.database(), arguments).await
+    }
+
+    async fn launch(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
         let mut all = vec![
             "--listen=127.0.0.1:0",
             "--jwt-secret",
@@ -114,9 +139,16 @@ impl TestServer {
             all.push("--drain-window=0s");
         }
         all.extend(arguments);
+        // A user of a test does in a second what people do in an hour.
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--rate-limits"))
+        {
+            all.push("--rate-limits=off");
+        }
         let server = Server::bind(settings(&all)).await.expect("a server");
         let (stop, stopped) = oneshot::channel();
-        let started = Self {
+        Self {
             address: server.address(),
             observer: server.observer(),
             stop,
@@ -125,16 +157,7 @@ impl TestServer {
                 let _ = stopped.await;
             })),
             folder,
-        };
-        let author = started
-            .client()
-            .with_token(&token("author", "Author", Role::Author));
-        let create =
-            "mutation { createPost(input: { id: \"hello\", title: \"Hello\" }) { post { id } } }";
-        let reply = author.try_send(create, serde_json::Value::Null).await;
-        let code = reply.body.pointer("/errors/0/extensions/code");
-        assert!(code.is_none_or(|code| code == "CONFLICT"), "{reply:?}");
-        started
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

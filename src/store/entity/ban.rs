@@ -1,0 +1,24 @@
+//! A row of `ban`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "ban")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
+    pub user_id: String,
+    #[sea_orm(column_type = "Text")]
+    pub banned_by: String,
+    pub banned_at: i64,
+    #[sea_orm(column_type = "Text")]
+    pub reason: Option<String>,
+    /// Where it was lifted it bans nobody any more.
+    pub lifted_at: Option<i64>,
+    /// The place of its latest change among those of all bans.
+    pub place: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,171 @@
+//! What pages of other sites may have a reader's browser do here: what the list of origins allows,
+//! and nothing besides.
+//!
+//! A browser says where a request comes from: by `Origin`, and, where it sends none (an image, a
+//! link, a simple GET), by `Sec-Fetch-Site`. A request that comes from another site's page is refused
+//! before anything of it is looked at, be it a query, a stream or a WebSocket, which no preflight
+//! asks for. Who says nothing is no browser, or one from before 2023; such a one still cannot read
+//! the answer to a GET, and asks before it posts JSON.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method,
+        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN},
+    },
+    middleware::Next,
+    response::Response,
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{
+    asked::{TRACEPARENT, X_REQUEST_ID},
+    identify::X_CLIENT_ID,
+    response,
+};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// How long a browser may remember what a page of another origin may do.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// What such pages are told that they may do (the Fetch standard's CORS protocol): what the API
+/// needs, and only those of the list. No credentials but the token are known here, so none are
+/// allowed.
+pub(super) fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins
+        .iter()
+        .filter_map(|origin| origin.parse::<HeaderValue>().ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            X_CLIENT_ID,
+            X_REQUEST_ID,
+            TRACEPARENT,
+        ])
+        .expose_headers([X_REQUEST_ID])
+        .max_age(PREFLIGHT_AGE)
+}
+
+/// Refuses what comes from the page of a site that is not on the list.
+pub(super) async fn refuse(
+    State(origins): State<Arc<[String]>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if may_call(request.headers(), &origins) {
+        next.run(request).await
+    } else {
+        response::cross_site()
+    }
+}
+
+fn may_call(headers: &HeaderMap, origins: &[String]) -> bool {
+    let text = |name: HeaderName| Some(headers.get(name)?.to_str().unwrap_or_default());
+    let site = text(SEC_FETCH_SITE);
+    match text(ORIGIN) {
+        // Behind a proxy the host may be another than the one that the browser knows.
+        Some(origin) => {
+            origins.iter().any(|allowed| allowed == origin)
+                || text(HOST).is_some_and(|host| is_of_host(origin, host))
+                || site == Some("same-origin")
+        }
+        None => matches!(site, None | Some("same-origin" | "none")),
+    }
+}
+
+/// Whether a page of this origin was served under the host that is asked: of whichever scheme, for
+/// one that ends TLS may stand between.
+fn is_of_host(origin: &str, host: &str) -> bool {
+    let (origin, usual_port) = match origin.split_once("://") {
+        Some(("https", origin)) => (origin, ":443"),
+        Some(("http", origin)) => (origin, ":80"),
+        _ => return false,
+    };
+    let host = host.strip_suffix(usual_port).unwrap_or(host);
+    !host.is_empty() && origin.eq_ignore_ascii_case(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may_call(headers: &[(&'static str, &'static str)]) -> bool {
+        let header = |&(name, value): &(&'static str, &'static str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        };
+        let headers = headers.iter().map(header).collect();
+        super::may_call(&headers, &["https://blog.example.org".to_owned()])
+    }
+
+    #[test]
+    fn an_origin_is_on_the_list_or_the_server_s_own() {
+        for (origin, host, expected) in [
+            ("https://blog.example.org", "comments.example.org", true),
+            (
+                "https://blog.example.org:444",
+                "comments.example.org",
+                false,
+            ),
+            ("http://blog.example.org", "comments.example.org", false),
+            ("https://evil.example", "comments.example.org", false),
+            ("https://comments.example.org", "comments.example.org", true),
+            (
+                "https://Comments.example.org",
+                "comments.example.org:443",
+                true,
+            ),
+            ("http://127.0.0.1:8000", "127.0.0.1:8000", true),
+            ("http://127.0.0.1:8001", "127.0.0.1:8000", false),
+            (
+                "https://comments.example.org.evil.example",
+                "comments.example.org",
+                false,
+            ),
+            ("null", "null", false),
+            ("", "", false),
+            ("https://", "", false),
+        ] {
+            let headers = [("origin", origin), ("host", host)];
+            assert_eq!(may_call(&headers), expected, "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_it_counts_what_the_browser_says_of_the_site() {
+        let host = ("host", "comments.example.org");
+        for (site, expected) in [
+            ("same-origin", true),
+            ("none", true),
+            ("same-site", false),
+            ("cross-site", false),
+            ("anything else", false),
+        ] {
+            assert_eq!(
+                may_call(&[host, ("sec-fetch-site", site)]),
+                expected,
+                "{site}"
+            );
+        }
+        assert!(may_call(&[host]), "no browser");
+    }
+
+    #[test]
+    fn a_page_of_the_list_may_call_from_another_site_and_the_own_page_under_another_host() {
+        let site = ("sec-fetch-site", "cross-site");
+        assert!(may_call(&[("origin", "https://blog.example.org"), site]));
+        assert!(!may_call(&[("origin", "https://evil.example"), site]));
+        let site = ("sec-fetch-site", "same-origin");
+        let origin = ("origin", "https://comments.example.org");
+        assert!(may_call(&[origin, ("host", "127.0.0.1:8000"), site]));
+    }
+}

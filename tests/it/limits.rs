@@ -1,0 +1,456 @@
+//! What a client may have and do, at each limit and over it: connections in all and from one
+//! address, time, comments, guests, replies.
+
+use std::net::SocketAddr;
+
+use causerie::model::Role;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+use crate::support::{
+    Client, Request, Socket, Streaming, TestServer, another_program, in_time, lock, run, token,
+    upgrade_request,
+};
+
+const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
+
+fn code(error: &Value) -> &str {
+    error["extensions"]["code"].as_str().expect("a code")
+}
+
+/// A connection of one who is at this address.
+async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let from = format!("{address}:0").parse().expect("an address");
+    socket.bind(from).expect("an address of this machine");
+    socket.connect(server).await.expect("a connection")
+}
+
+/// The head of an answer.
+async fn head(connection: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let read = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.expect("an answer"));
+        }
+    };
+    in_time("a head", read).await;
+    String::from_utf8(head).expect("a text")
+}
+
+/// Sends this, takes the whole answer, and returns its status.
+async fn ask(connection: &mut TcpStream, request: &str) -> String {
+    // One who is not let in may have been told so by now.
+    let _ = connection.write_all(request.as_bytes()).await;
+    let head = head(connection).await.to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.map_or(0, |length| length.parse().expect("a number"));
+    let read = async {
+        connection
+            .read_exact(&mut vec![0; length])
+            .await
+            .expect("a body")
+    };
+    in_time("a body", read).await;
+    head.split(' ').nth(1).expect("a status").to_owned()
+}
+
+/// A connection that is let in from this address, which it may be only when others have gone.
+async fn let_in(address: &str, server: SocketAddr) -> TcpStream {
+    let connected = async {
+        loop {
+            let mut connection = connect_from(address, server).await;
+            if ask(&mut connection, ASK).await == "200" {
+                return connection;
+            }
+        }
+    };
+    in_time("a place", connected).await
+}
+
+/// Reads until the server ends the connection.
+async fn ended(mut connection: TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let read = connection.read_to_end(&mut rest);
+    in_time("its end", read).await.expect("an orderly end");
+    rest
+}
+
+fn handshake(headers: &str) -> String {
+    let request = upgrade_request(Some("graphql-transport-ws"));
+    request.replace("\r\n\r\n", &format!("\r\n{headers}\r\n"))
+}
+
+// Connections
+
+#[tokio::test]
+async fn one_connection_more_than_there_may_be_is_refused_with_503_until_another_ends() {
+    let server = TestServer::start_with(&["--connection-limit=3"]).await;
+    let at = server.address();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(let_in("127.0.0.1", at).await);
+    }
+    for _ in 0..5 {
+        let mut refused = connect_from("127.0.0.1", at).await;
+        let _ = refused.write_all(ASK.as_bytes()).await;
+        let head = head(&mut refused).await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(head.contains("\r\nRetry-After: 5\r\n"), "{head}");
+        ended(refused).await;
+    }
+    // Those who are in are served.
+    assert_eq!(ask(&mut held[0], ASK).await, "200");
+    held.pop();
+    held.push(let_in("127.0.0.1", at).await);
+    drop(held);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_connection_more_than_an_address_may_have_is_refused_with_429() {
+    let limit = &["--rate-limits=on", "--connections-per-address=2"];
+    let server = TestServer::start_with(limit).await;
+    let at = server.address();
+    let first = let_in("127.0.0.2", at).await;
+    // A socket is a connection, and stays one.
+    let mut socket = Socket::upgrade(
+        connect_from("127.0.0.2", at).await,
+        handshake("").as_bytes(),
+    )
+    .await;
+    socket.init(json!({})).await;
+    let mut refused = connect_from("127.0.0.2", at).await;
+    assert_eq!(ask(&mut refused, ASK).await, "429");
+    ended(refused).await;
+    // Another address has places of its own.
+    drop(let_in("127.0.0.3", at).await);
+    socket.vanish();
+    let second = let_in("127.0.0.2", at).await;
+    let mut refused = connect_from("127.0.0.2", at).await;
+    assert_eq!(ask(&mut refused, ASK).await, "429");
+    drop((first, second));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_that_it_names() {
+    let server = TestServer::start_with(&[
+        "--rate-limits=on",
+        "--connections-per-address=2",
+        "--trusted-proxies=127.0.0.1,10.0.0.0/8",
+    ])
+    .await;
+    let at = server.address();
+    // The proxy itself may have any number of connections.
+    let mut proxy = Vec::new();
+    for _ in 0..5 {
+        proxy.push(let_in("127.0.0.1", at).await);
+    }
+    let from = |client: &str| handshake(&format!("X-Forwarded-For: 1.2.3.4, {client}\r\n"));
+    let ada = from("203.0.113.7");
+    let socket = Socket::upgrade(connect_from("127.0.0.1", at).await, ada.as_bytes()).await;
+    let stream = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
+    let ada_stream = stream.clone().with("x-forwarded-for", "203.0.113.7");
+    let mut streaming = Streaming::open(at, &ada_stream).await;
+    assert_eq!(streaming.event_data().await, json!({"viewerCount": 1}));
+    let mut refused = connect_from("127.0.0.1", at).await;
+    assert_eq!(ask(&mut refused, &ada).await, "429");
+    let refused = Streaming::open(at, &ada_stream).await;
+    assert_eq!(
+        (refused.status(), refused.header("retry-after")),
+        (429, Some("5"))
+    );
+    // Another client has places of its own; a query is no socket.
+    let bob = from("203.0.113.8");
+    let bob = Socket::upgrade(connect_from("127.0.0.1", at).await, bob.as_bytes()).await;
+    let query = ASK.replace("\r\n\r\n", "\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n");
+    assert_eq!(ask(&mut proxy[1], &query).await, "200");
+    // What ends leaves its place to another.
+    streaming.vanish();
+    server.until_census(0, 0).await;
+    let again = async {
+        loop {
+            let mut connection = connect_from("127.0.0.1", at).await;
+            if ask(&mut connection, &ada).await == "101" {
+                return connection;
+            }
+        }
+    };
+    drop(in_time("a place", again).await);
+    // Who is no trusted proxy is not believed.
+    let liar = handshake("X-Forwarded-For: 203.0.113.9\r\n");
+    let mut lies = Vec::new();
+    for expected in ["101", "101", "429"] {
+        let mut connection = connect_from("127.0.0.4", at).await;
+        assert_eq!(ask(&mut connection, &liar).await, expected);
+        lies.push(connection);
+    }
+    drop((lies, proxy));
+    socket.vanish();
+    bob.vanish();
+    server.stop().await;
+}
+
+// Time
+
+#[tokio::test]
+async fn a_request_whose_head_does_not_come_is_waited_for_no_longer_than_is_set() {
+    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    for begun in ["", "GET /graphql HTTP/1.1\r\nHost: local"] {
+        let mut connection = connect_from("127.0.0.1", server.address()).await;
+        connection.write_all(begun.as_bytes()).await.expect("sent");
+        ended(connection).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_more_is_closed() {
+    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let connection = let_in("127.0.0.1", server.address()).await;
+    assert!(ended(connection).await.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_with_408() {
+    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let mut connection = connect_from("127.0.0.1", server.address()).await;
+    let begun = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Length: 100\r\n\r\n{\"query\":";
+    assert_eq!(ask(&mut connection, begun).await, "408");
+    ended(connection).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_and_a_socket_outlive_the_time_that_a_request_may_take() {
+    let settings = ["--http-read-timeout=50ms", "--stream-keep-alive=100ms"];
+    let server = TestServer::start_with(&settings).await;
+    let request = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
+    let mut stream = Streaming::open(server.address(), &request).await;
+    let mut socket = server.socket().await;
+    socket.subscribe("v", VIEWERS, json!({})).await;
+    assert_eq!(
+        stream
+            .until("viewerCount\":2")
+            .await
+            .matches("next")
+            .count(),
+        2
+    );
+    // Two signs of life later both are still there.
+    stream.until(":\n\n").await;
+    stream.until(":\n\n").await;
+    socket.settle().await;
+    stream.vanish();
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_mutation_that_takes_too_long_is_answered_and_ends_all_the_same() {
+    let settings = ["--operation-timeout=100ms", "--database-timeout=20s"];
+    let server = TestServer::start_with(&settings).await;
+    let other = another_program(&server.database()).await;
+    lock(&other).await;
+    let write = "mutation { createComment(input: { postId: \"hello\", body: \"late\" }) {
+        comment { id } } }";
+    let mut socket = server.reader_socket("bob").await;
+    let error = server.reader("ada").refused(write, json!({})).await;
+    assert_eq!(code(&error), "OPERATION_TIMEOUT");
+    socket.subscribe("w", write, json!({})).await;
+    let message = socket.message().await;
+    assert_eq!(code(&message["payload"]["errors"][0]), "OPERATION_TIMEOUT");
+    assert_eq!(server.client().bodies().await, Vec::<String>::new());
+    // Two mutations and the socket.
+    assert_eq!(server.observer().tasks(), 3);
+    run(&other, "ROLLBACK").await;
+    socket.close().await;
+    let observer = server.observer().clone();
+    crate::support::until("both have ended", || observer.tasks() == 0).await;
+    assert_eq!(server.client().bodies().await, ["late", "late"]);
+    server.stop().await;
+}
+
+// Rates
+
+async fn guest(client: &Client) -> Result<Value, Value> {
+    let sign_in = "mutation { signInAsGuest(input: { name: \"Gus\" }) { token } }";
+    outcome(client, sign_in, json!({})).await
+}
+
+async fn outcome(client: &Client, query: &str, variables: Value) -> Result<Value, Value> {
+    let mut reply = client.try_send(query, variables).await;
+    match reply.body.get("errors") {
+        None => Ok(reply.body["data"].take()),
+        Some(_) => Err(reply.error()),
+    }
+}
+
+/// Refused, with the time after which it would be let through.
+fn is_limited(outcome: &Result<Value, Value>) -> bool {
+    let error = outcome.as_ref().expect_err("limited");
+    let retry = &error["extensions"]["retryAfterMs"];
+    code(error) == "RATE_LIMITED" && retry.as_u64().is_some_and(|millis| millis <= 60_001)
+}
+
+const WRITE: &str = "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) {
+    comment { id } } }";
+
+#[tokio::test]
+async fn a_user_may_write_so_many_comments_a_minute_edits_included_wherever_they_are() {
+    let settings = [
+        "--rate-limits=on",
+        "--comments-per-user=3",
+        "--trusted-proxies=127.0.0.1",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    let (ada, bob) = (server.reader("ada"), server.reader("bob"));
+    let first = outcome(&ada, WRITE, json!({})).await.expect("written");
+    let id = &first["createComment"]["comment"]["id"];
+    let edit = "mutation($id: ID!) { editComment(input: { id: $id, body: \"c\" }) {
+        comment { id } } }";
+    outcome(&ada, edit, json!({"id": id}))
+        .await
+        .expect("edited");
+    outcome(&ada, WRITE, json!({})).await.expect("written");
+    assert!(is_limited(&outcome(&ada, WRITE, json!({})).await));
+    assert!(is_limited(&outcome(&ada, edit, json!({"id": id})).await));
+    // Neither another connection nor another address makes another user.
+    let mut socket = server.reader_socket("ada").await;
+    socket.subscribe("w", WRITE, json!({})).await;
+    let message = socket.message().await;
+    assert_eq!(code(&message["payload"]["errors"][0]), "RATE_LIMITED");
+    socket.close().await;
+    let elsewhere = server.reader("ada").behind("203.0.113.7");
+    assert!(is_limited(&outcome(&elsewhere, WRITE, json!({})).await));
+    outcome(&bob, WRITE, json!({})).await.expect("written");
+    let delete = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
+    outcome(&ada, delete, json!({"id": id}))
+        .await
+        .expect("deleted");
+    assert_eq!(server.client().bodies().await.len(), 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_may_write_so_many_comments_a_minute_whoever_writes_them() {
+    let settings = [
+        "--rate-limits=on",
+        "--comments-per-address=3",
+        "--trusted-proxies=127.0.0.1",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    for name in ["ada", "bob", "cleo"] {
+        let client = server.reader(name).behind("203.0.113.7");
+        outcome(&client, WRITE, json!({})).await.expect("written");
+    }
+    let dan = server.reader("dan");
+    assert!(is_limited(
+        &outcome(&dan.clone().behind("203.0.113.7"), WRITE, json!({})).await
+    ));
+    outcome(&dan.behind("203.0.113.8"), WRITE, json!({}))
+        .await
+        .expect("written");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn so_many_guests_may_sign_in_from_an_address_in_a_minute() {
+    let settings = [
+        "--rate-limits=on",
+        "--guests-per-address=2",
+        "--trusted-proxies=127.0.0.1",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    let here = |client| server.client().behind(client);
+    guest(&here("2001:db8::1")).await.expect("a token");
+    guest(&here("2001:db8::2")).await.expect("a token");
+    assert!(
+        is_limited(&guest(&here("2001:db8::3")).await),
+        "a /64 is one address"
+    );
+    guest(&here("2001:db8:0:1::1")).await.expect("a token");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_header_of_a_proxy_that_is_not_trusted_is_not_believed() {
+    let settings = [
+        "--rate-limits=on",
+        "--guests-per-address=2",
+        "--trusted-proxies=127.0.0.9",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    let from = |client| server.client().behind(client);
+    guest(&from("203.0.113.1")).await.expect("a token");
+    guest(&from("203.0.113.2")).await.expect("a token");
+    assert!(is_limited(&guest(&from("203.0.113.3")).await));
+    server.stop().await;
+}
+
+// Replies
+
+#[tokio::test]
+async fn replies_stand_as_deep_as_is_set_and_no_deeper() {
+    let server = TestServer::start_with(&["--reply-depth=3"]).await;
+    let ada = server.reader("ada");
+    let mut parent = Value::from(ada.comment("top").await);
+    for _ in 0..3 {
+        let input = json!({"body": "deeper", "parentId": parent});
+        parent = ada.create_comment(input).await["id"].take();
+    }
+    let reply = "mutation($parent: ID!) { createComment(input: {
+        postId: \"hello\", body: \"too deep\", parentId: $parent }) { comment { id } } }";
+    let error = ada.refused(reply, json!({"parent": parent})).await;
+    let extensions = json!({"code": "BAD_USER_INPUT", "field": "parentId"});
+    assert_eq!(error["extensions"], extensions);
+    // What was refused was not counted.
+    let query = "query($id: ID!) { comment(id: $id) { replyCount } post(id: \"hello\") {
+        commentCount } }";
+    let counts = server.client().send(query, json!({"id": parent})).await;
+    let expected = json!({"comment": {"replyCount": 0}, "post": {"commentCount": 4}});
+    assert_eq!(counts, expected);
+    server.stop().await;
+}
+
+/// A database of the version before, whose comments do not say how deep they stand.
+#[tokio::test]
+async fn an_older_database_learns_how_deep_its_comments_stand() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let top = ada.comment("top").await;
+    let reply = ada
+        .create_comment(json!({"body": "1", "parentId": top}))
+        .await;
+    let deep = ada
+        .create_comment(json!({"body": "2", "parentId": reply["id"]}))
+        .await;
+    let database = server.database();
+    let folder = server.shut_down().await;
+    let other = another_program(&database).await;
+    run(&other, "ALTER TABLE comment DROP COLUMN depth").await;
+    run(
+        &other,
+        "DELETE FROM seaql_migrations WHERE version LIKE '%reply_depth'",
+    )
+    .await;
+    let server = TestServer::start_in(folder, &["--reply-depth=2"]).await;
+    let token = token("bob", "bob", Role::Reader);
+    let bob = server.client().with_token(&token);
+    bob.create_comment(json!({"body": "as deep", "parentId": reply["id"]}))
+        .await;
+    let answer = "mutation($parent: ID!) { createComment(input: {
+        postId: \"hello\", body: \"deeper\", parentId: $parent }) { comment { id } } }";
+    let error = bob.refused(answer, json!({"parent": deep["id"]})).await;
+    assert_eq!(error["extensions"]["field"], json!("parentId"));
+    server.stop().await;
+}

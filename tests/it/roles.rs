@@ -1,0 +1,166 @@
+//! Who may do what, as one table: every mutation by everybody.
+
+use std::collections::BTreeSet;
+
+use causerie::model::Role;
+use serde_json::{Value, json};
+
+use crate::support::{Client, TestServer, token};
+
+/// Who tries.
+const ACTORS: [&str; 6] = [
+    "anonymous",
+    "guest",
+    "reader",
+    "author",
+    "moderator",
+    "banned",
+];
+
+/// What a mutation is tried on.
+#[derive(Clone, Copy, PartialEq)]
+enum Target {
+    /// Nothing that is there before.
+    New,
+    /// A comment of the actor's own.
+    Own,
+    /// Another's comment.
+    Others,
+    /// A user who is banned.
+    Banned,
+}
+
+const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
+const CREATE_POST: &str =
+    "mutation($fresh: ID!) { createPost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
+const CREATE_COMMENT: &str =
+    "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
+const EDIT: &str =
+    "mutation($id: ID!) { editComment(input: { id: $id, body: \"c\" }) { comment { id } } }";
+const DELETE: &str = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
+const SET_TYPING: &str =
+    "mutation { setTyping(input: { postId: \"hello\", isTyping: false }) { isTyping } }";
+const BAN: &str = "mutation($fresh: ID!) { banUser(input: { userId: $fresh }) { ban { userId } } }";
+const UNBAN: &str = "mutation($fresh: ID!) { unbanUser(input: { userId: $fresh }) { wasBanned } }";
+
+struct Row {
+    mutation: &'static str,
+    target: Target,
+    document: &'static str,
+    expected: [&'static str; ACTORS.len()],
+}
+
+fn table() -> Vec<Row> {
+    use Target::{Banned, New, Others, Own};
+    let (ok, no, who) = ("ok", "FORBIDDEN", "UNAUTHENTICATED");
+    #[rustfmt::skip]
+    let rows = [
+        //                                            anonymous, guest, reader, author, moderator, banned
+        ("signInAsGuest", New,    SIGN_IN,        [ok,  ok, ok, ok, ok, no]),
+        ("createPost",    New,    CREATE_POST,    [who, no, no, ok, ok, no]),
+        ("createComment", New,    CREATE_COMMENT, [who, ok, ok, ok, ok, no]),
+        ("editComment",   Own,    EDIT,           [who, ok, ok, ok, ok, no]),
+        ("editComment",   Others, EDIT,           [who, no, no, no, ok, no]),
+        ("deleteComment", Own,    DELETE,         [who, ok, ok, ok, ok, no]),
+        ("deleteComment", Others, DELETE,         [who, no, no, no, ok, no]),
+        ("setTyping",     New,    SET_TYPING,     [who, ok, ok, ok, ok, no]),
+        ("banUser",       New,    BAN,            [who, no, no, no, ok, no]),
+        ("unbanUser",     Banned, UNBAN,          [who, no, no, no, ok, no]),
+    ];
+    let row = |(mutation, target, document, expected)| Row {
+        mutation,
+        target,
+        document,
+        expected,
+    };
+    rows.map(row).into()
+}
+
+async fn guest(server: &TestServer) -> Client {
+    let data = server.client().send(SIGN_IN, json!({})).await;
+    let token = data["signInAsGuest"]["token"].as_str().expect("a token");
+    server.client().with_token(token)
+}
+
+/// All that a mutation could have changed, but for bans.
+async fn state(server: &TestServer) -> Value {
+    let query = "{ post(id: \"hello\") { cursor commentCount } posts { nodes { id } } }";
+    server.client().send(query, json!({})).await
+}
+
+#[tokio::test]
+async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
+    let server = TestServer::start().await;
+    let signed_in = |name: &str, role| server.client().with_token(&token(name, name, role));
+    let boss = signed_in("boss", Role::Moderator);
+    let owner = server.reader("owner");
+    let actors: [Client; ACTORS.len()] = [
+        server.client(),
+        guest(&server).await,
+        server.reader("reader"),
+        signed_in("author", Role::Author),
+        signed_in("moderator", Role::Moderator),
+        server.reader("banned"),
+    ];
+    for row in table() {
+        let tried = ACTORS.iter().zip(&actors).zip(row.expected);
+        for ((name, actor), expected) in tried {
+            let what = format!("{name}: {}", row.document);
+            // Whoever is anonymous has no comment of their own.
+            let is_own = row.target == Target::Own && *name != "anonymous";
+            let writer = if is_own { actor } else { &owner };
+            let id = writer.comment("a comment").await;
+            let fresh = uuid::Uuid::new_v4().to_string();
+            if row.target == Target::Banned {
+                boss.send(BAN, json!({"fresh": fresh})).await;
+            }
+            if *name == "banned" {
+                boss.send(BAN, json!({"fresh": "banned"})).await;
+            }
+            let before = state(&server).await;
+            let variables = json!({"id": id, "fresh": fresh});
+            let reply = actor.try_send(row.document, variables).await;
+            let told = match reply.body.get("errors") {
+                None => json!("ok"),
+                Some(_) => reply.error()["extensions"]["code"].clone(),
+            };
+            assert_eq!(told, json!(expected), "{what} {:?}", reply.body);
+            if expected != "ok" {
+                assert_eq!(state(&server).await, before, "{what}");
+            }
+            if *name == "banned" {
+                boss.send(UNBAN, json!({"fresh": "banned"})).await;
+            }
+            let data = boss.send(UNBAN, json!({"fresh": fresh})).await;
+            let is_done = expected == "ok";
+            let is_banned = match row.mutation {
+                "banUser" => is_done,
+                "unbanUser" => !is_done,
+                _ => false,
+            };
+            assert_eq!(data["unbanUser"]["wasBanned"], json!(is_banned), "{what}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_table_has_every_mutation_that_there_is() {
+    let server = TestServer::start().await;
+    let query = "{ __schema { mutationType { fields { name } } } }";
+    let data = server.client().send(query, json!({})).await;
+    let fields = data["__schema"]["mutationType"]["fields"].as_array();
+    let there: BTreeSet<&str> = fields
+        .expect("fields")
+        .iter()
+        .map(|field| field["name"].as_str().expect("a name"))
+        .collect();
+    let rows = table();
+    let tried: BTreeSet<&str> = rows.iter().map(|row| row.mutation).collect();
+    assert_eq!(tried, there);
+    for row in &rows {
+        let call = format!("{}(input:", row.mutation);
+        assert!(row.document.contains(&call), "{}", row.document);
+    }
+    server.stop().await;
+}
