@@ -116,6 +116,8 @@ fn every_host_that_is_named_is_a_service() {
     for host in hosts {
         assert!(services.contains_key(&host), "{host}");
     }
+    let network = &compose["networks"]["default"]["ipam"]["config"][0]["subnet"];
+    assert_eq!(*network, value(&node, "TRUSTED_PROXIES"));
     let postgres = environment(&services["postgres"]);
     for part in ["POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"] {
         assert!(database.contains(&value(&postgres, part)), "{part}");
@@ -127,9 +129,10 @@ async fn the_balancer_gives_readers_to_nodes_that_are_ready_and_nothing_is_lost(
     let compose = compose();
     // All that the file sets, but for where things are.
     let settings = environment(nodes(&compose)[0].1).into_iter();
-    let places = ["LISTEN", "DATABASE_URL", "BACKPLANE_URL"];
+    let places = ["LISTEN", "DATABASE_URL", "BACKPLANE_URL", "TRUSTED_PROXIES"];
     let settings = settings.filter(|(name, _)| !places.contains(&name.as_str()));
-    let mut cluster = Cluster::start_with(settings.collect()).await;
+    let here = ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
+    let mut cluster = Cluster::start_with(settings.chain([here]).collect()).await;
     let (address, _caddy) = balancer(&cluster);
     eventually("the balancer takes requests", || async {
         let answer = reqwest::get(format!("http://{address}/")).await;
