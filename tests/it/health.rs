@@ -67,7 +67,8 @@ async fn who_asks_again_and_again_does_not_load_the_database() {
         let answer = client.get(server.url("/readyz")).send().await;
         assert_eq!(answer.expect("an answer").status(), 200);
     }
-    let most = 1 + start.elapsed().as_secs();
+    // One a second, and what the server looks at by itself: at its rooms and at who is banned.
+    let most = 3 * (1 + start.elapsed().as_secs());
     let asked = server.observer().statements() - before;
     assert!((1..=most).contains(&asked), "{asked} statements");
     server.stop().await;

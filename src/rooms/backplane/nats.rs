@@ -64,7 +64,15 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .collect::<Result<_, _>>()
         .map_err(ConnectError::Url)?;
     let (sender, incoming) = mpsc::channel(INCOMING);
-    let events = sender.clone();
+    let shared = Arc::new(Shared {
+        prefix: config.backplane_prefix.clone(),
+        waiting: Mutex::default(),
+        wake: Notify::new(),
+        dropped: AtomicU64::new(0),
+        losses: tokio::sync::Mutex::new(0),
+        incoming: sender,
+    });
+    let events = Arc::clone(&shared);
     let mut options = ConnectOptions::new()
         .name("causerie")
         .no_echo()
@@ -73,7 +81,7 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .reconnect_delay_callback(delay)
         .subscription_capacity(INCOMING_OF_A_SUBJECT)
         .retry_on_initial_connect()
-        .event_callback(move |event| tell(events.clone(), event));
+        .event_callback(move |event| tell(Arc::clone(&events), event));
     if let Some(path) = &config.backplane_credentials {
         let credentials = options.credentials_file(path).await;
         options = credentials.map_err(ConnectError::Credentials)?;
@@ -82,19 +90,12 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         options = options.add_root_certificates(path.clone());
     }
     let client = options.connect(servers).await?;
-    let shared = Arc::new(Shared {
-        prefix: config.backplane_prefix.clone(),
-        waiting: Mutex::default(),
-        wake: Notify::new(),
-        dropped: AtomicU64::new(0),
-    });
     let tasks = TaskTracker::new();
     let closing = CancellationToken::new();
     let pump = Pump {
         client: client.clone(),
         shared: Arc::clone(&shared),
         subscribed: HashMap::new(),
-        incoming: sender,
         tasks: tasks.clone(),
     };
     tasks.spawn(closing.clone().run_until_cancelled_owned(pump.run()));
@@ -124,6 +125,10 @@ struct Shared {
     waiting: Mutex<Waiting>,
     wake: Notify,
     dropped: AtomicU64,
+    /// How often the connection was lost. Held by whoever says that it is lost or there, so that the
+    /// last word is true.
+    losses: tokio::sync::Mutex<u64>,
+    incoming: mpsc::Sender<Incoming>,
 }
 
 /// What the pump has yet to do. Subscribing goes before publishing: who asks something on a subject
@@ -135,6 +140,8 @@ struct Waiting {
     interest: IndexMap<Subject, bool>,
     messages: VecDeque<(Subject, Bytes)>,
     bytes: usize,
+    /// A connection is there, after so many losses, and that is yet to be said.
+    connected: Option<u64>,
 }
 
 /// Does what waits, one after the other: the client's operations wait for the connection, and this
@@ -143,7 +150,6 @@ struct Pump {
     client: Client,
     shared: Arc<Shared>,
     subscribed: HashMap<Subject, CancellationToken>,
-    incoming: mpsc::Sender<Incoming>,
     tasks: TaskTracker,
 }
 
@@ -232,18 +238,22 @@ impl Shared {
 impl Pump {
     async fn run(mut self) {
         loop {
-            let (interest, message) = {
+            let (connected, interest, message) = {
                 let mut waiting = self.shared.waiting.lock();
+                let connected = waiting.connected.take();
                 let interest = std::mem::take(&mut waiting.interest);
                 let message = waiting.messages.pop_front();
                 if let Some((_, message)) = &message {
                     waiting.bytes -= message.len();
                 }
-                (interest, message)
+                (connected, interest, message)
             };
-            if interest.is_empty() && message.is_none() {
+            if connected.is_none() && interest.is_empty() && message.is_none() {
                 self.shared.wake.notified().await;
                 continue;
+            }
+            if let Some(losses) = connected {
+                self.greet(losses).await;
             }
             for (subject, is_wanted) in interest {
                 if is_wanted {
@@ -262,6 +272,23 @@ impl Pump {
         }
     }
 
+    /// Says that there is a connection, once the server has heard what this node is subscribed to:
+    /// from then on nothing is missed. The client subscribes anew by itself, and does not tell when
+    /// the server has heard that; but the answer to a question that was asked behind it does.
+    async fn greet(&self, losses: u64) {
+        let question = format!("{}.nobody", self.shared.prefix);
+        let heard = self.client.request(question, Bytes::new());
+        if tokio::time::timeout(CONNECT_TIMEOUT, heard).await.is_err() {
+            tracing::debug!("the backplane is connected and does not answer yet");
+        }
+        let losses_now = self.shared.losses.lock().await;
+        if *losses_now == losses {
+            tracing::info!("the backplane is connected");
+            // An error says that the node has ended.
+            let _ = self.shared.incoming.send(Incoming::Connected).await;
+        }
+    }
+
     async fn subscribe(&mut self, subject: Subject) {
         if self.subscribed.contains_key(&subject) {
             return;
@@ -274,7 +301,7 @@ impl Pump {
             }
         };
         let listening = CancellationToken::new();
-        let incoming = self.incoming.clone();
+        let incoming = self.shared.incoming.clone();
         let until = listening.clone();
         self.tasks.spawn(async move {
             let forwarding = async {
@@ -309,25 +336,24 @@ fn delay(attempts: usize) -> Duration {
         .min(LONGEST_DELAY)
 }
 
-async fn tell(incoming: mpsc::Sender<Incoming>, event: Event) {
-    let told = match event {
+async fn tell(shared: Arc<Shared>, event: Event) {
+    match event {
         Event::Connected => {
-            tracing::info!("the backplane is connected");
-            Incoming::Connected
+            let losses = *shared.losses.lock().await;
+            shared.waiting.lock().connected = Some(losses);
+            shared.wake.notify_one();
         }
         Event::Disconnected => {
             tracing::warn!("the backplane is lost; this node goes on and tries to connect again");
-            Incoming::Disconnected
+            let mut losses = shared.losses.lock().await;
+            *losses += 1;
+            // An error says that the node has ended.
+            let _ = shared.incoming.send(Incoming::Disconnected).await;
         }
         Event::SlowConsumer(_) => {
             tracing::warn!("messages of other nodes came faster than they were read");
-            Incoming::Missed
+            let _ = shared.incoming.send(Incoming::Missed).await;
         }
-        other => {
-            tracing::debug!(event = %other, "the backplane's client says something");
-            return;
-        }
-    };
-    // An error says that the node has ended.
-    let _ = incoming.send(told).await;
+        other => tracing::debug!(event = %other, "the backplane's client says something"),
+    }
 }

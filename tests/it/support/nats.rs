@@ -3,7 +3,9 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 /// The shell that watches the pipe obeys each line of it, and says when it has.
@@ -11,7 +13,7 @@ const WATCH: &str = r#"
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 folder=$(mktemp -d)
 start() { nats-server -a 127.0.0.1 -p "$1" --ports_file_dir "$folder" >"$folder/log" 2>&1 & pid=$!; }
-start -1
+start "$1"
 while ! grep -qs nats "$folder/nats-server_$pid.ports"; do
     kill -0 "$pid" || { cat "$folder/log" >&2; exit 1; }
     sleep 0.01
@@ -39,7 +41,7 @@ impl Nats {
     /// On a free port.
     pub(crate) fn start() -> Self {
         let mut shell = Command::new("sh")
-            .args(["-c", WATCH])
+            .args(["-c", WATCH, "watch", &free_port().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -90,6 +92,19 @@ impl Nats {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("an answer");
         assert_eq!(answer, "done\n");
+    }
+}
+
+/// A port that nobody has, below those that the system gives to connections: while the server is
+/// down, none may take it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
