@@ -37,6 +37,7 @@ mod roles;
 mod rooms;
 mod schema;
 mod sharing;
+mod silent;
 mod slow;
 mod sse;
 mod support;
