@@ -1,36 +1,19 @@
 //! The benchmark: starts the servers one after another, loads them, checks that nothing is lost, and reports.
 
-mod client;
-mod closed_loop;
-mod comment;
-mod crowd;
-mod digits;
-mod frame;
-mod http;
-mod interrupt;
-mod machine;
-mod plan;
-mod plots;
-mod process;
-mod protocol;
-mod report;
-mod results;
-mod scenario;
-mod server;
-mod statistics;
-mod svg;
-
 use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use time::{OffsetDateTime, macros::format_description};
 
-use crate::{
+use load::{
+    digits,
     interrupt::{Interrupt, Interrupted},
+    machine,
     plan::{Plan, Turn},
-    report::Circumstances,
+    report::{self, Circumstances},
     results::{Figures, Measurement, Metric, Results},
+    scenario,
     server::{Programs, Server},
 };
 
