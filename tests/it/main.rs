@@ -43,4 +43,5 @@ mod sse;
 mod support;
 mod traces;
 mod transports;
+mod websocket;
 mod writes;
