@@ -9,6 +9,9 @@ pub mod demo;
 pub mod drain;
 pub mod error;
 pub mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graphql;
 pub mod health;
 pub mod limits;

@@ -3,6 +3,8 @@
 mod authenticator;
 mod bans;
 mod claims;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod identity;
 mod jwks;
 mod keys;

@@ -94,7 +94,7 @@ impl Comment {
             desc = "How many, 0 to 100.",
             default_with = "Some(page::DEFAULT_FIRST)"
         )]
-        first: Option<i32>,
+        first: Option<i64>,
         #[graphql(desc = "Only what comes behind this edge's or page's cursor.")] after: Option<
             String,
         >,

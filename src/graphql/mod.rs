@@ -11,6 +11,8 @@ mod datetime;
 mod documents;
 mod error;
 mod extent;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod input;
 mod mutation;
 mod opening;

@@ -15,13 +15,14 @@ use crate::{
 };
 
 /// The largest page.
-pub(super) const MAX_FIRST: i32 = 100;
+pub(super) const MAX_FIRST: i64 = 100;
 /// The page where none is asked for; the schema shows it as the default of `first`.
-pub(super) const DEFAULT_FIRST: i32 = 20;
+pub(super) const DEFAULT_FIRST: i64 = 20;
 
-/// A slice from the arguments `first` and `after`, the latter read by the list's own `decode`.
+/// A slice from the arguments `first` and `after`, the latter read by the list's own `decode`. `first`
+/// has more bits than GraphQL's Int, so that what is beyond that is refused here too, by its name.
 pub(super) fn slice<Key>(
-    first: Option<i32>,
+    first: Option<i64>,
     after: Option<String>,
     decode: impl FnOnce(&str) -> Result<Key, Error>,
 ) -> Result<Slice<Key>, Error> {

@@ -13,6 +13,8 @@ mod announcer;
 pub mod backplane;
 mod cluster;
 mod conflate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hub;
 mod listen;
 mod membership;

@@ -33,6 +33,8 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::asked::Asked;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::ws::fuzzing;
 pub use self::{
     listener::{Entrance, serve},
     ops::{MetricsFor, Operations, router as operations},

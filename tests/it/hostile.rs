@@ -3,18 +3,18 @@
 
 use std::{future::Future, iter, net::SocketAddr};
 
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Message, protocol::Role},
-};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Client, Frame, Socket, TestServer, in_time, upgrade_request};
+use crate::support::{
+    Client, Frame, Socket, TestServer,
+    frame::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, closed_by, frame},
+    in_time, upgrade_request,
+};
 
 const MEBIBYTE: usize = 1024 * 1024;
 /// More than the system's own buffers hold of a connection, both ways: a server that takes this
@@ -23,37 +23,6 @@ const TOO_MUCH: usize = 64 * MEBIBYTE;
 
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
 const ADDED: &str = "subscription { commentAdded(postId: \"hello\") { body } }";
-const PONG: &str = r#"{"type":"pong"}"#;
-
-/// First bytes of frames (RFC 6455, section 5.2), of which all but the last of a message are
-/// without FIN.
-const FIN: u8 = 0x80;
-const CONTINUATION: u8 = 0;
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const PING: u8 = 9;
-const PONG_FRAME: u8 = 10;
-
-/// A frame as it goes over the wire, under a mask of zeros.
-fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    const MASKED: u8 = 0x80;
-    let payload = payload.as_ref();
-    let mut frame = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(length @ ..126), _) => frame.push(MASKED | length),
-        (_, Ok(length)) => {
-            frame.push(MASKED | 126);
-            frame.extend(length.to_be_bytes());
-        }
-        _ => {
-            frame.push(MASKED | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
 
 async fn server(arguments: &[&str]) -> TestServer {
     TestServer::start_with(arguments).await
@@ -135,38 +104,6 @@ async fn pour(socket: Socket, bytes: Vec<u8>) -> usize {
     taken
 }
 
-/// Sends what the server may not take to its end, without ever waiting for it, and returns the
-/// code with which it closes. Whatever it says after that finds nobody.
-async fn closed_by(socket: Socket, chunks: impl IntoIterator<Item = Vec<u8>>) -> u16 {
-    let (read, mut write) = socket.into_inner().into_inner().into_split();
-    let send = async {
-        for chunk in chunks {
-            if write.write_all(&chunk).await.is_err() {
-                break;
-            }
-        }
-        std::future::pending::<u16>().await
-    };
-    let read = async {
-        let stream = tokio::io::join(read, tokio::io::sink());
-        let mut frames = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
-        loop {
-            match frames.next().await {
-                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
-                Some(Ok(_)) => {}
-                other => panic!("no close frame: {other:?}"),
-            }
-        }
-    };
-    let closed = async {
-        tokio::select! {
-            never = send => never,
-            code = read => code,
-        }
-    };
-    in_time("a close frame", closed).await
-}
-
 fn ping(payload: &str) -> Value {
     json!({"type": "ping", "payload": {"text": payload}})
 }
@@ -202,26 +139,6 @@ async fn a_message_may_have_exactly_the_bytes_of_the_limit() {
 }
 
 #[tokio::test]
-async fn a_message_in_fragments_is_one_message_and_pings_may_stand_between_them() {
-    let server = server(&[]).await;
-    let mut socket = server.socket().await;
-    // Cut in the middle of a character.
-    let text = ping("é").to_string();
-    let (head, tail) = text.as_bytes().split_at(text.find('é').expect("é") + 1);
-    let frames = [
-        frame(TEXT, head),
-        frame(FIN | PING, ""),
-        frame(CONTINUATION, ""),
-        frame(FIN | CONTINUATION, tail),
-    ];
-    socket.send_bytes(&frames.concat()).await;
-    let pong = json!({"type": "pong", "payload": {"text": "é"}});
-    assert_eq!(socket.message().await, pong);
-    socket.close().await;
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn fragments_without_end_are_closed_with_1009() {
     let server = server(&[]).await;
     let mut bystander = Bystander::of(&server).await;
@@ -231,39 +148,6 @@ async fn fragments_without_end_are_closed_with_1009() {
     let closed = bystander.is_served_during(closed_by(socket, frames));
     assert_eq!(closed.await, 1009);
     bystander.leaves().await;
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn text_that_is_not_utf8_is_closed_with_1007() {
-    let server = server(&[]).await;
-    for frames in [
-        vec![frame(FIN | TEXT, b"\xff\xfe")],
-        vec![frame(TEXT, b"{\xc3"), frame(FIN | CONTINUATION, "}")],
-    ] {
-        let socket = server.socket().await;
-        assert_eq!(closed_by(socket, frames).await, 1007);
-    }
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn frames_that_are_not_of_websocket_are_closed_with_1002() {
-    const RESERVED_BIT: u8 = 0x40;
-    let server = server(&[]).await;
-    for bytes in [
-        frame(FIN | 3, "x"),
-        frame(FIN | 11, "x"),
-        frame(FIN | RESERVED_BIT | TEXT, PONG),
-        frame(FIN | CONTINUATION, "of nothing"),
-        frame(PING, "in fragments"),
-        frame(FIN | PING, [b'x'; 126]),
-        [frame(TEXT, "{"), frame(FIN | TEXT, "}")].concat(),
-        b"\x81\x02{}".to_vec(),
-    ] {
-        let socket = server.socket().await;
-        assert_eq!(closed_by(socket, [bytes.clone()]).await, 1002, "{bytes:?}");
-    }
     server.stop().await;
 }
 
@@ -449,7 +333,7 @@ async fn sockets_are_closed_with_1012_when_the_server_goes_down() {
 async fn a_client_that_never_pauses_is_told_all_the_same_when_the_server_goes_down() {
     let server = server(&[]).await;
     let socket = server.socket().await;
-    let pongs = frame(FIN | PONG_FRAME, []).repeat(10_000);
+    let pongs = frame(FIN | PONG, []).repeat(10_000);
     let closed = tokio::spawn(closed_by(socket, iter::repeat(pongs)));
     server.begin_to_stop().await;
     assert_eq!(closed.await.expect("closed"), 1012);

@@ -43,6 +43,7 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["error", "model", "store"]),
+    ("fuzzing", &["auth", "graphql", "rooms", "transport"]),
     (
         "transport",
         &[

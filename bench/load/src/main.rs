@@ -1,27 +1,5 @@
 //! The benchmark: starts the servers one after another, loads them, checks that nothing is lost, and reports.
 
-mod client;
-mod closed_loop;
-mod cluster;
-mod cluster_page;
-mod comment;
-mod crowd;
-mod digits;
-mod frame;
-mod http;
-mod interrupt;
-mod machine;
-mod plan;
-mod plots;
-mod process;
-mod protocol;
-mod report;
-mod results;
-mod scenario;
-mod server;
-mod statistics;
-mod svg;
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -33,12 +11,16 @@ use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use time::{OffsetDateTime, macros::format_description};
 
-use crate::{
-    cluster_page::Rounds,
+use load::{
+    cluster,
+    cluster_page::{self, Rounds},
+    digits,
     interrupt::{Interrupt, Interrupted},
+    machine,
     plan::{Plan, Turn},
-    report::Circumstances,
+    report::{self, Circumstances},
     results::{Figures, Measurement, Metric, Results},
+    scenario,
     server::{Programs, Server},
 };
 

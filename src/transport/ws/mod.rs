@@ -8,6 +8,8 @@
 mod close;
 mod connection;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod message;
 mod outbox;

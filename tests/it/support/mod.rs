@@ -3,6 +3,7 @@
 
 mod client;
 mod database;
+pub(crate) mod frame;
 mod issuer;
 mod nats;
 mod process;

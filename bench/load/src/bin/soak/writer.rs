@@ -1,0 +1,72 @@
+//! The one who writes: comments with numbers, to one post after another, and a word that it types.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
+
+use load::{comment::mutation, http::Connection};
+use serde_json::{Value, json};
+
+use crate::{POSTS, World, line::Fault};
+
+const CREATE_POST: &str =
+    "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }";
+const CREATE: &str =
+    "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }";
+const TYPE: &str = "mutation($input: SetTypingInput!) { setTyping(input: $input) { isTyping } }";
+
+/// The id of the post with this place.
+pub fn id(post: usize) -> String {
+    format!("soak-{post}")
+}
+
+/// The number that a comment has in its post.
+pub fn number(body: &str) -> Option<u32> {
+    body.split(' ').next()?.parse().ok()
+}
+
+pub struct Writer {
+    connection: Connection,
+    token: String,
+}
+
+impl Writer {
+    /// Makes the posts.
+    pub fn new(address: SocketAddr, token: String) -> Result<Self, Fault> {
+        let connection = Connection::open(address)?;
+        let mut writer = Self { connection, token };
+        for post in 0..POSTS {
+            writer.send(CREATE_POST, json!({"id": id(post), "title": "A post"}))?;
+        }
+        Ok(writer)
+    }
+
+    /// Writes until the soak is over.
+    pub fn write(mut self, world: &World, pace: Duration) -> Result<(), Fault> {
+        let filler = "x".repeat(500);
+        let mut due = Instant::now();
+        for round in 1_u32.. {
+            for post in 0..POSTS {
+                if world.is_over() {
+                    return Ok(());
+                }
+                self.send(TYPE, json!({"postId": id(post), "isTyping": true}))?;
+                let body = format!("{round} {filler}");
+                self.send(CREATE, json!({"postId": id(post), "body": body}))?;
+                world.tally.written.fetch_add(1, Ordering::Relaxed);
+                due += pace;
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, document: &str, input: Value) -> Result<(), Fault> {
+        let request = mutation(Some(&self.token), document, &json!({"input": input}));
+        self.connection.call(&request)?;
+        Ok(())
+    }
+}
