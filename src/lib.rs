@@ -15,6 +15,7 @@ pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod moderation;
+pub mod probe;
 pub mod rooms;
 pub mod server;
 pub mod store;

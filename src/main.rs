@@ -6,13 +6,14 @@
     reason = "a command's answers go to standard output, and why it failed to standard error"
 )]
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
 use causerie::{
     auth::{Authenticator, Identity},
     config::{AuthConfig, Config, StoreConfig},
     demo, graphql,
     model::{Role, Timestamp, User, UserId},
+    probe,
     server::Server,
     store::Store,
     telemetry,
@@ -37,6 +38,12 @@ struct Cli {
 enum Command {
     /// Runs the server; what `causerie` alone does too.
     Serve(Box<Serve>),
+    /// Asks the server on LISTEN of this machine whether it lives; it fails where it does not.
+    Health {
+        /// The address that the server was told to listen on.
+        #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
+        listen: SocketAddr,
+    },
     /// Brings the database up to date, and exits.
     Migrate(StoreConfig),
     /// Prints the schema in GraphQL's schema definition language.
@@ -98,6 +105,9 @@ fn run() -> Result<(), Failure> {
     match cli.command {
         None => serve(cli.serve, names_database),
         Some(Command::Serve(arguments)) => serve(*arguments, names_database),
+        Some(Command::Health { listen }) => {
+            probe::is_alive(listen).map_err(|error| format!("{listen}: {error}").into())
+        }
         Some(Command::Migrate(config)) => migrate(&config),
         Some(Command::Schema) => {
             print!("{}", graphql::sdl());

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use causerie::{config::Config, model::Role};
 use clap::Args;
 use serde_json::json;
-use tokio::{net::TcpListener, process::Command};
+use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 use crate::support::{Process, SECRET, causerie, token};
 
@@ -90,6 +90,33 @@ async fn migrate_makes_the_database_and_may_be_run_again() {
         json!({"posts": {"nodes": []}})
     );
     end(server).await;
+}
+
+#[tokio::test]
+async fn the_health_check_tells_a_server_that_lives_from_one_that_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &[]).await;
+    let address = server.address();
+    let mut check = causerie(&["health"]);
+    check.env("LISTEN", address.to_string());
+    let nothing = (true, String::new(), String::new());
+    assert_eq!(outcome(&mut check).await, nothing);
+    // A server on all addresses has this one too.
+    let mut check_all = causerie(&["health"]);
+    check_all.env("LISTEN", format!("0.0.0.0:{}", address.port()));
+    assert_eq!(outcome(&mut check_all).await, nothing);
+    end(server).await;
+    let line = refusal(&mut check).await;
+    assert!(line.contains(&address.to_string()), "{line}");
+    // One who listens and says nothing that makes sense.
+    let other = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = other.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        let (mut connection, _) = other.accept().await.expect("a connection");
+        let _ = connection.write_all(b"SSH-2.0-x\r\n").await;
+    });
+    let line = refusal(causerie(&["health"]).env("LISTEN", &address)).await;
+    assert!(line.contains("SSH"), "{line}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "demo",
             "graphql",
             "model",
+            "probe",
             "server",
             "store",
             "telemetry",
@@ -82,6 +83,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("config", &[]),
     ("metrics", &[]),
+    ("probe", &[]),
     ("telemetry", &["config"]),
 ];
 

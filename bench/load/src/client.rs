@@ -55,8 +55,8 @@ pub struct Tally {
     /// How many clients have the newest comment.
     pub have_newest: usize,
     /// How long each delivery took, in nanoseconds from when the comment was due to be sent; kept where
-    /// the phase measures it.
-    pub latencies: Option<Vec<u64>>,
+    /// the phase measures it, for each node its own.
+    pub latencies: Option<Vec<Vec<u64>>>,
     /// When each comment was due to be sent, by its number.
     due: Vec<Instant>,
 }
@@ -69,12 +69,18 @@ impl Tally {
         u32::try_from(self.due.len() - 1).expect("fewer comments than that")
     }
 
-    fn deliver(&mut self, number: u32, length: usize, at: Instant) -> Result<(), Fault> {
+    fn deliver(
+        &mut self,
+        node: usize,
+        number: u32,
+        length: usize,
+        at: Instant,
+    ) -> Result<(), Fault> {
         let place = number as usize;
         let due = self.due.get(place).ok_or(Fault::Unpublished(number))?;
         if let Some(latencies) = &mut self.latencies {
             let latency = at.saturating_duration_since(*due).as_nanos();
-            latencies.push(u64::try_from(latency).unwrap_or(u64::MAX));
+            latencies[node].push(u64::try_from(latency).unwrap_or(u64::MAX));
         }
         self.deliveries += 1;
         self.message_bytes += length as u64;
@@ -86,6 +92,8 @@ impl Tally {
 /// A subscriber.
 pub struct Client {
     stream: TcpStream,
+    /// The place of the node that it is connected with.
+    node: usize,
     stage: Stage,
     ids: SubscriptionIds,
     /// The comment that must come next; any may be the first.
@@ -95,14 +103,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and asks for the WebSocket.
-    pub fn connect(address: SocketAddr, protocol: &Protocol) -> Result<Self, Fault> {
+    /// Connects with a node, and asks for the WebSocket.
+    pub fn connect(node: usize, address: SocketAddr, protocol: &Protocol) -> Result<Self, Fault> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         stream.write_all(protocol.upgrade().as_bytes())?;
         Ok(Self {
             stream,
+            node,
             stage: Stage::Upgrading,
             ids: SubscriptionIds::new(),
             due: None,
@@ -186,7 +195,7 @@ impl Client {
         }
         if let Some(number) = numbers.find(frame.payload) {
             self.check(number, frame.payload, protocol)?;
-            return tally.deliver(number, frame.payload.len(), at);
+            return tally.deliver(self.node, number, frame.payload.len(), at);
         }
         let message = String::from_utf8_lossy(frame.payload);
         let answer = match self.stage {
@@ -267,7 +276,7 @@ mod tests {
     fn joined() -> (Client, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut client = Client::connect(address, &Protocol::SocketIo).unwrap();
+        let mut client = Client::connect(0, address, &Protocol::SocketIo).unwrap();
         client.stage = Stage::Joined;
         let mut server = listener.accept().unwrap().0;
         // Unread bytes would make its closing a reset.
@@ -291,7 +300,7 @@ mod tests {
     fn receive(numbers: &[u32], published: u32, piece: usize) -> Result<Tally, Fault> {
         let (mut client, mut server) = joined();
         let mut tally = Tally {
-            latencies: Some(Vec::new()),
+            latencies: Some(vec![Vec::new()]),
             ..Tally::default()
         };
         for _ in 0..published {
@@ -322,7 +331,7 @@ mod tests {
             let tally = receive(&[3, 4, 5], 6, piece).unwrap();
             assert_eq!(tally.deliveries, 3);
             assert_eq!(tally.have_newest, 1);
-            assert_eq!(tally.latencies.unwrap().len(), 3);
+            assert_eq!(tally.latencies.unwrap()[0].len(), 3);
             assert_eq!(tally.message_bytes, 3 * (event(0).len() as u64 - 4));
         }
     }

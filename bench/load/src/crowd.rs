@@ -1,4 +1,5 @@
-//! All subscribers of a server in one loop, and the one connection that publishes to them.
+//! All subscribers of a server, or of the nodes of a cluster, in one loop, and the one connection that
+//! publishes to them.
 
 use std::{
     net::SocketAddr,
@@ -49,7 +50,7 @@ pub enum CrowdError {
 
 /// The subscribers of one server, and its publisher.
 pub struct Crowd<'a> {
-    address: SocketAddr,
+    nodes: Vec<SocketAddr>,
     protocol: Protocol,
     publication: Publication,
     publisher: Connection,
@@ -67,23 +68,24 @@ pub struct Crowd<'a> {
 pub struct Delivered {
     pub deliveries: u64,
     pub elapsed: Duration,
-    /// In ascending order, in nanoseconds; empty where the phase does not measure it.
-    pub latencies: Vec<u64>,
+    /// Of each node, in ascending order, in nanoseconds; empty where the phase does not measure it.
+    pub latencies: Vec<Vec<u64>>,
 }
 
 impl<'a> Crowd<'a> {
-    /// Nobody yet, and a publisher.
+    /// Nobody yet, and a publisher. Clients are spread evenly over the nodes; the publisher sends to the
+    /// first.
     pub fn new(
-        address: SocketAddr,
+        nodes: Vec<SocketAddr>,
         protocol: Protocol,
         publication: Publication,
         interrupt: &'a Interrupt,
     ) -> Result<Self, CrowdError> {
-        let publisher = Connection::open(address)?.nonblocking()?;
+        let publisher = Connection::open(nodes[0])?.nonblocking()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&publisher, EpollEvent::new(EpollFlags::EPOLLIN, PUBLISHER))?;
         Ok(Self {
-            address,
+            nodes,
             protocol,
             publication,
             publisher,
@@ -122,7 +124,8 @@ impl<'a> Crowd<'a> {
 
     fn connect(&mut self, of: usize) -> Result<(), CrowdError> {
         let place = self.clients.len();
-        let client = Client::connect(self.address, &self.protocol);
+        let node = place % self.nodes.len();
+        let client = Client::connect(node, self.nodes[node], &self.protocol);
         let client = client.map_err(|fault| CrowdError::Client {
             client: place,
             of,
@@ -178,7 +181,9 @@ impl<'a> Crowd<'a> {
         let mut due =
             (0..comments).map(|place| start + Duration::from_secs_f64(f64::from(place) / pace));
         let mut next = due.next();
-        self.tally.latencies = Some(Vec::with_capacity(comments as usize * self.clients.len()));
+        let each = comments as usize * self.clients.len().div_ceil(self.nodes.len());
+        let latencies = self.nodes.iter().map(|_| Vec::with_capacity(each));
+        self.tally.latencies = Some(latencies.collect());
         let before = self.tally.deliveries;
         let expected = u64::from(comments) * self.clients.len() as u64;
         let end = start + Duration::from_secs_f64(f64::from(comments) / pace) + PATIENCE;
@@ -229,7 +234,7 @@ impl<'a> Crowd<'a> {
     fn delivered(&mut self, before: u64, start: Instant) -> Result<Delivered, CrowdError> {
         let elapsed = start.elapsed();
         let mut latencies = self.tally.latencies.take().unwrap_or_default();
-        latencies.sort_unstable();
+        latencies.iter_mut().for_each(|node| node.sort_unstable());
         Ok(Delivered {
             deliveries: self.tally.deliveries - before,
             elapsed,

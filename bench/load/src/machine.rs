@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command, thread::available_parallelism};
 
 use serde_json::Value;
 
-use crate::server::Programs;
+use crate::{cluster, server::Programs};
 
 /// The machine in one line.
 pub fn machine() -> String {
@@ -35,23 +35,6 @@ pub fn machine() -> String {
 
 /// Each thing that was measured or built with, and its exact version. `bench` is the benchmark's folder.
 pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)> {
-    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
-    let changed = said(
-        "git",
-        &[
-            "status",
-            "--porcelain",
-            "--untracked-files=no",
-            ":/",
-            ":!/bench",
-        ],
-    );
-    let mark = if changed.is_empty() {
-        ""
-    } else {
-        ", with uncommitted changes"
-    };
-    let causerie = said(&programs.causerie.to_string_lossy(), &["--version"]);
     let lock = fs::read_to_string(bench.join("Cargo.lock")).unwrap_or_default();
     let node = fs::read_to_string(bench.join("peers/node/package.json")).unwrap_or_default();
     let node: Value = serde_json::from_str(&node).unwrap_or_default();
@@ -68,7 +51,7 @@ pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)
             .join(", ")
     };
     vec![
-        ("Causerie", format!("{causerie}, commit {commit}{mark}")),
+        ("Causerie", causerie(programs)),
         (
             "socketioxide",
             [krate("socketioxide"), krate("axum")].join(", "),
@@ -95,6 +78,40 @@ pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)
         ("Rust", said("rustc", &["--version"])),
         ("Node", said("node", &["--version"])),
     ]
+}
+
+/// The same of what a cluster is made of.
+pub fn cluster_versions(programs: &Programs) -> Vec<(&'static str, String)> {
+    let of =
+        |program| cluster::find(program).map(|path| said(&path.to_string_lossy(), &["--version"]));
+    vec![
+        ("Causerie", causerie(programs)),
+        ("PostgreSQL", of("postgres").unwrap_or_default()),
+        ("NATS", of("nats-server").unwrap_or_default()),
+        ("Rust", said("rustc", &["--version"])),
+    ]
+}
+
+/// The server's version, and the commit that it was built from.
+fn causerie(programs: &Programs) -> String {
+    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+    let changed = said(
+        "git",
+        &[
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            ":/",
+            ":!/bench",
+        ],
+    );
+    let mark = if changed.is_empty() {
+        ""
+    } else {
+        ", with uncommitted changes"
+    };
+    let causerie = said(&programs.causerie.to_string_lossy(), &["--version"]);
+    format!("{causerie}, commit {commit}{mark}")
 }
 
 /// What a program prints, if it can.

@@ -2,6 +2,8 @@
 
 mod client;
 mod closed_loop;
+mod cluster;
+mod cluster_page;
 mod comment;
 mod crowd;
 mod digits;
@@ -20,13 +22,19 @@ mod server;
 mod statistics;
 mod svg;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use time::{OffsetDateTime, macros::format_description};
 
 use crate::{
+    cluster_page::Rounds,
     interrupt::{Interrupt, Interrupted},
     plan::{Plan, Turn},
     report::Circumstances,
@@ -59,7 +67,7 @@ struct Options {
     /// The benchmark's folder.
     #[arg(long, default_value = ".", hide = true)]
     bench: PathBuf,
-    /// Scenarios and servers; all, if none is named.
+    /// Scenarios and servers; all, if none is named. `cluster` alone measures Causerie on several nodes.
     names: Vec<String>,
 }
 
@@ -78,7 +86,10 @@ fn main() -> ExitCode {
 
 /// Whether every turn went well.
 fn run(options: Options) -> Result<bool, Failure> {
-    let plan = Plan::new(options.quick, options.rounds, &options.names)?;
+    // It is measured beside nobody else, and has a page of its own.
+    let is_cluster = options.names == [CLUSTER];
+    let names = if is_cluster { &[] } else { &options.names[..] };
+    let plan = Plan::new(options.quick, options.rounds, names)?;
     let interrupt = Interrupt::listen()?;
     let folder = std::env::current_exe()?;
     let folder = folder
@@ -96,13 +107,25 @@ fn run(options: Options) -> Result<bool, Failure> {
             "[year]-[month]-[day] [hour]:[minute] UTC"
         ))?,
         machine: machine::machine(),
-        versions: machine::versions(&programs, &options.bench),
+        versions: if is_cluster {
+            machine::cluster_versions(&programs)
+        } else {
+            machine::versions(&programs, &options.bench)
+        },
         load_before: fs::read_to_string("/proc/loadavg")?
             .split(' ')
             .next()
             .unwrap_or_default()
             .to_owned(),
     };
+    if is_cluster {
+        let out = match (options.out, options.quick) {
+            (Some(out), _) => out,
+            (None, true) => programs.folder.with_file_name("report"),
+            (None, false) => options.bench,
+        };
+        return measure_clusters(&plan, &programs, &interrupt, &out, &circumstances);
+    }
     let results = play(&plan, &programs, &interrupt)?;
     let out = options.out.unwrap_or_else(|| {
         if plan.is_whole {
@@ -126,6 +149,32 @@ fn run(options: Options) -> Result<bool, Failure> {
         None => println!("causerie / floor: not both were measured"),
     }
     Ok(results.failures().count() == 0)
+}
+
+/// How the command line names a run about clusters.
+const CLUSTER: &str = "cluster";
+
+/// Measures clusters of one node and more, round by round. Any failure ends the run.
+fn measure_clusters(
+    plan: &Plan,
+    programs: &Programs,
+    interrupt: &Interrupt,
+    out: &Path,
+    circumstances: &Circumstances,
+) -> Result<bool, Failure> {
+    let readers = plan.scenarios[0].connections();
+    let mut rounds = Rounds::default();
+    for round in 1..=plan.rounds {
+        for nodes in 1..=cluster::NODES {
+            eprintln!("cluster, round {round} of {}: nodes: {nodes}", plan.rounds);
+            let figures = cluster::measure(programs, nodes, readers, &plan.effort, interrupt)?;
+            eprintln!("  {figures:.2?}");
+            rounds.0.entry(nodes).or_default().push(figures);
+        }
+    }
+    cluster_page::write(out, readers, &rounds, circumstances)?;
+    eprintln!("\nThe page is {}", out.join("CLUSTER.md").display());
+    Ok(true)
 }
 
 /// Plays all turns. A failure of a peer's is reported at the end; one of Causerie's or the floor's, without which

@@ -43,6 +43,43 @@ impl Process {
     /// Starts a server that prints `listening on http://…` when it is ready. What it writes to standard
     /// error goes into a file in `folder`.
     pub fn start(server: &Command, folder: &Path) -> Result<(Self, SocketAddr), ProcessError> {
+        let mut process = Self::spawn(server, folder)?;
+        let output = process.child.stdout.take();
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::spawn(move || {
+            let lines = output.map(|output| BufReader::new(output).lines());
+            for line in lines.into_iter().flatten().map_while(Result::ok) {
+                let address = line.strip_prefix("listening on http://").map(str::parse);
+                if let Some(Ok(address)) = address {
+                    let _ = sender.try_send(address);
+                }
+            }
+        });
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(address) => Ok((process, address)),
+            Err(_) => Err(ProcessError::Silent(process.last_words())),
+        }
+    }
+
+    /// Starts a program that has its own way of saying that it is ready, which `is_ready` sees. What it
+    /// writes to standard error goes into a file in `folder`.
+    pub fn start_silent(
+        program: &Command,
+        folder: &Path,
+        mut is_ready: impl FnMut(&Self) -> bool,
+    ) -> Result<Self, ProcessError> {
+        let process = Self::spawn(program, folder)?;
+        let start = Instant::now();
+        while !is_ready(&process) {
+            if start.elapsed() > PATIENCE {
+                return Err(ProcessError::Silent(process.last_words()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(process)
+    }
+
+    fn spawn(server: &Command, folder: &Path) -> Result<Self, ProcessError> {
         let program = server.get_program().to_string_lossy().into_owned();
         let failed = |error| ProcessError::Start(program.clone(), error);
         let log = folder.join("stderr.log");
@@ -58,34 +95,24 @@ impl Process {
                 None => command.env_remove(name),
             };
         }
-        let mut child = command
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).map_err(failed)?)
             .spawn()
             .map_err(failed)?;
         let pid = Pid::from_raw(child.id().cast_signed());
-        let output = child.stdout.take();
         let clock = clock_getcpuclockid(pid);
-        let process = Self {
+        Ok(Self {
             child,
             clock: clock.map_err(|error| ProcessError::Measure(error.to_string()))?,
             log,
-        };
-        let (sender, receiver) = mpsc::sync_channel(1);
-        thread::spawn(move || {
-            let lines = output.map(|output| BufReader::new(output).lines());
-            for line in lines.into_iter().flatten().map_while(Result::ok) {
-                let address = line.strip_prefix("listening on http://").map(str::parse);
-                if let Some(Ok(address)) = address {
-                    let _ = sender.try_send(address);
-                }
-            }
-        });
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(address) => Ok((process, address)),
-            Err(_) => Err(ProcessError::Silent(process.last_words())),
-        }
+        })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The CPU time of all its threads so far, user and system, of those that have ended too.

@@ -103,7 +103,7 @@ fn fanout(
     // What came twice comes by now.
     crowd.rest()?;
 
-    let mut figures = latencies(&steady.latencies);
+    let mut figures = latencies(&steady.latencies[0]);
     figures.extend([
         (Metric::Cpu, micros(cpu, steady.deliveries)),
         (
@@ -257,7 +257,12 @@ fn bare(
 
 fn crowd<'a>(started: &Started, interrupt: &'a Interrupt) -> Result<Crowd<'a>, CrowdError> {
     let publication = started.publication.clone();
-    Crowd::new(started.address, started.protocol, publication, interrupt)
+    Crowd::new(
+        vec![started.address],
+        started.protocol,
+        publication,
+        interrupt,
+    )
 }
 
 fn operations(answered: &Answered, cpu: Duration, own: Duration) -> Figures {
@@ -282,10 +287,10 @@ fn latencies(sorted: &[u64]) -> Figures {
     ])
 }
 
-fn micros(cpu: Duration, operations: u64) -> f64 {
+pub fn micros(cpu: Duration, operations: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / operations as f64
 }
 
-fn percent(cpu: Duration, elapsed: Duration) -> f64 {
+pub fn percent(cpu: Duration, elapsed: Duration) -> f64 {
     100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64()
 }

@@ -95,7 +95,8 @@ impl Server {
         }
     }
 
-    fn protocol(self) -> Protocol {
+    /// How its clients speak.
+    pub fn protocol(self) -> Protocol {
         let path = match self {
             Self::AsyncGraphqlAxum => "/ws",
             _ => "/graphql",
@@ -159,7 +160,7 @@ impl Programs {
             .tempdir_in(&self.folder)?;
         let command = match server {
             Server::Floor | Server::Bare => Command::new(self.folder.join("floor")),
-            Server::Causerie => self.causerie(&folder.path().join(DATABASE)),
+            Server::Causerie => self.causerie(&sqlite(&folder.path().join(DATABASE))),
             Server::Socketioxide => Command::new(self.folder.join("peer-socketioxide")),
             Server::AsyncGraphqlAxum => Command::new(self.folder.join("peer-async-graphql-axum")),
             Server::SocketIo => self.node("socketio.mjs"),
@@ -207,7 +208,8 @@ impl Programs {
         }
     }
 
-    fn causerie(&self, database: &Path) -> Command {
+    /// Causerie on the database with this URL, and all else as by default.
+    pub fn causerie(&self, database: &str) -> Command {
         let mut command = Command::new(&self.causerie);
         command
             .args([
@@ -219,8 +221,7 @@ impl Programs {
                 "--log",
                 "warn",
             ])
-            .arg("--database-url")
-            .arg(format!("sqlite://{}?mode=rwc", database.display()))
+            .args(["--database-url", database])
             .env("JWT_SECRET", SECRET);
         command
     }
@@ -269,7 +270,12 @@ impl Stopped {
     }
 }
 
-fn create_post(address: SocketAddr, token: &str) -> Result<(), ServerError> {
+fn sqlite(file: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", file.display())
+}
+
+/// Makes the post that everybody has open.
+pub fn create_post(address: SocketAddr, token: &str) -> Result<(), ServerError> {
     let document =
         "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }";
     let variables = json!({ "input": { "id": POST, "title": "A post that everybody reads" } });

@@ -1,0 +1,242 @@
+//! The files that start a cluster in containers say what works outside of them: what they set, what
+//! they run, and the balancer's own file, all taken from there.
+
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, TcpListener},
+    process::Command,
+    time::Duration,
+};
+
+use causerie::config::Config;
+use clap::Args;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, eventually, find, path};
+
+const DOCKERFILE: &str = include_str!("../../Dockerfile");
+
+/// What a password and a secret stand for.
+const PASSWORD: &str = "a-password";
+
+/// Of compose.yaml, with what its reader sets.
+fn compose() -> Value {
+    let text = include_str!("../../compose.yaml");
+    serde_saphyr::from_str(text).expect("YAML")
+}
+
+/// The services that run this image, each with its name.
+fn nodes(compose: &Value) -> Vec<(&String, &Value)> {
+    let services = compose["services"].as_object().expect("services");
+    let nodes = services
+        .iter()
+        .filter(|(_, service)| service["image"] == "causerie");
+    nodes.collect()
+}
+
+/// What a service's environment is, with the variables of whoever starts it.
+fn environment(service: &Value) -> Vec<(String, String)> {
+    let variables = service["environment"].as_object().expect("an environment");
+    let set = variables.iter().map(|(name, value)| {
+        let value = value.as_str().expect("a text");
+        (name.clone(), interpolated(value))
+    });
+    set.collect()
+}
+
+/// With a value for each `${NAME}`, `${NAME:?sentence}` and `${NAME:-default}`.
+fn interpolated(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("${") else {
+        return text.to_owned();
+    };
+    let (variable, after) = rest.split_once('}').expect("its end");
+    let value = match variable.split_once(":-") {
+        Some((_, default)) => default,
+        None => match variable.split(":?").next() {
+            Some("POSTGRES_PASSWORD") => PASSWORD,
+            Some("JWT_SECRET") => SECRET,
+            other => panic!("what is {other:?}?"),
+        },
+    };
+    format!("{before}{value}{}", interpolated(after))
+}
+
+/// The words of a Dockerfile's instruction, which begins like this.
+fn words(instruction: &str) -> Vec<String> {
+    let (_, rest) = DOCKERFILE.split_once(instruction).expect(instruction);
+    let line = rest.lines().next().expect("a line");
+    serde_json::from_str(line).expect("a list of words")
+}
+
+#[test]
+fn every_variable_of_a_node_is_a_setting_and_all_nodes_are_alike() {
+    let compose = compose();
+    let nodes = nodes(&compose);
+    assert_eq!(nodes.len(), 3);
+    let command = Config::augment_args(clap::Command::new("causerie"));
+    let settings: BTreeSet<String> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
+        .collect();
+    for (name, node) in &nodes {
+        assert_eq!(*node, nodes[0].1, "{name}");
+        for (variable, value) in environment(node) {
+            assert!(settings.contains(&variable), "{variable} is no setting");
+            let flag = format!("--{}={value}", variable.to_lowercase().replace('_', "-"));
+            let parsed = command.clone().try_get_matches_from(["causerie", &flag]);
+            parsed.unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+#[test]
+fn every_host_that_is_named_is_a_service() {
+    let compose = compose();
+    let services = compose["services"].as_object().expect("services");
+    let node = environment(nodes(&compose)[0].1);
+    let balancer = environment(&services["balancer"]);
+    let value = |set: &[(String, String)], name: &str| {
+        let found = set.iter().find(|(variable, _)| variable == name);
+        found.expect(name).1.clone()
+    };
+    let database = value(&node, "DATABASE_URL");
+    let mut hosts: Vec<String> = value(&node, "BACKPLANE_URL")
+        .split(',')
+        .chain([database.as_str()])
+        .map(|url| url::Url::parse(url).expect("a URL"))
+        .map(|url| url.host_str().expect("a host").to_owned())
+        .collect();
+    for upstream in value(&balancer, "NODES").split(' ') {
+        let (host, port) = upstream.split_once(':').expect("a port");
+        assert!(value(&node, "LISTEN").ends_with(&format!(":{port}")));
+        hosts.push(host.to_owned());
+    }
+    assert_eq!(hosts.len(), 7, "{hosts:?}");
+    for host in hosts {
+        assert!(services.contains_key(&host), "{host}");
+    }
+    let network = &compose["networks"]["default"]["ipam"]["config"][0]["subnet"];
+    assert_eq!(*network, value(&node, "TRUSTED_PROXIES"));
+    let postgres = environment(&services["postgres"]);
+    for part in ["POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"] {
+        assert!(database.contains(&value(&postgres, part)), "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_balancer_gives_readers_to_nodes_that_are_ready_and_nothing_is_lost() {
+    let compose = compose();
+    // All that the file sets, but for where things are.
+    let settings = environment(nodes(&compose)[0].1).into_iter();
+    let places = ["LISTEN", "DATABASE_URL", "BACKPLANE_URL", "TRUSTED_PROXIES"];
+    let settings = settings.filter(|(name, _)| !places.contains(&name.as_str()));
+    let here = ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
+    let mut cluster = Cluster::start_with(settings.chain([here]).collect()).await;
+    let (address, _caddy) = balancer(&cluster);
+    eventually("the balancer takes requests", || async {
+        let answer = reqwest::get(format!("http://{address}/")).await;
+        let status = answer.map_err(|error| error.to_string())?.status();
+        status.is_success().then_some(()).ok_or(status.to_string())
+    })
+    .await;
+    for path in ["metrics", "healthz", "readyz"] {
+        let answer = reqwest::get(format!("http://{address}/{path}")).await;
+        assert_eq!(answer.expect("an answer").status(), 404, "{path}");
+    }
+
+    let party = Party {
+        readers: 30,
+        ..Party::BUSY
+    };
+    let crowd = Crowd::gather_at(&cluster, "balanced", party, vec![address]).await;
+    // As `docker stop` does.
+    cluster.nodes[0].signal(Signal::SIGTERM);
+    assert!(cluster.nodes[0].ended().await.success());
+    crowd.until_written(5).await;
+    cluster.nodes[0].start_again().await;
+    // And without a word.
+    cluster.nodes[1].kill();
+    crowd.until_written(5).await;
+    crowd.until_told().await;
+    cluster.nodes[1].start_again().await;
+    crowd.until_counted(&cluster, Duration::from_secs(15)).await;
+    crowd.finish(&cluster).await;
+}
+
+/// The balancer with its file, in front of the cluster.
+fn balancer(cluster: &Cluster) -> (SocketAddr, Program) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let nodes: Vec<String> = cluster
+        .nodes
+        .iter()
+        .map(|node| node.address().to_string())
+        .collect();
+    let mut caddy = command(find("caddy", &path()));
+    caddy
+        .args(["run", "--adapter", "caddyfile", "--config"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Caddyfile"))
+        .env("SITE", format!(":{}", address.port()))
+        .env("NODES", nodes.join(" "))
+        .env("XDG_DATA_HOME", cluster.folder())
+        .env("XDG_CONFIG_HOME", cluster.folder());
+    (
+        address,
+        Program::start("caddy", cluster.folder(), &mut caddy),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_containers_run_is_understood_and_the_health_checks_tell_the_dead() {
+    let serve = [words("ENTRYPOINT "), words("\nCMD ")].concat();
+    assert_eq!(
+        serve,
+        ["causerie", "serve"],
+        "as the nodes of the tests are started"
+    );
+    let mut cluster = Cluster::start().await;
+    let check = words(" CMD ");
+    assert_eq!(check[0], "causerie");
+    let address = cluster.nodes[0].address().to_string();
+    let is_healthy = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_causerie"));
+        command
+            .args(&check[1..])
+            .env_clear()
+            .env("LISTEN", &address);
+        command.output().expect("an end").status.success()
+    };
+    assert!(is_healthy());
+    cluster.nodes[0].kill();
+    assert!(!is_healthy());
+
+    let services = &compose()["services"];
+    let list = |value: &Value| -> Vec<String> {
+        let words = value.as_array().expect("a list").iter();
+        words
+            .map(|word| word.as_str().expect("a word").to_owned())
+            .collect()
+    };
+    let check = list(&services["postgres"]["healthcheck"]["test"]);
+    assert_eq!(check[..2], ["CMD", "pg_isready"]);
+    assert!(cluster.postgres.is_there(&check[1..]));
+    cluster.postgres.stop_immediately().await;
+    assert!(!cluster.postgres.is_there(&check[1..]));
+
+    // Where it listens and whom it looks for is the containers' own.
+    let arguments = list(&services["nats-1"]["command"]).into_iter();
+    let arguments = arguments.map(|argument| argument.replace("0.0.0.0:6222", "127.0.0.1:-1"));
+    let mut server = command(find("nats-server", &path()));
+    server
+        .args(["--addr=127.0.0.1", "--port=-1"])
+        .args(arguments);
+    let mut server = Program::start("nats-of-compose", cluster.folder(), &mut server);
+    eventually("the NATS server is ready", || {
+        server.still_runs();
+        let is_ready = server.said().contains("Server is ready");
+        std::future::ready(is_ready.then_some(()).ok_or("it is not"))
+    })
+    .await;
+}

@@ -1,0 +1,152 @@
+//! Whatever ends, stops or cannot be reached: every comment that was acknowledged reaches every reader
+//! exactly once and in order, and when the fault is over all nodes agree on who is there.
+
+use std::time::Duration;
+
+use causerie::model::Role;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{AGREEMENT, Cluster, Network, Party, Posts, token};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_killed() {
+    let mut cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    cluster.nodes[1].kill();
+    posts.until_counted_but_by(&cluster, Some(1)).await;
+    let passers_by = Party::BUSY.passers_by as u64;
+    assert_eq!(
+        posts.busy.number(),
+        before - passers_by,
+        "who was only there is gone"
+    );
+    posts.go_on().await;
+    cluster.nodes[1].start_again().await;
+    posts.until_counted(&cluster).await;
+    posts.go_on().await;
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_stands_still_for_20_seconds() {
+    let cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    cluster.nodes[1].signal(Signal::SIGSTOP);
+    let still = posts.busy.endure(Duration::from_secs(20));
+    tokio::join!(still, async {
+        posts.busy.until_gone_from(cluster.nodes[1].address()).await;
+        posts.until_counted_but_by(&cluster, Some(1)).await;
+        let passers_by = Party::BUSY.passers_by as u64;
+        assert_eq!(posts.busy.number(), before - passers_by, "no ghosts");
+        posts.go_on().await;
+    });
+    cluster.nodes[1].signal(Signal::SIGCONT);
+    posts.until_counted(&cluster).await;
+    posts.go_on().await;
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_nats_server_is_killed() {
+    let mut cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    cluster.nats.kill(0);
+    posts.go_on().await;
+    posts.until_counted(&cluster).await;
+    cluster.nats.start_again().await;
+    posts.go_on().await;
+    posts.until_counted(&cluster).await;
+    assert_eq!(posts.busy.number(), before, "no reader notices");
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nats_servers_stand_still_for_60_seconds() {
+    let cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    cluster.nats.freeze();
+    let still = posts.busy.endure(Duration::from_secs(60));
+    tokio::join!(still, posts.go_on());
+    posts.go_on().await;
+    cluster.nats.thaw();
+    posts.until_counted(&cluster).await;
+    assert_eq!(posts.busy.number(), before, "no reader notices");
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nats_servers_are_killed_and_started_again() {
+    let mut cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    cluster.nats.kill_all();
+    posts.go_on().await;
+    cluster.nats.start_again().await;
+    posts.until_counted(&cluster).await;
+    posts.go_on().await;
+    assert_eq!(posts.busy.number(), before, "no reader notices");
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_cut_off_from_nats_and_not_from_its_clients() {
+    let cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    let before = posts.busy.number();
+    // First nobody tells the node, as when a cable is pulled; then it cannot connect.
+    cluster.set_network(Network::Silent);
+    let lost = posts.busy.endure(Duration::from_secs(15));
+    tokio::join!(lost, posts.go_on(), async {
+        let others: Vec<_> = cluster.nodes[1..].iter().collect();
+        posts.busy.until_counted_alone(&others, AGREEMENT).await;
+    });
+    cluster.set_network(Network::Closed);
+    posts.go_on().await;
+    cluster.set_network(Network::Whole);
+    posts.until_counted(&cluster).await;
+    posts.go_on().await;
+    assert_eq!(posts.busy.number(), before, "no reader notices");
+    posts.finish(&cluster, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_is_ended_at_once_and_started_again() {
+    let mut cluster = Cluster::start().await;
+    let posts = Posts::gather(&cluster).await;
+    cluster.postgres.stop_immediately().await;
+    for node in &cluster.nodes {
+        for (query, code) in [
+            (
+                "mutation { createComment(input: { postId: \"busy\", body: \"lost\" }) { comment { id } } }",
+                DATABASE_LOST,
+            ),
+            ("{ post(id: \"busy\") { title } }", DATABASE_LOST),
+            // What needs no database works.
+            ("{ me { name } }", ""),
+        ] {
+            let token = token("ada", Role::Reader);
+            let answer = node
+                .send(Some(&token), query, json!({}))
+                .await
+                .expect("an answer");
+            let said = answer
+                .pointer("/errors/0/extensions/code")
+                .and_then(Value::as_str);
+            assert_eq!(said.unwrap_or_default(), code, "{answer}");
+        }
+    }
+    cluster.postgres.start_again().await;
+    posts.go_on().await;
+    posts.until_counted(&cluster).await;
+    posts.finish(&cluster, &[DATABASE_LOST, UNKNOWN]).await;
+}
+
+/// What a request is told that the database cannot serve.
+const DATABASE_LOST: &str = "SERVICE_UNAVAILABLE";
+/// What a writer is told whose comment may or may not be saved.
+const UNKNOWN: &str = "OUTCOME_UNKNOWN";

@@ -1,0 +1,81 @@
+//! Nodes are restarted one after another, and their readers notice nothing but a socket that closes: in
+//! a moment of its own, so that they do not all come back at once.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Cluster, Posts, RESTART, within};
+
+/// How long a node goes on after it has said that it is not ready any more.
+const DELAY: Duration = Duration::from_secs(2);
+/// Over how long it closes what it has.
+const WINDOW: Duration = Duration::from_secs(6);
+/// How many closes in a second are a spike, as a multiple of what an even spread would be. The reader's
+/// clock is not the node's.
+const SLACK: f64 = 2.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
+    let setting = |name: &str, time: Duration| (name.to_owned(), format!("{}s", time.as_secs()));
+    let settings = vec![
+        setting("DRAIN_DELAY", DELAY),
+        setting("DRAIN_WINDOW", WINDOW),
+    ];
+    let mut cluster = Cluster::start_with(settings).await;
+    let posts = Posts::gather(&cluster).await;
+    for number in 0..cluster.nodes.len() {
+        let address = cluster.nodes[number].address();
+        let crowds = [&posts.busy, &posts.quiet];
+        let connected: usize = crowds
+            .iter()
+            .map(|crowd| crowd.connected_with(address))
+            .sum();
+        let start = Instant::now();
+        cluster.nodes[number].signal(Signal::SIGTERM);
+        within(DELAY, "the node is not ready any more", || async {
+            match cluster.nodes[number].is_ready().await {
+                Some(false) => Ok(()),
+                other => Err(other),
+            }
+        })
+        .await;
+        let count = cluster.nodes[number].viewer_count("busy").await;
+        assert!(count.is_some(), "whoever is there is served on");
+        let status = cluster.nodes[number].ended().await;
+        assert!(status.success(), "{status}");
+        posts.until_counted_but_by(&cluster, Some(number)).await;
+
+        let closes = crowds.iter().flat_map(|crowd| crowd.feed().closes());
+        let mut closes: Vec<Instant> = closes
+            .filter(|(at, _)| *at >= start)
+            .map(|(at, code)| {
+                assert_eq!(code, RESTART);
+                at
+            })
+            .collect();
+        closes.sort();
+        assert!(closes.len() >= connected, "{} of {connected}", closes.len());
+        let even = connected as f64 / WINDOW.as_secs_f64();
+        let most = most_in_a_second(&closes);
+        eprintln!("{connected} sockets were closed, at most {most} in a second");
+        assert!(
+            (most as f64) <= even * SLACK,
+            "{most} in a second, evenly {even}"
+        );
+
+        cluster.nodes[number].start_again().await;
+        posts.until_counted(&cluster).await;
+        posts.go_on().await;
+    }
+    posts.finish(&cluster, &["SERVICE_RESTART"]).await;
+}
+
+fn most_in_a_second(times: &[Instant]) -> usize {
+    let second = Duration::from_secs(1);
+    let counts = times.iter().enumerate().map(|(place, from)| {
+        let later = &times[place..];
+        later.partition_point(|at| *at < *from + second)
+    });
+    counts.max().unwrap_or_default()
+}

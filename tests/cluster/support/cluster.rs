@@ -1,0 +1,134 @@
+//! Three nodes, their database and their NATS servers.
+
+use std::{path::Path, time::Duration};
+
+use causerie::{
+    auth::{Authenticator, Identity},
+    config::Secret,
+    model::{Role, Timestamp, User, UserId},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    link::{Link, Network},
+    nats::Nats,
+    node::Node,
+    postgres::Postgres,
+};
+
+/// How many nodes there are.
+pub(crate) const NODES: usize = 3;
+
+/// What tokens are signed with.
+pub(crate) const SECRET: &str = "a secret that only the tests know of";
+
+/// A cluster takes all of the machine: there is one at a time, however many tests are started.
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// The programs of a cluster. They end with it.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) nats: Nats,
+    pub(crate) postgres: Postgres,
+    /// The ways from the first node to each NATS server.
+    links: Vec<Link>,
+    folder: TempDir,
+    _machine: MutexGuard<'static, ()>,
+}
+
+impl Cluster {
+    /// Waits until the machine is free, and starts all of them.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// With these settings of the nodes besides.
+    pub(crate) async fn start_with(settings: Vec<(String, String)>) -> Self {
+        let machine = MACHINE.lock().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let postgres = Postgres::start(folder.path()).await;
+        let nats = Nats::start(folder.path()).await;
+        let mut links = Vec::new();
+        for address in nats.addresses() {
+            links.push(Link::to(address).await);
+        }
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            nats,
+            postgres,
+            links,
+            folder,
+            _machine: machine,
+        };
+        for number in 0..NODES {
+            let mut all = cluster.settings(number);
+            all.extend(settings.iter().cloned());
+            let name = format!("node-{number}");
+            let node = Node::start(&name, cluster.folder(), all).await;
+            cluster.nodes.push(node);
+        }
+        cluster
+    }
+
+    /// Where the programs' logs are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sets the network between the first node and all NATS servers.
+    pub(crate) fn set_network(&self, network: Network) {
+        for link in &self.links {
+            link.set(network);
+        }
+    }
+
+    /// Opens a post; where its feed begins.
+    pub(crate) async fn open_post(&self, id: &str) -> Value {
+        let query = "mutation($id: ID!) {
+            createPost(input: { id: $id, title: \"A post\" }) { post { cursor } }
+        }";
+        let author = token("author", Role::Author);
+        let answer = self.nodes[0].send(Some(&author), query, json!({"id": id}));
+        let mut answer = answer.await.expect("an answer");
+        assert_eq!(answer.get("errors"), None, "{answer}");
+        answer["data"]["createPost"]["post"]["cursor"].take()
+    }
+
+    /// What a node is told. The first one's way to NATS can be cut.
+    fn settings(&self, number: usize) -> Vec<(String, String)> {
+        let servers = match number {
+            0 => self.links.iter().map(Link::address).collect(),
+            _ => self.nats.addresses(),
+        };
+        let servers: Vec<String> = servers
+            .iter()
+            .map(|address| format!("nats://{address}"))
+            .collect();
+        [
+            ("DATABASE_URL", self.postgres.url()),
+            ("BACKPLANE_URL", servers.join(",")),
+            ("JWT_SECRET", SECRET.to_owned()),
+            ("RATE_LIMITS", "off".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+/// A token that every node takes, good for an hour.
+pub(crate) fn token(user: &str, role: Role) -> String {
+    let identity = Identity {
+        user: User {
+            id: UserId::parse(user).expect("a user id"),
+            name: user.into(),
+            avatar: None,
+        },
+        role,
+        expires_at: Timestamp::now().plus(Duration::from_secs(3600)),
+    };
+    Authenticator::with_secret(&Secret::new(SECRET))
+        .sign(&identity)
+        .expect("a token")
+}

@@ -1,0 +1,187 @@
+//! NATS servers that are one cluster, as processes.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+
+use super::{
+    program::{Program, command, find, path},
+    waiting::eventually,
+};
+
+/// How many there are.
+const SERVERS: usize = 3;
+
+/// The servers, each connected with every other.
+pub(crate) struct Nats {
+    servers: Vec<Server>,
+    folder: PathBuf,
+}
+
+struct Server {
+    ports: Ports,
+    program: Option<Program>,
+}
+
+/// Where a server listens: for clients, for the other servers, and for questions about it.
+#[derive(Clone, Copy)]
+struct Ports {
+    clients: SocketAddr,
+    servers: SocketAddr,
+    monitoring: SocketAddr,
+}
+
+impl Nats {
+    /// Starts them on free ports.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let mut nats = Self {
+            servers: Vec::new(),
+            folder: folder.to_owned(),
+        };
+        for number in 0..SERVERS {
+            let program = nats.spawn(number, None);
+            let ports = ports(&program, folder).await;
+            nats.servers.push(Server {
+                ports,
+                program: Some(program),
+            });
+        }
+        nats.until_connected().await;
+        nats
+    }
+
+    /// Where clients connect, a server each.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let servers = self.servers.iter();
+        servers.map(|server| server.ports.clients).collect()
+    }
+
+    /// Ends one, like a machine that loses its power.
+    pub(crate) fn kill(&mut self, number: usize) {
+        let program = self.servers[number].program.take();
+        program.expect("it runs").kill();
+    }
+
+    /// Ends them all.
+    pub(crate) fn kill_all(&mut self) {
+        for number in 0..SERVERS {
+            self.kill(number);
+        }
+    }
+
+    /// Starts those that were killed, where they were.
+    pub(crate) async fn start_again(&mut self) {
+        for number in 0..SERVERS {
+            if self.servers[number].program.is_none() {
+                let program = self.spawn(number, Some(self.servers[number].ports));
+                self.servers[number].program = Some(program);
+            }
+        }
+        self.until_connected().await;
+    }
+
+    /// Stops them all where they are: connections stay open, and nobody is at the other end.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        for server in &self.servers {
+            server.program.as_ref().expect("it runs").signal(signal);
+        }
+    }
+
+    /// On these ports, else on free ones; it connects to those that are there already.
+    fn spawn(&self, number: usize, ports: Option<Ports>) -> Program {
+        let port = |address: fn(&Ports) -> SocketAddr| {
+            ports.map_or_else(
+                || "-1".to_owned(),
+                |ports| address(&ports).port().to_string(),
+            )
+        };
+        let mut routes = Vec::new();
+        for (other, server) in self.servers.iter().enumerate() {
+            if other != number {
+                routes.push(format!("nats://{}", server.ports.servers));
+            }
+        }
+        let mut server = command(find("nats-server", &path()));
+        server
+            .args(["--addr", "127.0.0.1", "--cluster_name", "causerie"])
+            .args(["--port", &port(|ports| ports.clients)])
+            .args(["-m", &port(|ports| ports.monitoring)])
+            .arg("--cluster")
+            .arg(format!("nats://127.0.0.1:{}", port(|ports| ports.servers)))
+            // Clients know the servers that they were told of, so that they can be cut off from them.
+            .arg("--no_advertise")
+            .arg("--ports_file_dir")
+            .arg(&self.folder);
+        if !routes.is_empty() {
+            server.args(["--routes", &routes.join(",")]);
+        }
+        Program::start(&format!("nats-{number}"), &self.folder, &mut server)
+    }
+
+    /// Waits until each server is connected with every other one.
+    async fn until_connected(&self) {
+        let http = reqwest::Client::new();
+        eventually("the NATS servers are one cluster", || async {
+            for server in &self.servers {
+                let url = format!("http://{}/routez", server.ports.monitoring);
+                let answer = http
+                    .get(url)
+                    .send()
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let routes: serde_json::Value =
+                    answer.json().await.map_err(|error| error.to_string())?;
+                let number = routes["num_routes"].as_u64().unwrap_or_default();
+                if number < SERVERS as u64 - 1 {
+                    return Err(format!("{number} routes"));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// What a server writes down when it has found its ports.
+#[derive(Deserialize)]
+struct PortsFile {
+    nats: Vec<String>,
+    cluster: Vec<String>,
+    monitoring: Vec<String>,
+}
+
+async fn ports(program: &Program, folder: &Path) -> Ports {
+    let path = folder.join(format!("nats-server_{}.ports", program.id()));
+    let mut found = None;
+    eventually("a NATS server listens", || {
+        // It may be there and not be written yet.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let file = serde_json::from_str::<PortsFile>(&text);
+        let result = file.map(|file| found = Some(file));
+        std::future::ready(result)
+    })
+    .await;
+    let file = found.expect("its ports");
+    let address = |urls: &[String]| {
+        let (_, address) = urls[0].split_once("://").expect("a URL");
+        address.parse().expect("an address")
+    };
+    Ports {
+        clients: address(&file.nats),
+        servers: address(&file.cluster),
+        monitoring: address(&file.monitoring),
+    }
+}

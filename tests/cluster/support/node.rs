@@ -1,0 +1,132 @@
+//! A node as a process.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::{
+    program::{Program, command},
+    waiting::eventually,
+};
+
+/// How long a node may take to answer before it is taken for gone.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A node, which keeps its place when it is started again.
+pub(crate) struct Node {
+    name: String,
+    folder: PathBuf,
+    settings: Vec<(String, String)>,
+    address: SocketAddr,
+    program: Option<Program>,
+    http: reqwest::Client,
+}
+
+impl Node {
+    /// Starts one with these settings on a free port.
+    pub(crate) async fn start(name: &str, folder: &Path, settings: Vec<(String, String)>) -> Self {
+        let mut node = Self {
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            settings,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            program: None,
+            http: reqwest::Client::builder()
+                .timeout(ANSWER)
+                .build()
+                .expect("a client"),
+        };
+        node.start_again().await;
+        node
+    }
+
+    /// Where it listens, in this life and the next.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.program.as_ref().expect("it runs").signal(signal);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.program.take().expect("it runs").kill();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let status = self.program.as_mut().expect("it runs").ended().await;
+        self.program = None;
+        status
+    }
+
+    /// Starts it, and waits until it is ready.
+    pub(crate) async fn start_again(&mut self) {
+        let mut serve = command(env!("CARGO_BIN_EXE_causerie"));
+        serve
+            .arg("serve")
+            .env_clear()
+            .env("LISTEN", self.address.to_string())
+            .envs(self.settings.iter().cloned())
+            .current_dir(&self.folder);
+        let mut program = Program::start(&self.name, &self.folder, &mut serve);
+        eventually(&format!("{} listens", self.name), || {
+            program.still_runs();
+            let said = program.said();
+            let mut lines = said.lines();
+            let address = lines.find_map(|line| line.strip_prefix("listening on http://"));
+            if let Some(address) = address.and_then(|address| address.parse().ok()) {
+                self.address = address;
+            }
+            std::future::ready(address.map(|_| ()).ok_or("it does not"))
+        })
+        .await;
+        self.program = Some(program);
+        eventually(&format!("{} is ready", self.name), || async {
+            match self.is_ready().await {
+                Some(true) => Ok(()),
+                other => Err(other),
+            }
+        })
+        .await;
+    }
+
+    /// Whether it would have requests sent to it; nothing where it does not answer.
+    pub(crate) async fn is_ready(&self) -> Option<bool> {
+        let url = format!("http://{}/readyz", self.address);
+        let answer = self.http.get(url).send().await.ok()?;
+        Some(answer.status().is_success())
+    }
+
+    /// Sends an operation; what came back, if anything did.
+    pub(crate) async fn send(
+        &self,
+        token: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value, reqwest::Error> {
+        let url = format!("http://{}/graphql", self.address);
+        let mut request = self
+            .http
+            .post(url)
+            .header("content-type", "application/json")
+            .body(json!({"query": query, "variables": variables}).to_string());
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await?.json().await
+    }
+
+    /// How many viewers it says that a post has.
+    pub(crate) async fn viewer_count(&self, post: &str) -> Option<u64> {
+        let query = "query($id: ID!) { post(id: $id) { viewerCount } }";
+        let answer = self.send(None, query, json!({"id": post})).await.ok()?;
+        answer.pointer("/data/post/viewerCount")?.as_u64()
+    }
+}

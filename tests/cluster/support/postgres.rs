@@ -1,0 +1,164 @@
+//! A PostgreSQL of the test's own, as durable as PostgreSQL is by itself.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nix::{
+    sys::signal::Signal,
+    unistd::{Uid, User},
+};
+use tempfile::TempDir;
+
+use super::{
+    program::{Program, command, find},
+    waiting::eventually,
+};
+
+/// Where Debian puts each version.
+const VERSIONS: &str = "/usr/lib/postgresql";
+const USER: &str = "causerie";
+/// As root it runs as the user whom its package made for it: it refuses to run as root.
+const OWNER: &str = "postgres";
+
+/// The one database of a cluster.
+pub(crate) struct Postgres {
+    program: Option<Program>,
+    address: SocketAddr,
+    programs: Vec<PathBuf>,
+    data: TempDir,
+    logs: PathBuf,
+}
+
+impl Postgres {
+    /// Makes a database in a folder of its own and starts it on a free port.
+    pub(crate) async fn start(logs: &Path) -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        if Uid::effective().is_root() {
+            let owner = User::from_name(OWNER).expect("a list of users");
+            let owner = owner.unwrap_or_else(|| panic!("no user {OWNER}"));
+            chown(
+                data.path(),
+                Some(owner.uid.as_raw()),
+                Some(owner.gid.as_raw()),
+            )
+            .expect("its folder");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut postgres = Self {
+            program: None,
+            address: listener.local_addr().expect("an address"),
+            programs: programs(),
+            data,
+            logs: logs.to_owned(),
+        };
+        let made = postgres
+            .command("initdb")
+            .args([
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "--username",
+                USER,
+                "--pgdata",
+            ])
+            .arg(postgres.data.path().join("data"))
+            .output()
+            .expect("initdb");
+        assert!(made.status.success(), "{made:?}");
+        drop(listener);
+        postgres.start_again().await;
+        postgres
+    }
+
+    /// What nodes are told.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://{USER}@{}/postgres", self.address)
+    }
+
+    /// Runs a program that asks whether it is there, as a container does: without saying where.
+    pub(crate) fn is_there(&self, check: &[String]) -> bool {
+        let asked = Command::new(find(&check[0], &self.programs))
+            .args(&check[1..])
+            .env("PGHOST", self.address.ip().to_string())
+            .env("PGPORT", self.address.port().to_string())
+            .stdin(Stdio::null())
+            .status();
+        asked.expect("an end").success()
+    }
+
+    /// Ends it as a crash does: nobody is waited for, and nothing is written down.
+    pub(crate) async fn stop_immediately(&mut self) {
+        let mut program = self.program.take().expect("it runs");
+        program.signal(Signal::SIGQUIT);
+        program.ended().await;
+    }
+
+    /// Starts it where it was, and waits until it takes connections.
+    pub(crate) async fn start_again(&mut self) {
+        let mut postgres = self.command("postgres");
+        postgres
+            .arg("-D")
+            .arg(self.data.path().join("data"))
+            .args(["-p", &self.address.port().to_string()])
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories="])
+            .args(["-c", "fsync=on", "-c", "synchronous_commit=on"]);
+        let mut program = Program::start("postgres", &self.logs, &mut postgres);
+        let check = ["pg_isready", "-q"].map(str::to_owned);
+        eventually("PostgreSQL takes connections", || {
+            program.still_runs();
+            let ready = self.is_there(&check);
+            std::future::ready(ready.then_some(()).ok_or("it takes none"))
+        })
+        .await;
+        self.program = Some(program);
+    }
+
+    /// One of PostgreSQL's programs, as a user whom it takes.
+    fn command(&self, program: &str) -> Command {
+        let program = find(program, &self.programs);
+        if !Uid::effective().is_root() {
+            return command(program);
+        }
+        // Who it is must be settled first: the kernel forgets the rest when that changes.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", OWNER, "--regid", OWNER, "--init-groups", "--"])
+            .args(["setpriv", "--pdeathsig", "KILL", "--"])
+            .arg(program)
+            .current_dir(self.data.path());
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let Some(mut program) = self.program.take() else {
+            return;
+        };
+        // By itself it takes its processes and its shared memory with it; killed it would not.
+        program.signal(Signal::SIGCONT);
+        program.signal(Signal::SIGQUIT);
+        program.wait();
+    }
+}
+
+/// The newest version's folder, then what is on the path.
+fn programs() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir(VERSIONS).into_iter().flatten();
+    let mut versions: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| {
+            let version = version.ok()?;
+            let number = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path().join("bin")))
+        })
+        .collect();
+    versions.sort();
+    let newest_first = versions.into_iter().rev().map(|(_, folder)| folder);
+    newest_first.chain(super::program::path()).collect()
+}

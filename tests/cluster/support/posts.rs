@@ -1,0 +1,60 @@
+//! The posts that the nodes have while something happens to them: what must be true of each, is of both.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    cluster::Cluster,
+    crowd::{Crowd, Party},
+};
+
+/// How long the nodes may take to agree again, and to forget a dead node's readers: ten seconds, and
+/// half of that again for a machine that has other things to do.
+pub(crate) const AGREEMENT: Duration = Duration::from_secs(15);
+
+/// A busy post and a quiet one.
+pub(crate) struct Posts {
+    pub(crate) busy: Crowd,
+    pub(crate) quiet: Crowd,
+}
+
+impl Posts {
+    pub(crate) async fn gather(cluster: &Cluster) -> Self {
+        Self {
+            busy: Crowd::gather(cluster, "busy", Party::BUSY).await,
+            quiet: Crowd::gather(cluster, "quiet", Party::QUIET).await,
+        }
+    }
+
+    pub(crate) async fn until_counted(&self, cluster: &Cluster) {
+        self.until_counted_but_by(cluster, None).await;
+    }
+
+    /// The same without a node that cannot be asked.
+    pub(crate) async fn until_counted_but_by(&self, cluster: &Cluster, lost: Option<usize>) {
+        let nodes = cluster.nodes.iter().enumerate();
+        let nodes: Vec<_> = nodes
+            .filter(|(number, _)| Some(*number) != lost)
+            .map(|(_, node)| node)
+            .collect();
+        self.busy.until_counted_by(&nodes, AGREEMENT).await;
+        self.quiet.until_counted_by(&nodes, AGREEMENT).await;
+    }
+
+    /// Writers get on, and what they write gets to everybody, while the fault lasts.
+    pub(crate) async fn go_on(&self) {
+        self.busy.until_written(10).await;
+        self.quiet.until_written(1).await;
+        self.busy.until_told().await;
+        self.quiet.until_told().await;
+    }
+
+    /// No request may have failed with a code other than these.
+    pub(crate) async fn finish(self, cluster: &Cluster, codes: &[&str]) {
+        let codes: BTreeSet<String> = codes.iter().copied().map(str::to_owned).collect();
+        for crowd in [self.busy, self.quiet] {
+            let seen = crowd.feed().codes();
+            assert!(seen.is_subset(&codes), "{seen:?}");
+            crowd.finish(cluster).await;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A writer who posts one comment after another, each until some node has acknowledged it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use causerie::model::Role;
+use serde_json::{Value, json};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{cluster::token, feed::Feed};
+
+/// How long an answer may take before another node is asked.
+const ANSWER: Duration = Duration::from_secs(3);
+/// The pause after a failure, for the node that is asked next.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const WRITE: &str = "mutation($input: CreateCommentInput!) {
+    createComment(input: $input) { comment { id } }
+}";
+
+/// Someone who writes at a steady pace until told to stop.
+pub(crate) struct Writer {
+    pub(crate) number: usize,
+    pub(crate) post: &'static str,
+    pub(crate) nodes: Vec<SocketAddr>,
+    pub(crate) pace: Duration,
+    pub(crate) feed: Arc<Feed>,
+    /// How many of its comments were acknowledged so far.
+    pub(crate) acknowledged: watch::Sender<usize>,
+}
+
+impl Writer {
+    /// Returns the ids of the acknowledged comments, each acknowledged before the next was sent. A
+    /// comment whose answer was lost may exist as well, so each attempt has a text of its own.
+    pub(crate) async fn write(self, mut stop: watch::Receiver<bool>) -> Vec<String> {
+        let http = reqwest::Client::builder().timeout(ANSWER).build();
+        let http = http.expect("a client");
+        let token = token(&format!("writer-{}", self.number), Role::Reader);
+        let mut pace = interval(self.pace);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ids = Vec::new();
+        let mut attempt = self.number;
+        loop {
+            tokio::select! {
+                _ = pace.tick() => {}
+                _ = stop.wait_for(|stop| *stop) => return ids,
+            }
+            let id = loop {
+                let node = self.nodes[attempt % self.nodes.len()];
+                let body = format!("{}/{}/{attempt}", self.number, ids.len());
+                let request = http
+                    .post(format!("http://{node}/graphql"))
+                    .bearer_auth(&token)
+                    .header("content-type", "application/json")
+                    .body(
+                        json!({"query": WRITE, "variables": {
+                            "input": {"postId": self.post, "body": body}
+                        }})
+                        .to_string(),
+                    );
+                if let Some(id) = self.answer(request).await {
+                    break id;
+                }
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            };
+            ids.push(id);
+            self.acknowledged.send_replace(ids.len());
+        }
+    }
+
+    /// The id that the node says the comment has.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Option<String> {
+        let answer: Value = request.send().await.ok()?.json().await.ok()?;
+        for error in answer["errors"].as_array().into_iter().flatten() {
+            let code = error.pointer("/extensions/code").and_then(Value::as_str);
+            self.feed.failed_with(code.unwrap_or("none"));
+        }
+        let id = answer.pointer("/data/createComment/comment/id")?.as_str()?;
+        Some(id.to_owned())
+    }
+}
