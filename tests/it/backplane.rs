@@ -257,6 +257,21 @@ async fn publishing_waits_for_no_server_and_what_is_too_much_is_dropped_and_coun
 }
 
 #[tokio::test]
+async fn a_connection_to_a_server_that_answers_nothing_ends_all_the_same() {
+    let mut nats = Nats::start();
+    let mut node = Node::new(to(&nats).await).await;
+    let other = Node::new(to(&nats).await).await;
+    node.listen(&room("a"), &other).await;
+    nats.kill();
+    assert_eq!(node.next().await, Incoming::Disconnected);
+    // More than the client keeps until there is a connection.
+    for _ in 0..10_000 {
+        node.say(&room("b"), "nobody takes this");
+    }
+    in_time("the end of the connection", node.backplane.close()).await;
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_yet_is_no_error_and_is_found_when_it_comes() {
     let mut nats = Nats::start();
     nats.kill();

@@ -17,7 +17,10 @@ use futures_util::{StreamExt, future::BoxFuture};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{Backplane, Connection, Incoming, Reach, Subject, alone};
 use crate::config::BackplaneConfig;
@@ -89,13 +92,15 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         dropped: AtomicU64::new(0),
     });
     let tasks = TaskTracker::new();
-    let closing = CancellationToken::new();
+    let (closing, pump_ended) = (CancellationToken::new(), CancellationToken::new());
     let pump = Pump {
         client: client.clone(),
         shared: Arc::clone(&shared),
         subscribed: HashMap::new(),
         incoming: sender,
         tasks: tasks.clone(),
+        closing: closing.clone(),
+        _ended: pump_ended.clone().drop_guard(),
     };
     tasks.spawn(closing.clone().run_until_cancelled_owned(pump.run()));
     Ok(Connection {
@@ -103,6 +108,7 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
             client,
             shared,
             closing,
+            pump_ended,
             tasks,
         }),
         incoming,
@@ -114,7 +120,9 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
 struct Nats {
     client: Client,
     shared: Arc<Shared>,
+    /// Nothing waits for the servers any more.
     closing: CancellationToken,
+    pump_ended: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -135,6 +143,8 @@ struct Waiting {
     interest: IndexMap<Subject, bool>,
     messages: VecDeque<(Subject, Bytes)>,
     bytes: usize,
+    /// Nothing more will come: the pump ends when it has done all this.
+    is_last: bool,
 }
 
 /// Does what waits, one after the other: the client's operations wait for the connection, and this
@@ -145,6 +155,8 @@ struct Pump {
     subscribed: HashMap<Subject, CancellationToken>,
     incoming: mpsc::Sender<Incoming>,
     tasks: TaskTracker,
+    closing: CancellationToken,
+    _ended: DropGuard,
 }
 
 impl Backplane for Nats {
@@ -171,11 +183,10 @@ impl Backplane for Nats {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.shared.waiting.lock().is_last = true;
+            self.shared.wake.notify_one();
             let sent = async {
-                while !self.shared.waiting.lock().messages.is_empty() {
-                    // The pump tells when it has found nothing more.
-                    tokio::task::yield_now().await;
-                }
+                self.pump_ended.cancelled().await;
                 if let Err(error) = self.client.flush().await {
                     tracing::debug!(%error, "the backplane was not flushed");
                 }
@@ -232,16 +243,19 @@ impl Shared {
 impl Pump {
     async fn run(mut self) {
         loop {
-            let (interest, message) = {
+            let (interest, message, is_last) = {
                 let mut waiting = self.shared.waiting.lock();
                 let interest = std::mem::take(&mut waiting.interest);
                 let message = waiting.messages.pop_front();
                 if let Some((_, message)) = &message {
                     waiting.bytes -= message.len();
                 }
-                (interest, message)
+                (interest, message, waiting.is_last)
             };
             if interest.is_empty() && message.is_none() {
+                if is_last {
+                    return;
+                }
                 self.shared.wake.notified().await;
                 continue;
             }
@@ -276,6 +290,7 @@ impl Pump {
         let listening = CancellationToken::new();
         let incoming = self.incoming.clone();
         let until = listening.clone();
+        let closing = self.closing.clone();
         self.tasks.spawn(async move {
             let forwarding = async {
                 while let Some(message) = messages.next().await {
@@ -286,8 +301,8 @@ impl Pump {
                 }
             };
             until.run_until_cancelled(forwarding).await;
-            // An error says that the connection is closed, and the subscription with it.
-            let _ = messages.unsubscribe().await;
+            // It waits for the connection, which may never come again.
+            let _ = closing.run_until_cancelled(messages.unsubscribe()).await;
         });
         self.subscribed.insert(subject, listening);
     }
