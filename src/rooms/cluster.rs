@@ -443,6 +443,7 @@ impl Cluster {
     /// Forgets who is silent, makes up for what was missed, and ends what lingers.
     fn look(&mut self, abroad: &Abroad) {
         if self.has_missed {
+            tracing::warn!("messages of other nodes came faster than they were read");
             self.make_up();
         }
         for node in self.peers.expire(now()) {

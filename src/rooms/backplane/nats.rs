@@ -22,7 +22,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{Backplane, Connection, Incoming, Reach, Subject, alone};
+use super::{Backplane, Connection, Incoming, Reach, Subject, alone, herald::Herald};
 use crate::config::BackplaneConfig;
 
 /// How many bytes wait to be published. What comes when they are reached is dropped, and counted.
@@ -67,7 +67,8 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .collect::<Result<_, _>>()
         .map_err(ConnectError::Url)?;
     let (sender, incoming) = mpsc::channel(INCOMING);
-    let events = sender.clone();
+    let herald = Arc::new(Herald::default());
+    let hearing = Arc::clone(&herald);
     let mut options = ConnectOptions::new()
         .name("causerie")
         .no_echo()
@@ -76,7 +77,10 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .reconnect_delay_callback(delay)
         .subscription_capacity(INCOMING_OF_A_SUBJECT)
         .retry_on_initial_connect()
-        .event_callback(move |event| tell(events.clone(), event));
+        .event_callback(move |event| {
+            hear(&hearing, &event);
+            std::future::ready(())
+        });
     if let Some(path) = &config.backplane_credentials {
         let credentials = options.credentials_file(path).await;
         options = credentials.map_err(ConnectError::Credentials)?;
@@ -93,6 +97,9 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
     });
     let tasks = TaskTracker::new();
     let (closing, pump_ended) = (CancellationToken::new(), CancellationToken::new());
+    let node = sender.clone();
+    let telling = async move { herald.run(node).await };
+    tasks.spawn(closing.clone().run_until_cancelled_owned(telling));
     let pump = Pump {
         client: client.clone(),
         shared: Arc::clone(&shared),
@@ -324,25 +331,20 @@ fn delay(attempts: usize) -> Duration {
         .min(LONGEST_DELAY)
 }
 
-async fn tell(incoming: mpsc::Sender<Incoming>, event: Event) {
-    let told = match event {
+fn hear(herald: &Herald, event: &Event) {
+    match event {
         Event::Connected => {
             tracing::info!("the backplane is connected");
-            Incoming::Connected
+            herald.connected(true);
         }
         Event::Disconnected => {
             tracing::warn!("the backplane is lost; this node goes on and tries to connect again");
-            Incoming::Disconnected
+            herald.connected(false);
         }
         Event::SlowConsumer(_) => {
-            tracing::warn!("messages of other nodes came faster than they were read");
-            Incoming::Missed
+            tracing::debug!("a message of another node came faster than it was read");
+            herald.missed();
         }
-        other => {
-            tracing::debug!(event = %other, "the backplane's client says something");
-            return;
-        }
-    };
-    // An error says that the node has ended.
-    let _ = incoming.send(told).await;
+        other => tracing::debug!(event = %other, "the backplane's client says something"),
+    }
 }
