@@ -12,7 +12,7 @@ use causerie::{
     model::{ClientId, PostId, User, UserId},
     rooms::{
         Census, Cluster, Hub, Membership, Visitor,
-        backplane::memory::{Link, Network},
+        backplane::memory::{Delays, Link, Network},
     },
 };
 use proptest::prelude::*;
@@ -21,8 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 const NODES: usize = 3;
 const POSTS: usize = 2;
-/// How long a message is under way.
-const DELAY: Duration = Duration::from_millis(2);
 /// Within what time the nodes agree, whatever has happened before.
 const AGREEMENT: Duration = Duration::from_secs(10);
 /// Waits that end before, within and behind what the nodes themselves wait for.
@@ -78,6 +76,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..50)
 }
 
+/// Messages to rooms, to all and to one node overtake each other.
+fn delays() -> impl Strategy<Value = Delays> {
+    let delay = || prop::sample::select(vec![2, 30, 150]).prop_map(Duration::from_millis);
+    (delay(), delay(), delay()).prop_map(|(all, node, room)| Delays { all, node, room })
+}
+
 struct Node {
     hub: Hub,
     link: Arc<Link>,
@@ -131,8 +135,8 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let network = Network::new(DELAY);
+    fn new(delays: Delays) -> Self {
+        let network = Network::uneven(delays);
         let nodes = (0..NODES).map(|_| Node::start(&network)).collect();
         Self {
             network,
@@ -239,8 +243,8 @@ fn post_id(post: usize) -> PostId {
     PostId::parse(&format!("post{post}")).expect("an id")
 }
 
-async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut world = World::new();
+async fn run(delays: Delays, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut world = World::new(delays);
     for step in steps {
         world.take(step).await;
     }
@@ -262,12 +266,15 @@ proptest! {
     })]
 
     #[test]
-    fn every_node_knows_who_reads_what_whatever_has_happened_before(steps in steps()) {
+    fn every_node_knows_who_reads_what_whatever_has_happened_before(
+        delays in delays(),
+        steps in steps(),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime");
-        runtime.block_on(run(steps))?;
+        runtime.block_on(run(delays, steps))?;
     }
 }
