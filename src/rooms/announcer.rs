@@ -126,19 +126,24 @@ impl Announcer {
         })
     }
 
-    /// All that holds, for a node that asked, as of the last announcement; `None` where there was
+    /// All that held at the last announcement, for a node that asked; `None` where there was
     /// none, and where it does not fit into one: then everything is announced anew, to all.
     pub(super) fn snapshot(&mut self, here: Here<'_>) -> Option<Announcement> {
         let version = self.version?;
-        if here.presence.count_here() > MAX_NAMED {
+        // Changes that are not announced yet are left out: one who comes and goes before the next
+        // announcement is not named in that, and nobody else would ever say that they went.
+        let mut viewers = here.presence.viewers_here();
+        viewers.retain(|viewer| self.changes.get(viewer) != Some(&true));
+        let gone = self.changes.iter().filter(|&(_, &is_here)| !is_here);
+        viewers.extend(gone.map(|(&viewer, _)| viewer));
+        if viewers.len() > MAX_NAMED {
             self.start_over();
             return None;
         }
-        // Changes that are not announced yet are in it already. Hearing of them again changes nothing.
         Some(Announcement {
             base: None,
             version,
-            joined: ViewerIds(here.presence.viewers_here()),
+            joined: ViewerIds(viewers),
             left: ViewerIds::default(),
             typists: Some(here.typing.here()),
         })
@@ -276,6 +281,33 @@ mod tests {
         let gone = room.take(start + 2 * WINDOW);
         assert_eq!(gone.len(), 3);
         room.hear(&gone);
+    }
+
+    #[test]
+    fn one_who_is_on_their_way_is_not_in_a_snapshot_that_nobody_would_correct() {
+        let start = Instant::now();
+        let mut room = Both::default();
+        room.join(0);
+        let first = room.take(start);
+        room.hear(&first);
+        // One has come and one has gone, and each thinks better of it before that is announced.
+        room.join(1);
+        room.leave(0);
+        let here = Here {
+            presence: &room.presence,
+            typing: &room.typing,
+        };
+        let snapshot = room.announcer.snapshot(here).unwrap();
+        room.leave(1);
+        room.join(0);
+        assert_eq!(room.take(start + WINDOW).len(), 0);
+        let mut late = Presence::default();
+        assert_eq!(late.hear(room.node, &snapshot), Told::New);
+        assert_eq!(late.viewers(), 1);
+        room.join(2);
+        let next = room.take(start + 2 * WINDOW);
+        assert_eq!(late.hear(room.node, &next[0]), Told::New);
+        assert_eq!(late.viewers(), 2);
     }
 
     #[test]

@@ -43,7 +43,7 @@ const POSTS_A_MESSAGE: usize = 256;
 const LINGER: Duration = Duration::from_secs(30);
 /// How many rooms linger. The next one ends the one that has for longest.
 const MAX_LINGERING: usize = 4096;
-/// How often it is looked whether a node has died.
+/// How often it is looked whether a node has died, and whether messages were missed.
 const LOOK: Duration = Duration::from_millis(500);
 /// How many words about users wait for who listens to them; one who is behind looks at all.
 const USERS: usize = 256;
@@ -64,6 +64,8 @@ pub struct Cluster {
     /// Those in whose rooms nobody is, and some that came again, in the order of these instants.
     lingering: VecDeque<(Instant, PostId)>,
     users: broadcast::Sender<UserId>,
+    /// Messages were lost, which is yet to be made up for.
+    has_missed: bool,
     view: Arc<View>,
     metrics: BackplaneMetrics,
 }
@@ -143,6 +145,7 @@ impl Cluster {
             interest: HashMap::new(),
             lingering: VecDeque::new(),
             users: broadcast::Sender::new(USERS),
+            has_missed: false,
             view: Arc::default(),
             metrics: metrics.backplane.clone(),
         };
@@ -271,7 +274,8 @@ impl Cluster {
                 self.beat(&Subject::All, None);
                 self.make_up();
             }
-            Incoming::Missed => self.make_up(),
+            // It is said of each message that is lost, and making up for it brings more of them.
+            Incoming::Missed => self.has_missed = true,
         }
     }
 
@@ -286,6 +290,7 @@ impl Cluster {
 
     /// Messages were lost: the store has the changes, and the other nodes say where they are.
     fn make_up(&mut self) {
+        self.has_missed = false;
         let rooms = self.hub.rooms();
         self.hub
             .suspect(rooms.iter().map(|room| room.post().clone()));
@@ -435,8 +440,12 @@ impl Cluster {
         }
     }
 
-    /// Forgets who is silent, and ends what lingers.
+    /// Forgets who is silent, makes up for what was missed, and ends what lingers.
     fn look(&mut self, abroad: &Abroad) {
+        if self.has_missed {
+            tracing::warn!("messages of other nodes came faster than they were read");
+            self.make_up();
+        }
         for node in self.peers.expire(now()) {
             tracing::warn!(%node, silence = ?SILENCE, "a node says nothing any more");
             self.forget(node);

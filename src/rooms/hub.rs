@@ -296,14 +296,15 @@ impl Hub {
             if let Some(at) = state.wake_at.take() {
                 self.shared.timers.cancel(at, room);
             }
+            if let Some(abroad) = &self.shared.abroad {
+                // Its last word, that nobody is there. With the room locked: the post's next room is
+                // made when this one is seen to be over, and must not speak before it.
+                abroad.outgoing.announce(room);
+            }
         }
         drop(state);
         if is_over {
             self.evict(room);
-            if let Some(abroad) = &self.shared.abroad {
-                // Its last word, that nobody is there.
-                abroad.outgoing.announce(room);
-            }
         }
         done
     }
@@ -386,4 +387,38 @@ impl Hub {
 /// Tokio's clock, which a simulation moves on by itself.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_a_room_comes_before_the_first_of_the_one_after_it() {
+        let hub = Hub::among_nodes(4, RoomMetrics::default());
+        let post = PostId::parse("p").unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for number in 0..2 {
+                let (hub, post, is_over) = (&hub, &post, &is_over);
+                scope.spawn(move || {
+                    let visitor = Visitor {
+                        client: ClientId::parse(&format!("c{number}")).unwrap(),
+                        user: None,
+                    };
+                    for _ in 0..50_000 {
+                        drop(hub.join(post, &visitor));
+                    }
+                    is_over.store(true, Ordering::Relaxed);
+                });
+            }
+            let mut last = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                for id in hub.abroad().unwrap().outgoing.take().rooms.into_keys() {
+                    assert!(id.0 >= last, "room {} after room {last}", id.0);
+                    last = id.0;
+                }
+            }
+        });
+    }
 }

@@ -6,7 +6,7 @@
 //! message that was under way when its node died, or was forgotten, brings nobody back.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(8);
 const CALL_AGAIN: Duration = Duration::from_millis(500);
 /// How many nodes are called at the same time, and how many are known. Others are called later.
 const MAX_NODES: usize = 1024;
+/// How many nodes that left are remembered: far more than leave while a message is under way.
+const MAX_GONE: usize = 64;
 
 /// One life of a node: each process that starts has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,7 +67,7 @@ pub(super) enum Standing {
     Known,
     /// It is not, and should be called with this number.
     Call(Nonce),
-    /// It is not, and was called just now.
+    /// It is not, and was called just now, or has left.
     Unknown,
 }
 
@@ -76,6 +78,9 @@ pub(super) struct Peers {
     known: HashMap<NodeId, Instant>,
     /// Those that were called and have not answered: when, and with what.
     called: HashMap<NodeId, (Instant, Nonce)>,
+    /// Those that said goodbye last. They do not come back, but what they said before may come yet, by
+    /// another way.
+    gone: VecDeque<NodeId>,
     /// A call to all, which anybody may answer.
     call_to_all: Option<(Instant, Nonce)>,
     /// When [`expire`](Self::expire) was asked last.
@@ -87,6 +92,7 @@ impl Peers {
         Self {
             known: HashMap::new(),
             called: HashMap::new(),
+            gone: VecDeque::new(),
             call_to_all: None,
             looked: now,
         }
@@ -97,6 +103,9 @@ impl Peers {
         if let Some(heard) = self.known.get_mut(&node) {
             *heard = now;
             return Standing::Known;
+        }
+        if self.gone.contains(&node) {
+            return Standing::Unknown;
         }
         let is_calling = |&(at, _): &(Instant, Nonce)| now < at + CALL_AGAIN;
         self.called.retain(|_, call| is_calling(call));
@@ -126,7 +135,7 @@ impl Peers {
             return false;
         }
         self.called.remove(&node);
-        if self.known.len() == MAX_NODES {
+        if self.known.len() == MAX_NODES || self.gone.contains(&node) {
             return false;
         }
         self.known.insert(node, now).is_none()
@@ -134,6 +143,10 @@ impl Peers {
 
     /// A node has said that it leaves; true where it was known.
     pub(super) fn leave(&mut self, node: NodeId) -> bool {
+        if !self.gone.contains(&node) {
+            self.gone.truncate(MAX_GONE - 1);
+            self.gone.push_front(node);
+        }
         self.known.remove(&node).is_some()
     }
 
@@ -226,6 +239,26 @@ mod tests {
         assert_eq!(peers.hear(node, now), Standing::Unknown);
         assert!(!peers.answer(node, nonce, now), "that was another call");
         assert_eq!(peers.count(), 0);
+    }
+
+    #[test]
+    fn one_who_has_left_is_not_brought_back_by_the_answer_that_its_goodbye_has_overtaken() {
+        let now = Instant::now();
+        let (node, stranger) = (NodeId::new(), NodeId::new());
+        let mut peers = Peers::new(now);
+        let to_all = peers.call_all(now);
+        assert!(peers.answer(node, to_all, now));
+        assert!(peers.leave(node));
+        assert!(!peers.answer(node, to_all, now));
+        assert_eq!(peers.hear(node, now), Standing::Unknown);
+        let nonce = called(peers.hear(stranger, now));
+        assert!(!peers.leave(stranger));
+        assert!(!peers.answer(stranger, nonce, now));
+        assert_eq!(peers.count(), 0);
+        for _ in 0..2 * MAX_GONE {
+            peers.leave(NodeId::new());
+        }
+        assert_eq!(peers.gone.len(), MAX_GONE);
     }
 
     #[test]

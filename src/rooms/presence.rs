@@ -136,11 +136,6 @@ impl Presence {
         here
     }
 
-    /// How many viewers are on this node.
-    pub(super) fn count_here(&self) -> usize {
-        self.here
-    }
-
     /// Takes in what another node tells of its viewers.
     pub(super) fn hear(&mut self, node: NodeId, told: &Announcement) -> Told {
         let known = self.version_of(node);
@@ -306,9 +301,9 @@ mod tests {
             presence.hear(two, &told(None, 7, &[BOB, EVE], &[])),
             Told::New
         );
-        assert_eq!((presence.viewers(), presence.count_here()), (3, 1));
+        assert_eq!((presence.viewers(), presence.here), (3, 1));
         assert_eq!(presence.leave(&client("a"), ADA), BOTH_GONE);
-        assert_eq!((presence.viewers(), presence.count_here()), (3, 0));
+        assert_eq!((presence.viewers(), presence.here), (3, 0));
         assert_eq!(
             presence.hear(one, &told(Some(1), 2, &[], &[ADA])),
             Told::New

@@ -246,6 +246,33 @@ async fn nats_servers_that_are_killed_and_come_back_are_found_again() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_busy_learns_in_the_end_that_it_is_connected_however_much_it_has_missed() {
+    let mut nats = Nats::start();
+    let mut busy = Node::new(to(&nats).await).await;
+    let mut quick = Node::new(to(&nats).await).await;
+    let other = Node::new(to(&nats).await).await;
+    busy.listen(&room("a"), &other).await;
+    quick.listen(&room("b"), &other).await;
+    // More than a node that does not read is kept, and than what its client would report.
+    for _ in 0..12_000 {
+        other.say(&room("a"), "more");
+    }
+    other.say(&room("b"), "end");
+    quick.until("end").await;
+    nats.kill();
+    assert_eq!(quick.next().await, Incoming::Disconnected);
+    nats.start_again();
+    until_told_of_a_loss(&mut quick).await;
+    in_time("a connection", async {
+        while busy.next().await != Incoming::Connected {}
+    })
+    .await;
+    for node in [busy, quick, other] {
+        node.backplane.close().await;
+    }
+}
+
+#[tokio::test]
 async fn publishing_waits_for_no_server_and_what_is_too_much_is_dropped_and_counted() {
     let mut nats = Nats::start();
     let node = Node::new(to(&nats).await).await;
@@ -257,6 +284,21 @@ async fn publishing_waits_for_no_server_and_what_is_too_much_is_dropped_and_coun
     }
     assert!(node.backplane.dropped() > 0);
     nats.thaw();
+    in_time("the end of the connection", node.backplane.close()).await;
+}
+
+#[tokio::test]
+async fn a_connection_to_a_server_that_answers_nothing_ends_all_the_same() {
+    let mut nats = Nats::start();
+    let mut node = Node::new(to(&nats).await).await;
+    let other = Node::new(to(&nats).await).await;
+    node.listen(&room("a"), &other).await;
+    nats.kill();
+    assert_eq!(node.next().await, Incoming::Disconnected);
+    // More than the client keeps until there is a connection.
+    for _ in 0..10_000 {
+        node.say(&room("b"), "nobody takes this");
+    }
     in_time("the end of the connection", node.backplane.close()).await;
 }
 

@@ -13,6 +13,7 @@ mod answers;
 mod backplane;
 mod bans;
 mod cli;
+mod cluster_interleavings;
 mod drain;
 mod failure;
 mod feed;

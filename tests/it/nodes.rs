@@ -1,7 +1,13 @@
 //! Rooms on many nodes: the nodes of a test are in one process and its network in memory, and time
 //! goes as fast as there is nothing to do.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
@@ -13,13 +19,14 @@ use causerie::{
     rooms::{
         Cluster, ClusterObserver, Hub, Link, Membership, Next, NodeId, Visitor,
         backplane::{
-            Backplane, Incoming, Subject,
+            Backplane, Connection, Incoming, Reach, Subject,
             memory::{self, Network},
         },
     },
 };
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a message is under way.
@@ -361,6 +368,50 @@ async fn rooms_that_may_have_missed_something_are_compared_with_the_store_at_onc
     let nothing = tokio::time::timeout(AGREEMENT, a.hub.suspects()).await;
     assert!(nothing.is_err(), "{nothing:?}");
     drop(b);
+}
+
+/// A way to other nodes that counts what is said on it.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl Backplane for Counting {
+    fn publish(&self, _subject: &Subject, _message: Bytes) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn subscribe(&self, _subject: &Subject) {}
+    fn unsubscribe(&self, _subject: &Subject) {}
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+    fn dropped(&self) -> u64 {
+        0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_misses_ever_more_does_not_ask_all_others_ever_more_often() {
+    let said = Arc::new(Counting::default());
+    let (sender, incoming) = mpsc::channel(16);
+    let connection = Connection {
+        backplane: Arc::clone(&said) as Arc<dyn Backplane>,
+        incoming,
+        reach: Reach::Nodes,
+    };
+    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
+    let leaving = CancellationToken::new();
+    let running = tokio::spawn(cluster.run(leaving.clone()));
+    sender.send(Incoming::Connected).await.expect("it runs");
+    tokio::time::sleep(AGREEMENT).await;
+    let before = said.0.load(Ordering::Relaxed);
+    for _ in 0..1000 {
+        sender.send(Incoming::Missed).await.expect("it runs");
+    }
+    tokio::time::sleep(AGREEMENT).await;
+    // It asks, and goes on to say that it lives.
+    let asked = said.0.load(Ordering::Relaxed) - before;
+    assert!((1..=4).contains(&asked), "{asked} messages");
+    leaving.cancel();
+    running.await.expect("no panic");
 }
 
 #[tokio::test(start_paused = true)]

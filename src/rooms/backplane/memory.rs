@@ -1,5 +1,5 @@
 //! A cluster inside one process: for tests, for the simulation, and for programs that run several
-//! servers. Its network can be slow, and be cut.
+//! servers. Its network can be slow, more so for some subjects than for others, and be cut.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,9 +28,21 @@ pub struct Network {
 
 #[derive(Debug)]
 struct Shared {
-    delay: Duration,
+    delays: Delays,
     state: Mutex<State>,
     tasks: TaskTracker,
+}
+
+/// How long messages are under way. What goes to subjects of one kind keeps its order; what goes to
+/// others may overtake it, as it may where each subscription is read by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Delays {
+    /// To every node; also what a node is told of its connection.
+    pub all: Duration,
+    /// To one node.
+    pub node: Duration,
+    /// To a room.
+    pub room: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +58,21 @@ struct Node {
     is_cut: bool,
     /// What was dropped on the way here since it was said.
     has_missed: bool,
-    way: mpsc::Sender<(Instant, Incoming)>,
+    ways: Ways,
+}
+
+/// One for each kind of subject.
+#[derive(Debug)]
+struct Ways {
+    all: Way,
+    node: Way,
+    room: Way,
+}
+
+#[derive(Debug)]
+struct Way {
+    delay: Duration,
+    sender: mpsc::Sender<(Instant, Incoming)>,
 }
 
 /// What was carried so far, counted once for each node that it came to.
@@ -70,9 +96,18 @@ pub struct Link {
 impl Network {
     /// A network without nodes. Each message takes `delay`.
     pub fn new(delay: Duration) -> Self {
+        Self::uneven(Delays {
+            all: delay,
+            node: delay,
+            room: delay,
+        })
+    }
+
+    /// A network without nodes, in which messages to some subjects overtake others.
+    pub fn uneven(delays: Delays) -> Self {
         Self {
             shared: Arc::new(Shared {
-                delay,
+                delays,
                 state: Mutex::default(),
                 tasks: TaskTracker::new(),
             }),
@@ -82,15 +117,25 @@ impl Network {
     /// Connects another node; its connection ends when this link is dropped or closed.
     pub fn connect(&self) -> (Arc<Link>, Connection) {
         let (sender, incoming) = mpsc::channel(INCOMING);
-        let (way, mut arriving) = mpsc::channel::<(Instant, Incoming)>(MAX_UNDER_WAY);
-        self.shared.tasks.spawn(async move {
-            while let Some((at, message)) = arriving.recv().await {
-                tokio::time::sleep_until(at).await;
-                if sender.send(message).await.is_err() {
-                    return;
+        let way = |delay| {
+            let (way, mut arriving) = mpsc::channel::<(Instant, Incoming)>(MAX_UNDER_WAY);
+            let node = sender.clone();
+            self.shared.tasks.spawn(async move {
+                while let Some((at, message)) = arriving.recv().await {
+                    tokio::time::sleep_until(at).await;
+                    if node.send(message).await.is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            });
+            Way { delay, sender: way }
+        };
+        let Delays { all, node, room } = self.shared.delays;
+        let ways = Ways {
+            all: way(all),
+            node: way(node),
+            room: way(room),
+        };
         let mut state = self.shared.state.lock();
         state.made += 1;
         let number = state.made;
@@ -98,9 +143,9 @@ impl Network {
             subjects: HashSet::new(),
             is_cut: false,
             has_missed: false,
-            way,
+            ways,
         };
-        node.say(self.shared.delay, Incoming::Connected);
+        node.ways.all.say(Incoming::Connected);
         state.nodes.insert(number, node);
         drop(state);
         let link = Arc::new(Link {
@@ -121,29 +166,38 @@ impl Network {
     }
 }
 
-impl Node {
+impl Ways {
+    fn to(&self, subject: &Subject) -> &Way {
+        match subject {
+            Subject::All => &self.all,
+            Subject::Node(_) => &self.node,
+            Subject::Room(_) => &self.room,
+        }
+    }
+}
+
+impl Way {
     /// Puts something on the way to the node; true where it fits.
-    fn say(&self, delay: Duration, incoming: Incoming) -> bool {
-        self.way
-            .try_send((Instant::now() + delay, incoming))
-            .is_ok()
+    fn say(&self, incoming: Incoming) -> bool {
+        let at = Instant::now() + self.delay;
+        self.sender.try_send((at, incoming)).is_ok()
     }
 }
 
 impl Link {
     /// Cuts the node off: nothing comes to it and nothing from it. It notices.
     pub fn cut(&self) {
-        self.with_node(|node, delay| {
+        self.with_node(|node| {
             node.is_cut = true;
-            node.say(delay, Incoming::Disconnected);
+            node.ways.all.say(Incoming::Disconnected);
         });
     }
 
     /// Connects the node again. What was published meanwhile is lost.
     pub fn heal(&self) {
-        self.with_node(|node, delay| {
+        self.with_node(|node| {
             node.is_cut = false;
-            node.say(delay, Incoming::Connected);
+            node.ways.all.say(Incoming::Connected);
         });
     }
 
@@ -154,11 +208,11 @@ impl Link {
         }
     }
 
-    fn with_node(&self, change: impl FnOnce(&mut Node, Duration)) {
+    fn with_node(&self, change: impl FnOnce(&mut Node)) {
         if let Some(network) = self.network.upgrade()
             && let Some(node) = network.state.lock().nodes.get_mut(&self.number)
         {
-            change(node, network.delay);
+            change(node);
         }
     }
 }
@@ -186,10 +240,11 @@ impl Backplane for Link {
             .map(|(_, node)| node)
             .filter(|node| !node.is_cut && node.subjects.contains(subject));
         for node in others {
+            let way = node.ways.to(subject);
             if node.has_missed {
-                node.has_missed = !node.say(network.delay, Incoming::Missed);
+                node.has_missed = !way.say(Incoming::Missed);
             }
-            if node.say(network.delay, Incoming::Message(message.clone())) {
+            if way.say(Incoming::Message(message.clone())) {
                 traffic.messages += 1;
                 traffic.bytes += message.len() as u64;
             } else {
@@ -199,13 +254,13 @@ impl Backplane for Link {
     }
 
     fn subscribe(&self, subject: &Subject) {
-        self.with_node(|node, _| {
+        self.with_node(|node| {
             node.subjects.insert(subject.clone());
         });
     }
 
     fn unsubscribe(&self, subject: &Subject) {
-        self.with_node(|node, _| {
+        self.with_node(|node| {
             node.subjects.remove(subject);
         });
     }

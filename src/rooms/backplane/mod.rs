@@ -4,6 +4,7 @@
 //! have told, and loses nothing. So an adapter may be as simple as [`Backplane`] asks.
 
 mod alone;
+mod herald;
 pub mod memory;
 mod nats;
 

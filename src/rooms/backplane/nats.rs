@@ -13,13 +13,16 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
-use futures_util::{StreamExt, future::BoxFuture};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
-use super::{Backplane, Connection, Incoming, Reach, Subject, alone};
+use super::{Backplane, Connection, Incoming, Reach, Subject, alone, herald::Herald};
 use crate::config::BackplaneConfig;
 
 /// How many bytes wait to be published. What comes when they are reached is dropped, and counted.
@@ -64,15 +67,8 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .collect::<Result<_, _>>()
         .map_err(ConnectError::Url)?;
     let (sender, incoming) = mpsc::channel(INCOMING);
-    let shared = Arc::new(Shared {
-        prefix: config.backplane_prefix.clone(),
-        waiting: Mutex::default(),
-        wake: Notify::new(),
-        dropped: AtomicU64::new(0),
-        losses: tokio::sync::Mutex::new(0),
-        incoming: sender,
-    });
-    let events = Arc::clone(&shared);
+    let herald = Arc::new(Herald::default());
+    let hearing = Arc::clone(&herald);
     let mut options = ConnectOptions::new()
         .name("causerie")
         .no_echo()
@@ -81,7 +77,10 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         .reconnect_delay_callback(delay)
         .subscription_capacity(INCOMING_OF_A_SUBJECT)
         .retry_on_initial_connect()
-        .event_callback(move |event| tell(Arc::clone(&events), event));
+        .event_callback(move |event| {
+            hear(&hearing, &event);
+            std::future::ready(())
+        });
     if let Some(path) = &config.backplane_credentials {
         let credentials = options.credentials_file(path).await;
         options = credentials.map_err(ConnectError::Credentials)?;
@@ -90,13 +89,28 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
         options = options.add_root_certificates(path.clone());
     }
     let client = options.connect(servers).await?;
+    let shared = Arc::new(Shared {
+        prefix: config.backplane_prefix.clone(),
+        waiting: Mutex::default(),
+        wake: Notify::new(),
+        dropped: AtomicU64::new(0),
+    });
     let tasks = TaskTracker::new();
-    let closing = CancellationToken::new();
+    let (closing, pump_ended) = (CancellationToken::new(), CancellationToken::new());
+    let node = sender.clone();
+    let question = format!("{}.nobody", config.backplane_prefix);
+    let asking = client.clone();
+    let heard = move || heard(asking.clone(), question.clone()).boxed();
+    let telling = async move { herald.run(node, heard).await };
+    tasks.spawn(closing.clone().run_until_cancelled_owned(telling));
     let pump = Pump {
         client: client.clone(),
         shared: Arc::clone(&shared),
         subscribed: HashMap::new(),
+        incoming: sender,
         tasks: tasks.clone(),
+        closing: closing.clone(),
+        _ended: pump_ended.clone().drop_guard(),
     };
     tasks.spawn(closing.clone().run_until_cancelled_owned(pump.run()));
     Ok(Connection {
@@ -104,6 +118,7 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
             client,
             shared,
             closing,
+            pump_ended,
             tasks,
         }),
         incoming,
@@ -115,7 +130,9 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
 struct Nats {
     client: Client,
     shared: Arc<Shared>,
+    /// Nothing waits for the servers any more.
     closing: CancellationToken,
+    pump_ended: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -125,10 +142,6 @@ struct Shared {
     waiting: Mutex<Waiting>,
     wake: Notify,
     dropped: AtomicU64,
-    /// How often the connection was lost. Held by whoever says that it is lost or there, so that the
-    /// last word is true.
-    losses: tokio::sync::Mutex<u64>,
-    incoming: mpsc::Sender<Incoming>,
 }
 
 /// What the pump has yet to do. Subscribing goes before publishing: who asks something on a subject
@@ -140,8 +153,8 @@ struct Waiting {
     interest: IndexMap<Subject, bool>,
     messages: VecDeque<(Subject, Bytes)>,
     bytes: usize,
-    /// A connection is there, after so many losses, and that is yet to be said.
-    connected: Option<u64>,
+    /// Nothing more will come: the pump ends when it has done all this.
+    is_last: bool,
 }
 
 /// Does what waits, one after the other: the client's operations wait for the connection, and this
@@ -150,7 +163,10 @@ struct Pump {
     client: Client,
     shared: Arc<Shared>,
     subscribed: HashMap<Subject, CancellationToken>,
+    incoming: mpsc::Sender<Incoming>,
     tasks: TaskTracker,
+    closing: CancellationToken,
+    _ended: DropGuard,
 }
 
 impl Backplane for Nats {
@@ -177,11 +193,10 @@ impl Backplane for Nats {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.shared.waiting.lock().is_last = true;
+            self.shared.wake.notify_one();
             let sent = async {
-                while !self.shared.waiting.lock().messages.is_empty() {
-                    // The pump tells when it has found nothing more.
-                    tokio::task::yield_now().await;
-                }
+                self.pump_ended.cancelled().await;
                 if let Err(error) = self.client.flush().await {
                     tracing::debug!(%error, "the backplane was not flushed");
                 }
@@ -238,22 +253,21 @@ impl Shared {
 impl Pump {
     async fn run(mut self) {
         loop {
-            let (connected, interest, message) = {
+            let (interest, message, is_last) = {
                 let mut waiting = self.shared.waiting.lock();
-                let connected = waiting.connected.take();
                 let interest = std::mem::take(&mut waiting.interest);
                 let message = waiting.messages.pop_front();
                 if let Some((_, message)) = &message {
                     waiting.bytes -= message.len();
                 }
-                (connected, interest, message)
+                (interest, message, waiting.is_last)
             };
-            if connected.is_none() && interest.is_empty() && message.is_none() {
+            if interest.is_empty() && message.is_none() {
+                if is_last {
+                    return;
+                }
                 self.shared.wake.notified().await;
                 continue;
-            }
-            if let Some(losses) = connected {
-                self.greet(losses).await;
             }
             for (subject, is_wanted) in interest {
                 if is_wanted {
@@ -272,23 +286,6 @@ impl Pump {
         }
     }
 
-    /// Says that there is a connection, once the server has heard what this node is subscribed to:
-    /// from then on nothing is missed. The client subscribes anew by itself, and does not tell when
-    /// the server has heard that; but the answer to a question that was asked behind it does.
-    async fn greet(&self, losses: u64) {
-        let question = format!("{}.nobody", self.shared.prefix);
-        let heard = self.client.request(question, Bytes::new());
-        if tokio::time::timeout(CONNECT_TIMEOUT, heard).await.is_err() {
-            tracing::debug!("the backplane is connected and does not answer yet");
-        }
-        let losses_now = self.shared.losses.lock().await;
-        if *losses_now == losses {
-            tracing::info!("the backplane is connected");
-            // An error says that the node has ended.
-            let _ = self.shared.incoming.send(Incoming::Connected).await;
-        }
-    }
-
     async fn subscribe(&mut self, subject: Subject) {
         if self.subscribed.contains_key(&subject) {
             return;
@@ -301,8 +298,9 @@ impl Pump {
             }
         };
         let listening = CancellationToken::new();
-        let incoming = self.shared.incoming.clone();
+        let incoming = self.incoming.clone();
         let until = listening.clone();
+        let closing = self.closing.clone();
         self.tasks.spawn(async move {
             let forwarding = async {
                 while let Some(message) = messages.next().await {
@@ -313,8 +311,8 @@ impl Pump {
                 }
             };
             until.run_until_cancelled(forwarding).await;
-            // An error says that the connection is closed, and the subscription with it.
-            let _ = messages.unsubscribe().await;
+            // It waits for the connection, which may never come again.
+            let _ = closing.run_until_cancelled(messages.unsubscribe()).await;
         });
         self.subscribed.insert(subject, listening);
     }
@@ -336,23 +334,29 @@ fn delay(attempts: usize) -> Duration {
         .min(LONGEST_DELAY)
 }
 
-async fn tell(shared: Arc<Shared>, event: Event) {
+/// Waits until the server has heard what this node is subscribed to: from then on nothing is missed.
+/// The client subscribes anew by itself, and does not tell when the server has heard that; but the
+/// answer to a question that was asked behind it does.
+async fn heard(client: Client, question: String) {
+    let answer = client.request(question, Bytes::new());
+    if tokio::time::timeout(CONNECT_TIMEOUT, answer).await.is_err() {
+        tracing::debug!("the backplane is connected and does not answer yet");
+    }
+}
+
+fn hear(herald: &Herald, event: &Event) {
     match event {
         Event::Connected => {
-            let losses = *shared.losses.lock().await;
-            shared.waiting.lock().connected = Some(losses);
-            shared.wake.notify_one();
+            tracing::info!("the backplane is connected");
+            herald.connected(true);
         }
         Event::Disconnected => {
             tracing::warn!("the backplane is lost; this node goes on and tries to connect again");
-            let mut losses = shared.losses.lock().await;
-            *losses += 1;
-            // An error says that the node has ended.
-            let _ = shared.incoming.send(Incoming::Disconnected).await;
+            herald.connected(false);
         }
         Event::SlowConsumer(_) => {
-            tracing::warn!("messages of other nodes came faster than they were read");
-            let _ = shared.incoming.send(Incoming::Missed).await;
+            tracing::debug!("a message of another node came faster than it was read");
+            herald.missed();
         }
         other => tracing::debug!(event = %other, "the backplane's client says something"),
     }
