@@ -160,7 +160,7 @@ pub struct Seq(pub i64);
 impl Seq {
     /// The place right after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -337,7 +337,7 @@ impl Server {
         let leaving = CancellationToken::new();
         let _leave_all = leaving.clone().drop_guard();
         let nodes = TaskTracker::new();
-        nodes.spawn(cluster.run(leaving.clone()));
+        let speaking = nodes.spawn(cluster.run(leaving.clone()));
 
         let read_timeout = config.http.http_read_timeout;
         let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
@@ -347,8 +347,12 @@ impl Server {
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             () = shutdown => {}
-            // It ends by itself only where something is broken.
+            // They end by themselves only where something is broken.
             result = &mut serving => {
+                going_down.cancel();
+                return result.map_err(io::Error::other);
+            }
+            result = speaking => {
                 going_down.cancel();
                 return result.map_err(io::Error::other);
             }

@@ -32,11 +32,13 @@ use super::{
 };
 use crate::{
     metrics::{BackplaneMetrics, Metrics},
-    model::{Change, PostId, UserId},
+    model::{Change, PostId, Seq, UserId},
 };
 
 /// How many rooms one message lists: of 16 bytes each, 22 in base64.
 const ROOMS_A_BEAT: usize = 16_384;
+/// How far ahead of a room another node's change may be to be believed.
+const MAX_AHEAD: i64 = 1000;
 /// How many posts one message names.
 const POSTS_A_MESSAGE: usize = 256;
 /// How long a room's messages still come after its last member has left: most come back soon.
@@ -224,8 +226,14 @@ impl Cluster {
                 Parcel::HowMany(post) => asked.push(post),
             }
         }
+        let is_heard = self.view.is_connected.load(Ordering::Relaxed);
         for post in &asked {
-            abroad.surveys.sent(post, self.peers.known());
+            // Whoever cannot be asked is not waited for.
+            if is_heard {
+                abroad.surveys.sent(post, self.peers.known());
+            } else {
+                abroad.surveys.sent(post, std::iter::empty());
+            }
         }
         if self.peers.count() > 0 {
             self.name_posts(&Subject::All, asked, |posts| Word::HowMany { posts });
@@ -321,7 +329,7 @@ impl Cluster {
         let is_known = standing == Standing::Known;
         match word {
             // What is in the store, or asks for something, is the same from whoever it comes.
-            Word::Change(event) => self.hub.deliver(Arc::new(Change::from(&*event))),
+            Word::Change(event) => self.take_change(Change::from(&*event)),
             Word::Call { nonce } => self.beat(&Subject::Node(from), Some(nonce)),
             Word::Ask { posts } => self.tell_all(from, posts),
             Word::HowMany { posts } => self.count(from, posts),
@@ -345,6 +353,17 @@ impl Cluster {
                 }
             }
             Word::Presence { .. } | Word::Beat(_) | Word::SoMany { .. } | Word::Leave => {}
+        }
+    }
+
+    /// A change is a hint: one that is so far ahead that it may be wrong has the store asked.
+    fn take_change(&self, change: Change) {
+        let post = &change.comment.post_id;
+        let is_far = |head: Seq| change.seq.0.saturating_sub(head.0) > MAX_AHEAD;
+        if self.hub.head(post).is_some_and(is_far) {
+            self.hub.suspect([post.clone()]);
+        } else if change.seq > Seq(0) {
+            self.hub.deliver(Arc::new(change));
         }
     }
 

@@ -356,6 +356,26 @@ async fn what_a_message_lost_is_read_from_the_store_as_soon_as_a_later_one_shows
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_from_far_ahead_is_not_believed_but_has_the_store_asked() {
+    let network = Network::new(DELAY);
+    let [a, b] = nodes(&network).await;
+    let member = b.anonymous("there");
+    member.establish(Seq(0));
+    let mut changes = member.listener().changes().expect("an established feed");
+    until_counts(&[&a], 1, AGREEMENT).await;
+    assert_eq!(b.hub.suspects().await, [post()], "the room is new");
+    for seq in [i64::MAX, 1_000_000, 0, -1] {
+        a.hub.publish(change(seq));
+    }
+    assert_eq!(b.hub.suspects().await, [post()]);
+    a.hub.publish(change(1));
+    match changes.next().await {
+        Some(Next::Change(heard)) => assert_eq!(heard.seq, Seq(1)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rooms_that_may_have_missed_something_are_compared_with_the_store_at_once() {
     let network = Network::new(DELAY);
     let [a, b] = nodes(&network).await;
