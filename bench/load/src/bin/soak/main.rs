@@ -33,8 +33,8 @@ use crate::measure::{Meter, Verdict};
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Options {
-    /// How long readers come and go; two minutes at least.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
+    /// How long readers come and go; three minutes at least.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(3..))]
     minutes: u32,
     /// How many are there at once, besides those who have fallen silent.
     #[arg(long, default_value_t = 200)]
@@ -46,6 +46,9 @@ struct Options {
     #[arg(long, env = "CAUSERIE_BIN")]
     causerie: Option<PathBuf>,
 }
+
+/// How often a line says how it stands.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -138,9 +141,14 @@ fn run(options: &Options) -> Result<bool, Failure> {
         }));
     }
     drop(bury);
+    let mut told = Duration::ZERO;
     while !world.is_over() {
         interrupt.check()?;
-        meter.sample(start.elapsed())?;
+        let reading = meter.sample(start.elapsed())?;
+        if reading.at >= told + TELL_EVERY {
+            told = reading.at;
+            eprintln!("{reading}");
+        }
         thread::sleep(Duration::from_secs(1));
     }
     for thread in threads {
