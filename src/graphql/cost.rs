@@ -255,8 +255,8 @@ impl<'a> Scale<'a> {
         // A longer page than there is will be refused where it is asked for.
         let (usual, longest) = (page::DEFAULT_FIRST, page::MAX_FIRST);
         first
-            .unwrap_or(u64::from(usual.unsigned_abs()))
-            .clamp(1, u64::from(longest.unsigned_abs()))
+            .unwrap_or(usual.unsigned_abs())
+            .clamp(1, longest.unsigned_abs())
     }
 
     /// The value of a variable, or its default, where that is a number.

@@ -34,7 +34,7 @@ pub(super) fn slice<Key>(
         ));
     }
     Ok(Slice {
-        first: u64::from(first.unsigned_abs()),
+        first: first.unsigned_abs(),
         after: after.as_deref().map(decode).transpose()?,
     })
 }

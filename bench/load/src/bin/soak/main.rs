@@ -74,6 +74,8 @@ struct Tally {
     comments: AtomicU64,
     silent: AtomicU64,
     forgotten: AtomicU64,
+    /// How often somebody was told that the database was not to be had.
+    unavailable: AtomicU64,
     /// How many ended in each way, by its place in `Manner::ALL`.
     manners: [AtomicU64; life::MANNERS],
     /// The number of the newest comment.
@@ -194,7 +196,8 @@ fn describe(tally: &Tally) -> String {
     format!(
         "{} readers came, {} of them where they had left off; {}.\n\
          {} comments were written, and {} were read, each in its order.\n\
-         {} sockets that fell silent were looked at after {} s: {} were closed.",
+         {} sockets that fell silent were looked at after {} s: {} were closed.\n\
+         {} times the database was not to be had in time.",
         count(&tally.lives),
         count(&tally.resumed),
         manners.join(", "),
@@ -203,5 +206,6 @@ fn describe(tally: &Tally) -> String {
         count(&tally.silent),
         grave::FORGOTTEN_WITHIN.as_secs(),
         count(&tally.forgotten),
+        count(&tally.unavailable),
     )
 }
