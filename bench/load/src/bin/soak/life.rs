@@ -129,6 +129,11 @@ fn live(
     match followed {
         // One that reads slowly may be sent away, and comes back.
         Err(Fault::Ended(_)) if is_slow => return Ok(()),
+        // Any may come back a little later where the disk is busy.
+        Err(Fault::Said(message)) if message.contains(writer::UNAVAILABLE) => {
+            world.tally.unavailable.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         followed => followed?,
     }
     match manner {

@@ -33,8 +33,8 @@ use crate::measure::{Meter, Verdict};
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Options {
-    /// How long readers come and go; two minutes at least.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
+    /// How long readers come and go; three minutes at least.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(3..))]
     minutes: u32,
     /// How many are there at once, besides those who have fallen silent.
     #[arg(long, default_value_t = 200)]
@@ -46,6 +46,9 @@ struct Options {
     #[arg(long, env = "CAUSERIE_BIN")]
     causerie: Option<PathBuf>,
 }
+
+/// How often a line says how it stands.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -71,6 +74,8 @@ struct Tally {
     comments: AtomicU64,
     silent: AtomicU64,
     forgotten: AtomicU64,
+    /// How often somebody was told that the database was not to be had.
+    unavailable: AtomicU64,
     /// How many ended in each way, by its place in `Manner::ALL`.
     manners: [AtomicU64; life::MANNERS],
     /// The number of the newest comment.
@@ -138,9 +143,14 @@ fn run(options: &Options) -> Result<bool, Failure> {
         }));
     }
     drop(bury);
+    let mut told = Duration::ZERO;
     while !world.is_over() {
         interrupt.check()?;
-        meter.sample(start.elapsed())?;
+        let reading = meter.sample(start.elapsed())?;
+        if reading.at >= told + TELL_EVERY {
+            told = reading.at;
+            eprintln!("{reading}");
+        }
         thread::sleep(Duration::from_secs(1));
     }
     for thread in threads {
@@ -186,7 +196,8 @@ fn describe(tally: &Tally) -> String {
     format!(
         "{} readers came, {} of them where they had left off; {}.\n\
          {} comments were written, and {} were read, each in its order.\n\
-         {} sockets that fell silent were looked at after {} s: {} were closed.",
+         {} sockets that fell silent were looked at after {} s: {} were closed.\n\
+         {} times the database was not to be had in time.",
         count(&tally.lives),
         count(&tally.resumed),
         manners.join(", "),
@@ -195,5 +206,6 @@ fn describe(tally: &Tally) -> String {
         count(&tally.silent),
         grave::FORGOTTEN_WITHIN.as_secs(),
         count(&tally.forgotten),
+        count(&tally.unavailable),
     )
 }

@@ -10,8 +10,9 @@ use std::{
 use load::http::{Connection, HttpError};
 
 /// How much of the run is not looked at: caches fill, and the allocator finds its size. It is never less
-/// than it takes until there are as many silent readers as there will be.
-const WARM_UP: (f64, Duration) = (0.25, Duration::from_secs(45));
+/// than it takes until there are as many silent readers as there will be, and every connection to the
+/// database has its cache.
+const WARM_UP: (f64, Duration) = (0.25, Duration::from_secs(90));
 /// How much more may be there in the last third of the rest than in the first: medians are compared.
 const TOLERANCE: f64 = 0.10;
 /// How many more descriptors may be open in the end than before the first reader: connections to the
@@ -23,7 +24,7 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 /// What holds at one moment.
 #[derive(Clone, Copy)]
 pub struct Reading {
-    at: Duration,
+    pub at: Duration,
     resident: f64,
     files: f64,
     rooms: f64,
@@ -49,10 +50,12 @@ impl Meter {
         &self.samples
     }
 
-    pub fn sample(&mut self, at: Duration) -> Result<(), HttpError> {
+    /// Reads, and keeps what was read.
+    pub fn sample(&mut self, at: Duration) -> Result<Reading, HttpError> {
         let reading = self.read()?;
-        self.samples.push(Reading { at, ..reading });
-        Ok(())
+        let reading = Reading { at, ..reading };
+        self.samples.push(reading);
+        Ok(reading)
     }
 
     pub fn read(&self) -> Result<Reading, HttpError> {
@@ -96,6 +99,20 @@ impl Meter {
 impl Reading {
     fn is_empty(&self) -> bool {
         self.rooms + self.members + self.connections == 0.0
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:3.0} min: {:.1} MiB, {} open files, {} rooms, {} members",
+            self.at.as_secs_f64() / 60.0,
+            self.resident / MEBIBYTE,
+            self.files,
+            self.rooms,
+            self.members
+        )
     }
 }
 
@@ -258,7 +275,7 @@ mod tests {
         };
         let is_good = |samples: &[Reading]| {
             let verdict = Verdict {
-                length: Duration::from_secs(180),
+                length: Duration::from_secs(270),
                 samples,
                 before: reading(0, 1.0),
                 after: reading(0, 1.0),
@@ -269,11 +286,11 @@ mod tests {
         };
         let growing = |each: f64| -> Vec<Reading> {
             let seconds =
-                (0..180_u32).map(|second| reading(second.into(), 100.0 + f64::from(second) * each));
+                (0..270_u32).map(|second| reading(second.into(), 100.0 + f64::from(second) * each));
             seconds.collect()
         };
         assert!(is_good(&growing(0.0)));
-        assert!(is_good(&growing(0.05)));
+        assert!(is_good(&growing(0.04)));
         assert!(!is_good(&growing(0.5)));
         assert!(!is_good(&[]));
     }

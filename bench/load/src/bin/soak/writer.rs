@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use load::{comment::mutation, http::Connection};
+use load::{
+    comment::mutation,
+    http::{Connection, HttpError},
+};
 use serde_json::{Value, json};
 
 use crate::{POSTS, World, line::Fault};
@@ -17,6 +20,11 @@ const CREATE_POST: &str =
 const CREATE: &str =
     "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }";
 const TYPE: &str = "mutation($input: SetTypingInput!) { setTyping(input: $input) { isTyping } }";
+
+/// The code of what was not done because the database was not to be had: it may be sent again.
+pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+/// When it is sent again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The id of the post with this place.
 pub fn id(post: usize) -> String {
@@ -53,9 +61,11 @@ impl Writer {
                 if world.is_over() {
                     return Ok(());
                 }
-                self.send(TYPE, json!({"postId": id(post), "isTyping": true}))?;
+                let typing = json!({"postId": id(post), "isTyping": true});
+                self.insist(world, TYPE, &typing)?;
                 let body = format!("{round} {filler}");
-                self.send(CREATE, json!({"postId": id(post), "body": body}))?;
+                let comment = json!({"postId": id(post), "body": body});
+                self.insist(world, CREATE, &comment)?;
                 world.tally.written.fetch_add(1, Ordering::Relaxed);
                 due += pace;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -68,5 +78,21 @@ impl Writer {
         let request = mutation(Some(&self.token), document, &json!({"input": input}));
         self.connection.call(&request)?;
         Ok(())
+    }
+
+    /// Sends again what was not done because the disk was busy.
+    fn insist(&mut self, world: &World, document: &str, input: &Value) -> Result<(), Fault> {
+        loop {
+            match self.send(document, input.clone()) {
+                Err(Fault::Http(HttpError::Refused { body, .. })) if body.contains(UNAVAILABLE) => {
+                    world.tally.unavailable.fetch_add(1, Ordering::Relaxed);
+                    if world.is_over() {
+                        return Ok(());
+                    }
+                    thread::sleep(AGAIN_AFTER);
+                }
+                sent => return sent,
+            }
+        }
     }
 }
