@@ -229,7 +229,7 @@ pub enum Role {
     Reader,
     /// Also opens posts to comments.
     Author,
-    /// Also edits and deletes the comments of others, at any time.
+    /// Also edits and deletes the comments of others, at any time, and bans users.
     Moderator,
 }
 

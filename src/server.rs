@@ -302,11 +302,7 @@ impl Server {
         // What a connection is for is not known yet: whoever may wait longer sets the measure.
         let (http, ws) = (config.http.http_write_timeout, config.ws.ws_write_timeout);
         let patience = http.max(ws) + LAST_RESORT;
-        let listener = listener.tap_io(move |connection| {
-            if let Err(error) = tune(connection, patience) {
-                tracing::debug!(%error, "a connection was not tuned");
-            }
-        });
+        let listener = listener.tap_io(tuned(patience));
         // What runs for as long as the server does.
         let background = TaskTracker::new();
         let hub = observer.hub.clone();
@@ -319,10 +315,14 @@ impl Server {
         let metrics = observer.metrics.clone();
         background
             .spawn(until_down().run_until_cancelled_owned(async move { metrics.run().await }));
+        let read_timeout = config.http.http_read_timeout;
         if let Some((listener, address, router)) = operations {
             tracing::info!(%address, "metrics are at an address of their own");
-            let serving = axum::serve(listener, router).into_future();
-            background.spawn(until_down().run_until_cancelled_owned(serving));
+            // Whoever asks there is held to the same, and takes no place of a reader's.
+            let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
+            let listener = listener.tap_io(tuned(patience));
+            let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
+            background.spawn(serving);
         }
         let keys = async move { authenticator.run().await };
         background.spawn(until_down().run_until_cancelled_owned(keys));
@@ -339,7 +339,6 @@ impl Server {
         let nodes = TaskTracker::new();
         let speaking = nodes.spawn(cluster.run(leaving.clone()));
 
-        let read_timeout = config.http.http_read_timeout;
         let serving = transport::serve(listener, router, entrance, read_timeout, until_down());
         let serving = background.spawn(serving);
         let abort = serving.abort_handle();
@@ -467,6 +466,15 @@ const LAST_RESORT: Duration = Duration::from_secs(3);
 /// The longest time that the system can be told, 24 days.
 #[cfg(target_os = "linux")]
 const LONGEST_PATIENCE: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
+
+/// Tunes each connection that is taken.
+fn tuned(patience: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
+    move |connection| {
+        if let Err(error) = tune(connection, patience) {
+            tracing::debug!(%error, "a connection was not tuned");
+        }
+    }
+}
 
 /// What the system is to do otherwise with a connection than it would by itself. `patience` is how
 /// long a peer may take nothing.

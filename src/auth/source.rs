@@ -70,10 +70,7 @@ type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 /// Where the keys are.
 pub(super) enum Source {
     File(PathBuf),
-    Url(
-        Url,
-        Box<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
-    ),
+    Url(Url, Box<HttpClient>),
 }
 
 /// What a source answers.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, dataloader::DataLoader};
 
 use super::{
+    allowance::Allowance,
     cursor::{self, Cursor},
     datetime::DateTime,
     error::Result,
@@ -57,8 +58,8 @@ impl Comment {
 
     /// The text as it was written, without the white space around it; empty once deleted. It is
     /// plain text: a page that puts it into HTML must escape it.
-    async fn body(&self) -> &str {
-        &self.state.body
+    async fn body(&self, context: &Context<'_>) -> Result<&str> {
+        Ok(Allowance::take(context, &self.state.body)?)
     }
 
     /// When it was added.

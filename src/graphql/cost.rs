@@ -32,6 +32,9 @@ const MAX_VALUES: usize = 1_000;
 /// The lists of the schema, which are as long as is asked for: their length multiplies what is
 /// selected of them.
 const PAGES: [&str; 3] = ["posts", "comments", "replies"];
+/// What a page of comments costs besides what it holds: each is a statement of its own, where pages of
+/// replies are read together. So an operation runs two thousand statements at most.
+const PAGE_COST: u64 = 25;
 /// The lists of introspection, and about how long they are in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -185,8 +188,12 @@ impl<'a> Scale<'a> {
                 Selection::Field(field) => {
                     let inner = self.selections(&field.node.selection_set, inside)?;
                     let length = self.length(&field.node);
+                    let own = match field.node.name.node.as_str() {
+                        "comments" => PAGE_COST,
+                        _ => 1,
+                    };
                     Weight {
-                        cost: inner.cost.saturating_mul(length).saturating_add(1),
+                        cost: inner.cost.saturating_mul(length).saturating_add(own),
                         parts: inner.parts.saturating_add(parts_of(&field.node)),
                         ..inner
                     }
@@ -307,6 +314,17 @@ mod tests {
         let alias = |number: usize| format!("a{number}: posts(first: 100) {{ nodes {{ id }} }}");
         let many: String = (0..1_000).map(alias).collect();
         assert_eq!(check(&format!("{{ {many} }}")), Err(TooExpensive));
+    }
+
+    #[test]
+    fn a_page_of_comments_costs_a_statement_however_little_it_holds() {
+        let pages = |aliases: usize| {
+            let page = |number| format!("a{number}: comments(first: 1) {{ __typename }} ");
+            let pages: String = (0..aliases).map(page).collect();
+            format!("{{ posts(first: 100) {{ nodes {{ {pages} }} }} }}")
+        };
+        assert_eq!(check(&pages(15)), Ok(()));
+        assert_eq!(check(&pages(20)), Err(TooExpensive));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The GraphQL schema and its execution: what every transport calls.
 
+mod allowance;
 mod answers;
 mod ban;
 mod cache;
@@ -42,6 +43,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use self::{
+    allowance::Allowance,
     answers::{Answers, Outlook},
     mutation::Mutation,
     query::Query,
@@ -195,7 +197,8 @@ impl Executor {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         match operation.kind() {
             OperationKind::Mutation => {
-                let request = operation.with(caller).into_request();
+                let operation = operation.with(caller).with(Allowance::default());
+                let request = operation.into_request();
                 let schema = self.schema.clone();
                 let execution = async move { Outcome::of(schema.execute(request).await) };
                 let begun = self.tasks.spawn(execution.in_current_span());
@@ -215,9 +218,10 @@ impl Executor {
     /// Answers a query as others were answered who asked the same, if that is the same for all and
     /// still holds; else executes it, and keeps the answer for them.
     async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
+        let operation = operation.with(caller).with(Allowance::default());
         // Where others write too, nobody here knows how long an answer holds.
         let Some(state) = self.store.state() else {
-            let request = operation.with(caller).into_request();
+            let request = operation.into_request();
             return Outcome::of(self.schema.execute(request).await);
         };
         let (query, since) = (operation.template(), Instant::now());
@@ -225,7 +229,7 @@ impl Executor {
             return Outcome::Rendered(payload);
         }
         let outlook = Outlook::default();
-        let request = operation.with(caller).with(outlook.clone()).into_request();
+        let request = operation.with(outlook.clone()).into_request();
         let outcome = Outcome::of(self.schema.execute(request).await);
         let Outcome::Executed(response) = outcome else {
             return outcome;

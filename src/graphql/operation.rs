@@ -89,6 +89,11 @@ impl Prepared {
     }
 }
 
+/// What lives as long as an operation's execution.
+struct Kept<T> {
+    _kept: T,
+}
+
 /// A request whose document was parsed, and whose operation is known.
 #[derive(Debug)]
 pub struct Operation {
@@ -123,6 +128,12 @@ impl Operation {
     pub(super) fn with<T: Any + Send + Sync>(mut self, data: T) -> Self {
         self.data.insert(data);
         self
+    }
+
+    /// With something that is kept until its execution ends, whether or not anybody waits for that.
+    #[must_use]
+    pub fn keeping<T: Send + Sync + 'static>(self, kept: T) -> Self {
+        self.with(Kept { _kept: kept })
     }
 
     /// The same operation, without any data.

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object};
 
 use super::{
+    allowance::Allowance,
     answers::Outlook,
     comment::{self, Comment, CommentOrder},
     cursor::{self, Cursor},
@@ -29,13 +30,14 @@ impl Post {
     }
 
     /// As the host site names it.
-    async fn title(&self) -> &str {
-        &self.0.title
+    async fn title(&self, context: &Context<'_>) -> Result<&str> {
+        Ok(Allowance::take(context, &self.0.title)?)
     }
 
     /// Where it can be read, http or https.
-    async fn url(&self) -> Option<&str> {
-        self.0.url.as_deref()
+    async fn url(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        let url = self.0.url.as_deref();
+        Ok(url.map(|url| Allowance::take(context, url)).transpose()?)
     }
 
     /// When it was opened to comments.

@@ -26,7 +26,7 @@ use futures_util::{
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::{ApiSchema, first, operation::Operation, template::Template};
+use super::{ApiSchema, allowance::Allowance, first, operation::Operation, template::Template};
 use crate::{
     error::Error,
     feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription, Unrendered},
@@ -198,10 +198,16 @@ impl Render for Group {
         }
         self.operations.executions.fetch_add(1, Ordering::Relaxed);
         let purpose = Purpose::Render(event.clone());
+        let allowance = Allowance::of(MAX_PAYLOAD_BYTES);
         let operation = self.operation.again().with(purpose);
+        let operation = operation.with(allowance.clone());
         let execution = first(self.operations.schema.clone(), operation);
-        let rendering = async {
-            match serde_json::to_string(&execution.await) {
+        let rendering = async move {
+            let response = execution.await;
+            if allowance.is_spent() {
+                return Err(Unrendered::TooLarge);
+            }
+            match serde_json::to_string(&response) {
                 Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(Unrendered::TooLarge),
                 Ok(text) => Ok(Payload::from(text)),
                 Err(_) => Err(Unrendered::Failed),

@@ -1,7 +1,8 @@
 //! `User` as the schema shows it.
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 
+use super::{allowance::Allowance, error::Result};
 use crate::model;
 
 /// A user.
@@ -22,7 +23,10 @@ impl User {
     }
 
     /// An https URL of a picture.
-    async fn avatar(&self) -> Option<&str> {
-        self.0.avatar.as_deref()
+    async fn avatar(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        let avatar = self.0.avatar.as_deref();
+        Ok(avatar
+            .map(|avatar| Allowance::take(context, avatar))
+            .transpose()?)
     }
 }

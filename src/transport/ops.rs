@@ -10,13 +10,14 @@ use axum::{
         HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     },
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::response::RETRY;
+use super::{response::RETRY, security};
 use crate::{drain::Drain, health::Health};
 
 /// What the answers are made of. Cloning it gives the same.
@@ -47,7 +48,10 @@ pub fn router(operations: Operations, metrics: MetricsFor) -> Router {
     if metrics == MetricsFor::Everybody {
         router = router.route("/metrics", get(self::metrics));
     }
-    router.layer(CatchPanicLayer::new()).with_state(operations)
+    router
+        .layer(map_response(security::of_api))
+        .layer(CatchPanicLayer::new())
+        .with_state(operations)
 }
 
 /// All that is counted and measured.

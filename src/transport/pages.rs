@@ -54,7 +54,7 @@ pub(super) fn router() -> Router<Arc<Transport>> {
 
 fn asset(path: &str, policy: &'static str) -> Response {
     let Some(file) = Assets::get(path) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return security::of_page(StatusCode::NOT_FOUND.into_response(), policy);
     };
     let media_type = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",

@@ -348,6 +348,34 @@ async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
     drop(deaf);
 }
 
+/// So it is in a list, times the comments of the list: a kilobyte could ask for two gigabytes.
+#[tokio::test]
+async fn an_answer_holds_so_much_text_and_one_that_would_hold_more_is_refused() {
+    let server = TestServer::start().await;
+    let writer = server.reader("writer");
+    let long = "\u{10ffff}".repeat(10_000);
+    writer.comment(&long).await;
+    let names =
+        |count: usize| (0..count).fold(String::new(), |all, at| format!("{all} a{at}: body"));
+    let page = |count| {
+        let names = names(count);
+        format!("{{ post(id: \"hello\") {{ comments {{ nodes {{ {names} }} }} }} }}")
+    };
+    let whole = writer.send(&page(100), json!({})).await;
+    assert_eq!(whole["post"]["comments"]["nodes"][0]["a99"], long);
+    let refused = writer.refused(&page(105), json!({})).await;
+    assert_eq!(refused["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
+    // A mutation answers with comments as well.
+    let create = format!(
+        "mutation($body: String!) {{ createComment(input: {{ postId: \"hello\", body: $body }}) {{
+            comment {{ {} }} }} }}",
+        names(105)
+    );
+    let refused = writer.refused(&create, json!({"body": long})).await;
+    assert_eq!(refused["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
+    server.stop().await;
+}
+
 /// One long text under many names is as many texts, for each event.
 #[tokio::test]
 async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_go_on() {

@@ -893,5 +893,16 @@ async fn an_answer_is_taken_for_nothing_but_what_it_is() {
             assert_eq!(reply.headers[name], value);
         }
     }
+    // Nor is what those who run the server ask, and what is not there.
+    for path in ["/healthz", "/readyz", "/metrics", "/demo/none.js"] {
+        let answer = reqwest::get(server.url(path)).await.expect("an answer");
+        assert_eq!(
+            answer.headers()["x-content-type-options"],
+            "nosniff",
+            "{path}"
+        );
+        let policy = answer.headers()["content-security-policy"].to_str();
+        assert!(policy.is_ok_and(|policy| policy.starts_with("default-src 'none'")));
+    }
     server.stop().await;
 }

@@ -274,6 +274,34 @@ async fn a_mutation_that_takes_too_long_is_answered_and_ends_all_the_same() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_mutation_that_its_client_completes_makes_no_room_for_another_before_it_ends() {
+    let server = TestServer::start_with(&["--ws-operation-limit=2"]).await;
+    let other = another_program(&server.database()).await;
+    lock(&other).await;
+    let write = "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) {
+        comment { id } } }";
+    let mut socket = server.reader_socket("ada").await;
+    for id in ["1", "2"] {
+        socket.subscribe(id, write, json!({})).await;
+        socket.send(json!({"type": "complete", "id": id})).await;
+    }
+    socket.subscribe("3", write, json!({})).await;
+    let message = socket.message().await;
+    assert_eq!(message["id"], json!("3"));
+    assert_eq!(code(&message["payload"][0]), "RATE_LIMITED");
+    // What only reads has no need of such a place.
+    let all = "{ post(id: \"hello\") { commentCount } }";
+    socket.subscribe("q", all, json!({})).await;
+    assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
+    run(&other, "ROLLBACK").await;
+    let observer = server.observer().clone();
+    crate::support::until("both have ended", || observer.tasks() == 1).await;
+    assert_eq!(server.client().bodies().await, ["b", "b"]);
+    socket.close().await;
+    server.stop().await;
+}
+
 // Rates
 
 async fn guest(client: &Client) -> Result<Value, Value> {

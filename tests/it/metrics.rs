@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use causerie::model::Role;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    Process, Request, Streaming, TestServer, in_time, on_postgres, token, token_for,
+    Process, Request, Streaming, TestServer, database_url, in_time, on_postgres, token, token_for,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -260,6 +261,31 @@ async fn metrics_with_an_address_of_their_own_are_at_no_other() {
         let answer = reqwest::get(format!("http://{address}{path}")).await;
         assert_eq!(answer.expect("an answer").status(), 200);
     }
+    stop.send(()).expect("it runs");
+    running.await.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn one_who_asks_nothing_where_the_metrics_are_is_not_waited_for_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = database_url(folder.path());
+    let arguments = [
+        "--listen=127.0.0.1:0",
+        "--metrics-listen=127.0.0.1:0",
+        "--http-read-timeout=100ms",
+        "--database-url",
+        &database,
+    ];
+    let server = causerie::server::Server::bind(crate::support::settings(&arguments)).await;
+    let server = server.expect("a server");
+    let address = server.metrics_address().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
+    let mut silent = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("a connection");
+    let end = in_time("the end", silent.read_to_end(&mut Vec::new())).await;
+    assert_eq!(end.expect("an end"), 0);
     stop.send(()).expect("it runs");
     running.await.expect("no panic").expect("no error");
 }

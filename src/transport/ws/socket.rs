@@ -10,7 +10,7 @@ use std::{
 
 use axum::body::Bytes;
 use futures_util::{FutureExt, Stream};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_stream::{StreamExt, StreamMap};
 use tracing::Instrument;
 use tungstenite::Message;
@@ -78,6 +78,9 @@ pub(super) struct Socket {
     /// Tells of the user's ban.
     ban: Option<BanWatch>,
     executions: StreamMap<OperationId, Execution>,
+    /// How many more mutations may be under way: one that the client completes runs to its end, and
+    /// makes no room for another before.
+    mutations: Arc<Semaphore>,
     subscriptions: HashMap<OperationId, (Subscription, Option<Subscribed>)>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
@@ -133,6 +136,7 @@ impl Socket {
             ping_interval: config.ws_ping_interval,
             operation_limit: size(config.ws_operation_limit),
         };
+        let mutations = Arc::new(Semaphore::new(rules.operation_limit));
         let room = Room {
             messages: size(config.ws_queue),
             bytes: config.ws_queue_bytes,
@@ -153,6 +157,7 @@ impl Socket {
             authentication: None,
             ban: None,
             executions: StreamMap::new(),
+            mutations,
             subscriptions: HashMap::new(),
             closing_until: None,
             is_leaving: false,
@@ -323,15 +328,10 @@ impl Socket {
                 self.refuse(&id, &[request_error(RequestCode::Restarting, restart())]);
             }
             Action::Start(id, params) => self.start(id, *params),
-            Action::Refuse(id) => {
-                let error = Error::RateLimited {
-                    retry_after: RETRY_AFTER,
-                };
-                self.send(&ServerMessage::Error {
-                    id: &id,
-                    payload: &[server_error(error)],
-                });
-            }
+            Action::Refuse(id) => self.send(&ServerMessage::Error {
+                id: &id,
+                payload: &[too_many_operations()],
+            }),
             Action::Stop(id) => {
                 self.executions.remove(&id);
                 self.subscriptions.remove(&id);
@@ -406,6 +406,18 @@ impl Socket {
                 Record::refused(metrics, &asked, Via::WebSocket, code);
                 return self.refuse(&id, &errors);
             }
+        };
+        let operation = match operation.kind() {
+            OperationKind::Mutation => match Arc::clone(&self.mutations).try_acquire_owned() {
+                Ok(place) => operation.keeping(place),
+                Err(_all_taken) => {
+                    let errors = [too_many_operations()];
+                    let code = code_of_errors(&errors).unwrap_or_default();
+                    Record::refused(metrics, &asked, Via::WebSocket, code);
+                    return self.refuse(&id, &errors);
+                }
+            },
+            OperationKind::Query | OperationKind::Subscription => operation,
         };
         let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
         let record = Record::begin(metrics, &asked, Via::WebSocket, &operation, &caller);
@@ -507,6 +519,13 @@ impl Socket {
     fn send(&self, message: &ServerMessage<'_>) {
         self.connection.push(Frame::text(&message.to_text()));
     }
+}
+
+/// What a client is told that has as many operations under way as it may have.
+fn too_many_operations() -> async_graphql::ServerError {
+    server_error(Error::RateLimited {
+        retry_after: RETRY_AFTER,
+    })
 }
 
 /// Waits for the ban of whoever is watched.
