@@ -11,11 +11,17 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut user = ColumnDef::new(Ban::UserId);
+        user.text().not_null().primary_key();
+        if manager.get_database_backend() == DbBackend::Postgres {
+            // As all ids: they sort by their bytes.
+            user.extra("COLLATE \"C\"");
+        }
         manager
             .create_table(
                 Table::create()
                     .table(Ban::Table)
-                    .col(ColumnDef::new(Ban::UserId).text().not_null().primary_key())
+                    .col(user)
                     .col(ColumnDef::new(Ban::BannedBy).text().not_null())
                     .col(ColumnDef::new(Ban::BannedAt).big_integer().not_null())
                     .col(ColumnDef::new(Ban::Reason).text())

@@ -312,8 +312,24 @@ async fn a_server_that_is_not_there_yet_is_no_error_and_is_found_when_it_comes()
     node.backplane.close().await;
 }
 
+#[tokio::test]
+async fn a_name_and_a_password_or_a_token_may_stand_in_the_url() {
+    for (options, who) in [
+        ("--user ada --pass a:b", "ada:a%3Ab@"),
+        ("--auth a-token", "a-token@"),
+    ] {
+        let nats = Nats::start_with(options);
+        let node = Node::new(connection(&nats.url_as(who)).await).await;
+        node.backplane.close().await;
+    }
+}
+
 async fn to(nats: &Nats) -> Connection {
-    let url = format!("--backplane-url={}", nats.url());
+    connection(&nats.url()).await
+}
+
+async fn connection(url: &str) -> Connection {
+    let url = format!("--backplane-url={url}");
     backplane::connect(&settings(&[&url]).backplane)
         .await
         .expect("a connection")

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -81,6 +82,13 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
             hear(&hearing, &event);
             std::future::ready(())
         });
+    // The client does not look for them there by itself.
+    if let Some((name, password)) = servers.iter().find_map(named) {
+        options = match password {
+            Some(password) => options.user_and_password(name, password),
+            None => options.token(name),
+        };
+    }
     if let Some(path) = &config.backplane_credentials {
         let credentials = options.credentials_file(path).await;
         options = credentials.map_err(ConnectError::Credentials)?;
@@ -324,6 +332,12 @@ impl Drop for Pump {
             listening.cancel();
         }
     }
+}
+
+/// The name and password, or the token alone, that stand in a server's URL.
+fn named(server: &ServerAddr) -> Option<(String, Option<String>)> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((decoded(server.username()?), server.password().map(decoded)))
 }
 
 /// How long to wait before the next attempt to connect, after so many.

@@ -12,7 +12,8 @@ use std::{
 const WATCH: &str = r#"
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 folder=$(mktemp -d)
-start() { nats-server -a 127.0.0.1 -p "$1" --ports_file_dir "$folder" >"$folder/log" 2>&1 & pid=$!; }
+options=$2
+start() { nats-server -a 127.0.0.1 -p "$1" $options --ports_file_dir "$folder" >"$folder/log" 2>&1 & pid=$!; }
 start "$1"
 while ! grep -qs nats "$folder/nats-server_$pid.ports"; do
     kill -0 "$pid" || { cat "$folder/log" >&2; exit 1; }
@@ -26,7 +27,7 @@ while read -r order port; do
     esac
     echo done
 done
-kill -KILL "$pid"; rm -rf "$folder"
+kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"
 "#;
 
 /// The running server.
@@ -40,8 +41,13 @@ pub(crate) struct Nats {
 impl Nats {
     /// On a free port.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With these options besides.
+    pub(crate) fn start_with(options: &str) -> Self {
         let mut shell = Command::new("sh")
-            .args(["-c", WATCH, "watch", &free_port().to_string()])
+            .args(["-c", WATCH, "watch", &free_port().to_string(), options])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -64,7 +70,12 @@ impl Nats {
 
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        self.url_as("")
+    }
+
+    /// Where it listens, for one who is to be known by what stands before the host.
+    pub(crate) fn url_as(&self, who: &str) -> String {
+        format!("nats://{who}127.0.0.1:{}", self.port)
     }
 
     /// Kills it.
