@@ -3,7 +3,7 @@
 //! A user has one row at most, which is kept when the ban is lifted. `place` orders the changes of
 //! all of them; `ban_counter` has the one row that gives the places out.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
