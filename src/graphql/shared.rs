@@ -16,6 +16,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_graphql::Context;
@@ -39,6 +40,12 @@ const MAX_RENDERINGS: usize = 32;
 const MAX_RENDERED_BYTES: usize = 256 * 1024;
 /// The largest rendering: an operation may ask for one long text under many names.
 const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+
+/// How many different operations may hear the same of one room: each is an execution for every event.
+/// A site has a handful, and whoever asks the same as somebody else is always let in.
+const MAX_AUDIENCES: usize = 256;
+/// When one who finds so many may try again, if one of them ends meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a resolver of a subscription is called for.
 #[derive(Clone)]
@@ -92,6 +99,8 @@ struct Operations {
     feed: Feed,
     tasks: TaskTracker,
     by_template: Mutex<HashMap<Template, Weak<Group>>>,
+    /// How many audiences each room has.
+    audiences: Mutex<HashMap<RoomId, usize>>,
     executions: AtomicU64,
     deliveries: AtomicU64,
 }
@@ -118,6 +127,7 @@ impl Renderer {
                 feed,
                 tasks,
                 by_template: Mutex::default(),
+                audiences: Mutex::default(),
                 executions: AtomicU64::new(0),
                 deliveries: AtomicU64::new(0),
             }),
@@ -158,6 +168,31 @@ impl Renderer {
     }
 }
 
+impl Operations {
+    /// Counts one more audience of a room; `RateLimited` where it has as many as it may have.
+    fn count_audience(&self, room: RoomId) -> Result<(), Error> {
+        let mut audiences = self.audiences.lock();
+        let count = audiences.entry(room).or_default();
+        if *count >= MAX_AUDIENCES {
+            return Err(Error::RateLimited {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    fn forget_audience(&self, room: RoomId) {
+        let mut audiences = self.audiences.lock();
+        match audiences.get_mut(&room) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                audiences.remove(&room);
+            }
+        }
+    }
+}
+
 impl Group {
     /// Takes one who opened the group's operation into the audience of their room.
     pub(super) async fn admit(
@@ -176,8 +211,10 @@ impl Group {
             return Ok(audience);
         }
         let Operations { feed, tasks, .. } = &*self.operations;
+        self.operations.count_audience(joined.room())?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
-        let audience = Audience::new(feed.clone(), joined, render, tasks.clone())?;
+        let audience = Audience::new(feed.clone(), joined, render, tasks.clone());
+        let audience = audience.inspect_err(|_| self.operations.forget_audience(joined.room()))?;
         audiences.insert(joined.room(), Arc::downgrade(&audience));
         Ok(audience)
     }
@@ -231,6 +268,7 @@ impl Render for Group {
     }
 
     fn over(&self, room: RoomId) {
+        self.operations.forget_audience(room);
         remove_dead(&mut self.audiences.lock(), &room);
     }
 }

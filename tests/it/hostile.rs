@@ -400,6 +400,36 @@ async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_
     server.stop().await;
 }
 
+/// Each other operation is one more execution of every event.
+#[tokio::test]
+async fn so_many_different_operations_hear_of_a_room_and_others_are_refused() {
+    const MOST: usize = 256;
+    let server = TestServer::start_with(&["--ws-operation-limit=257"]).await;
+    let other = |number| format!("subscription {{ a{number}: viewerCount(postId: \"hello\") }}");
+    let mut greedy = server.socket().await;
+    for number in 0..MOST {
+        let id = number.to_string();
+        greedy.subscribe(&id, &other(number), json!({})).await;
+        greedy.data(&id).await;
+    }
+    let mut late = server.socket().await;
+    late.subscribe("new", &other(MOST), json!({})).await;
+    let told = late.message().await;
+    assert_eq!(told["type"], "error", "{told}");
+    let extensions = &told["payload"][0]["extensions"];
+    assert_eq!(extensions["code"], "RATE_LIMITED");
+    assert!(extensions["retryAfterMs"].is_u64());
+    // Who asks what another asks costs nothing.
+    late.subscribe("known", &other(0), json!({})).await;
+    late.data("known").await;
+    greedy.close().await;
+    server.until_census(1, 1).await;
+    late.subscribe("new", &other(MOST), json!({})).await;
+    late.data("new").await;
+    late.close().await;
+    server.stop().await;
+}
+
 // Documents
 
 /// A fragment that spreads the next so many times, and so on.
