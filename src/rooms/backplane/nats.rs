@@ -73,6 +73,8 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
     let mut options = ConnectOptions::new()
         .name("causerie")
         .no_echo()
+        // So that a right to what the prefix begins is all that a node needs.
+        .custom_inbox_prefix(format!("{}.inbox", config.backplane_prefix))
         .ping_interval(PING)
         .connection_timeout(CONNECT_TIMEOUT)
         .reconnect_delay_callback(delay)
