@@ -138,6 +138,7 @@ async fn until_the_delay_is_over_everything_goes_on_but_nobody_is_sent_here() {
     open_post(&server).await;
     let mut before = server.socket().await;
     before.subscribe("s", FOLLOW, json!({})).await;
+    server.until_members(1).await;
     assert!(before.settle().await.is_empty());
     server.signal("TERM").await;
     let ready = format!("http://{}/readyz", server.address());
@@ -147,6 +148,7 @@ async fn until_the_delay_is_over_everything_goes_on_but_nobody_is_sent_here() {
     // Who comes all the same is served.
     let mut after = server.socket().await;
     after.subscribe("s", FOLLOW, json!({})).await;
+    server.until_members(2).await;
     assert!(after.settle().await.is_empty());
     let id = server.user(Role::Reader).comment("still here").await;
     for socket in [&mut before, &mut after] {

@@ -116,6 +116,7 @@ async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_ag
     .await;
     let mut slow = server.socket().await;
     slow.subscribe("s", CHANGED, json!({})).await;
+    server.until_census(1, 1).await;
     assert!(slow.settle().await.is_empty());
     let writer = server.reader("writer");
     let body = "x".repeat(9_000);
@@ -146,6 +147,7 @@ async fn a_change_that_no_room_was_told_of_arrives_all_the_same() {
     let server = TestServer::start_with(&["--reconcile-interval=100ms"]).await;
     let mut socket = server.socket().await;
     socket.subscribe("s", CHANGED, json!({})).await;
+    server.until_census(1, 1).await;
     assert!(socket.settle().await.is_empty());
 
     // As if the server had died between the commit and the delivery: somebody else commits.

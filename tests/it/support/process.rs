@@ -115,6 +115,22 @@ impl Process {
         socket
     }
 
+    /// Waits until so many members are in rooms.
+    pub(crate) async fn until_members(&self, members: usize) {
+        let url = format!("http://{}/metrics", self.address);
+        let wanted = format!("causerie_members {members}");
+        super::in_time(&wanted, async {
+            loop {
+                let metrics = reqwest::get(&url).await.expect("an answer");
+                let metrics = metrics.text().await.expect("a text");
+                if metrics.lines().any(|line| line == wanted) {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
     /// How much memory the process has, in kB (resident set).
     pub(crate) fn memory(&self) -> u64 {
         let id = self.child.id().expect("a process that runs");
