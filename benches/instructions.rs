@@ -270,6 +270,7 @@ fn config(folder: &TempDir) -> Config {
         "--listen=127.0.0.1:0",
         // What time alone brings is no part of what is counted.
         "--reconcile-interval=1h",
+        "--ban-refresh=1h",
         "--ws-ping-interval=1h",
         "--database-url",
         &database,

@@ -9,7 +9,10 @@ use std::{
 };
 
 use axum::body::Bytes;
-use futures_util::{FutureExt, Stream};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, IntoStream},
+};
 use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_stream::{StreamExt, StreamMap};
 use tracing::Instrument;
@@ -50,7 +53,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MESSAGES_A_TURN: usize = 32;
 
 /// An operation that is being executed, or a subscription that is being opened: one answer.
-type Execution = Pin<Box<dyn Stream<Item = Box<Answer>> + Send>>;
+type Execution = IntoStream<BoxFuture<'static, Box<Answer>>>;
 
 /// A subscription with what is kept of it in the log, or why there is none.
 type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
@@ -421,22 +424,24 @@ impl Socket {
         };
         let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
         let record = Record::begin(metrics, &asked, Via::WebSocket, &operation, &caller);
-        let execution = if operation.kind() == OperationKind::Subscription {
-            let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
-            let span = record.span();
-            let opening = async move {
-                let opening = executor.subscribe(operation, caller, Arc::new(outlet));
-                let opened = opening.instrument(span).await;
-                let kept = record.opened(opened.as_ref().map(drop).map_err(Vec::as_slice));
-                opened.map(|subscription| (subscription, kept))
+        // Each has a place on the heap of its own size. What a query waits for is large, and opening
+        // a subscription is to move nothing of that size.
+        let execution: BoxFuture<'static, Box<Answer>> =
+            if operation.kind() == OperationKind::Subscription {
+                let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
+                let span = record.span();
+                Box::pin(async move {
+                    let opening = executor.subscribe(operation, caller, Arc::new(outlet));
+                    let opened = opening.instrument(span).await;
+                    let kept = record.opened(opened.as_ref().map(drop).map_err(Vec::as_slice));
+                    let opened = opened.map(|subscription| (subscription, kept));
+                    Box::new(Answer::Opened(opened))
+                })
+            } else {
+                let execution = record.execute(&executor, operation, caller);
+                execution.map(Answer::Outcome).map(Box::new).boxed()
             };
-            opening.map(Answer::Opened).map(Box::new).left_future()
-        } else {
-            let execution = record.execute(&executor, operation, caller);
-            execution.map(Answer::Outcome).map(Box::new).right_future()
-        };
-        self.executions
-            .insert(id, Box::pin(execution.into_stream()));
+        self.executions.insert(id, execution.into_stream());
     }
 
     /// Tells the client what became of an operation.
