@@ -27,6 +27,7 @@ use super::{
     peers::{BEAT, NodeId, Nonce, Peers, SILENCE, Standing},
     presence::Told,
     room::Room,
+    timers::now,
     viewer::RoomKey,
     wire::{Announcement, Beat, Event, Message, Name, RoomVersions, Version, Word},
 };
@@ -75,8 +76,6 @@ pub struct Cluster {
 /// Looks at a node's connection to the others.
 #[derive(Clone, Debug)]
 pub struct ClusterObserver {
-    hub: Hub,
-    backplane: Arc<dyn Backplane>,
     reach: Reach,
     view: Arc<View>,
 }
@@ -111,15 +110,6 @@ impl ClusterObserver {
     /// How many other nodes are known to be alive.
     pub fn nodes(&self) -> usize {
         self.view.nodes.load(Ordering::Relaxed)
-    }
-
-    /// How many messages to the others were dropped at a bound so far.
-    pub fn dropped(&self) -> u64 {
-        let queued = self
-            .hub
-            .abroad()
-            .map_or(0, |abroad| abroad.outgoing.dropped());
-        queued + self.backplane.dropped()
     }
 }
 
@@ -159,8 +149,6 @@ impl Cluster {
     /// Looks at the connection while this runs.
     pub fn observer(&self) -> ClusterObserver {
         ClusterObserver {
-            hub: self.hub.clone(),
-            backplane: Arc::clone(&self.backplane),
             reach: self.reach,
             view: Arc::clone(&self.view),
         }
@@ -226,14 +214,12 @@ impl Cluster {
                 Parcel::HowMany(post) => asked.push(post),
             }
         }
-        let is_heard = self.view.is_connected.load(Ordering::Relaxed);
+        // Whoever cannot be asked is not waited for.
+        let is_heard = self.is_connected();
         for post in &asked {
-            // Whoever cannot be asked is not waited for.
-            if is_heard {
-                abroad.surveys.sent(post, self.peers.known());
-            } else {
-                abroad.surveys.sent(post, std::iter::empty());
-            }
+            abroad
+                .surveys
+                .sent(post, self.peers.known().filter(|_| is_heard));
         }
         if self.peers.count() > 0 {
             self.name_posts(&Subject::All, asked, |posts| Word::HowMany { posts });
@@ -285,6 +271,10 @@ impl Cluster {
             // It is said of each message that is lost, and making up for it brings more of them.
             Incoming::Missed => self.has_missed = true,
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.view.is_connected.load(Ordering::Relaxed)
     }
 
     fn connected(&self, is_connected: bool) {
@@ -540,7 +530,7 @@ impl Cluster {
     /// Says something, where anybody can hear it. What could not be said is made up for when there
     /// is a connection again.
     fn say(&self, to: &Subject, word: Word) {
-        if !self.view.is_connected.load(Ordering::Relaxed) {
+        if !self.is_connected() {
             return;
         }
         let message = Message {
@@ -555,9 +545,4 @@ impl Cluster {
             Err(error) => tracing::error!(%error, "a message to the other nodes has no form"),
         }
     }
-}
-
-/// Tokio's clock, which a simulation moves on by itself.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use parking_lot::Mutex;
@@ -17,7 +16,7 @@ use super::{
     outgoing::{Outgoing, Parcel},
     room::{Room, RoomId, Settled, State},
     survey::{Asked, Surveys, TIMEOUT},
-    timers::Timers,
+    timers::{Timers, now},
     viewer::{ViewerId, Visitor},
 };
 use crate::{
@@ -382,11 +381,6 @@ impl Hub {
             state.wake_at = Some(at);
         }
     }
-}
-
-/// Tokio's clock, which a simulation moves on by itself.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Peers {
     }
 
     /// The nodes that are known.
-    pub(super) fn known(&self) -> impl ExactSizeIterator<Item = NodeId> {
+    pub(super) fn known(&self) -> impl Iterator<Item = NodeId> {
         self.known.keys().copied()
     }
 

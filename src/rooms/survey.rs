@@ -71,13 +71,13 @@ impl Surveys {
     }
 
     /// These nodes are asked now. Where there are none the answer is known.
-    pub(super) fn sent(&self, post: &PostId, to: impl ExactSizeIterator<Item = NodeId>) {
+    pub(super) fn sent(&self, post: &PostId, to: impl Iterator<Item = NodeId>) {
         let mut surveys = self.0.lock();
         if let Some(survey) = surveys.get_mut(post) {
-            if to.len() == 0 {
+            survey.missing = to.collect();
+            if survey.missing.is_empty() {
                 survey.count.send_replace(Some(0));
             }
-            survey.missing = to.collect();
         }
     }
 

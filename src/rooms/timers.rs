@@ -11,6 +11,11 @@ use tokio::sync::Notify;
 
 use super::room::Room;
 
+/// What Tokio's clock says, which a simulation moves on by itself.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Rooms by the instant at which they want to be looked at. A room stands here once at most, so
 /// the queue is no longer than the list of rooms.
 #[derive(Debug, Default)]
@@ -49,7 +54,7 @@ impl Timers {
             match first {
                 None => self.sooner.notified().await,
                 Some(at) => tokio::select! {
-                    () = tokio::time::sleep_until(at.into()) => return self.take(tokio::time::Instant::now().into()),
+                    () = tokio::time::sleep_until(at.into()) => return self.take(now()),
                     () = self.sooner.notified() => {}
                 },
             }
