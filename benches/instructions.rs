@@ -24,7 +24,7 @@ use causerie::{
     config::Config,
     error::Error,
     feed::Feed,
-    graphql::{Caller, Closed, Executor, Outlet, Payload, PersistedQueries, Services, Settings},
+    graphql::{Caller, Closed, Executor, Outlet, Payload, Requests, Services, Settings},
     limits::Limits,
     model::{PostId, Timestamp, User, UserId},
     moderation::Moderation,
@@ -135,8 +135,8 @@ fn publish(runtime: &Runtime) {
         let mut subscriptions = Vec::new();
         for member in &members {
             let request = serde_json::from_value(request(ADDED, &post)).expect("a request");
-            let queries = PersistedQueries::new(1.try_into().expect("not zero"), 1);
-            let operation = queries.operation(request).expect("an operation");
+            let queries = Requests::new(1.try_into().expect("not zero"), 1);
+            let operation = queries.prepare(request).expect("an operation");
             let outlet = Arc::clone(member) as Arc<dyn Outlet>;
             let opened = executor.subscribe(operation, Caller::default(), outlet);
             subscriptions.push(opened.await.expect("a subscription"));
@@ -214,7 +214,7 @@ fn hostile(runtime: &Runtime, name: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
     let post = PostId::parse("hello").expect("an id");
-    let queries = PersistedQueries::new(1.try_into().expect("not zero"), 1);
+    let queries = Requests::new(1.try_into().expect("not zero"), 1);
     let executor = runtime.block_on(async {
         let store = store_with(&config, &post).await;
         executor(&config, &store, &Hub::new(128))
@@ -228,12 +228,12 @@ fn hostile(runtime: &Runtime, name: &str) {
     let mut answer = async |times: usize| {
         for body in bodies.by_ref().take(times) {
             let request = serde_json::from_str(&body).expect("a request");
-            match queries.operation(request) {
+            match queries.prepare(request) {
                 Ok(operation) => {
                     executor.execute(operation, Caller::default()).await;
                 }
-                Err(error) => {
-                    serde_json::to_string(&error).expect("JSON");
+                Err(errors) => {
+                    serde_json::to_string(&errors).expect("JSON");
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::{
     drain::Drain,
     error::Error,
     feed::{self, Feed},
-    graphql::{Counts, Executor, PersistedQueries, Services, Settings},
+    graphql::{Counts, Executor, Requests, Services, Settings},
     health::{Checks, Health},
     limits::Limits,
     metrics::{BuildError, Metrics, Sample},
@@ -212,7 +212,7 @@ impl Server {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
             bans,
-            persisted: persisted_queries(&config.http).measured(&metrics.graphql),
+            requests: requests(&config.http).measured(&metrics.graphql),
             entrance: entrance.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
@@ -450,10 +450,10 @@ fn health(observer: &Observer) -> Health {
     Health::new(checks)
 }
 
-fn persisted_queries(config: &HttpConfig) -> PersistedQueries {
+fn requests(config: &HttpConfig) -> Requests {
     let most = usize::try_from(config.persisted_queries).unwrap_or(usize::MAX);
     let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
-    PersistedQueries::new(most, config.persisted_query_bytes)
+    Requests::new(most, config.persisted_query_bytes)
 }
 
 /// How much of what was written to a connection may be left unsent before the system calls it full.

@@ -1,8 +1,5 @@
-//! Who sends an operation.
+//! The sender of an operation.
 
-use async_graphql::Context;
-
-use super::answers::Outlook;
 use crate::{
     auth::Identity,
     error::Error,
@@ -10,33 +7,25 @@ use crate::{
     rooms::Visitor,
 };
 
-/// Who sends an operation: the client, and the user whose token was good.
+/// The sender of an operation: the client, and the user whose token it presented.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The user; `None` for an anonymous request.
     pub identity: Option<Identity>,
-    /// The client; `None` for a request over HTTP that did not name one.
+    /// The client; `None` for an HTTP request that does not name one.
     pub client: Option<ClientId>,
-    /// Where the client is, as far as that is known.
+    /// The client's address, as far as it is known.
     pub address: Option<ClientAddress>,
 }
 
 impl Caller {
-    /// The caller of the operation that is being resolved. An event that is rendered for many has
-    /// none: there a field that depends on the viewer fails.
-    pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Error> {
-        Outlook::widen(context);
-        context.data_opt::<Self>().ok_or_else(|| {
-            Error::Internal("a field depends on the viewer of a shared event".into())
-        })
-    }
-
-    /// The user; `Unauthenticated` for an anonymous request.
+    /// Returns the user; `Unauthenticated` for an anonymous request.
     pub(super) fn signed_in(&self) -> Result<&Identity, Error> {
         self.identity.as_ref().ok_or(Error::Unauthenticated)
     }
 
-    /// The caller as one who joins rooms. A caller without a client is a client of its own.
+    /// Returns the caller as a participant of rooms. A caller without a client is a client of its
+    /// own.
     pub(super) fn visitor(&self) -> Visitor {
         Visitor {
             client: self.client.clone().unwrap_or_else(ClientId::new_unnamed),

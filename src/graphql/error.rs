@@ -1,43 +1,69 @@
-//! Errors as GraphQL shows them: each with a code that clients may rely on.
+//! Errors as clients see them, each with a code that they may rely on.
 //!
-//! This is the one place where the domain's errors become GraphQL's. [`Failure`] has no `Display`,
-//! so that `?` cannot take the library's own way, which would send the text of any error (SQL
-//! included) to the client.
+//! This is the only place where the domain's errors become GraphQL's. [`Failure`] has no `Display`
+//! and no `From<Error>`. So `?` cannot send the text of any error, SQL included, to a client, and
+//! every failure knows the path of its field.
 
-use async_graphql::{ErrorExtensionValues, ServerError};
+use std::sync::Arc;
+
+use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError};
 use uuid::Uuid;
 
 use crate::error::Error;
 
-/// When one who could not be served for want of the database may try again.
+/// Retry hint sent with `SERVICE_UNAVAILABLE`.
 const RETRY_AFTER_MS: u64 = 1000;
 
-/// What a resolver returns where it fails.
+/// The error of a resolver.
 #[derive(Clone, Debug)]
 pub struct Failure(async_graphql::Error);
 
-/// What resolvers return.
+/// The result of a resolver.
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// The codes of errors that no resolver raised.
+/// The path of a field that failed. The library overwrites an error's path with that of each list
+/// around the field (docs/upstream.md).
+struct FieldPath(Vec<PathSegment>);
+
+/// Makes failures of errors.
+pub(super) trait At<T> {
+    /// Attaches the path of the field that `context` is about to an error.
+    fn at(self, context: &Context<'_>) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> At<T> for std::result::Result<T, E> {
+    fn at(self, context: &Context<'_>) -> Result<T> {
+        self.map_err(|error| {
+            let mut shown = shown(error.into());
+            shown.source = Some(Arc::new(FieldPath(path(context))));
+            Failure(shown)
+        })
+    }
+}
+
+fn path(context: &Context<'_>) -> Vec<PathSegment> {
+    context.set_error_path(ServerError::new("", None)).path
+}
+
+/// The codes of errors that no resolver returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestCode {
     /// The document is not GraphQL.
     ParseFailed,
-    /// The document, its operation's name or its variables do not fit the schema.
+    /// The document, the operation's name or the variables do not fit the schema.
     ValidationFailed,
-    /// The operation would cost too much.
+    /// The request exceeds a limit of size or complexity.
     TooExpensive,
-    /// No document is known by the hash that stands for it.
+    /// No document is known by the hash that was sent.
     PersistedQueryNotFound,
-    /// The operation took too long to be waited for.
+    /// The operation took too long to wait for.
     TimedOut,
-    /// The server goes down, and the operation ends with it; another will be there.
+    /// The server shuts down, and the operation ends with it. Another server takes over.
     Restarting,
 }
 
 impl RequestCode {
-    /// As clients are told it.
+    /// Returns the code as clients see it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
@@ -50,46 +76,46 @@ impl RequestCode {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let mut shown = async_graphql::Error::new(error.to_string());
-        let mut extensions = ErrorExtensionValues::default();
-        let code = match error {
-            Error::Unauthenticated => "UNAUTHENTICATED",
-            Error::Forbidden(_) => "FORBIDDEN",
-            Error::NotFound(_) => "NOT_FOUND",
-            Error::BadUserInput { field, .. } => {
-                extensions.set("field", field);
-                "BAD_USER_INPUT"
-            }
-            Error::Conflict(_) => "CONFLICT",
-            Error::RateLimited { retry_after } => {
-                let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-                extensions.set("retryAfterMs", millis.saturating_add(1));
-                "RATE_LIMITED"
-            }
-            Error::TooLarge(_) => RequestCode::TooExpensive.as_str(),
-            Error::Unavailable(cause) => {
-                tracing::warn!(?cause, "the database cannot be reached");
-                extensions.set("retryAfterMs", RETRY_AFTER_MS);
-                "SERVICE_UNAVAILABLE"
-            }
-            Error::OutcomeUnknown(cause) => {
-                tracing::error!(?cause, "the database was lost during a commit");
-                "OUTCOME_UNKNOWN"
-            }
-            Error::Internal(cause) => {
-                let id = Uuid::new_v4().simple().to_string();
-                tracing::error!(error_id = %id, cause = ?cause, "an operation failed");
-                shown.message = "Something went wrong on the server.".to_owned();
-                extensions.set("id", id);
-                "INTERNAL_SERVER_ERROR"
-            }
-        };
-        extensions.set("code", code);
-        shown.extensions = Some(extensions);
-        Self(shown)
-    }
+/// Converts an error to what a client may see of it. The cause of an internal error is logged once,
+/// under an id that the client is given.
+fn shown(error: Error) -> async_graphql::Error {
+    let mut shown = async_graphql::Error::new(error.to_string());
+    let mut extensions = ErrorExtensionValues::default();
+    let code = match error {
+        Error::Unauthenticated => "UNAUTHENTICATED",
+        Error::Forbidden(_) => "FORBIDDEN",
+        Error::NotFound(_) => "NOT_FOUND",
+        Error::BadUserInput { field, .. } => {
+            extensions.set("field", field);
+            "BAD_USER_INPUT"
+        }
+        Error::Conflict(_) => "CONFLICT",
+        Error::RateLimited { retry_after } => {
+            let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            extensions.set("retryAfterMs", millis.saturating_add(1));
+            "RATE_LIMITED"
+        }
+        Error::TooLarge(_) => RequestCode::TooExpensive.as_str(),
+        Error::Unavailable(cause) => {
+            tracing::warn!(?cause, "the database cannot be reached");
+            extensions.set("retryAfterMs", RETRY_AFTER_MS);
+            "SERVICE_UNAVAILABLE"
+        }
+        Error::OutcomeUnknown(cause) => {
+            tracing::error!(?cause, "the database was lost during a commit");
+            "OUTCOME_UNKNOWN"
+        }
+        Error::Internal(cause) => {
+            let id = Uuid::new_v4().simple().to_string();
+            tracing::error!(error_id = %id, cause = ?cause, "an operation failed");
+            shown.message = "Something went wrong on the server.".to_owned();
+            extensions.set("id", id);
+            "INTERNAL_SERVER_ERROR"
+        }
+    };
+    extensions.set("code", code);
+    shown.extensions = Some(extensions);
+    shown
 }
 
 impl From<Failure> for async_graphql::Error {
@@ -98,27 +124,32 @@ impl From<Failure> for async_graphql::Error {
     }
 }
 
-/// An error of the domain, outside of any resolver.
+/// Converts an error that no resolver returned.
 pub fn server_error(error: Error) -> ServerError {
     let async_graphql::Error {
         message,
         extensions,
         ..
-    } = Failure::from(error).0;
+    } = shown(error);
     let mut shown = ServerError::new(message, None);
     shown.extensions = extensions;
     shown
 }
 
-/// An error of the request itself.
+/// Gives a request error its code.
 pub fn request_error(code: RequestCode, mut error: ServerError) -> ServerError {
     set_code(&mut error, code.as_str());
     error
 }
 
-/// Gives a code to an error that the library raised: one with a path was raised by an argument's
-/// value, one without by validation.
+/// Completes an error of an execution: restores the path of its field, and adds a code to an error
+/// that the library raised. The library raises errors with a path for values of arguments, and those
+/// without at validation.
 pub(super) fn complete(error: &mut ServerError) {
+    let path = error.source.as_ref();
+    if let Some(FieldPath(path)) = path.and_then(|source| source.downcast_ref()) {
+        error.path.clone_from(path);
+    }
     let has_code = error
         .extensions
         .as_ref()

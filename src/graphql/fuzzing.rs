@@ -1,33 +1,29 @@
-//! Documents and cursors of any bytes.
+//! Entry points for fuzzing: documents and cursors of any bytes.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::LazyLock};
 
 use super::{
-    cursor,
-    operation::{Operation, Prepared},
+    execute::{DocumentSource, Params, Requests},
+    schema::cursor,
 };
 use crate::model::PostId;
 
-/// A document, and behind the first zero byte the JSON of its variables: weighed, parsed, and made ready
-/// to be executed.
+/// Building the schema takes longer than most documents do.
+static REQUESTS: LazyLock<Requests> = LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1));
+
+/// Prepares a document; after the first zero byte comes the JSON of its variables.
 pub fn document(bytes: &[u8]) {
-    let at = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
-    let (text, variables) = bytes.split_at(at);
-    let Ok(text) = std::str::from_utf8(text) else {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let Ok(text) = std::str::from_utf8(parts.next().unwrap_or_default()) else {
         return;
     };
-    let variables = serde_json::from_slice(variables.get(1..).unwrap_or_default()).ok();
-    let Ok(prepared) = Prepared::new(text, None) else {
-        return;
+    let params = Params {
+        document: DocumentSource::Text(text.to_owned()),
+        operation_name: None,
+        variables: serde_json::from_slice(parts.next().unwrap_or_default()).ok(),
     };
-    if let Ok(operation) = Operation::new(Arc::new(prepared), variables) {
-        operation.root();
-        operation.template();
-        operation.name();
-        operation.into_request();
+    if let Ok(operation) = REQUESTS.prepare(params) {
+        operation.exercise();
     }
 }
 

@@ -98,11 +98,11 @@ async fn answer(
         }
     };
     caller.address = transport.entrance.client(head);
-    let operation = match transport.persisted.operation(params) {
+    let operation = match transport.requests.prepare(params) {
         Ok(operation) => operation,
-        Err(error) => {
-            refused(record::code_of_errors(std::slice::from_ref(&error)).unwrap_or_default());
-            let refused = Outcome::Refused(vec![error]);
+        Err(errors) => {
+            refused(record::code_of_errors(&errors).unwrap_or_default());
+            let refused = Outcome::Refused(errors);
             return match preferred {
                 Answer::Whole(json) => response::whole(json, refused),
                 Answer::Streamed(streamed) => {

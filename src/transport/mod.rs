@@ -43,7 +43,7 @@ use crate::{
     auth::{Authenticator, Bans},
     config::{HttpConfig, WsConfig},
     drain::Drain,
-    graphql::{Executor, PersistedQueries},
+    graphql::{Executor, Requests},
     metrics::TransportMetrics,
 };
 
@@ -57,7 +57,7 @@ pub struct Transport {
     /// Tells who is not let in.
     pub bans: Arc<Bans>,
     /// The documents that clients may name by their hash.
-    pub persisted: PersistedQueries,
+    pub requests: Requests,
     /// Who is let in.
     pub entrance: Entrance,
     /// Limits of requests.

@@ -247,7 +247,7 @@ async fn what_is_wrong_with_a_document_is_told_by_its_code_and_in_the_newer_medi
             json!({}),
             validation,
         ),
-        ("fragment F on User { id }", json!({}), parse),
+        ("fragment F on User { id }", json!({}), validation),
         (
             "{ post(id: $id) { id } }",
             json!({"id": "hello"}),

@@ -133,7 +133,7 @@ async fn what_happens_is_counted_where_it_happens() {
         ),
         ("causerie_operations_total{type=\"query\",code=\"OK\"}", 3.0),
         (
-            "causerie_operations_total{type=\"query\",code=\"GRAPHQL_VALIDATION_FAILED\"}",
+            "causerie_operations_total{type=\"unknown\",code=\"GRAPHQL_VALIDATION_FAILED\"}",
             1.0,
         ),
         (

@@ -401,10 +401,9 @@ impl Socket {
         self.started = self.started.wrapping_add(1);
         let asked = self.asked.operation(self.started);
         let metrics = &self.transport.metrics;
-        let operation = match self.transport.persisted.operation(params) {
+        let operation = match self.transport.requests.prepare(params) {
             Ok(operation) => operation,
-            Err(error) => {
-                let errors = [error];
+            Err(errors) => {
                 let code = code_of_errors(&errors).unwrap_or_default();
                 Record::refused(metrics, &asked, Via::WebSocket, code);
                 return self.refuse(&id, &errors);

@@ -1,0 +1,118 @@
+//! The way of resolvers to everything outside the schema.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, dataloader::DataLoader};
+
+use super::{
+    caller::Caller,
+    execute::{Cacheability, ResponseBudget},
+    schema::Replies,
+    settings::Settings,
+};
+use crate::{
+    auth::Authenticator, error::Error, feed::Feed, limits::Limits, moderation::Moderation,
+    rooms::Hub, store::Store,
+};
+
+/// The services that resolvers work on.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// The store.
+    pub store: Store,
+    /// The rooms of this node.
+    pub hub: Hub,
+    /// The feeds of posts: store and rooms together.
+    pub feed: Feed,
+    /// Signs the tokens of guests.
+    pub authenticator: Arc<Authenticator>,
+    /// Bans users.
+    pub moderation: Arc<Moderation>,
+    /// Limits the requests of users and addresses.
+    pub limits: Arc<Limits>,
+    /// The part of the configuration that resolvers go by.
+    pub settings: Settings,
+}
+
+/// Access to services for a resolver. Each accessor also decides whether the response may be cached
+/// for other callers: nothing but what is in the store may be.
+pub(super) trait ContextExt<'a> {
+    /// Returns the store. Responses that depend on nothing else are cached.
+    fn store(&self) -> &'a Store;
+    /// Returns the loader of replies, which reads them from the store.
+    fn replies(&self) -> &'a DataLoader<Replies>;
+    /// Returns the rooms. The response is not cached.
+    fn hub(&self) -> &'a Hub;
+    /// Returns the caller. The response is not cached.
+    ///
+    /// # Errors
+    ///
+    /// Fails in an event of a subscription, because it is executed once for all subscribers.
+    fn caller(&self) -> Result<&'a Caller, Error>;
+    /// Returns the service that signs tokens. The response is not cached.
+    fn authenticator(&self) -> &'a Authenticator;
+    /// Returns the service that bans users. The response is not cached.
+    fn moderation(&self) -> &'a Moderation;
+    /// Returns the limits. The response is not cached.
+    fn limits(&self) -> &'a Limits;
+    /// Returns the settings, which are constant while the server runs.
+    fn settings(&self) -> &'a Settings;
+    /// Charges a text to the budget of the response.
+    ///
+    /// # Errors
+    ///
+    /// Returns `TooLarge` if the budget is exhausted.
+    fn charge<'t>(&self, text: &'t str) -> Result<&'t str, Error>;
+}
+
+impl<'a> ContextExt<'a> for Context<'a> {
+    fn store(&self) -> &'a Store {
+        &services(self).store
+    }
+
+    fn replies(&self) -> &'a DataLoader<Replies> {
+        self.data_opt().expect("the executor adds the loader")
+    }
+
+    fn hub(&self) -> &'a Hub {
+        Cacheability::forbid(self);
+        &services(self).hub
+    }
+
+    fn caller(&self) -> Result<&'a Caller, Error> {
+        Cacheability::forbid(self);
+        self.data_opt::<Caller>().ok_or_else(|| {
+            Error::Internal("a field of a shared event depends on the caller".into())
+        })
+    }
+
+    fn authenticator(&self) -> &'a Authenticator {
+        Cacheability::forbid(self);
+        &services(self).authenticator
+    }
+
+    fn moderation(&self) -> &'a Moderation {
+        Cacheability::forbid(self);
+        &services(self).moderation
+    }
+
+    fn limits(&self) -> &'a Limits {
+        Cacheability::forbid(self);
+        &services(self).limits
+    }
+
+    fn settings(&self) -> &'a Settings {
+        &services(self).settings
+    }
+
+    fn charge<'t>(&self, text: &'t str) -> Result<&'t str, Error> {
+        match self.data_opt::<ResponseBudget>() {
+            Some(budget) => budget.spend(text.len()).map(|()| text),
+            None => Ok(text),
+        }
+    }
+}
+
+fn services<'a>(context: &Context<'a>) -> &'a Services {
+    context.data_opt().expect("the executor adds the services")
+}

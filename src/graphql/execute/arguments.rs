@@ -1,0 +1,57 @@
+//! The arguments of a subscription's root field, read in one place for every subscriber.
+
+use async_graphql::{Name, Value};
+
+use crate::error::Error;
+
+/// The arguments of a root field. Each is taken by its name; what is left at the end is refused, so
+/// that an argument that the schema has and no reader takes cannot be ignored.
+#[derive(Debug)]
+pub(super) struct Arguments(Vec<(Name, Value)>);
+
+impl Arguments {
+    pub(super) fn new(arguments: Vec<(Name, Value)>) -> Self {
+        Self(arguments)
+    }
+
+    /// Takes a required argument of type `ID`.
+    pub(super) fn id(&mut self, name: &'static str) -> Result<String, Error> {
+        match self.take(name) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(Error::bad_input(name, "An id is required.")),
+        }
+    }
+
+    /// Takes an optional argument of a type that is written as text.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, Error> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Error::bad_input(name, "A text is required.")),
+        }
+    }
+
+    /// Takes an argument of type `Boolean!` that is false by default.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Error> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Boolean(value)) => Ok(value),
+            Some(_) => Err(Error::bad_input(name, "The value must not be null.")),
+        }
+    }
+
+    /// Refuses what was not taken.
+    pub(super) fn end(self) -> Result<(), Error> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::Internal(
+                format!("no subscription takes the argument {name}").into(),
+            )),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(index).1)
+    }
+}

@@ -1,0 +1,176 @@
+//! The complexity of an operation: about the number of fields that it resolves, with its lists as
+//! long as it asks for.
+
+use super::{
+    normal_form::{Field, NormalForm, Value},
+    variables::Variables,
+};
+use crate::graphql::schema::page;
+
+/// Maximum complexity of an operation.
+const MAX_COMPLEXITY: u64 = 50_000;
+
+/// The fields whose selection is resolved once for each item of a page.
+const PAGES: [&str; 3] = ["posts", "comments", "replies"];
+/// The complexity of a page of comments beside that of its items. Each is a statement of its own,
+/// while pages of replies are read together. So an operation runs at most 2,000 statements.
+const PAGE_COMPLEXITY: u64 = 25;
+/// The lists of introspection, with about their lengths in this schema. No field of the schema
+/// has one of these names.
+const INTROSPECTION: [(&str, u64); 8] = [
+    ("types", 45),
+    ("fields", 5),
+    ("args", 2),
+    ("inputFields", 3),
+    ("enumValues", 3),
+    ("interfaces", 1),
+    ("possibleTypes", 1),
+    ("directives", 4),
+];
+
+/// The operation is too complex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The operation asks for too much at once.")]
+pub(super) struct TooComplex;
+
+/// Refuses an operation that is too complex with these values of its variables.
+pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<(), TooComplex> {
+    if complexity(&form.fields, variables) > MAX_COMPLEXITY {
+        return Err(TooComplex);
+    }
+    Ok(())
+}
+
+fn complexity(fields: &[Field], variables: &Variables) -> u64 {
+    let each = fields.iter().map(|field| {
+        let own = match field.name.as_str() {
+            "comments" => PAGE_COMPLEXITY,
+            _ => 1,
+        };
+        complexity(&field.selection, variables)
+            .saturating_mul(length(field, variables))
+            .saturating_add(own)
+    });
+    each.fold(0, u64::saturating_add)
+}
+
+/// Returns the number of times that the selection of a field is resolved.
+fn length(field: &Field, variables: &Variables) -> u64 {
+    let name = field.name.as_str();
+    if !PAGES.contains(&name) {
+        let mut known = INTROSPECTION.iter();
+        return known
+            .find(|(list, _)| *list == name)
+            .map_or(1, |(_, length)| *length);
+    }
+    let mut arguments = field.arguments.iter();
+    let first = arguments.find(|(name, _)| name == "first");
+    let first = first.and_then(|(_, value)| number(value, variables));
+    // The resolver refuses a page that is longer than the maximum.
+    let (usual, longest) = (page::DEFAULT_FIRST, page::MAX_FIRST);
+    first
+        .unwrap_or_else(|| usual.unsigned_abs().into())
+        .clamp(1, longest.unsigned_abs().into())
+}
+
+fn number(value: &Value, variables: &Variables) -> Option<u64> {
+    match value.resolve(variables) {
+        async_graphql::Value::Number(number) => number.as_u64(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::execute::testing;
+
+    fn check(text: &str) -> Result<(), TooComplex> {
+        check_with(text, serde_json::json!({}))
+    }
+
+    fn check_with(text: &str, variables: serde_json::Value) -> Result<(), TooComplex> {
+        let (form, variables) = testing::normal_form(text, variables);
+        super::check(&form, &variables)
+    }
+
+    #[test]
+    fn page_of_comments_with_replies_is_accepted() {
+        let page = "{ post(id: \"p\") { title comments(first: 100) { nodes {
+            id body author { name } replies(first: 20) { nodes { id body author { name } } } } } } }";
+        assert_eq!(check(page), Ok(()));
+    }
+
+    #[test]
+    fn lists_multiply() {
+        let lists = "{ posts(first: 100) { nodes { comments(first: 100) { nodes {
+            replies(first: 100) { nodes { id } } } } } } }";
+        assert_eq!(check(lists), Err(TooComplex));
+    }
+
+    #[test]
+    fn aliases_add_up() {
+        let alias = |number: usize| {
+            format!("a{number}: posts(first: 100) {{ nodes {{ id title url createdAt }} }} ")
+        };
+        let aliases = |count| format!("{{ {} }}", (0..count).map(alias).collect::<String>());
+        assert_eq!(check(&aliases(90)), Ok(()));
+        assert_eq!(check(&aliases(110)), Err(TooComplex));
+    }
+
+    #[test]
+    fn page_of_comments_costs_a_statement() {
+        let pages = |aliases: usize| {
+            let page = |number| format!("a{number}: comments(first: 1) {{ __typename }} ");
+            let pages: String = (0..aliases).map(page).collect();
+            format!("{{ posts(first: 100) {{ nodes {{ {pages} }} }} }}")
+        };
+        assert_eq!(check(&pages(15)), Ok(()));
+        assert_eq!(check(&pages(20)), Err(TooComplex));
+    }
+
+    #[test]
+    fn page_is_as_long_as_its_variable_or_default_says() {
+        let lists = |default: u32| {
+            format!(
+                "query($n: Int = {default}) {{ posts(first: $n) {{ nodes {{ comments(first: $n) {{
+                    nodes {{ replies(first: $n) {{ nodes {{ id }} }} }} }} }} }} }}"
+            )
+        };
+        assert_eq!(check(&lists(10)), Ok(()));
+        assert_eq!(check(&lists(100)), Err(TooComplex));
+        let check = |first: u32| check_with(&lists(10), serde_json::json!({"n": first}));
+        assert_eq!(check(10), Ok(()));
+        assert_eq!(check(100), Err(TooComplex));
+    }
+
+    #[test]
+    fn introspection_of_tools_is_accepted_and_cycles_are_not() {
+        let types = "kind name ".to_owned() + &"ofType { kind name ".repeat(9) + &"}".repeat(9);
+        let input = format!(
+            "name description type {{ {types} }} defaultValue isDeprecated deprecationReason"
+        );
+        let whole = format!(
+            "{{ __schema {{ description queryType {{ name kind }} mutationType {{ name kind }}
+                subscriptionType {{ name kind }}
+                types {{ kind name description specifiedByURL isOneOf
+                    fields(includeDeprecated: true) {{ name description
+                        args(includeDeprecated: true) {{ {input} }}
+                        type {{ {types} }} isDeprecated deprecationReason }}
+                    inputFields(includeDeprecated: true) {{ {input} }}
+                    interfaces {{ {types} }}
+                    enumValues(includeDeprecated: true) {{
+                        name description isDeprecated deprecationReason }}
+                    possibleTypes {{ {types} }} }}
+                directives {{ name description isRepeatable locations
+                    args(includeDeprecated: true) {{ {input} }} }} }} }}"
+        );
+        assert_eq!(check(&whole), Ok(()));
+        let circle = |times: usize| {
+            let (open, close) = ("fields { type { ".repeat(times), "} }".repeat(times));
+            format!("{{ __schema {{ types {{ {open} name {close} }} }} }}")
+        };
+        assert_eq!(check(&circle(3)), Ok(()));
+        assert_eq!(check(&circle(5)), Err(TooComplex));
+    }
+}

@@ -1,0 +1,70 @@
+//! A document that was parsed and validated.
+
+use apollo_compiler::{
+    ExecutableDocument, Node, Schema,
+    executable::{Operation, OperationType},
+    validation::Valid,
+};
+use async_graphql::ServerError;
+
+use super::{expansion, operation::OperationKind, parse::parse, size, validate::validate};
+use crate::graphql::error::{RequestCode, request_error};
+
+/// A valid document.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Identifies the document among those of its cache.
+    pub(super) id: u64,
+    pub(super) executable: Valid<ExecutableDocument>,
+}
+
+impl Document {
+    /// Checks the size of a document, parses and validates it.
+    pub(super) fn new(
+        id: u64,
+        schema: &Valid<Schema>,
+        text: &str,
+    ) -> Result<Self, Vec<ServerError>> {
+        size::check(text).map_err(|limit| too_expensive(limit.to_string()))?;
+        let document = parse(text).map_err(|error| vec![error])?;
+        expansion::check(&document).map_err(|limit| too_expensive(limit.to_string()))?;
+        let executable = validate(schema, &document, text)?;
+        Ok(Self { id, executable })
+    }
+
+    /// Returns the text that was parsed.
+    pub(super) fn text(&self) -> &str {
+        let mut sources = self.executable.sources.values();
+        sources.next().map_or("", |source| source.source_text())
+    }
+
+    /// Finds the operation that is meant (GraphQL specification, section 6.1, GetOperation).
+    pub(super) fn operation(&self, name: Option<&str>) -> Result<&Node<Operation>, ServerError> {
+        let operations = &self.executable.operations;
+        operations.get(name).map_err(|_| {
+            let message = match name {
+                Some(name) => format!("Unknown operation named \"{name}\"."),
+                None => "operationName must say which operation is meant.".to_owned(),
+            };
+            request_error(
+                RequestCode::ValidationFailed,
+                ServerError::new(message, None),
+            )
+        })
+    }
+}
+
+/// Returns the kind of an operation.
+pub(super) fn kind(operation: &Operation) -> OperationKind {
+    match operation.operation_type {
+        OperationType::Query => OperationKind::Query,
+        OperationType::Mutation => OperationKind::Mutation,
+        OperationType::Subscription => OperationKind::Subscription,
+    }
+}
+
+/// Returns the error of a request that exceeds a limit of size.
+pub(super) fn too_expensive(message: String) -> Vec<ServerError> {
+    let error = ServerError::new(message, None);
+    vec![request_error(RequestCode::TooExpensive, error)]
+}

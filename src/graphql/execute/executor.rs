@@ -1,0 +1,317 @@
+//! Executes operations that are ready.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use apollo_compiler::{Schema as SchemaDocument, validation::Valid};
+use async_graphql::{Response, Schema, ServerError, Value};
+use futures_util::{Stream, StreamExt, future::Either};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::{
+    introspection,
+    operation::{Operation, OperationKind},
+    panics::contain_async,
+    render::{Counts, Renderer},
+    response_budget::ResponseBudget,
+    response_cache::{Cacheability, ResponseCache},
+    stream,
+    subscription_request::{SubscriptionRequest, located},
+};
+use crate::{
+    error::Error,
+    feed::{Feed, Outlet, Payload, Subscription},
+    graphql::{
+        Caller, Services,
+        error::{self, RequestCode, request_error, server_error},
+        schema,
+        schema::{Mutation, Query, Replies, SubscriptionRoot},
+        schema_document,
+    },
+    metrics::GraphqlMetrics,
+    store::Store,
+};
+
+/// The outcome of an operation.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The operation was refused as a whole, and nothing of it was done (GraphQL specification,
+    /// section 7.1, request error).
+    Refused(Vec<ServerError>),
+    /// The operation was executed. The response has data, errors, or both.
+    Executed(Response),
+    /// The response in JSON. Other clients may be sent the same bytes.
+    Rendered(Payload),
+}
+
+pub(super) type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
+
+/// Executes operations. A clone is cheap and shares everything.
+#[derive(Clone)]
+pub struct Executor {
+    schema: ApiSchema,
+    schema_document: Arc<Valid<SchemaDocument>>,
+    store: Store,
+    feed: Feed,
+    responses: ResponseCache,
+    renderer: Renderer,
+    /// The time after which a caller is answered without the result.
+    timeout: Duration,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").finish_non_exhaustive()
+    }
+}
+
+/// Maximum number of errors of a refusal.
+const MAX_ERRORS: usize = 20;
+
+const QUERY_TIMED_OUT: &str = "The operation took too long.";
+const MUTATION_TIMED_OUT: &str = "The operation took too long to wait for and goes on. \
+    Check whether it was done before you send it again.";
+
+impl Executor {
+    /// Creates an executor whose resolvers work on `services`. Its tasks are spawned on `tasks`.
+    pub fn new(services: Services, tasks: TaskTracker) -> Self {
+        let (store, feed) = (services.store.clone(), services.feed.clone());
+        let timeout = services.settings.operation_timeout;
+        let schema = schema()
+            .data(Replies::loader(store.clone(), tasks.clone()))
+            .data(services)
+            .finish();
+        Self {
+            renderer: Renderer::new(schema.clone(), feed.clone(), tasks.clone()),
+            schema,
+            schema_document: schema_document(),
+            store,
+            feed,
+            responses: ResponseCache::default(),
+            timeout,
+            tasks,
+        }
+    }
+
+    /// Sets the metrics to record into.
+    #[must_use]
+    pub fn measured(self, metrics: &GraphqlMetrics) -> Self {
+        Self {
+            responses: self.responses.measured(metrics.answers.clone()),
+            ..self
+        }
+    }
+
+    /// Executes a query or a mutation. An operation that takes too long is answered with
+    /// `OPERATION_TIMEOUT`: a query ends with that, and a mutation goes on.
+    ///
+    /// A mutation is begun by the call and runs to its end even if the future is dropped, also
+    /// before its first poll. So it is stored and published, or neither, whatever its client does.
+    pub fn execute(
+        &self,
+        operation: Operation,
+        caller: Caller,
+    ) -> impl Future<Output = Outcome> + Send + use<> {
+        match operation.kind() {
+            OperationKind::Mutation => {
+                let operation = operation.with(caller).with(ResponseBudget::default());
+                let request = operation.into_request();
+                let schema = self.schema.clone();
+                let execution = async move { Outcome::of(schema.execute(request).await) };
+                let begun = self.tasks.spawn(execution.in_current_span());
+                Either::Left(in_time(self.timeout, MUTATION_TIMED_OUT, async {
+                    begun.await.unwrap_or_else(|panic| {
+                        failed(server_error(Error::Internal(Box::new(panic))))
+                    })
+                }))
+            }
+            OperationKind::Query | OperationKind::Subscription => {
+                let answer = contain_async(self.clone().answer(operation, caller));
+                let answer = async {
+                    answer
+                        .await
+                        .unwrap_or_else(|panic| failed(server_error(panic)))
+                };
+                Either::Right(in_time(self.timeout, QUERY_TIMED_OUT, answer))
+            }
+        }
+    }
+
+    /// Answers a query from the response cache if it is there, else executes it, and caches a
+    /// response that is the same for every caller.
+    async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
+        let operation = operation.with(caller).with(ResponseBudget::default());
+        // Where other nodes write too, no node knows for how long a response holds.
+        let Some(state) = self.store.state() else {
+            return Outcome::of(self.query(operation).await);
+        };
+        let (fingerprint, since) = (operation.fingerprint(), Instant::now());
+        if let Some(payload) = self.responses.get(&fingerprint, state, since) {
+            return Outcome::Rendered(payload);
+        }
+        let cacheability = Cacheability::default();
+        let outcome = Outcome::of(self.query(operation.with(cacheability.clone())).await);
+        let Outcome::Executed(response) = outcome else {
+            return outcome;
+        };
+        if !response.errors.is_empty() || !cacheability.is_cacheable() {
+            return Outcome::Executed(response);
+        }
+        match serde_json::to_string(&response) {
+            Ok(payload) => {
+                let payload = Payload::from(payload);
+                self.responses
+                    .keep(fingerprint, Arc::clone(&payload), state, since);
+                Outcome::Rendered(payload)
+            }
+            Err(_) => Outcome::Executed(response),
+        }
+    }
+
+    /// Executes a query: introspection from the schema document, everything else by resolvers.
+    async fn query(&self, operation: Operation) -> Response {
+        let Some((document, variables)) = operation.introspected() else {
+            return self.schema.execute(operation.into_request()).await;
+        };
+        let name = operation.name();
+        let introspected = introspection::answer(&self.schema_document, document, name, variables);
+        let (mut introspected, errors) = match introspected {
+            Ok(answer) => answer,
+            Err(error) => return Response::from_errors(vec![error]),
+        };
+        let fields = operation.fields().iter();
+        let names: Vec<_> = fields.map(|field| field.response_name().clone()).collect();
+        let has_others = operation
+            .fields()
+            .iter()
+            .any(|field| !field.is_introspection());
+        let mut response = if has_others {
+            self.schema.execute(operation.into_request()).await
+        } else {
+            Response::new(Value::Object(introspection::Fields::new()))
+        };
+        if let Value::Object(resolved) = &mut response.data {
+            let mut merged = introspection::Fields::with_capacity(names.len());
+            for name in names {
+                let value = resolved.swap_remove(&name);
+                if let Some(value) = value.or_else(|| introspected.swap_remove(&name)) {
+                    merged.insert(name, value);
+                }
+            }
+            *resolved = merged;
+        }
+        response.errors.extend(errors);
+        response
+    }
+
+    /// Starts a subscription, whose events go to `outlet`. An event is executed once for all
+    /// subscribers of the same fingerprint. Dropping the subscription ends it at once, and with it
+    /// its membership.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of a refusal.
+    pub async fn subscribe(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        outlet: Arc<dyn Outlet>,
+    ) -> Result<Subscription, Vec<ServerError>> {
+        let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
+        let SubscriptionRequest { post, wish } = request;
+        let opening = async {
+            let joined = self.feed.join(&post, &caller.visitor(), wish).await?;
+            let group = self.renderer.group(operation.fingerprint(), &operation);
+            group.admit(joined, outlet).await
+        };
+        let opened = contain_async(opening).await.unwrap_or_else(Err);
+        opened.map_err(|error| vec![located(error, &operation)])
+    }
+
+    /// Executes a subscription as a stream of outcomes, until it ends. A refusal is the last.
+    /// Dropping the stream ends the subscription at once, and with it its membership.
+    ///
+    /// `opened` is called once, when the subscription was opened or refused. Its result is kept
+    /// until the stream ends.
+    pub fn stream<Kept: Send + 'static>(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        opened: impl FnOnce(Result<(), &[ServerError]>) -> Kept + Send + 'static,
+    ) -> impl Stream<Item = Outcome> + Send + 'static {
+        stream::events(self.clone(), operation, caller, opened)
+    }
+
+    /// Returns the numbers of executions and deliveries of events.
+    pub fn counts(&self) -> Counts {
+        self.renderer.counts()
+    }
+}
+
+/// Awaits an outcome, or answers with `OPERATION_TIMEOUT`.
+async fn in_time(
+    limit: Duration,
+    message: &'static str,
+    outcome: impl Future<Output = Outcome> + Send,
+) -> Outcome {
+    timeout(limit, outcome).await.unwrap_or_else(|_| {
+        let error = ServerError::new(message, None);
+        failed(request_error(RequestCode::TimedOut, error))
+    })
+}
+
+/// The outcome of an operation that was begun and has no result.
+fn failed(error: ServerError) -> Outcome {
+    Outcome::Executed(Response::from_errors(vec![error]))
+}
+
+/// Returns the first response of a subscription's execution.
+pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
+    let mut responses = schema.execute_stream(operation.into_request());
+    let mut response = responses.next().await.unwrap_or_default();
+    response.errors.iter_mut().for_each(error::complete);
+    response
+}
+
+impl Outcome {
+    fn of(mut response: Response) -> Self {
+        response.errors.iter_mut().for_each(error::complete);
+        let has_data = response.data != Value::Null;
+        let is_refused = !has_data
+            && !response.errors.is_empty()
+            && response.errors.iter().all(|error| error.path.is_empty());
+        if is_refused {
+            response.errors.truncate(MAX_ERRORS);
+            Self::Refused(response.errors)
+        } else {
+            Self::Executed(response)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn operation_that_takes_too_long_is_answered_with_a_code() {
+        let limit = Duration::from_secs(30);
+        let late = in_time(limit, QUERY_TIMED_OUT, pending()).await;
+        let Outcome::Executed(response) = late else {
+            panic!("not executed: {late:?}");
+        };
+        let code = response.errors[0].extensions.as_ref();
+        let code = code.and_then(|extensions| extensions.get("code")).unwrap();
+        assert_eq!(code.to_string(), "\"OPERATION_TIMEOUT\"");
+        let done = ready(Outcome::Refused(Vec::new()));
+        let done = in_time(limit, QUERY_TIMED_OUT, done).await;
+        assert!(matches!(done, Outcome::Refused(_)));
+    }
+}

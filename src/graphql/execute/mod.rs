@@ -1,0 +1,62 @@
+//! The way of a request: every transport's, one step a file.
+//!
+//! | step | file |
+//! |---|---|
+//! | the request's parameters | [`request`], [`persisted`] |
+//! | size limit: before anything is parsed | [`size`] |
+//! | parse | [`parse`] |
+//! | size limit: with fragments inlined | [`expansion`] |
+//! | validate | [`validate`], [`rules`] |
+//! | choose the operation | [`document`] |
+//! | coerce all variables | [`variables`], [`literal`] |
+//! | normal form | [`normalize`], [`normal_form`] |
+//! | complexity | [`complexity`] |
+//! | execute | [`executor`], [`introspection`] |
+//!
+//! [`prepare`] takes a request through the steps before the last. [`document_cache`] keeps
+//! documents and normal forms, and [`response_cache`] responses, by their [`fingerprint`].
+//! Subscriptions go on in [`subscription_request`], [`render`] and [`stream`].
+
+mod arguments;
+mod cache;
+mod complexity;
+mod document;
+mod document_cache;
+mod executor;
+mod expansion;
+mod fingerprint;
+mod introspection;
+mod literal;
+mod normal_form;
+mod normalize;
+mod operation;
+mod panics;
+mod parse;
+mod persisted;
+mod positions;
+mod prepare;
+mod render;
+mod request;
+mod response_budget;
+mod response_cache;
+mod rules;
+mod size;
+mod stream;
+mod subscription_request;
+#[cfg(test)]
+mod testing;
+mod tokens;
+mod validate;
+mod variables;
+
+pub use self::{
+    executor::{Executor, Outcome},
+    operation::{Operation, OperationKind},
+    persisted::QueryHash,
+    prepare::Requests,
+    render::Counts,
+    request::{DocumentSource, Params},
+};
+pub(super) use self::{
+    render::Rendered, response_budget::ResponseBudget, response_cache::Cacheability,
+};

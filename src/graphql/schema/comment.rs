@@ -1,0 +1,193 @@
+//! Comments and their changes.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+
+use super::{
+    cursor::{self, Cursor},
+    datetime::DateTime,
+    page::{self, Connection},
+    replies::RepliesOf,
+    user::User,
+};
+use crate::{
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        error::{At, Result},
+    },
+    model::{self, ChangeKind, Seq},
+    store,
+};
+
+/// A comment in one state.
+#[derive(Clone, Debug)]
+pub struct Comment {
+    state: Arc<model::Comment>,
+    /// The place at which the post's feed stood when the comment was read in a list. Replies that
+    /// were added later come by the feed, so the lists of replies leave them out.
+    as_of: Option<Seq>,
+}
+
+impl From<Arc<model::Comment>> for Comment {
+    fn from(state: Arc<model::Comment>) -> Self {
+        Self { state, as_of: None }
+    }
+}
+
+/// A comment on a post, or a reply to another comment of that post.
+#[Object]
+impl Comment {
+    /// The id, unique over all posts.
+    async fn id(&self) -> ID {
+        self.state.id.to_string().into()
+    }
+
+    /// The id of its post.
+    async fn post_id(&self) -> ID {
+        self.state.post_id.as_str().into()
+    }
+
+    /// The id of the comment that it replies to. Null for a top-level comment.
+    async fn parent_id(&self) -> Option<ID> {
+        self.state.parent_id.map(|parent| parent.to_string().into())
+    }
+
+    /// The user who wrote it.
+    async fn author(&self) -> User {
+        User(self.state.author.clone())
+    }
+
+    /// The text as it was written, without the white space around it. Empty once deleted. It is plain
+    /// text: a page that puts it into HTML must escape it.
+    async fn body(&self, context: &Context<'_>) -> Result<&str> {
+        context.charge(&self.state.body).at(context)
+    }
+
+    /// The time at which it was added.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.state.created_at)
+    }
+
+    /// The time of the last edit. Null if it was never edited.
+    async fn edited_at(&self) -> Option<DateTime> {
+        self.state.edited_at.map(DateTime)
+    }
+
+    /// True for a tombstone, which keeps the place of its replies.
+    async fn is_deleted(&self) -> bool {
+        self.state.is_deleted
+    }
+
+    /// The place in the post's feed at which this comment was added.
+    async fn cursor(&self) -> Cursor {
+        Cursor::new(&self.state.post_id, self.state.added_seq)
+    }
+
+    /// The number of direct replies, deleted ones included: as many as `replies` lists.
+    async fn reply_count(&self) -> i32 {
+        i32::try_from(self.state.reply_count).unwrap_or(i32::MAX)
+    }
+
+    /// Direct replies, oldest first. At most 100 a page.
+    async fn replies(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
+    ) -> Result<Connection<Comment>> {
+        // On the heap, because the library keeps a resolver's future on the stack for each level.
+        Box::pin(self.load_replies(context, first, after))
+            .await
+            .at(context)
+    }
+}
+
+impl Comment {
+    async fn load_replies(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> std::result::Result<Connection<Self>, Error> {
+        let post = &self.state.post_id;
+        let slice = page::slice(first, after, |text| cursor::decode(post, text))?;
+        let replies = context.replies().load_one(RepliesOf {
+            parent: self.state.id,
+            slice,
+            as_of: self.as_of,
+        });
+        let replies = replies.await?.unwrap_or_default();
+        Ok(connection(replies, slice.after.is_some(), self.as_of))
+    }
+}
+
+/// Converts a page of comments of one post, of a list that ends at `as_of`.
+pub(super) fn connection(
+    page: store::Page<model::Comment>,
+    is_after_cursor: bool,
+    as_of: Option<Seq>,
+) -> Connection<Comment> {
+    page::connection(
+        page,
+        is_after_cursor,
+        |comment| cursor::encode(&comment.post_id, comment.added_seq),
+        |comment| Comment {
+            state: Arc::new(comment),
+            as_of,
+        },
+    )
+}
+
+/// A change in a post's feed.
+#[derive(Clone, Debug)]
+pub struct CommentChange(pub Arc<model::Change>);
+
+/// A change in a post's feed, with the state of the comment after it. In a catch-up each comment comes
+/// once, in its latest state.
+#[Object]
+impl CommentChange {
+    /// The kind of the change.
+    async fn kind(&self) -> CommentChangeKind {
+        match self.0.kind {
+            ChangeKind::Added => CommentChangeKind::Added,
+            ChangeKind::Edited => CommentChangeKind::Edited,
+            ChangeKind::Deleted => CommentChangeKind::Deleted,
+        }
+    }
+
+    /// The comment after the change.
+    async fn comment(&self) -> Comment {
+        Arc::clone(&self.0.comment).into()
+    }
+
+    /// The place in the post's feed of this change.
+    async fn cursor(&self) -> Cursor {
+        Cursor::new(&self.0.comment.post_id, self.0.seq)
+    }
+}
+
+/// The kind of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CommentChangeKind {
+    /// The comment is new to this subscriber.
+    Added,
+    /// The comment's body changed.
+    Edited,
+    /// The comment was deleted. A tombstone is left.
+    Deleted,
+}
+
+/// An order of comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CommentOrder {
+    /// The order in which they were added.
+    OldestFirst,
+    /// The opposite order.
+    NewestFirst,
+}

@@ -1,0 +1,142 @@
+//! Creation, editing and deletion of comments.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::{
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        schema::{comment::Comment, input},
+    },
+    model::{Change, Timestamp},
+    store::{DeleteComment, Deletion, EditComment, NewComment},
+};
+
+/// A new comment.
+#[derive(Debug, InputObject)]
+pub struct CreateCommentInput {
+    /// The id of its post.
+    post_id: ID,
+    /// The text, 1 to 10,000 characters after trimming.
+    body: String,
+    /// The id of the comment that it replies to: one of the same post, above the maximum depth.
+    parent_id: Option<ID>,
+}
+
+/// The comment that was added.
+#[derive(Debug, SimpleObject)]
+pub struct CreateCommentPayload {
+    /// The comment.
+    comment: Comment,
+}
+
+/// A comment's new text.
+#[derive(Debug, InputObject)]
+pub struct EditCommentInput {
+    /// The id of the comment.
+    id: ID,
+    /// The text, 1 to 10,000 characters after trimming.
+    body: String,
+}
+
+/// The comment that was edited.
+#[derive(Debug, SimpleObject)]
+pub struct EditCommentPayload {
+    /// The comment after the edit.
+    comment: Comment,
+}
+
+/// A comment to be deleted.
+#[derive(Debug, InputObject)]
+pub struct DeleteCommentInput {
+    /// The id of the comment.
+    id: ID,
+}
+
+/// The comment that was deleted.
+#[derive(Debug, SimpleObject)]
+pub struct DeleteCommentPayload {
+    /// The tombstone.
+    comment: Comment,
+}
+
+pub(super) async fn create(
+    context: &Context<'_>,
+    input: &CreateCommentInput,
+) -> Result<CreateCommentPayload, Error> {
+    let caller = context.caller()?;
+    let author = caller.signed_in()?.user.clone();
+    let parent_id = input.parent_id.as_ref().map(|id| {
+        input::comment_id(id).map_err(|_| {
+            Error::bad_input("parentId", "The parent must be a comment of the same post.")
+        })
+    });
+    let new = NewComment {
+        body: input::body(&input.body)?,
+        post_id: input::post_id(&input.post_id)?,
+        parent_id: parent_id.transpose()?,
+        deepest: context.settings().reply_depth,
+        author,
+        at: Timestamp::now(),
+        origin: caller.client.clone(),
+    };
+    context.limits().comment(&new.author.id, caller.address)?;
+    let change = context.store().create_comment(new).await?;
+    Ok(CreateCommentPayload {
+        comment: publish(context, change),
+    })
+}
+
+pub(super) async fn edit(
+    context: &Context<'_>,
+    input: &EditCommentInput,
+) -> Result<EditCommentPayload, Error> {
+    let caller = context.caller()?;
+    let identity = caller.signed_in()?.clone();
+    let window = context.settings().edit_window;
+    let at = Timestamp::now();
+    let edit = EditComment {
+        body: input::body(&input.body)?,
+        id: input::comment_id(&input.id)?,
+        at,
+        origin: caller.client.clone(),
+    };
+    context
+        .limits()
+        .comment(&identity.user.id, caller.address)?;
+    let may_edit = move |comment: &_| identity.may_edit(comment, window, at);
+    let change = context.store().edit_comment(edit, may_edit).await?;
+    Ok(EditCommentPayload {
+        comment: publish(context, change),
+    })
+}
+
+pub(super) async fn delete(
+    context: &Context<'_>,
+    input: &DeleteCommentInput,
+) -> Result<DeleteCommentPayload, Error> {
+    let caller = context.caller()?;
+    let identity = caller.signed_in()?.clone();
+    let delete = DeleteComment {
+        id: input::comment_id(&input.id)?,
+        at: Timestamp::now(),
+        origin: caller.client.clone(),
+    };
+    let may_delete = move |comment: &_| identity.may_delete(comment);
+    let deletion = context.store().delete_comment(delete, may_delete).await?;
+    Ok(DeleteCommentPayload {
+        comment: match deletion {
+            Deletion::Done(change) => publish(context, change),
+            Deletion::Before(tombstone) => tombstone.into(),
+        },
+    })
+}
+
+/// Publishes a change that was committed.
+fn publish(context: &Context<'_>, change: Change) -> Comment {
+    let comment = Arc::clone(&change.comment).into();
+    context.hub().publish(Arc::new(change));
+    comment
+}

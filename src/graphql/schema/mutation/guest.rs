@@ -1,0 +1,60 @@
+//! Tokens for readers without an account.
+
+use async_graphql::{Context, InputObject, SimpleObject};
+
+use crate::{
+    auth::Identity,
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        schema::{datetime::DateTime, input, user::User},
+    },
+    model::{self, Role, Timestamp, UserId},
+};
+
+/// A guest.
+#[derive(Debug, InputObject)]
+pub struct SignInAsGuestInput {
+    /// The guest's name, 1 to 80 characters after trimming.
+    name: String,
+}
+
+/// A guest's token.
+#[derive(Debug, SimpleObject)]
+pub struct SignInAsGuestPayload {
+    /// A JWT. Send it as `Authorization: Bearer …`, and as `authorization` in the payload of
+    /// connection_init.
+    token: String,
+    /// The time at which the token expires.
+    expires_at: DateTime,
+    /// The guest.
+    user: User,
+}
+
+pub(super) fn sign_in(
+    context: &Context<'_>,
+    input: &SignInAsGuestInput,
+) -> Result<SignInAsGuestPayload, Error> {
+    let settings = context.settings();
+    if !settings.allow_guests {
+        return Err(Error::Forbidden("This server takes no guests."));
+    }
+    let name = input::name(&input.name)?;
+    let address = context.caller()?.address;
+    context.limits().guest(address)?;
+    let until = Timestamp::now().plus(settings.guest_token_lifetime);
+    let guest = Identity {
+        user: model::User {
+            id: UserId::new_guest(),
+            name: name.into(),
+            avatar: None,
+        },
+        role: Role::Reader,
+        expires_at: Timestamp::from_unix_seconds(until.unix_seconds()),
+    };
+    Ok(SignInAsGuestPayload {
+        token: context.authenticator().sign(&guest)?,
+        expires_at: DateTime(guest.expires_at),
+        user: User(guest.user),
+    })
+}

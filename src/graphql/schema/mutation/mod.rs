@@ -1,0 +1,111 @@
+//! The root of mutations. Each commits to the store first, and then publishes to the room.
+
+mod comment;
+mod guest;
+mod moderation;
+mod post;
+mod typing;
+
+use async_graphql::{Context, Object};
+
+use self::{
+    comment::{
+        CreateCommentInput, CreateCommentPayload, DeleteCommentInput, DeleteCommentPayload,
+        EditCommentInput, EditCommentPayload,
+    },
+    guest::{SignInAsGuestInput, SignInAsGuestPayload},
+    moderation::{BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
+    post::{CreatePostInput, CreatePostPayload},
+    typing::{SetTypingInput, SetTypingPayload},
+};
+use crate::graphql::error::{At, Result};
+
+/// The root of mutations.
+#[derive(Debug)]
+pub struct Mutation;
+
+/// Everything that can be changed.
+#[Object]
+impl Mutation {
+    /// Issues a token to a reader without an account on the host site, under a name of their choice.
+    /// FORBIDDEN if the server is set to accept no guests. RATE_LIMITED by address.
+    async fn sign_in_as_guest(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The guest.")] input: SignInAsGuestInput,
+    ) -> Result<SignInAsGuestPayload> {
+        guest::sign_in(context, &input).at(context)
+    }
+
+    /// Opens a post to comments under the id that the host site uses for it. Needs the role
+    /// `author` or `moderator`. CONFLICT if the id is taken.
+    async fn create_post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post.")] input: CreatePostInput,
+    ) -> Result<CreatePostPayload> {
+        post::create(context, &input).await.at(context)
+    }
+
+    /// Adds a comment. Needs a token. Every reader of the post receives it except the client that
+    /// sent this mutation. RATE_LIMITED by user and by address.
+    async fn create_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: CreateCommentInput,
+    ) -> Result<CreateCommentPayload> {
+        comment::create(context, &input).await.at(context)
+    }
+
+    /// Changes the text of a comment. Its author may within the edit window, a moderator at any
+    /// time. CONFLICT if the comment was deleted.
+    async fn edit_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment and its new text.")] input: EditCommentInput,
+    ) -> Result<EditCommentPayload> {
+        comment::edit(context, &input).await.at(context)
+    }
+
+    /// Deletes a comment. Its author and moderators may. A tombstone stays, so that replies keep
+    /// their parent. Deleting a deleted comment is a no-op that answers with the tombstone.
+    async fn delete_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: DeleteCommentInput,
+    ) -> Result<DeleteCommentPayload> {
+        comment::delete(context, &input).await.at(context)
+    }
+
+    /// Starts, refreshes or ends the caller's typing indicator. Needs a token. It ends by itself
+    /// after 6 seconds without a refresh, when its user posts a comment there, and when its client
+    /// leaves the room.
+    async fn set_typing(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post and the state.")] input: SetTypingInput,
+    ) -> Result<SetTypingPayload> {
+        typing::set(context, &input).await.at(context)
+    }
+
+    /// Bans a user. Their sockets and streams end at once on every node, and requests with a token of
+    /// theirs are refused until the ban is lifted. Needs the role `moderator`. You cannot ban
+    /// yourself or another moderator. A ban on a moderator takes effect once the host site issues
+    /// them a lower role. Banning a banned user is a no-op.
+    async fn ban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user and the reason.")] input: BanUserInput,
+    ) -> Result<BanUserPayload> {
+        moderation::ban(context, &input).await.at(context)
+    }
+
+    /// Lifts the ban of a user. Needs the role `moderator`. A no-op if the user is not banned.
+    async fn unban_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] input: UnbanUserInput,
+    ) -> Result<UnbanUserPayload> {
+        moderation::unban(context, input).await.at(context)
+    }
+}

@@ -1,0 +1,75 @@
+//! Bans.
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::{
+    auth::Identity,
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        schema::{ban::Ban, input},
+    },
+    model::Role,
+};
+
+/// A user to be banned.
+#[derive(Debug, InputObject)]
+pub struct BanUserInput {
+    /// The id of the user, 1 to 255 bytes. The user need not have been here.
+    user_id: ID,
+    /// The reason, for other moderators: at most 500 characters after trimming.
+    reason: Option<String>,
+}
+
+/// The ban that is in effect.
+#[derive(Debug, SimpleObject)]
+pub struct BanUserPayload {
+    /// The ban: the earlier one if the user was banned already.
+    ban: Ban,
+}
+
+/// A user whose ban is to be lifted.
+#[derive(Debug, InputObject)]
+pub struct UnbanUserInput {
+    /// The id of the user.
+    user_id: ID,
+}
+
+/// The result of lifting a ban.
+#[derive(Debug, SimpleObject)]
+pub struct UnbanUserPayload {
+    /// The id of the user.
+    user_id: ID,
+    /// True if there was a ban.
+    was_banned: bool,
+}
+
+pub(super) async fn ban(
+    context: &Context<'_>,
+    input: &BanUserInput,
+) -> Result<BanUserPayload, Error> {
+    let by = moderator(context)?;
+    let user = input::user_id(&input.user_id)?;
+    let reason = input.reason.as_deref().map(input::reason).transpose()?;
+    let ban = context.moderation().ban(by, user, reason.flatten()).await?;
+    Ok(BanUserPayload { ban: Ban(ban) })
+}
+
+pub(super) async fn unban(
+    context: &Context<'_>,
+    input: UnbanUserInput,
+) -> Result<UnbanUserPayload, Error> {
+    let by = moderator(context)?;
+    let user = input::user_id(&input.user_id)?;
+    let was_banned = context.moderation().unban(by, user).await?;
+    Ok(UnbanUserPayload {
+        user_id: input.user_id,
+        was_banned,
+    })
+}
+
+fn moderator<'a>(context: &Context<'a>) -> Result<&'a Identity, Error> {
+    let identity = context.caller()?.signed_in()?;
+    identity.require(Role::Moderator)?;
+    Ok(identity)
+}

@@ -1,0 +1,46 @@
+//! Opening of posts.
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::{
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        schema::{input, post::Post},
+    },
+    model::{Role, Timestamp},
+    store::NewPost,
+};
+
+/// A post to be opened to comments.
+#[derive(Debug, InputObject)]
+pub struct CreatePostInput {
+    /// The host site's own id, 1 to 128 characters of A-Z a-z 0-9 . _ ~ : / -
+    id: ID,
+    /// The title, 1 to 300 characters after trimming.
+    title: String,
+    /// The URL on the host site, http or https.
+    url: Option<String>,
+}
+
+/// The post that was opened.
+#[derive(Debug, SimpleObject)]
+pub struct CreatePostPayload {
+    /// The post.
+    post: Post,
+}
+
+pub(super) async fn create(
+    context: &Context<'_>,
+    input: &CreatePostInput,
+) -> Result<CreatePostPayload, Error> {
+    context.caller()?.signed_in()?.require(Role::Author)?;
+    let new = NewPost {
+        id: input::new_post_id(&input.id)?,
+        title: input::title(&input.title)?,
+        url: input.url.as_deref().map(input::url).transpose()?,
+        at: Timestamp::now(),
+    };
+    let post = context.store().create_post(new).await?;
+    Ok(CreatePostPayload { post: Post(post) })
+}

@@ -1,0 +1,48 @@
+//! Typing indicators.
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::{
+    error::{Error, Kind},
+    graphql::{context::ContextExt, schema::input},
+};
+
+/// A typing indicator.
+#[derive(Debug, InputObject)]
+pub struct SetTypingInput {
+    /// The id of the post.
+    post_id: ID,
+    /// True starts or refreshes the indicator, false ends it.
+    is_typing: bool,
+}
+
+/// The typing indicator that was set.
+#[derive(Debug, SimpleObject)]
+pub struct SetTypingPayload {
+    /// The state that was sent.
+    is_typing: bool,
+}
+
+pub(super) async fn set(
+    context: &Context<'_>,
+    input: &SetTypingInput,
+) -> Result<SetTypingPayload, Error> {
+    let caller = context.caller()?;
+    let user = &caller.signed_in()?.user;
+    context.limits().typing(&user.id)?;
+    let post = input::post_id(&input.post_id)?;
+    let hub = context.hub();
+    // A post whose room has a feed is known to exist.
+    let is_known = hub.head(&post).is_some() || context.store().seq(&post).await?.is_some();
+    if !is_known {
+        return Err(Error::NotFound(Kind::Post));
+    }
+    if input.is_typing {
+        hub.start_typing(&post, user, caller.client.as_ref());
+    } else {
+        hub.stop_typing(&post, user, caller.client.as_ref());
+    }
+    Ok(SetTypingPayload {
+        is_typing: input.is_typing,
+    })
+}

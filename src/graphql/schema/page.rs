@@ -1,0 +1,97 @@
+//! Pages of lists, as Relay's connections.
+//!
+//! Each list has its own type of cursor, which stays with its resolver. Here cursors are text.
+
+use std::borrow::Cow;
+
+use async_graphql::{
+    Object, OutputType, TypeName,
+    connection::{Edge, EmptyFields, PageInfo},
+};
+
+use crate::{
+    error::Error,
+    store::{Page, Slice},
+};
+
+/// Maximum number of items in a page.
+pub(crate) const MAX_FIRST: i32 = 100;
+/// Number of items in a page by default, as the schema shows it.
+pub(crate) const DEFAULT_FIRST: i32 = 20;
+
+/// Creates a slice from the arguments `first` and `after`; `decode` reads the list's cursors.
+pub(super) fn slice<Key>(
+    first: Option<i32>,
+    after: Option<String>,
+    decode: impl FnOnce(&str) -> Result<Key, Error>,
+) -> Result<Slice<Key>, Error> {
+    let first = first.unwrap_or(DEFAULT_FIRST);
+    if !(0..=MAX_FIRST).contains(&first) {
+        return Err(Error::bad_input(
+            "first",
+            format!("A page has 0 to {MAX_FIRST} items."),
+        ));
+    }
+    Ok(Slice {
+        first: u64::from(first.unsigned_abs()),
+        after: after.as_deref().map(decode).transpose()?,
+    })
+}
+
+/// A page of a list. The library's own connection has no description.
+pub(super) struct Connection<Node: OutputType> {
+    edges: Vec<Edge<String, Node, EmptyFields>>,
+    has_previous_page: bool,
+    has_next_page: bool,
+}
+
+/// A page of a list, as Relay's connections are. Edges have cursors, nodes are the same items without
+/// them.
+#[Object(name_type)]
+impl<Node: OutputType> Connection<Node> {
+    /// Information to aid in pagination.
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |edge: &Edge<String, Node, EmptyFields>| edge.cursor.clone();
+        PageInfo {
+            has_previous_page: self.has_previous_page,
+            has_next_page: self.has_next_page,
+            start_cursor: self.edges.first().map(cursor),
+            end_cursor: self.edges.last().map(cursor),
+        }
+    }
+
+    /// A list of edges.
+    async fn edges(&self) -> &[Edge<String, Node, EmptyFields>] {
+        &self.edges
+    }
+
+    /// A list of nodes.
+    async fn nodes(&self) -> Vec<&Node> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+}
+
+impl<Node: OutputType> TypeName for Connection<Node> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", Node::type_name()).into()
+    }
+}
+
+/// Converts a page to a connection. A page after a cursor has a page before it, because an item with a
+/// cursor never leaves its list.
+pub(super) fn connection<Item, Node: OutputType>(
+    page: Page<Item>,
+    is_after_cursor: bool,
+    cursor: impl Fn(&Item) -> String,
+    node: impl Fn(Item) -> Node,
+) -> Connection<Node> {
+    Connection {
+        has_previous_page: is_after_cursor,
+        has_next_page: page.has_more,
+        edges: page
+            .items
+            .into_iter()
+            .map(|item| Edge::new(cursor(&item), node(item)))
+            .collect(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Posts.
+
+use async_graphql::{Context, ID, Object};
+
+use super::{
+    comment::{self, Comment, CommentOrder},
+    cursor::{self, Cursor},
+    datetime::DateTime,
+    non_null::NonNull,
+    page::{self, Connection},
+};
+use crate::{
+    graphql::{
+        context::ContextExt,
+        error::{At, Result},
+    },
+    model,
+    store::Order,
+};
+
+/// A post in the state in which it was read.
+#[derive(Clone, Debug)]
+pub struct Post(pub model::Post);
+
+/// A page of the host site that has comments.
+#[Object]
+impl Post {
+    /// The host site's own id.
+    async fn id(&self) -> ID {
+        self.0.id.as_str().into()
+    }
+
+    /// The title on the host site.
+    async fn title(&self, context: &Context<'_>) -> Result<&str> {
+        context.charge(&self.0.title).at(context)
+    }
+
+    /// The URL on the host site, http or https.
+    async fn url(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        let url = self.0.url.as_deref();
+        url.map(|url| context.charge(url)).transpose().at(context)
+    }
+
+    /// The time at which it was opened to comments.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// The number of comments that are not deleted.
+    async fn comment_count(&self) -> i32 {
+        i32::try_from(self.0.comment_count).unwrap_or(i32::MAX)
+    }
+
+    /// The number of readers in the room now. Asking does not join the room.
+    async fn viewer_count(&self, context: &Context<'_>) -> i32 {
+        let viewers = context.hub().viewers(&self.0.id).await;
+        i32::try_from(viewers).unwrap_or(i32::MAX)
+    }
+
+    /// The place at which the post's feed stands. Query it together with the comments, and subscribe
+    /// with `after` set to it: no comment is lost between the two, and none comes twice.
+    async fn cursor(&self) -> Cursor {
+        Cursor::new(&self.0.id, self.0.seq)
+    }
+
+    /// Top-level comments. At most 100 a page.
+    async fn comments(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it in this order.")]
+        after: Option<String>,
+        #[graphql(
+            desc = "The order of the list.",
+            default_with = "NonNull::from(CommentOrder::OldestFirst)"
+        )]
+        order: NonNull<CommentOrder>,
+    ) -> Result<Connection<Comment>> {
+        let slice =
+            page::slice(first, after, |text| cursor::decode(&self.0.id, text)).at(context)?;
+        let order = match order.value("order").at(context)? {
+            CommentOrder::OldestFirst => Order::OldestFirst,
+            CommentOrder::NewestFirst => Order::NewestFirst,
+        };
+        let page = context.store().top_level(&self.0, order, slice);
+        let page = page.await.at(context)?;
+        let is_after_cursor = slice.after.is_some();
+        Ok(comment::connection(page, is_after_cursor, Some(self.0.seq)))
+    }
+}

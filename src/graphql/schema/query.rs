@@ -1,0 +1,100 @@
+//! The root of queries.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    comment::Comment,
+    input,
+    page::{self, Connection},
+    post::Post,
+    user::User,
+};
+use crate::{
+    error::Error,
+    graphql::{
+        context::ContextExt,
+        error::{At, Result},
+    },
+    model::{self, PostId, Timestamp},
+    store::PostsAfter,
+};
+
+/// The root of queries.
+#[derive(Debug)]
+pub struct Query;
+
+/// Everything that can be read.
+#[Object]
+impl Query {
+    /// The user of the request's token. Null for an anonymous request.
+    async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
+        let identity = context.caller().at(context)?.identity.as_ref();
+        Ok(identity.map(|identity| User(identity.user.clone())))
+    }
+
+    /// The post with this id. Null if there is none.
+    async fn post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The host site's own id.")] id: ID,
+    ) -> Result<Option<Post>> {
+        let Ok(id) = input::post_id(&id) else {
+            return Ok(None);
+        };
+        let post = context.store().post(&id).await.at(context)?;
+        Ok(post.map(Post))
+    }
+
+    /// Posts, newest first. At most 100 a page.
+    async fn posts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
+    ) -> Result<Connection<Post>> {
+        let slice = page::slice(first, after, posts_after).at(context)?;
+        let is_after_cursor = slice.after.is_some();
+        let page = context.store().posts(slice).await.at(context)?;
+        Ok(page::connection(page, is_after_cursor, posts_cursor, Post))
+    }
+
+    /// The comment with this id. Null if there is none.
+    async fn comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment's id.")] id: ID,
+    ) -> Result<Option<Comment>> {
+        let Ok(id) = input::comment_id(&id) else {
+            return Ok(None);
+        };
+        let comment = context.store().comment(id).await.at(context)?;
+        Ok(comment.map(|comment| Arc::new(comment).into()))
+    }
+}
+
+/// Encodes the cursor of a post in the list of posts: its time and its id.
+fn posts_cursor(post: &model::Post) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{}", post.created_at.0, post.id))
+}
+
+fn posts_after(text: &str) -> std::result::Result<PostsAfter, Error> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| {
+            let text = String::from_utf8(bytes).ok()?;
+            let (created_at, id) = text.split_once(':')?;
+            Some(PostsAfter {
+                created_at: Timestamp(created_at.parse().ok()?),
+                id: PostId::parse(id)?,
+            })
+        })
+        .ok_or_else(|| Error::bad_input("after", "This is not a cursor of the list of posts."))
+}

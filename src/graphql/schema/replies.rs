@@ -1,0 +1,99 @@
+//! Batching of replies: the replies of many comments in one statement.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    dataloader::{DataLoader, Loader},
+    runtime::TokioTimer,
+};
+use futures_util::task::{FutureObj, Spawn, SpawnError};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    error::Error,
+    model::{Comment, CommentId, Seq},
+    store::{Page, Slice, Store},
+};
+
+/// Loads the replies of comments.
+#[derive(Debug)]
+pub struct Replies(Store);
+
+impl Replies {
+    /// Creates a loader that collects requests for a millisecond.
+    pub fn loader(store: Store, tasks: TaskTracker) -> DataLoader<Self> {
+        DataLoader::new(Self(store), Tracked(tasks), TokioTimer::default())
+    }
+}
+
+/// Spawns the loader's tasks on the server's tracker.
+struct Tracked(TaskTracker);
+
+impl Spawn for Tracked {
+    fn spawn_obj(&self, task: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        self.0.spawn(task);
+        Ok(())
+    }
+}
+
+/// A slice of the replies of one comment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepliesOf {
+    /// The comment.
+    pub parent: CommentId,
+    /// The slice of its replies.
+    pub slice: Slice<Seq>,
+    /// The place in the feed after which replies are left out.
+    pub as_of: Option<Seq>,
+}
+
+/// An error of a statement that several fields wait for.
+#[derive(Clone, Debug)]
+pub struct SharedError(Arc<Error>);
+
+impl From<SharedError> for Error {
+    fn from(SharedError(error): SharedError) -> Self {
+        let cause = Box::new(SharedCause(Arc::clone(&error)));
+        match &*error {
+            Self::Unavailable(_) => Self::Unavailable(cause),
+            _ => Self::Internal(cause),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("replies could not be loaded")]
+struct SharedCause(#[source] Arc<Error>);
+
+impl Loader<RepliesOf> for Replies {
+    type Value = Page<Comment>;
+    type Error = SharedError;
+
+    async fn load(
+        &self,
+        keys: &[RepliesOf],
+    ) -> Result<HashMap<RepliesOf, Self::Value>, Self::Error> {
+        // Most requests are for the same slice of many comments: the field of one selection.
+        let mut parents: HashMap<_, Vec<CommentId>> = HashMap::new();
+        for key in keys {
+            let part = (key.slice, key.as_of);
+            parents.entry(part).or_default().push(key.parent);
+        }
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((slice, as_of), parents) in parents {
+            let replies = self.0.replies(&parents, slice, as_of).await;
+            let replies = replies.map_err(|error| SharedError(Arc::new(error)))?;
+            pages.extend(replies.into_iter().map(|(parent, page)| {
+                (
+                    RepliesOf {
+                        parent,
+                        slice,
+                        as_of,
+                    },
+                    page,
+                )
+            }));
+        }
+        Ok(pages)
+    }
+}
