@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::{Schema as Document, schema::ExtendedType, validation::Valid};
+use apollo_compiler::{
+    Schema as Document, ast::DirectiveLocation, schema::ExtendedType, validation::Valid,
+};
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use super::schema::{Mutation, Query, SubscriptionRoot};
@@ -31,22 +33,20 @@ pub(super) fn schema_document() -> Arc<Valid<Document>> {
     Arc::new(document.validate().expect("the schema is valid"))
 }
 
-/// Removes what apollo-compiler has of the September 2026 edition's introspection.
+/// Removes the September 2026 edition's introspection, as far as apollo-compiler can do without: it
+/// needs the argument of `__Schema.directives`.
 fn remove_later_editions(document: &mut Document) {
     if let Some(ExtendedType::Object(directive)) = document.types.get_mut("__Directive") {
         let fields = &mut directive.make_mut().fields;
         fields.retain(|name, _| !matches!(name.as_str(), "isDeprecated" | "deprecationReason"));
     }
-    if let Some(ExtendedType::Object(schema)) = document.types.get_mut("__Schema")
-        && let Some(directives) = schema.make_mut().fields.get_mut("directives")
-    {
-        directives.make_mut().arguments.clear();
-    }
     if let Some(ExtendedType::Enum(locations)) = document.types.get_mut("__DirectiveLocation") {
-        locations
-            .make_mut()
-            .values
-            .shift_remove("DIRECTIVE_DEFINITION");
+        let values = &mut locations.make_mut().values;
+        values.retain(|name, _| name != DirectiveLocation::DirectiveDefinition.name());
+    }
+    if let Some(deprecated) = document.directive_definitions.get_mut("deprecated") {
+        let locations = &mut deprecated.make_mut().locations;
+        locations.retain(|location| *location != DirectiveLocation::DirectiveDefinition);
     }
 }
 

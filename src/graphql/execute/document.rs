@@ -5,9 +5,12 @@ use apollo_compiler::{
     executable::{Operation, OperationType},
     validation::Valid,
 };
-use async_graphql::ServerError;
+use async_graphql::{Pos, ServerError};
 
-use super::{expansion, operation::OperationKind, parse::parse, size, validate::validate};
+use super::{
+    expansion, operation::OperationKind, parse::parse, positions::Positions, size,
+    validate::validate,
+};
 use crate::graphql::error::{RequestCode, request_error};
 
 /// A valid document.
@@ -25,9 +28,12 @@ impl Document {
         schema: &Valid<Schema>,
         text: &str,
     ) -> Result<Self, Vec<ServerError>> {
-        size::check(text).map_err(|limit| too_expensive(limit.to_string()))?;
+        size::check(text).map_err(|(limit, offset)| {
+            too_expensive(limit.to_string(), Some(Positions::new(text).at(offset)))
+        })?;
         let document = parse(text).map_err(|error| vec![error])?;
-        expansion::check(&document).map_err(|limit| too_expensive(limit.to_string()))?;
+        expansion::check(&document)
+            .map_err(|(limit, at)| too_expensive(limit.to_string(), Positions::new(text).of(at)))?;
         let executable = validate(schema, &document, text)?;
         Ok(Self { id, executable })
     }
@@ -64,7 +70,7 @@ pub(super) fn kind(operation: &Operation) -> OperationKind {
 }
 
 /// Returns the error of a request that exceeds a limit of size.
-pub(super) fn too_expensive(message: String) -> Vec<ServerError> {
-    let error = ServerError::new(message, None);
+pub(super) fn too_expensive(message: String, position: Option<Pos>) -> Vec<ServerError> {
+    let error = ServerError::new(message, position);
     vec![request_error(RequestCode::TooExpensive, error)]
 }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use apollo_compiler::{
     Name, Node,
     ast::{Argument, Definition, Directive, Document, Field, FragmentDefinition, Selection, Value},
+    parser::SourceSpan,
 };
 
 /// Maximum number of parts (fields, fragments, arguments and the values in them) of the expanded
@@ -32,22 +33,27 @@ pub(super) enum TooLarge {
 }
 
 /// Refuses a document that is too large after expansion.
-pub(super) fn check(document: &Document) -> Result<(), TooLarge> {
+///
+/// # Errors
+///
+/// Returns the limit, and the definition that exceeds it.
+pub(super) fn check(document: &Document) -> Result<(), (TooLarge, Option<SourceSpan>)> {
     let mut scale = Scale::new(document);
     let mut parts = 0_u64;
     for definition in &document.definitions {
         let weight = match definition {
             Definition::OperationDefinition(operation) => {
-                scale.selections(&operation.selection_set, 0)?
+                scale.selections(&operation.selection_set, 0)
             }
-            Definition::FragmentDefinition(fragment) => scale.fragment(&fragment.name, 1)?,
+            Definition::FragmentDefinition(fragment) => scale.fragment(&fragment.name, 1),
             // Validation refuses whatever else there is.
             _ => continue,
         };
+        let weight = weight.map_err(|limit| (limit, definition.location()))?;
         parts = parts.saturating_add(weight.parts);
-    }
-    if parts > MAX_PARTS {
-        return Err(TooLarge::Parts);
+        if parts > MAX_PARTS {
+            return Err((TooLarge::Parts, definition.location()));
+        }
     }
     Ok(())
 }
@@ -192,7 +198,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), TooLarge> {
-        super::check(&Document::parse(text, "").unwrap())
+        let document = Document::parse(text, "").unwrap();
+        super::check(&document).map_err(|(limit, _)| limit)
     }
 
     fn doubling(times: usize) -> String {

@@ -21,10 +21,7 @@ use super::{
     size, variables,
 };
 use crate::{
-    graphql::{
-        error::{RequestCode, request_error, server_error},
-        schema_document,
-    },
+    graphql::{error::server_error, schema_document},
     metrics::GraphqlMetrics,
 };
 
@@ -95,14 +92,16 @@ impl Requests {
         let schema = &self.schema;
         let document = self.documents.document(schema, text)?;
         let operation = document.operation(name).map_err(|error| vec![error])?;
+        let position = || Positions::new(document.text()).of(operation.location());
         if document::kind(operation) == OperationKind::Subscription {
             size::check_subscription(document.text())
-                .map_err(|limit| too_expensive(limit.to_string()))?;
+                .map_err(|limit| too_expensive(limit.to_string(), position()))?;
         }
         let mut given = given.unwrap_or_default();
         // A variable that the operation does not define is ignored.
         given.retain(|name, _| operation.variables.iter().any(|known| known.name == **name));
-        size::check_variables(&given).map_err(|limit| too_expensive(limit.to_string()))?;
+        size::check_variables(&given)
+            .map_err(|limit| too_expensive(limit.to_string(), position()))?;
         let variables = variables::coerce(schema, &operation.variables, given, document.text())?;
         let form = self
             .documents
@@ -110,11 +109,8 @@ impl Requests {
                 normalize(schema, &document, operation, &variables)
             })
             .map_err(|error| vec![error])?;
-        complexity::check(&form, &variables).map_err(|limit| {
-            let position = Positions::new(document.text()).of(operation.location());
-            let error = ServerError::new(limit.to_string(), position);
-            vec![request_error(RequestCode::TooExpensive, error)]
-        })?;
+        complexity::check(&form, &variables)
+            .map_err(|limit| too_expensive(limit.to_string(), position()))?;
         Ok(Operation::new(form, variables, &document))
     }
 }

@@ -60,13 +60,18 @@ pub(super) fn check_variables(variables: &Map<String, Value>) -> Result<(), TooL
 }
 
 /// Refuses a document that is too large. Reads no further than the limit.
-pub(super) fn check(text: &str) -> Result<(), TooLarge> {
+///
+/// # Errors
+///
+/// Returns the limit, and the offset in the text at which it is exceeded.
+pub(super) fn check(text: &str) -> Result<(), (TooLarge, usize)> {
     if text.len() > MAX_BYTES {
-        return Err(TooLarge::Bytes);
+        return Err((TooLarge::Bytes, text.floor_char_boundary(MAX_BYTES)));
     }
     let mut tokens = Tokens::new(text);
     let (mut count, mut nesting) = (0, 0_usize);
     while let Some(token) = tokens.next() {
+        let exceeded = |limit, rest: &[u8]| Err((limit, text.len() - rest.len()));
         match token {
             b'{' | b'[' | b'(' => nesting += 1,
             b'}' | b']' | b')' => nesting = nesting.saturating_sub(1),
@@ -74,10 +79,10 @@ pub(super) fn check(text: &str) -> Result<(), TooLarge> {
         }
         count += 1;
         if nesting > MAX_NESTING {
-            return Err(TooLarge::Nesting);
+            return exceeded(TooLarge::Nesting, tokens.rest);
         }
         if count > MAX_TOKENS {
-            return Err(TooLarge::Tokens);
+            return exceeded(TooLarge::Tokens, tokens.rest);
         }
     }
     Ok(())
@@ -187,6 +192,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn check(text: &str) -> Result<(), TooLarge> {
+        super::check(text).map_err(|(limit, _)| limit)
+    }
+
+    #[test]
+    fn offset_is_where_the_limit_is_exceeded() {
+        let text = format!("# {{\n{}", "[".repeat(MAX_NESTING + 5));
+        let offset = "# {\n".len() + MAX_NESTING + 1;
+        assert_eq!(super::check(&text), Err((TooLarge::Nesting, offset)));
+    }
 
     #[test]
     fn document_of_max_bytes_is_accepted_and_one_more_refused() {
