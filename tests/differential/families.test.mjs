@@ -1,0 +1,26 @@
+// Every family of hand-written cases, one test a case.
+
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+
+import { check } from './check.mjs';
+import { Fixtures } from './fixture.mjs';
+
+let fixtures;
+before(async () => (fixtures = await Fixtures.start()));
+after(() => fixtures?.stop());
+
+const folder = new URL('families/', import.meta.url);
+for (const file of (await readdir(folder)).sort()) {
+  const { default: families } = await import(new URL(file, folder));
+  for (const [title, cases] of Object.entries(families)) {
+    describe(title, () => {
+      for (const entry of cases) {
+        test(entry.title, async () => {
+          assert.equal(await check(fixtures, entry), undefined);
+        });
+      }
+    });
+  }
+}
