@@ -80,6 +80,7 @@ impl Watched {
                 assert!(self.under_way.insert(id), "an id was used twice");
                 assert!(self.under_way.len() <= RULES.operation_limit, "too many");
             }
+            Some(Action::RefuseUnreadable(id, _)) => assert!(!self.under_way.contains(&id)),
             Some(Action::Refuse(id)) => {
                 assert!(
                     !self.under_way.contains(&id) && self.under_way.len() == RULES.operation_limit

@@ -2,6 +2,7 @@
 
 use async_graphql::{Response, ServerError};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
 
 use crate::graphql::Params;
 
@@ -39,30 +40,80 @@ pub(super) enum ClientMessage {
     },
     Subscribe {
         id: OperationId,
-        #[serde(deserialize_with = "object")]
-        payload: Params,
+        #[serde(deserialize_with = "readable")]
+        payload: Result<Params, Unreadable>,
     },
     Complete {
         id: OperationId,
     },
 }
 
+/// A payload that is JSON by its grammar and has no value: half of a surrogate pair, a number beyond
+/// a double's range, more than 127 levels.
+#[derive(Debug, thiserror::Error)]
+#[error("The payload cannot be read: {0}.")]
+pub(super) struct Unreadable(serde_json::Error);
+
 impl ClientMessage {
-    /// From a text message.
+    /// Parses a text message.
+    ///
+    /// # Errors
+    ///
+    /// Fails for text that is not a message of the protocol.
     pub(super) fn parse(text: &str) -> serde_json::Result<Self> {
-        let message: Object = serde_json::from_str(text)?;
-        Self::deserialize(serde_json::Value::Object(message))
+        match serde_json::from_str::<Object>(text) {
+            Ok(message) => Self::deserialize(serde_json::Value::Object(message)),
+            Err(error) => Envelope::parse(text).ok_or(error),
+        }
     }
 }
 
-/// Takes an object and nothing else: derived code would take a list of its values as well.
-fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+/// A message whose payload stays text.
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Option<OperationId>,
+    #[serde(borrow)]
+    payload: Option<&'t RawValue>,
+}
+
+impl Envelope<'_> {
+    /// Parses a message that has an unreadable value in it. Returns `None` if that leaves no message.
+    fn parse(text: &str) -> Option<ClientMessage> {
+        // Derived code accepts a list of the fields as well.
+        let text = text.trim_start();
+        let envelope: Envelope<'_> = text
+            .starts_with('{')
+            .then(|| serde_json::from_str(text).ok())
+            .flatten()?;
+        match (envelope.kind.as_str(), envelope.id) {
+            ("ping", _) => Some(ClientMessage::Ping { payload: None }),
+            ("pong", _) => Some(ClientMessage::Pong { _payload: None }),
+            ("complete", Some(id)) => Some(ClientMessage::Complete { id }),
+            ("subscribe", Some(id)) => {
+                let payload = serde_json::from_str::<Object>(envelope.payload?.get());
+                let payload = match payload {
+                    Ok(payload) => {
+                        Ok(Params::deserialize(serde_json::Value::Object(payload)).ok()?)
+                    }
+                    Err(error) => Err(Unreadable(error)),
+                };
+                Some(ClientMessage::Subscribe { id, payload })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads an object. Derived code accepts a list of its values as well.
+fn readable<'de, D>(deserializer: D) -> Result<Result<Params, Unreadable>, D::Error>
 where
     D: Deserializer<'de>,
-    T: de::DeserializeOwned,
 {
     let object = Object::deserialize(deserializer)?;
-    T::deserialize(serde_json::Value::Object(object)).map_err(de::Error::custom)
+    let params = Params::deserialize(serde_json::Value::Object(object));
+    params.map(Ok).map_err(de::Error::custom)
 }
 
 /// What a client tells of itself when it connects. Names that are not known are ignored.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     close::Close,
-    message::{ClientMessage, InitPayload, OperationId},
+    message::{ClientMessage, InitPayload, OperationId, Unreadable},
 };
 use crate::graphql::Params;
 
@@ -36,6 +36,8 @@ pub(super) enum Action {
     Pong(Option<Map<String, Value>>),
     /// Start an operation; call [`Protocol::finished`] when it ends by itself.
     Start(OperationId, Box<Params>),
+    /// Refuse an operation, because its payload has no value.
+    RefuseUnreadable(OperationId, Unreadable),
     /// Refuse an operation, for there are too many.
     Refuse(OperationId),
     /// Stop an operation, without a word.
@@ -171,7 +173,7 @@ impl Protocol {
         }
     }
 
-    fn subscribe(&mut self, id: OperationId, params: Params) -> Action {
+    fn subscribe(&mut self, id: OperationId, payload: Result<Params, Unreadable>) -> Action {
         if !matches!(self.phase, Phase::Acknowledged { .. }) {
             return Action::Close(Close::Unauthorized);
         }
@@ -181,8 +183,13 @@ impl Protocol {
         if self.operations.len() == self.rules.operation_limit {
             return Action::Refuse(id);
         }
-        self.operations.insert(id.clone());
-        Action::Start(id, Box::new(params))
+        match payload {
+            Ok(params) => {
+                self.operations.insert(id.clone());
+                Action::Start(id, Box::new(params))
+            }
+            Err(unreadable) => Action::RefuseUnreadable(id, unreadable),
+        }
     }
 }
 
@@ -328,6 +335,41 @@ mod tests {
         ] {
             let mut protocol = acknowledged(Instant::now(), None);
             assert_eq!(close_code(protocol.text(text)), 4400, "{text}");
+        }
+    }
+
+    #[test]
+    fn unreadable_payload_is_refused_and_the_socket_goes_on() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        for value in [r#""cut \ud83d""#, "1e400", "-1e400", &deep] {
+            let mut protocol = acknowledged(Instant::now(), None);
+            let unreadable = |id: &str| {
+                format!(
+                    r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"q","variables":{{"b":{value}}}}}}}"#
+                )
+            };
+            let refused = protocol.text(&unreadable("1"));
+            assert!(
+                matches!(refused, Some(Action::RefuseUnreadable(..))),
+                "{value}"
+            );
+            let ping = format!(r#"{{"type":"ping","payload":{{"a":{value}}}}}"#);
+            assert!(
+                matches!(protocol.text(&ping), Some(Action::Pong(None))),
+                "{value}"
+            );
+            let complete = format!(r#"{{"type":"complete","id":"1","more":{value}}}"#);
+            assert!(protocol.text(&complete).is_none(), "{value}");
+            // What the protocol forbids stays forbidden.
+            assert!(matches!(
+                protocol.text(&subscribe("1")),
+                Some(Action::Start(..))
+            ));
+            assert_eq!(close_code(protocol.text(&unreadable("1"))), 4409, "{value}");
+            let list = format!(r#"["subscribe","2",{{"query":"q","variables":{{"b":{value}}}}}]"#);
+            assert_eq!(close_code(protocol.text(&list)), 4400, "{value}");
+            let early = Protocol::new(RULES, Instant::now()).text(&unreadable("1"));
+            assert_eq!(close_code(early), 4401, "{value}");
         }
     }
 

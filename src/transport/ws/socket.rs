@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_graphql::ServerError;
 use axum::body::Bytes;
 use futures_util::{
     FutureExt,
@@ -56,7 +57,7 @@ const MESSAGES_A_TURN: usize = 32;
 type Execution = IntoStream<BoxFuture<'static, Box<Answer>>>;
 
 /// A subscription with what is kept of it in the log, or why there is none.
-type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
+type Opened = Result<(Subscription, Option<Subscribed>), Vec<ServerError>>;
 /// Who the client is, once that is known; it takes a while only where a key must be asked for.
 type Authentication = Pin<Box<dyn Future<Output = Result<Option<Identity>, TokenError>> + Send>>;
 
@@ -331,6 +332,15 @@ impl Socket {
                 self.refuse(&id, &[request_error(RequestCode::Restarting, restart())]);
             }
             Action::Start(id, params) => self.start(id, *params),
+            Action::RefuseUnreadable(id, unreadable) => {
+                let error = ServerError::new(unreadable.to_string(), None);
+                let errors = [request_error(RequestCode::ValidationFailed, error)];
+                let code = RequestCode::ValidationFailed.as_str();
+                self.started = self.started.wrapping_add(1);
+                let asked = self.asked.operation(self.started);
+                Record::refused(&self.transport.metrics, &asked, Via::WebSocket, code);
+                self.refuse(&id, &errors);
+            }
             Action::Refuse(id) => self.send(&ServerMessage::Error {
                 id: &id,
                 payload: &[too_many_operations()],
@@ -477,7 +487,7 @@ impl Socket {
     }
 
     /// An `error` message ends its operation.
-    fn refuse(&mut self, id: &OperationId, errors: &[async_graphql::ServerError]) {
+    fn refuse(&mut self, id: &OperationId, errors: &[ServerError]) {
         self.protocol.finished(id);
         self.send(&ServerMessage::Error {
             id,
@@ -526,7 +536,7 @@ impl Socket {
 }
 
 /// What a client is told that has as many operations under way as it may have.
-fn too_many_operations() -> async_graphql::ServerError {
+fn too_many_operations() -> ServerError {
     server_error(Error::RateLimited {
         retry_after: RETRY_AFTER,
     })
