@@ -1,5 +1,5 @@
-//! What every test starts from: a real server on a real socket and a real database, and clients
-//! that know nothing of its code.
+//! The test harness: a real server on a real socket with a real database, and clients that share no code with
+//! it.
 
 mod client;
 mod database;
@@ -13,7 +13,9 @@ mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
-    database::{Cluster, abortion, another_program, database_url, lock, on_postgres, run, trigger},
+    database::{
+        Cluster, another_program, database_url, lock, on_postgres, raise_error, run, trigger,
+    },
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
     nats::Nats,
     process::{Process, causerie, serve},
