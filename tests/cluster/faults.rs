@@ -1,5 +1,5 @@
-//! Whatever ends, stops or cannot be reached: every comment that was acknowledged reaches every reader
-//! exactly once and in order, and when the fault is over all nodes agree on who is there.
+//! Faults: whatever stops, freezes or is cut off, each acknowledged comment reaches every reader exactly once
+//! and in order. After the fault, all nodes agree on the viewers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{AGREEMENT, Cluster, Network, Party, Posts, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_is_killed() {
+async fn killed_node_loses_no_comment_and_counts_recover() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -30,7 +30,7 @@ async fn a_node_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_stands_still_for_20_seconds() {
+async fn node_frozen_for_20_s_loses_no_comment_and_counts_recover() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -50,7 +50,7 @@ async fn a_node_stands_still_for_20_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_nats_server_is_killed() {
+async fn one_killed_nats_server_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -65,7 +65,7 @@ async fn one_nats_server_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_nats_servers_stand_still_for_60_seconds() {
+async fn nats_frozen_for_60_s_goes_unnoticed_by_readers() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -80,7 +80,7 @@ async fn all_nats_servers_stand_still_for_60_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_nats_servers_are_killed_and_started_again() {
+async fn nats_killed_and_restarted_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -94,11 +94,11 @@ async fn all_nats_servers_are_killed_and_started_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_is_cut_off_from_nats_and_not_from_its_clients() {
+async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
-    // First nobody tells the node, as when a cable is pulled; then it cannot connect.
+    // First the network is silent, as if a cable were pulled; then connections are refused.
     cluster.set_network(Network::Silent);
     let lost = posts.busy.endure(Duration::from_secs(15));
     tokio::join!(lost, posts.go_on(), async {
@@ -115,7 +115,7 @@ async fn a_node_is_cut_off_from_nats_and_not_from_its_clients() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_is_ended_at_once_and_started_again() {
+async fn postgresql_crash_fails_requests_and_loses_no_comment() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     cluster.postgres.stop_immediately().await;
@@ -126,7 +126,7 @@ async fn postgresql_is_ended_at_once_and_started_again() {
                 DATABASE_LOST,
             ),
             ("{ post(id: \"busy\") { title } }", DATABASE_LOST),
-            // What needs no database works.
+            // A query that needs no database works.
             ("{ me { name } }", ""),
         ] {
             let token = token("ada", Role::Reader);
@@ -146,7 +146,7 @@ async fn postgresql_is_ended_at_once_and_started_again() {
     posts.finish(&cluster, &[DATABASE_LOST, UNKNOWN]).await;
 }
 
-/// What a request is told that the database cannot serve.
+/// The error code of a request that needs the lost database.
 const DATABASE_LOST: &str = "SERVICE_UNAVAILABLE";
-/// What a writer is told whose comment may or may not be saved.
+/// The error code of a write that may or may not be committed.
 const UNKNOWN: &str = "OUTCOME_UNKNOWN";

@@ -1,5 +1,5 @@
-//! Nodes are restarted one after another, and their readers notice nothing but a socket that closes: in
-//! a moment of its own, so that they do not all come back at once.
+//! A rolling restart. Readers notice only a closed socket, and sockets close spread over the window, so
+//! clients do not reconnect all at once.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,16 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Cluster, Posts, RESTART, within};
 
-/// How long a node goes on after it has said that it is not ready any more.
+/// The time that a node keeps serving after its readiness fails.
 const DELAY: Duration = Duration::from_secs(2);
-/// Over how long it closes what it has.
+/// The window over which a node closes its connections.
 const WINDOW: Duration = Duration::from_secs(6);
-/// How many closes in a second are a spike, as a multiple of what an even spread would be. The reader's
+/// The number of closes in a second that counts as a spike, as a multiple of an even spread. The reader's
 /// clock is not the node's.
 const SLACK: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
+async fn rolling_restart_of_three_nodes_loses_nothing() {
     let setting = |name: &str, time: Duration| (name.to_owned(), format!("{}s", time.as_secs()));
     let settings = vec![
         setting("DRAIN_DELAY", DELAY),

@@ -1,4 +1,4 @@
-//! What the tests start from: the programs of a cluster, and a crowd that reads and writes on it.
+//! The test harness: the programs of a cluster, and a crowd that reads and writes on it.
 
 mod cluster;
 mod crowd;
