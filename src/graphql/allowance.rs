@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_of_it_may_be_spent_and_not_a_byte_more() {
+    fn budget_is_exact() {
         let allowance = Allowance::of(10);
         assert!(allowance.spend(4).is_ok() && allowance.spend(6).is_ok());
         assert!(allowance.spend(0).is_ok() && !allowance.is_spent());
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_longest_comments_fits_in() {
+    fn page_of_the_longest_comments_fits_the_budget() {
         use super::super::page::MAX_FIRST;
         use crate::model::MAX_BODY_CHARS;
         let longest = MAX_BODY_CHARS * char::MAX.len_utf8();

@@ -300,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_asks_for_is_let_through() {
+    fn usual_page_query_is_accepted() {
         let page = "{ post(id: \"p\") { title comments(first: 100) { nodes {
             id body author { name } replies(first: 20) { nodes { id body author { name } } } } } } }";
         assert_eq!(check(page), Ok(()));
     }
 
     #[test]
-    fn lists_multiply_and_aliases_add_up() {
+    fn nested_lists_multiply_and_aliases_add_up() {
         let lists = "{ posts(first: 100) { nodes { comments(first: 100) { nodes {
             replies(first: 100) { nodes { id } } } } } } }";
         assert_eq!(check(lists), Err(TooExpensive));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_comments_costs_a_statement_however_little_it_holds() {
+    fn page_of_comments_costs_a_statement_however_short_it_is() {
         let pages = |aliases: usize| {
             let page = |number| format!("a{number}: comments(first: 1) {{ __typename }} ");
             let pages: String = (0..aliases).map(page).collect();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_that_double_that_are_a_long_chain_or_a_circle_are_refused() {
+    fn doubling_chained_or_circular_fragments_are_refused() {
         let doubling: String = (0..30)
             .map(|number| {
                 let next = number + 1;
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_as_long_as_the_variable_or_its_default_says() {
+    fn page_length_comes_from_the_variable_or_its_default() {
         let lists = |first: &str| {
             format!(
                 "query($n: Int = {first}) {{ posts(first: $n) {{ nodes {{ comments(first: $n) {{
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_meant_is_weighed_as_well() {
+    fn unused_fragments_and_other_operations_are_weighed_too() {
         let doubling: String = (0..20)
             .map(|number| {
                 let next = number + 1;
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn selections_stand_so_deep_inside_one_another_fragments_included() {
+    fn selection_depth_limit_is_exact_and_includes_fragments() {
         let chain = |length: usize| {
             let fragments: String = (0..length)
                 .map(|number| {
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn introspection_is_let_through_as_tools_ask_for_it_and_not_in_circles() {
+    fn tools_introspection_is_accepted_and_circular_is_refused() {
         let types = "kind name ".to_owned() + &"ofType { kind name ".repeat(9) + &"}".repeat(9);
         let input = format!(
             "name description type {{ {types} }} defaultValue isDeprecated deprecationReason"
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_have_so_many_values_wherever_they_stand() {
+    fn variable_values_are_limited_at_any_depth() {
         let check = |value| {
             let serde_json::Value::Object(variables) = value else {
                 panic!("an object");
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_fragment_counts_as_often_as_it_is_spread() {
+    fn fragment_counts_once_for_each_spread() {
         for part in [
             "me { id }",
             "... { ... { __typename } }",

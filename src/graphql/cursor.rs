@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_read_back_and_is_the_same_in_every_version_of_the_server() {
+    fn cursor_round_trips_and_keeps_its_form_across_versions() {
         for seq in [0, 1, 255, 1 << 40] {
             let text = encode(&post("p"), Seq(seq));
             assert_eq!(decode(&post("p"), &text).unwrap(), Seq(seq));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_of_the_post_is_refused() {
+    fn invalid_or_foreign_cursor_is_refused() {
         let good = encode(&post("p"), Seq(7));
         for bad in [
             "",

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_shown_in_utc_with_milliseconds() {
+    fn instant_is_formatted_in_utc_with_milliseconds() {
         assert_eq!(
             DateTime(Timestamp(0)).to_string(),
             "1970-01-01T00:00:00.000Z"
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_of_another_offset_is_read() {
+    fn instant_with_another_offset_is_parsed() {
         let value = Value::String("2026-11-23T10:15:00.007+01:00".to_owned());
         assert_eq!(
             DateTime::parse(value).ok(),

@@ -126,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_may_have_as_many_bytes_as_there_may_be_and_not_one_more() {
+    fn byte_limit_is_exact() {
         let comment = |bytes: usize| "#".repeat(bytes);
         assert_eq!(check(&comment(MAX_BYTES)), Ok(()));
         assert_eq!(check(&comment(MAX_BYTES + 1)), Err(TooLarge::Bytes));
     }
 
     #[test]
-    fn a_document_may_have_as_many_tokens_as_there_may_be_and_not_one_more() {
+    fn token_limit_is_exact() {
         let names = |count: usize| "a ".repeat(count);
         assert_eq!(check(&names(MAX_TOKENS)), Ok(()));
         assert_eq!(check(&names(MAX_TOKENS + 1)), Err(TooLarge::Tokens));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_of_every_kind_stand_inside_one_another_to_a_depth() {
+    fn nesting_limit_is_exact_for_every_kind_of_bracket() {
         for (open, close) in [("{ a", "}"), ("[", "]"), ("(", ")"), ("{ a(b: [", "])}")] {
             let each = open.chars().filter(|byte| "{[(".contains(*byte)).count();
             let nested = |depth: usize| open.repeat(depth) + &close.repeat(depth);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_strings_and_comments_is_no_bracket() {
+    fn brackets_in_strings_and_comments_do_not_count() {
         let many = "[".repeat(100);
         for hidden in [
             format!("# {many}\n"),

@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_takes_too_long_is_answered_with_a_code() {
+    async fn slow_operation_is_answered_with_a_timeout_code() {
         let patience = Duration::from_secs(30);
         let late = in_time(patience, TOO_LATE_FOR_QUERY, pending()).await;
         let Outcome::Executed(response) = late else {

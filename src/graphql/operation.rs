@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operation_is_found_by_its_name_or_as_the_only_one() {
+    fn operation_is_found_by_name_or_as_the_only_one() {
         let two = "query A { me { id } } mutation B { x }";
         assert_eq!(parse(two, Some("A")).unwrap().kind(), OperationKind::Query);
         assert_eq!(
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_has_one_root_field() {
+    fn subscription_has_one_root_field() {
         assert!(parse("subscription { a b }", None).is_err());
         assert!(parse("subscription { a: x b: x }", None).is_err());
         assert!(
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_field_in_fragments_is_brought_to_the_root() {
+    fn root_field_in_fragments_is_moved_to_the_root() {
         assert_eq!(
             root_fields(
                 "subscription { ...F } fragment F on Subscription { ... on Subscription { viewerCount } }"

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_its_document_by_text_by_hash_or_by_both() {
+    fn request_names_its_document_by_text_hash_or_both() {
         let hash = QueryHash::of("{ me { id } }");
         let persisted = json!({"persistedQuery": {"version": 1, "sha256Hash": hash.to_string()}});
         assert_eq!(
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persisted_query_of_another_form_is_no_request() {
+    fn malformed_persisted_query_is_refused() {
         let hash = QueryHash::of("").to_string();
         for persisted in [
             json!(7),

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_that_was_named_least_lately_is_forgotten_first() {
+    fn least_recently_used_document_is_evicted_first() {
         let queries = queries(2, 1_000);
         keep(&queries, "{ a }");
         keep(&queries, "{ b }");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_forgotten_as_the_bytes_make_necessary() {
+    fn byte_limit_evicts_as_many_documents_as_needed() {
         let queries = queries(10, 20);
         for text in ["{ a }", "{ b }", "{ c }", "{ d }"] {
             keep(&queries, text);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_or_has_another_hash_is_not_kept() {
+    fn invalid_or_forged_document_is_not_stored() {
         let queries = queries(10, 1_000);
         let nonsense = Document::New(QueryHash::of("{"), "{".to_owned());
         assert!(ask(&queries, nonsense).is_err());
