@@ -13,7 +13,7 @@ use clap::Args;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, eventually, find, path};
+use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, find, path, wait_until};
 
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 
@@ -134,7 +134,7 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     let here = ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
     let mut cluster = Cluster::start_with(settings.chain([here]).collect()).await;
     let (address, _caddy) = balancer(&cluster);
-    eventually("the balancer takes requests", || async {
+    wait_until("the balancer takes requests", || async {
         let answer = reqwest::get(format!("http://{address}/")).await;
         let status = answer.map_err(|error| error.to_string())?.status();
         status.is_success().then_some(()).ok_or(status.to_string())
@@ -153,14 +153,16 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     // Graceful, as `docker stop` does it.
     cluster.nodes[0].signal(Signal::SIGTERM);
     assert!(cluster.nodes[0].ended().await.success());
-    crowd.until_written(5).await;
+    crowd.wait_until_written(5).await;
     cluster.nodes[0].start_again().await;
     // Killed, without notice.
     cluster.nodes[1].kill();
-    crowd.until_written(5).await;
+    crowd.wait_until_written(5).await;
     crowd.wait_until_delivered().await;
     cluster.nodes[1].start_again().await;
-    crowd.until_counted(&cluster, Duration::from_secs(15)).await;
+    crowd
+        .wait_until_counted(&cluster, Duration::from_secs(15))
+        .await;
     crowd.finish(&cluster).await;
 }
 
@@ -233,7 +235,7 @@ async fn container_commands_run_and_health_checks_detect_the_dead() {
         .args(["--addr=127.0.0.1", "--port=-1"])
         .args(arguments);
     let mut server = Program::start("nats-of-compose", cluster.folder(), &mut server);
-    eventually("the NATS server is ready", || {
+    wait_until("the NATS server is ready", || {
         server.still_runs();
         let is_ready = server.said().contains("Server is ready");
         std::future::ready(is_ready.then_some(()).ok_or("it is not"))

@@ -15,7 +15,7 @@ async fn killed_node_loses_no_comment_and_counts_recover() {
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
     cluster.nodes[1].kill();
-    posts.until_counted_but_by(&cluster, Some(1)).await;
+    posts.wait_until_counted_but_by(&cluster, Some(1)).await;
     let passers_by = Party::BUSY.passers_by as u64;
     assert_eq!(
         posts.busy.number(),
@@ -24,7 +24,7 @@ async fn killed_node_loses_no_comment_and_counts_recover() {
     );
     posts.go_on().await;
     cluster.nodes[1].start_again().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;
 }
@@ -37,14 +37,17 @@ async fn node_frozen_for_20_s_loses_no_comment_and_counts_recover() {
     cluster.nodes[1].signal(Signal::SIGSTOP);
     let still = posts.busy.endure(Duration::from_secs(20));
     tokio::join!(still, async {
-        posts.busy.until_gone_from(cluster.nodes[1].address()).await;
-        posts.until_counted_but_by(&cluster, Some(1)).await;
+        posts
+            .busy
+            .wait_until_gone_from(cluster.nodes[1].address())
+            .await;
+        posts.wait_until_counted_but_by(&cluster, Some(1)).await;
         let passers_by = Party::BUSY.passers_by as u64;
         assert_eq!(posts.busy.number(), before - passers_by, "no ghosts");
         posts.go_on().await;
     });
     cluster.nodes[1].signal(Signal::SIGCONT);
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;
 }
@@ -56,10 +59,10 @@ async fn one_killed_nats_server_goes_unnoticed_by_readers() {
     let before = posts.busy.number();
     cluster.nats.kill(0);
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     cluster.nats.start_again().await;
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
@@ -74,7 +77,7 @@ async fn nats_frozen_for_60_s_goes_unnoticed_by_readers() {
     tokio::join!(still, posts.go_on());
     posts.go_on().await;
     cluster.nats.thaw();
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
@@ -87,7 +90,7 @@ async fn nats_killed_and_restarted_goes_unnoticed_by_readers() {
     cluster.nats.kill_all();
     posts.go_on().await;
     cluster.nats.start_again().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
@@ -103,12 +106,15 @@ async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
     let lost = posts.busy.endure(Duration::from_secs(15));
     tokio::join!(lost, posts.go_on(), async {
         let others: Vec<_> = cluster.nodes[1..].iter().collect();
-        posts.busy.until_counted_alone(&others, AGREEMENT).await;
+        posts
+            .busy
+            .wait_until_counted_alone(&others, AGREEMENT)
+            .await;
     });
     cluster.set_network(Network::Closed);
     posts.go_on().await;
     cluster.set_network(Network::Whole);
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
@@ -142,7 +148,7 @@ async fn postgresql_crash_fails_requests_and_loses_no_comment() {
     }
     cluster.postgres.start_again().await;
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.finish(&cluster, &[DATABASE_LOST, UNKNOWN]).await;
 }
 

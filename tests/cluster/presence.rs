@@ -23,12 +23,12 @@ async fn nodes_agree_on_viewers_and_count_a_user_on_two_nodes_once() {
         (2, page("c"), 4),
     ] {
         crowd.join(node, viewer, Loss::Leave);
-        crowd.until_counted(&cluster, AGREEMENT).await;
+        crowd.wait_until_counted(&cluster, AGREEMENT).await;
         assert_eq!(crowd.number(), number);
     }
     for number in [4, 4, 3, 2, 1, 0] {
         crowd.leave();
-        crowd.until_counted(&cluster, AGREEMENT).await;
+        crowd.wait_until_counted(&cluster, AGREEMENT).await;
         assert_eq!(crowd.number(), number);
     }
 }

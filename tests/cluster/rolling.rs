@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Cluster, Posts, RESTART, within};
+use crate::support::{Cluster, Posts, RESTART, wait_until_within};
 
 /// The time that a node keeps serving after its readiness fails.
 const DELAY: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
             .sum();
         let start = Instant::now();
         cluster.nodes[number].signal(Signal::SIGTERM);
-        within(DELAY, "the node is not ready any more", || async {
+        wait_until_within(DELAY, "the node is not ready any more", || async {
             match cluster.nodes[number].is_ready().await {
                 Some(false) => Ok(()),
                 other => Err(other),
@@ -44,7 +44,9 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
         assert!(count.is_some(), "whoever is there is served on");
         let status = cluster.nodes[number].ended().await;
         assert!(status.success(), "{status}");
-        posts.until_counted_but_by(&cluster, Some(number)).await;
+        posts
+            .wait_until_counted_but_by(&cluster, Some(number))
+            .await;
 
         let closes = crowds.iter().flat_map(|crowd| crowd.feed().closes());
         let mut closes: Vec<Instant> = closes
@@ -65,7 +67,7 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
         );
 
         cluster.nodes[number].start_again().await;
-        posts.until_counted(&cluster).await;
+        posts.wait_until_counted(&cluster).await;
         posts.go_on().await;
     }
     posts.finish(&cluster, &["SERVICE_RESTART"]).await;

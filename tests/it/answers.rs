@@ -119,7 +119,7 @@ async fn answer_about_caller_or_viewers_is_never_shared() {
                 json!({}),
             )
             .await;
-        server.until_census(1, number + 1).await;
+        server.wait_for_members(1, number + 1).await;
         sockets.push(socket);
     }
     assert_eq!(count().await, json!(3));

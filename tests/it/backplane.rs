@@ -12,7 +12,7 @@ use causerie::{
 };
 use tokio::sync::mpsc::Receiver;
 
-use crate::support::{Nats, in_time, settings};
+use crate::support::{Nats, settings, within};
 
 /// A node, reduced to its connection to the backplane.
 struct Node {
@@ -34,7 +34,7 @@ impl Node {
     /// Returns the next incoming item and skips surplus probes.
     async fn next(&mut self) -> Incoming {
         loop {
-            let incoming = in_time("something from the backplane", self.incoming.recv()).await;
+            let incoming = within("something from the backplane", self.incoming.recv()).await;
             match incoming.expect("it is not closed") {
                 Incoming::Message(bytes) if bytes == "probe" => {}
                 incoming => return incoming,
@@ -63,7 +63,7 @@ impl Node {
     async fn listen(&mut self, subject: &Subject, other: &Self) {
         self.backplane.subscribe(subject);
         let mut again = tokio::time::interval(Duration::from_millis(5));
-        in_time("a subscription", async {
+        within("a subscription", async {
             loop {
                 tokio::select! {
                     _ = again.tick() => other.publish(subject, "probe"),
@@ -132,7 +132,7 @@ async fn assert_contract(connect: impl AsyncFn() -> Connection) {
     one.publish(&here, "end");
     assert_eq!(two.wait_for("end").await, [message("again")]);
     three.backplane.unsubscribe(&there);
-    in_time("an end of the subscription", async {
+    within("an end of the subscription", async {
         loop {
             one.publish(&there, "to nobody");
             one.publish(&here, "end");
@@ -145,17 +145,17 @@ async fn assert_contract(connect: impl AsyncFn() -> Connection) {
 
     // Closing a connection first sends what was published.
     one.publish(&here, "goodbye");
-    in_time("the end of the connection", one.backplane.close()).await;
+    within("the end of the connection", one.backplane.close()).await;
     two.wait_for("goodbye").await;
     for node in [&two, &three] {
         assert_eq!(node.backplane.dropped(), 0);
-        in_time("the end of the connection", node.backplane.close()).await;
+        within("the end of the connection", node.backplane.close()).await;
     }
 }
 
 /// Waits for `Connected` or `Missed`, one of which follows a loss.
 async fn wait_for_loss(node: &mut Node) {
-    in_time("being told of the loss", async {
+    within("being told of the loss", async {
         while !matches!(node.next().await, Incoming::Connected | Incoming::Missed) {}
     })
     .await;
@@ -262,7 +262,7 @@ async fn busy_node_learns_of_reconnect_however_much_it_missed() {
     assert_eq!(quick.next().await, Incoming::Disconnected);
     nats.start_again();
     wait_for_loss(&mut quick).await;
-    in_time("a connection", async {
+    within("a connection", async {
         while busy.next().await != Incoming::Connected {}
     })
     .await;
@@ -283,7 +283,7 @@ async fn publish_never_blocks_and_counts_dropped_messages() {
     }
     assert!(node.backplane.dropped() > 0);
     nats.thaw();
-    in_time("the end of the connection", node.backplane.close()).await;
+    within("the end of the connection", node.backplane.close()).await;
 }
 
 #[tokio::test]
@@ -298,14 +298,14 @@ async fn close_ends_while_the_nats_server_is_down() {
     for _ in 0..10_000 {
         node.publish(&room("b"), "nobody takes this");
     }
-    in_time("the end of the connection", node.backplane.close()).await;
+    within("the end of the connection", node.backplane.close()).await;
 }
 
 #[tokio::test]
 async fn absent_nats_server_is_no_error_and_is_found_later() {
     let mut nats = Nats::start();
     nats.kill();
-    let connection = in_time("a connection that may come later", to(&nats)).await;
+    let connection = within("a connection that may come later", to(&nats)).await;
     nats.start_again();
     let node = Node::new(connection).await;
     node.backplane.close().await;

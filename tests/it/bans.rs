@@ -293,7 +293,7 @@ async fn server_on_the_same_database_polls_bans_and_ends_streams() {
     room.assert_ended_by_ban().await;
     assert!(!is_served(&there, &token).await);
     unban(&boss, "ada").await;
-    crate::support::in_time("the other hears that the ban is lifted", async {
+    crate::support::within("the other hears that the ban is lifted", async {
         while !is_served(&there, &token).await {}
     })
     .await;
@@ -307,7 +307,7 @@ async fn other_node_is_told_of_a_ban_at_once() {
     let rarely = ["--ban-refresh=1h"];
     let here = TestServer::start_node(&network, &rarely).await;
     let there = here.node_beside(&network, &rarely).await;
-    crate::support::until("the nodes know each other", || {
+    crate::support::wait_until("the nodes know each other", || {
         here.observer().cluster().nodes() == 1
     })
     .await;

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::support::{
     Chunk, Client, Frame, Process, Request, Socket, Streaming, TestServer, another_program,
-    causerie, in_time, lock, run, serve, upgrade_request,
+    causerie, lock, run, serve, upgrade_request, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -38,7 +38,7 @@ async fn readyz(url: String) -> (u16, Value) {
 
 /// Waits until the server reports that it shuts down.
 async fn wait_until_draining(url: &str) {
-    in_time("not ready", async {
+    within("not ready", async {
         while readyz(url.to_owned()).await.0 == 200 {}
     })
     .await;
@@ -86,7 +86,7 @@ async fn shutdown_is_announced_first_and_sockets_close_gradually() {
     for _ in 0..SOCKETS {
         sockets.push(follower(&server, start.clone()).await);
     }
-    server.until_census(1, SOCKETS).await;
+    server.wait_for_members(1, SOCKETS).await;
     let writer = server.reader("writer");
     let began = Instant::now();
     let ended = tokio::spawn(server.begin_to_stop());
@@ -139,7 +139,7 @@ async fn drain_delay_serves_on_while_readiness_fails() {
     open_post(&server).await;
     let mut before = server.socket().await;
     before.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(1).await;
+    server.wait_for_members(1).await;
     assert!(before.settle().await.is_empty());
     server.signal("TERM").await;
     let ready = format!("http://{}/readyz", server.address());
@@ -149,7 +149,7 @@ async fn drain_delay_serves_on_while_readiness_fails() {
     // A client that comes anyway is served.
     let mut after = server.socket().await;
     after.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(2).await;
+    server.wait_for_members(2).await;
     assert!(after.settle().await.is_empty());
     let id = server.user(Role::Reader).comment("still here").await;
     for socket in [&mut before, &mut after] {
@@ -215,7 +215,7 @@ async fn shutdown_ends_each_stream_as_its_protocol_requires() {
     };
     let mut events = open("text/event-stream").await;
     let mut parts = open("multipart/mixed;subscriptionSpec=1.0").await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let ended = tokio::spawn(server.begin_to_stop());
     // graphql-sse and EventSource reconnect after a body that is cut off.
     assert!(matches!(events.rest().await, (_, Chunk::CutOff)));
@@ -234,7 +234,7 @@ async fn mutation_under_way_is_answered_before_its_socket_closes() {
     let server = TestServer::start_with(&["--database-timeout=10s"]).await;
     let mut socket = server.reader_socket("ada").await;
     socket.subscribe("s", FOLLOW, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
     socket.subscribe("w", WRITE, json!({"body": "b"})).await;
@@ -341,7 +341,7 @@ impl Reader {
 
     /// Reads until the last comment, over as many sockets as it takes.
     async fn read(mut self) -> Vec<String> {
-        in_time("the last comment", async {
+        within("the last comment", async {
             loop {
                 // The server may be down, or may refuse the socket.
                 let Some(mut socket) = Socket::try_connect(self.address).await else {

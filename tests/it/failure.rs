@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
 use crate::support::{
     Chunk, Client, Process, Request, Streaming, TestServer, another_program, database_url, lock,
-    on_postgres, run, serve, settings, token, until,
+    on_postgres, run, serve, settings, token, wait_until,
 };
 
 const OPEN: &str =
@@ -199,13 +199,13 @@ async fn mutation_completes_after_its_client_disconnects() {
         .write_all(request.as_bytes())
         .await
         .expect("sent");
-    until("the mutation is under way", || {
+    wait_until("the mutation is under way", || {
         server.observer().tasks() == 1
     })
     .await;
     drop(connection);
     run(&other, "ROLLBACK").await;
-    until("the mutation is over", || server.observer().tasks() == 0).await;
+    wait_until("the mutation is over", || server.observer().tasks() == 0).await;
     let post = server.client().send(READ, json!({})).await;
     assert_eq!(post["post"]["commentCount"], json!(1));
     server.stop().await;
@@ -377,7 +377,7 @@ async fn mutation_over_sse_is_answered_during_shutdown() {
     let mut mutation = open(WRITE).await;
     let observer = server.observer().clone();
     // Two streams, the listener of one, and the write that the other waits for.
-    until("the mutation is under way", || observer.tasks() == 4).await;
+    wait_until("the mutation is under way", || observer.tasks() == 4).await;
     let ended = server.begin_to_stop();
     let rest = async {
         assert_eq!(subscription.rest().await, (String::new(), Chunk::CutOff));

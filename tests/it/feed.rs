@@ -115,7 +115,7 @@ async fn slow_subscriber_is_caught_up_from_store_and_goes_live_again() {
     .await;
     let mut slow = server.socket().await;
     slow.subscribe("s", CHANGED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     assert!(slow.settle().await.is_empty());
     let writer = server.reader("writer");
     let body = "x".repeat(9_000);
@@ -146,7 +146,7 @@ async fn unpublished_change_is_delivered_by_reconciliation() {
     let server = TestServer::start_with(&["--reconcile-interval=100ms"]).await;
     let mut socket = server.socket().await;
     socket.subscribe("s", CHANGED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     assert!(socket.settle().await.is_empty());
 
     // Another program commits, as if this server had died between commit and delivery.
@@ -190,10 +190,10 @@ async fn reconciliation_of_all_rooms_takes_one_query() {
         // The first value comes once the store has answered with the feed's seq.
         socket.data(&id).await;
     }
-    server.until_census(20, 20).await;
+    server.wait_for_members(20, 20).await;
     // Nothing else runs statements now, so a round is one statement.
     let before = server.observer().statements();
-    crate::support::until("a round", || server.observer().statements() > before).await;
+    crate::support::wait_until("a round", || server.observer().statements() > before).await;
     assert_eq!(server.observer().statements(), before + 1);
     socket.close().await;
     server.stop().await;
@@ -364,12 +364,12 @@ async fn new_member_is_sent_everything_written_after_it_joined() {
     let writer = server.reader("writer");
     for round in 0..300 {
         socket.subscribe("s", ADDED, json!({})).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         let body = format!("round {round}");
         writer.comment(&body).await;
         assert_eq!(bodies(&take(&mut socket, "commentAdded", 1).await), [body]);
         socket.complete("s").await;
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
     }
     socket.close().await;
     server.stop().await;

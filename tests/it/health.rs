@@ -3,7 +3,7 @@
 use reqwest::header::{CACHE_CONTROL, RETRY_AFTER};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, another_program, in_time, run};
+use crate::support::{TestServer, another_program, run, within};
 
 async fn ask(url: String) -> (u16, Value) {
     let answer = reqwest::get(url).await.expect("an answer");
@@ -36,7 +36,7 @@ async fn failing_database_makes_the_server_alive_but_not_ready() {
     let other = another_program(&server.database()).await;
     run(&other, "ALTER TABLE post RENAME TO taken_away").await;
     // The server may answer from its last check, which is valid for one second.
-    let answer = in_time("not ready", async {
+    let answer = within("not ready", async {
         loop {
             let answer = ask(server.url("/readyz")).await;
             if answer.0 == 503 {
@@ -50,7 +50,7 @@ async fn failing_database_makes_the_server_alive_but_not_ready() {
     );
     assert_eq!(ask(server.url("/healthz")).await.0, 200);
     run(&other, "ALTER TABLE taken_away RENAME TO post").await;
-    in_time("ready again", async {
+    within("ready again", async {
         while ask(server.url("/readyz")).await.0 != 200 {}
     })
     .await;

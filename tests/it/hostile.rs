@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Client, Frame, Socket, TestServer,
     frame::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, closed_by, frame},
-    in_time, upgrade_request,
+    upgrade_request, within,
 };
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -39,7 +39,7 @@ impl Bystander {
     async fn of(server: &TestServer) -> Self {
         let mut socket = server.socket().await;
         socket.subscribe("c", ADDED, json!({})).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         Self {
             socket,
             server: server.address(),
@@ -64,7 +64,7 @@ impl Bystander {
 
     /// Repeats `is_served` until `something` has happened.
     async fn is_served_during<T>(&mut self, something: impl Future<Output = T>) -> T {
-        let mut something = std::pin::pin!(in_time("its end", something));
+        let mut something = std::pin::pin!(within("its end", something));
         loop {
             let served = self.is_served();
             tokio::select! {
@@ -174,11 +174,11 @@ async fn client_that_never_reads_is_throttled_then_dropped() {
     let server = server(&["--ws-write-timeout=1s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let deaf = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let large = frame(FIN | TEXT, ping(&"x".repeat(64 * 1024)).to_string());
     let taken = bystander.is_served_during(flood(deaf, large)).await;
     assert!(taken < TOO_MUCH, "the server took {taken} bytes");
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bystander.is_served().await;
     bystander.leaves().await;
     server.stop().await;
@@ -190,11 +190,11 @@ async fn ping_flood_without_reading_is_throttled_then_dropped() {
     let server = server(&["--ws-write-timeout=3s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let deaf = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let pings = frame(FIN | PING, [0; 125]).repeat(500);
     let taken = bystander.is_served_during(flood(deaf, pings)).await;
     assert!(taken < TOO_MUCH, "the server took {taken} bytes");
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bystander.leaves().await;
     server.stop().await;
 }
@@ -205,7 +205,7 @@ async fn client_that_stops_reading_closes_1013_or_is_dropped() {
     let server = server(&["--ws-write-timeout=1s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let mut slow = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     for n in 0..32 {
         slow.subscribe(&n.to_string(), ADDED, json!({})).await;
     }
@@ -214,7 +214,9 @@ async fn client_that_stops_reading_closes_1013_or_is_dropped() {
     for _ in 0..40 {
         bystander.reads(&"x".repeat(10_000)).await;
     }
-    bystander.is_served_during(server.until_census(1, 1)).await;
+    bystander
+        .is_served_during(server.wait_for_members(1, 1))
+        .await;
     loop {
         match slow.next().await {
             Frame::Message(_) => {}
@@ -386,7 +388,7 @@ async fn subscription_with_oversized_events_ends_and_others_go_on() {
     let document = format!("subscription {{ commentAdded(postId: \"hello\") {{ {names} }} }}");
     let mut greedy = server.socket().await;
     greedy.subscribe("g", &document, json!({})).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let long = "x".repeat(10_000);
     server.reader("writer").comment(&long).await;
     let told = greedy.message().await;
@@ -394,7 +396,7 @@ async fn subscription_with_oversized_events_ends_and_others_go_on() {
     let code = &told["payload"][0]["extensions"]["code"];
     assert_eq!(code, "QUERY_TOO_EXPENSIVE");
     assert_eq!(bystander.data("b").await["commentAdded"]["body"], long);
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     greedy.close().await;
     bystander.close().await;
     server.stop().await;
@@ -423,7 +425,7 @@ async fn room_refuses_more_than_256_distinct_operations() {
     late.subscribe("known", &other(0), json!({})).await;
     late.data("known").await;
     greedy.close().await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     late.subscribe("new", &other(MOST), json!({})).await;
     late.data("new").await;
     late.close().await;

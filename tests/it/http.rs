@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Reply, SECRET, TestServer, in_time, token, upgrade_request};
+use crate::support::{Reply, SECRET, TestServer, token, upgrade_request, within};
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -149,7 +149,7 @@ async fn body_limit_is_exact() {
             .await
             .expect("sent");
         let mut status = [0; 12];
-        let answer = in_time("an answer", connection.read_exact(&mut status));
+        let answer = within("an answer", connection.read_exact(&mut status));
         answer.await.expect("an answer");
         assert_eq!(&status, b"HTTP/1.1 413");
     }
@@ -767,7 +767,7 @@ async fn handshake(server: &TestServer, headers: &str) -> String {
         .await
         .expect("sent");
     let mut status = [0; 12];
-    let answer = in_time("an answer", connection.read_exact(&mut status));
+    let answer = within("an answer", connection.read_exact(&mut status));
     answer.await.expect("an answer");
     String::from_utf8(status.to_vec()).expect("a text")
 }

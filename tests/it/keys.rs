@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Behaviour, Frame, Issuer, Key, SECRET, TestServer, in_time, jwk_set, token};
+use crate::support::{Behaviour, Frame, Issuer, Key, SECRET, TestServer, jwk_set, token, within};
 
 const ME: &str = "{ me { id } }";
 
@@ -70,7 +70,7 @@ async fn is_accepted(server: &TestServer, token: &str) -> bool {
 
 /// Sends the token until it is accepted or refused as wanted.
 async fn wait_until_accepted(server: &TestServer, token: &str, wanted: bool) {
-    in_time("the token's fate changes", async {
+    within("the token's fate changes", async {
         while is_accepted(server, token).await != wanted {}
     })
     .await;
@@ -256,7 +256,7 @@ async fn unresponsive_jwks_times_out_and_delays_no_known_key() {
     waiting
         .send(json!({"type": "connection_init", "payload": payload}))
         .await;
-    issuer.until_asked(2).await;
+    issuer.wait_for_requests(2).await;
     // Known keys are accepted meanwhile, and the waiting socket still answers.
     assert!(is_accepted(&server, &key.sign(&claims())).await);
     assert_eq!(waiting.settle().await, Vec::<Value>::new());
@@ -280,7 +280,7 @@ async fn stale_keys_are_trusted_until_max_stale_and_then_refused() {
         TestServer::start_with(&[&[issuer.setting().as_str()], &settings[..]].concat()).await;
     issuer.behave(Behaviour::Status(StatusCode::BAD_GATEWAY, json!("")));
     // One fetch has failed, and another has begun.
-    issuer.until_asked(issuer.requests() + 2).await;
+    issuer.wait_for_requests(issuer.requests() + 2).await;
     assert!(is_accepted(&patient, &token).await);
     patient.stop().await;
 

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Request, Socket, Streaming, TestServer, another_program, in_time, lock, run, token,
-    upgrade_request,
+    Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token,
+    upgrade_request, within,
 };
 
 const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -38,7 +38,7 @@ async fn head(connection: &mut TcpStream) -> String {
             head.push(connection.read_u8().await.expect("an answer"));
         }
     };
-    in_time("a head", read).await;
+    within("a head", read).await;
     String::from_utf8(head).expect("a text")
 }
 
@@ -57,7 +57,7 @@ async fn ask(connection: &mut TcpStream, request: &str) -> String {
             .await
             .expect("a body")
     };
-    in_time("a body", read).await;
+    within("a body", read).await;
     head.split(' ').nth(1).expect("a status").to_owned()
 }
 
@@ -71,14 +71,14 @@ async fn admitted(address: &str, server: SocketAddr) -> TcpStream {
             }
         }
     };
-    in_time("a place", connected).await
+    within("a place", connected).await
 }
 
 /// Reads until the server ends the connection.
 async fn ended(mut connection: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let read = connection.read_to_end(&mut rest);
-    in_time("its end", read).await.expect("an orderly end");
+    within("its end", read).await.expect("an orderly end");
     rest
 }
 
@@ -174,7 +174,7 @@ async fn sockets_and_streams_of_a_proxy_count_for_the_client_it_names() {
     assert_eq!(ask(&mut proxy[1], &query).await, "200");
     // A stream that ends frees its place.
     streaming.vanish();
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let again = async {
         loop {
             let mut connection = connect_from("127.0.0.1", at).await;
@@ -183,7 +183,7 @@ async fn sockets_and_streams_of_a_proxy_count_for_the_client_it_names() {
             }
         }
     };
-    drop(in_time("a place", again).await);
+    drop(within("a place", again).await);
     // A peer that is no trusted proxy is not believed.
     let liar = handshake("X-Forwarded-For: 203.0.113.9\r\n");
     let mut lies = Vec::new();
@@ -269,7 +269,7 @@ async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
     run(&other, "ROLLBACK").await;
     socket.close().await;
     let observer = server.observer().clone();
-    crate::support::until("both have ended", || observer.tasks() == 0).await;
+    crate::support::wait_until("both have ended", || observer.tasks() == 0).await;
     assert_eq!(server.client().bodies().await, ["late", "late"]);
     server.stop().await;
 }
@@ -296,7 +296,7 @@ async fn mutation_completed_by_its_client_counts_until_it_ends() {
     assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
     run(&other, "ROLLBACK").await;
     let observer = server.observer().clone();
-    crate::support::until("both have ended", || observer.tasks() == 1).await;
+    crate::support::wait_until("both have ended", || observer.tasks() == 1).await;
     assert_eq!(server.client().bodies().await, ["b", "b"]);
     socket.close().await;
     server.stop().await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    Process, Request, Streaming, TestServer, database_url, in_time, on_postgres, token, token_for,
+    Process, Request, Streaming, TestServer, database_url, on_postgres, token, token_for, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -58,8 +58,8 @@ impl TestServer {
     }
 
     /// Waits until a sample has this value.
-    async fn wait_until_sample(&self, name: &str, value: f64) {
-        in_time(&format!("{name} is {value}"), async {
+    async fn wait_for_sample(&self, name: &str, value: f64) {
+        within(&format!("{name} is {value}"), async {
             while (self.samples().await.get(name) - value).abs() > f64::EPSILON {}
         })
         .await;
@@ -73,10 +73,10 @@ async fn each_event_is_counted_by_its_metric() {
     for socket in [&mut one, &mut other] {
         socket.subscribe("s", FOLLOW, json!({})).await;
     }
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let events = Request::post(FOLLOW, json!({})).accepting("text/event-stream");
     let events = Streaming::open(server.address(), &events).await;
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     let ada = server.reader("ada");
     ada.comment("one").await;
     ada.comment("two").await;
@@ -106,7 +106,7 @@ async fn each_event_is_counted_by_its_metric() {
         .await;
 
     server
-        .wait_until_sample("causerie_event_deliveries_total", 6.0)
+        .wait_for_sample("causerie_event_deliveries_total", 6.0)
         .await;
     let samples = server.samples().await;
     for (name, value) in [
@@ -175,10 +175,10 @@ async fn each_event_is_counted_by_its_metric() {
     other.vanish();
     events.vanish();
     server
-        .wait_until_sample("causerie_connections{transport=\"websocket\"}", 0.0)
+        .wait_for_sample("causerie_connections{transport=\"websocket\"}", 0.0)
         .await;
     server
-        .wait_until_sample("causerie_connections{transport=\"sse\"}", 0.0)
+        .wait_for_sample("causerie_connections{transport=\"sse\"}", 0.0)
         .await;
     server.stop().await;
 }
@@ -188,7 +188,7 @@ async fn two_servers_in_one_process_have_separate_metrics() {
     let (one, other) = (TestServer::start().await, TestServer::start().await);
     let mut socket = one.socket().await;
     socket.subscribe("s", FOLLOW, json!({})).await;
-    one.until_census(1, 1).await;
+    one.wait_for_members(1, 1).await;
     one.reader("ada").comment("here").await;
     let name = "causerie_events_published_total";
     assert!((one.samples().await.get(name) - 1.0).abs() < f64::EPSILON);
@@ -284,7 +284,7 @@ async fn idle_connection_to_the_metrics_address_times_out() {
     let mut silent = tokio::net::TcpStream::connect(address)
         .await
         .expect("a connection");
-    let end = in_time("the end", silent.read_to_end(&mut Vec::new())).await;
+    let end = within("the end", silent.read_to_end(&mut Vec::new())).await;
     assert_eq!(end.expect("an end"), 0);
     stop.send(()).expect("it runs");
     running.await.expect("no panic").expect("no error");

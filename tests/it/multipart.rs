@@ -47,7 +47,7 @@ async fn event_part_arrives_together_with_its_closing_delimiter() {
         stream.chunk().await,
         Chunk::Text("\r\n--graphql".to_owned())
     );
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     for body in ["one", "two"] {
         server.reader("ada").comment(body).await;
         let payload = json!({"payload": {"data": added(body)}});
@@ -79,7 +79,7 @@ async fn multipart_accept_header_is_read_in_every_client_spelling() {
             assert_eq!(stream.status(), 200, "{accept}");
             assert_eq!(stream.part_data().await, json!({"viewerCount": 1}));
             stream.vanish();
-            server.until_census(0, 0).await;
+            server.wait_for_members(0, 0).await;
         }
     }
     for accept in [

@@ -10,7 +10,7 @@ use causerie::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{SECRET, TestServer, token, until};
+use crate::support::{SECRET, TestServer, token, wait_until};
 
 const EDIT: &str = "mutation($id: ID!, $body: String! = \"better\") {
     editComment(input: { id: $id, body: $body }) { comment { ...C } }
@@ -336,7 +336,7 @@ async fn edit_window_limits_only_the_authors_edits() {
         .with_token(&token("m", "M", Role::Moderator));
     let id = ada.comment("mine").await;
     let written = Timestamp::now();
-    until("the window is over", || {
+    wait_until("the window is over", || {
         Timestamp::now().since(written) > Duration::from_millis(1)
     })
     .await;

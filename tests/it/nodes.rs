@@ -115,7 +115,7 @@ async fn wait_until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool)
     }
 }
 
-async fn wait_until_counts(nodes: &[&Node], count: usize, within: Duration) {
+async fn wait_for_counts(nodes: &[&Node], count: usize, within: Duration) {
     wait_until(&format!("{count} viewers everywhere"), within, async || {
         for node in nodes {
             if node.hub.viewers(&post()).await != count {
@@ -179,15 +179,15 @@ async fn each_node_counts_the_readers_of_all_nodes_once() {
     let moved = a.anonymous("n2");
     let _moved_to = b.anonymous("n2");
     // The third node has no member in the room, and reports the same.
-    wait_until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     drop(ada);
     drop(moved);
     tokio::time::sleep(AGREEMENT).await;
-    wait_until_counts(&[&a, &b, &c], 3, Duration::ZERO).await;
+    wait_for_counts(&[&a, &b, &c], 3, Duration::ZERO).await;
     let late = c.signed_in("eve", "tab3");
-    wait_until_counts(&[&a, &b, &c], 4, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 4, AGREEMENT).await;
     drop(late);
-    wait_until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,12 +211,12 @@ async fn dead_nodes_readers_go_in_10_s_and_a_leaving_nodes_at_once() {
     let _here = a.anonymous("here");
     let _there = b.anonymous("there");
     let _third = c.anonymous("third");
-    wait_until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     b.kill();
-    wait_until_counts(&[&a, &c], 2, DEATH).await;
+    wait_for_counts(&[&a, &c], 2, DEATH).await;
     assert_eq!(a.observer.nodes(), 1);
     c.leave().await;
-    wait_until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     assert_eq!(a.observer.nodes(), 0);
 }
 
@@ -244,7 +244,7 @@ async fn dead_nodes_late_message_and_a_silent_stranger_are_ignored() {
     publish(&room, presence(1));
     publish(&Subject::All, beat(Value::Null));
     tokio::time::sleep(AGREEMENT).await;
-    wait_until_counts(&[&a], 1, Duration::ZERO).await;
+    wait_for_counts(&[&a], 1, Duration::ZERO).await;
 
     // It answers the probe and becomes a peer.
     let nonce = loop {
@@ -258,14 +258,14 @@ async fn dead_nodes_late_message_and_a_silent_stranger_are_ignored() {
     };
     publish(&Subject::All, beat(nonce.clone()));
     publish(&room, presence(10));
-    wait_until_counts(&[&a], 2, AGREEMENT).await;
+    wait_for_counts(&[&a], 2, AGREEMENT).await;
 
     // It dies, and its messages under way arrive late.
-    wait_until_counts(&[&a], 1, DEATH).await;
+    wait_for_counts(&[&a], 1, DEATH).await;
     publish(&room, presence(11));
     publish(&Subject::All, beat(nonce));
     tokio::time::sleep(AGREEMENT).await;
-    wait_until_counts(&[&a], 1, Duration::ZERO).await;
+    wait_for_counts(&[&a], 1, Duration::ZERO).await;
     assert_eq!(a.observer.nodes(), 0);
 }
 
@@ -275,7 +275,7 @@ async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     let [a, b, c] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let there = b.anonymous("there");
-    wait_until_counts(&[&a, &b, &c], 2, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 2, AGREEMENT).await;
     a.link.cut();
     wait_until("it knows", AGREEMENT, async || {
         a.observer.link() == Link::Down
@@ -283,10 +283,10 @@ async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     .await;
     drop(there);
     let _others = [b.anonymous("o1"), c.anonymous("o2")];
-    wait_until_counts(&[&a], 1, DEATH).await;
-    wait_until_counts(&[&b, &c], 2, DEATH).await;
+    wait_for_counts(&[&a], 1, DEATH).await;
+    wait_for_counts(&[&b, &c], 2, DEATH).await;
     a.link.heal();
-    wait_until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     assert_eq!(a.observer.link(), Link::Up);
 }
 
@@ -296,23 +296,23 @@ async fn joins_and_leaves_during_a_short_cut_are_resynced() {
     let [a, b] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let there = b.anonymous("there");
-    wait_until_counts(&[&a, &b], 2, AGREEMENT).await;
+    wait_for_counts(&[&a, &b], 2, AGREEMENT).await;
     for cut in [&a, &b] {
         cut.link.cut();
         tokio::time::sleep(Duration::from_millis(500)).await;
         let came = [b.anonymous("c1"), b.anonymous("c2"), a.anonymous("c3")];
         tokio::time::sleep(Duration::from_millis(500)).await;
         cut.link.heal();
-        wait_until_counts(&[&a, &b], 5, AGREEMENT).await;
+        wait_for_counts(&[&a, &b], 5, AGREEMENT).await;
         drop(came);
-        wait_until_counts(&[&a, &b], 2, AGREEMENT).await;
+        wait_for_counts(&[&a, &b], 2, AGREEMENT).await;
     }
     a.link.cut();
     drop(there);
     tokio::time::sleep(Duration::from_millis(500)).await;
     a.link.heal();
     // The second node has no member in the room any more, so it lists the room no longer.
-    wait_until_counts(&[&a, &b], 1, AGREEMENT).await;
+    wait_for_counts(&[&a, &b], 1, AGREEMENT).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,7 +323,7 @@ async fn change_reaches_members_on_other_nodes_unaltered() {
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
     // The room is known to the other node once that node counts its reader.
-    wait_until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     for seq in [1, 2, 3] {
         let published = change(seq);
         a.hub.publish(Arc::clone(&published));
@@ -342,7 +342,7 @@ async fn lost_change_is_read_from_store_once_a_later_shows_the_gap() {
     let member = b.anonymous("there");
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
-    wait_until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     a.hub.publish(change(3));
     let before = Instant::now();
     assert!(matches!(changes.next().await, Some(Next::Missed(Seq(2)))));
@@ -360,7 +360,7 @@ async fn change_far_ahead_is_dropped_and_the_store_is_read() {
     let member = b.anonymous("there");
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
-    wait_until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     assert_eq!(b.hub.suspects().await, [post()], "the room is new");
     for seq in [i64::MAX, 1_000_000, 0, -1] {
         a.hub.publish(change(seq));
@@ -483,9 +483,9 @@ async fn closed_room_is_unsubscribed_after_half_a_minute() {
     let network = Network::new(DELAY);
     let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
-    wait_until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     drop(member);
-    wait_until_counts(&[&a], 0, AGREEMENT).await;
+    wait_for_counts(&[&a], 0, AGREEMENT).await;
     let comes = async || {
         let before = network.traffic().messages;
         a.hub.publish(change(1));
@@ -536,7 +536,7 @@ async fn messages_of_100_000_readers_grow_by_window_and_not_by_join() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    wait_until_counts(&everywhere, READERS, AGREEMENT).await;
+    wait_for_counts(&everywhere, READERS, AGREEMENT).await;
     let windows = started.elapsed().as_secs_f64() / 0.25;
     let traffic = network.traffic();
     let published = traffic.published - before.published;
@@ -558,7 +558,7 @@ async fn messages_of_100_000_readers_grow_by_window_and_not_by_join() {
     // A node that starts later learns of all readers at once.
     let eleventh = Node::start(&network);
     let _reader = eleventh.anonymous("late");
-    wait_until_counts(&[&eleventh], READERS + 1, AGREEMENT).await;
+    wait_for_counts(&[&eleventh], READERS + 1, AGREEMENT).await;
 
     // Idle nodes send heartbeats only.
     let calm = network.traffic();
@@ -569,5 +569,5 @@ async fn messages_of_100_000_readers_grow_by_window_and_not_by_join() {
     // One of ten nodes dies, with its ten thousand readers.
     all[0].kill();
     let rest: Vec<&Node> = all[1..].iter().collect();
-    wait_until_counts(&rest, READERS - READERS / NODES + 1, DEATH).await;
+    wait_for_counts(&rest, READERS - READERS / NODES + 1, DEATH).await;
 }

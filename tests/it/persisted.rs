@@ -170,11 +170,11 @@ async fn subscription_by_hash_works_on_every_transport() {
     socket.send(subscribe).await;
     assert_eq!(socket.data("v").await, expected);
     socket.complete("v").await;
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let mut events = Streaming::open(server.address(), &request).await;
     assert_eq!(events.event_data().await, expected);
     events.vanish();
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let request = by_hash("multipart/mixed;subscriptionSpec=1.0");
     let mut parts = Streaming::open(server.address(), &request).await;
     assert_eq!(parts.part_data().await, expected);

@@ -28,8 +28,8 @@ use tokio::{
 use crate::{
     failure::seqs,
     support::{
-        Client, Cluster, Socket, TestServer, another_program, database_url, in_time, on_postgres,
-        run, settings,
+        Client, Cluster, Socket, TestServer, another_program, database_url, on_postgres, run,
+        settings, within,
     },
 };
 
@@ -58,7 +58,7 @@ async fn open(url: &str) -> Store {
 }
 
 async fn refusal(url: &str, arguments: &[&str]) -> String {
-    let refused = in_time("a refusal", Store::open(&config(url, arguments))).await;
+    let refused = within("a refusal", Store::open(&config(url, arguments))).await;
     let error = refused.expect_err("refused").to_string();
     assert!(error.contains("DATABASE_URL (--database-url)"), "{error}");
     assert!(!error.contains('\n'), "{error}");
@@ -164,7 +164,7 @@ async fn comments_of_one_node_reach_anothers_readers_once_in_order() {
         let mut socket = node.socket().await;
         let after = cursor(&node.client()).await;
         socket.subscribe("s", ADDED, json!({"after": after})).await;
-        node.until_census(1, 1).await;
+        node.wait_for_members(1, 1).await;
         sockets.push(socket);
     }
     let writers = (0..4).map(|writer| {
@@ -387,7 +387,7 @@ async fn deadlocked_write_is_retried_and_committed_once() {
     wait_until_one_blocks(&server.database()).await;
     run(&other, "SELECT 1 FROM post WHERE id = 'hello' FOR UPDATE").await;
     run(&other, "ROLLBACK").await;
-    in_time("the comment", writing).await.expect("no panic");
+    within("the comment", writing).await.expect("no panic");
     assert_eq!(server.client().bodies().await, ["before", "in a circle"]);
     server.stop().await;
 }
@@ -400,7 +400,7 @@ async fn wait_until_one_blocks(url: &str) {
     let backend = looking.get_database_backend();
     let rows = || looking.query_all_raw(Statement::from_string(backend, waiting));
     let someone_waits = async { while rows().await.expect("rows").is_empty() {} };
-    in_time("the server waits", someone_waits).await;
+    within("the server waits", someone_waits).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -418,7 +418,7 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
     ada.comment("before").await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
 
     for manner in ["immediate", "fast"] {
         cluster.order(&format!("stop {manner}"));
@@ -434,7 +434,7 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
         // This subscriber's room exists, and what it missed is in the database, so it waits.
         let mut late = server.socket().await;
         late.subscribe("s", ADDED, json!({"after": start})).await;
-        server.until_census(1, 2).await;
+        server.wait_for_members(1, 2).await;
         assert!(late.settle().await.is_empty());
         assert!(live.settle().await.is_empty());
 
@@ -446,7 +446,7 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
         assert!(!expected.contains(&"lost".to_owned()), "{expected:?}");
         assert_eq!(take(&mut late, expected.len()).await, expected);
         late.close().await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
     }
     live.close().await;
     server.stop().await;
@@ -472,7 +472,7 @@ async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
     let server = TestServer::start_on(folder, &url, &["--reconcile-interval=100ms"]).await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     let (is_over, over) = watch::channel(false);
     let (count, mut counted) = watch::channel(0);
     let count = Arc::new(count);
@@ -504,14 +504,14 @@ async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
     let writers: Vec<_> = writers.collect();
     for restart in 1..=4 {
         let enough = counted.wait_for(|count| *count >= restart * 60);
-        in_time("comments between two restarts", enough)
+        within("comments between two restarts", enough)
             .await
             .expect("writers");
         cluster.order("stop immediate");
         cluster.order("start");
     }
     let enough = counted.wait_for(|count| *count >= 300);
-    in_time("comments behind the last restart", enough)
+    within("comments behind the last restart", enough)
         .await
         .expect("writers");
     is_over.send_replace(true);
@@ -628,7 +628,7 @@ async fn silent_connections_fail_only_requests_in_flight() {
                 }
             }
         }));
-        in_time("answers", replies).await
+        within("answers", replies).await
     };
     for _ in 0..3 {
         for reply in both().await {
@@ -662,7 +662,7 @@ async fn lost_commit_answer_is_reported_as_outcome_unknown() {
     let ada = server.reader("ada");
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     proxy.loses_commits.store(true, Ordering::SeqCst);
     let error = without_path(ada.refused(WRITE, json!({"body": "perhaps"})).await);
     let message = error["message"].as_str().expect("a message");
@@ -698,7 +698,7 @@ async fn server_waits_for_an_absent_database_until_its_timeout() {
     }
     let waiting = tokio::spawn(async move { open(&url).await });
     cluster.order("start");
-    let store = in_time("a store", waiting).await.expect("no panic");
+    let store = within("a store", waiting).await.expect("no panic");
     store.close().await;
 }
 
@@ -794,7 +794,7 @@ async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
     run(&other, "ROLLBACK").await;
     let node = open(&url).await;
     let post = PostId::parse("hello").expect("an id");
-    let added = in_time(
+    let added = within(
         "the other node",
         node.create_comment(new_comment(&post, "bob", None)),
     );

@@ -68,7 +68,7 @@ async fn me(socket: &mut Socket) -> Value {
 async fn reading(server: &TestServer, id: &str) -> Socket {
     let mut socket = server.socket().await;
     socket.send(subscribe(id, ADDED)).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     socket
 }
 
@@ -138,7 +138,7 @@ async fn close_1000_by_the_client_ends_the_connection() {
     };
     socket.send_frame(Message::Close(Some(frame))).await;
     assert_eq!(socket.closed().await, (1000, "Normal Closure".to_owned()));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     assert!(matches!(socket.next().await, Frame::End));
     server.stop().await;
 }
@@ -275,12 +275,12 @@ async fn client_id_names_the_same_client_as_over_http() {
         let mut socket = server.connect().await;
         socket.init(json!({"clientId": name})).await;
         socket.send(subscribe("c", ADDED)).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         server.reader("ada").named(name).comment("my own").await;
         server.reader("ada").named("other").comment("another").await;
         assert_eq!(socket.message().await, added("c", "another"), "{name}");
         socket.close().await;
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
     }
     server.stop().await;
 }
@@ -386,7 +386,7 @@ async fn active_id_closes_4409_whatever_the_operation() {
             socket.closed().await,
             (4409, "Subscriber for taken already exists".to_owned())
         );
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
         socket.vanish();
     }
     server.stop().await;
@@ -730,7 +730,7 @@ async fn invalid_message_ends_every_operation_of_its_connection() {
     let mut socket = reading(&server, "c").await;
     socket.send(json!({"type": "hello"})).await;
     assert!(matches!(socket.next().await, Frame::Close(4400, _)));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     socket.vanish();
     server.stop().await;
 }
@@ -771,7 +771,7 @@ async fn socket_closes_4403_when_its_token_expires() {
     socket.init(json!({"authorization": token})).await;
     socket.send(subscribe("c", ADDED)).await;
     assert_eq!(socket.closed().await, (4403, "Token expired".to_owned()));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     assert_eq!(me(&mut lasting).await, json!("bob"));
     socket.vanish();
     lasting.close().await;
@@ -865,7 +865,7 @@ async fn peer_that_answers_no_pings_leaves_its_room() {
 async fn reading_too(server: &TestServer) -> Socket {
     let mut socket = server.socket().await;
     socket.send(subscribe("c", ADDED)).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     socket
 }
 

@@ -75,7 +75,7 @@ async fn run(kills: &[usize]) {
         .map(|writer| tokio::spawn(write(address, writer, Arc::clone(&acknowledged))))
         .collect();
     for &kill in kills {
-        crate::support::until("comments to kill the server between", || {
+        crate::support::wait_until("comments to kill the server between", || {
             acknowledged.load(Ordering::Relaxed) >= kill
         })
         .await;

@@ -26,7 +26,7 @@ async fn comment_reaches_every_reader_except_the_client_that_wrote_it() {
         socket.subscribe("c", ADDED, json!({"post": "hello"})).await;
         assert!(socket.settle().await.is_empty());
     }
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
 
     server.reader("ada").named("ada").comment("hi there").await;
 
@@ -68,7 +68,7 @@ async fn typing_shows_to_others_and_ends_on_stop_post_or_leave() {
     ada.subscribe("t", TYPING, json!({})).await;
     let mut bob = server.reader_socket("bob").await;
     bob.subscribe("t", TYPING, json!({})).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
 
     let started = json!({"typing": {"user": {"name": "ada"}, "isTyping": true}});
     let stopped = json!({"typing": {"user": {"name": "ada"}, "isTyping": false}});

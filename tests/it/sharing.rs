@@ -33,7 +33,7 @@ async fn event_is_executed_once_for_all_equal_subscriptions() {
             .await;
         sockets.push(socket);
     }
-    server.until_census(1, sockets.len()).await;
+    server.wait_for_members(1, sockets.len()).await;
     let writer = server.reader("writer");
     for number in 0..COMMENTS {
         writer.comment(&number.to_string()).await;
@@ -92,7 +92,7 @@ async fn joining_a_shared_operation_validates_its_own_arguments() {
         first.subscribe("w", ADDED, variables.clone()).await;
         assert_eq!(first.message().await, told, "{variables}");
     }
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     first.close().await;
     other.close().await;
     server.stop().await;
@@ -180,7 +180,7 @@ async fn compare(all: Vec<Selection>) {
             .expect("sent");
         sockets.push(socket);
     }
-    server.until_census(1, all.len()).await;
+    server.wait_for_members(1, all.len()).await;
     let id = server.reader("writer").comment("what is shared").await;
     for (asked, mut socket) in all.iter().zip(sockets) {
         let Some(Ok(Message::Text(text))) = socket.next().await else {

@@ -41,7 +41,7 @@ async fn thousand_silent_peers_are_no_longer_counted_after_30_s() {
     timeout(GONE_WITHIN, count_to(&mut watching, 1))
         .await
         .expect("nobody counts them any more");
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     drop(silent);
     drop(watching);
     server.stop().await;

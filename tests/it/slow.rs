@@ -32,13 +32,13 @@ async fn stalled_reader_is_closed_and_complete_after_it_resumes() {
 
     let mut slow = connect_with_a_small_window(&server).await;
     slow.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(1).await;
+    server.wait_for_members(1).await;
     assert!(slow.settle().await.is_empty());
     let mut readers = Vec::new();
     for reader in 0..READERS {
         let mut socket = server.socket().await;
         socket.subscribe("s", FOLLOW, json!({})).await;
-        server.until_members(reader + 2).await;
+        server.wait_for_members(reader + 2).await;
         assert!(socket.settle().await.is_empty());
         readers.push(tokio::spawn(read(socket, COMMENTS)));
     }

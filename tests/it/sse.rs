@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Chunk, Event, Request, Streaming, TestServer, in_time, token, token_for};
+use crate::support::{Chunk, Event, Request, Streaming, TestServer, token, token_for, within};
 
 const SSE: &str = "text/event-stream";
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -67,7 +67,7 @@ async fn subscription_sends_next_for_each_event_as_it_happens() {
     );
     // The head, and a comment for browsers that wait for the first byte of a body.
     assert_eq!(stream.chunk().await, Chunk::Text(":\n\n".to_owned()));
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     for body in ["one", "two\nlines", "a\u{2028}b"] {
         server.reader("ada").comment(body).await;
         let result = json!({"data": added(body)});
@@ -265,11 +265,11 @@ async fn client_that_never_reads_is_dropped() {
     let server =
         TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=1h"]).await;
     let mut unread_stream = unread_stream(&server).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     let ada = server.reader("ada");
     let large = "x".repeat(10_000);
     // More than the buffers on both sides hold.
-    in_time("it leaves the room", async {
+    within("it leaves the room", async {
         while server.observer().census().members == 1 {
             ada.comment(&large).await;
         }
@@ -289,11 +289,11 @@ async fn client_acknowledging_no_bytes_is_dropped_even_when_idle() {
     let server =
         TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=500ms"]).await;
     let unread_stream = unread_stream(&server).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     for _ in 0..3 {
         server.reader("ada").comment(&"x".repeat(10_000)).await;
     }
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     unread_stream.vanish();
     server.stop().await;
 }
@@ -316,7 +316,7 @@ async fn shutdown_cuts_streams_off_so_clients_reconnect() {
     assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));
     // This stream has more pending than it can take, which does not keep it in its room.
     let unread_stream = unread_stream(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     for _ in 0..60 {
         server.reader("ada").comment(&"x".repeat(10_000)).await;
     }

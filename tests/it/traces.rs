@@ -7,7 +7,7 @@ use causerie::model::Role;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::mpsc};
 
-use crate::support::{Process, causerie, in_time, token};
+use crate::support::{Process, causerie, token, within};
 
 /// Starts a collector that accepts OTLP over HTTP and passes on the raw bodies.
 async fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
@@ -56,7 +56,7 @@ async fn mutation_is_a_span_of_its_senders_trace() {
     let ended = server.ended().await;
     assert!(ended.status.success(), "{}", ended.stderr);
     let mut spans = Vec::new();
-    in_time("spans", async {
+    within("spans", async {
         spans = received.recv().await.expect("spans");
     })
     .await;

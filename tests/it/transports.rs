@@ -64,7 +64,7 @@ impl Reader {
     }
 
     /// Reads counts until `count` comes. Those before it may be conflated.
-    async fn until_viewers(&mut self, count: usize) {
+    async fn wait_for_viewers(&mut self, count: usize) {
         while self.data().await != json!({"viewerCount": count}) {}
     }
 
@@ -131,18 +131,18 @@ async fn readers_on_three_transports_share_one_room() {
     // Counts: each sees all three, and one less when another leaves.
     let mut counting = open(VIEWERS, [3600; 3], nothing()).await;
     for reader in &mut counting {
-        reader.until_viewers(3).await;
+        reader.wait_for_viewers(3).await;
     }
     counting.remove(1).vanish();
     for reader in &mut counting {
-        reader.until_viewers(2).await;
+        reader.wait_for_viewers(2).await;
     }
     counting.into_iter().for_each(Reader::vanish);
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
 
     // Exclusion: a user's comment reaches the two others.
     let mut reading = open(ADDED, [3600; 3], nothing()).await;
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     for name in names {
         server.reader(name).named(name).comment(name).await;
     }
@@ -170,10 +170,10 @@ async fn readers_on_three_transports_share_one_room() {
     socket.subscribe("s", VIEWERS, json!({})).await;
     let mut watching = Reader::WebSocket(Box::new(socket));
     let expiring = open(VIEWERS, [4, 5, 6], nothing()).await;
-    watching.until_viewers(4).await;
+    watching.wait_for_viewers(4).await;
     for (number, mut reader) in expiring.into_iter().enumerate() {
         reader.expired().await;
-        watching.until_viewers(3 - number).await;
+        watching.wait_for_viewers(3 - number).await;
         reader.vanish();
     }
     watching.vanish();
@@ -194,7 +194,7 @@ async fn named_reader_counts_once_and_unnamed_client_once_per_stream() {
     for (number, accept) in [SSE, MULTIPART, SSE].into_iter().enumerate() {
         let request = Request::post(VIEWERS, json!({})).accepting(accept);
         anonymous.push(Streaming::open(server.address(), &request).await);
-        watching.until_viewers(number + 2).await;
+        watching.wait_for_viewers(number + 2).await;
     }
     // Streams of one named client are one more viewer, over any transport.
     let named = Request::post(VIEWERS, json!({})).with("x-client-id", "tab");
@@ -203,11 +203,11 @@ async fn named_reader_counts_once_and_unnamed_client_once_per_stream() {
         let request = named.clone().accepting(accept);
         tab.push(Streaming::open(server.address(), &request).await);
     }
-    watching.until_viewers(5).await;
+    watching.wait_for_viewers(5).await;
     for stream in anonymous.into_iter().chain(tab) {
         stream.vanish();
     }
-    watching.until_viewers(1).await;
+    watching.wait_for_viewers(1).await;
     let counts = "{ post(id: \"hello\") { viewerCount } }";
     let data = server.client().send(counts, json!({})).await;
     assert_eq!(data, json!({"post": {"viewerCount": 1}}));
@@ -257,7 +257,7 @@ async fn event_is_executed_once_for_all_transports() {
         Reader::Sse(open(SSE).await),
         Reader::Multipart(open(MULTIPART).await),
     ];
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     server.reader("bob").comment("one").await;
     for reader in &mut readers {
         assert_eq!(reader.body().await, "one");
@@ -279,7 +279,7 @@ async fn every_transport_resumes_at_any_others_cursor() {
         cursors.push(reader.data().await["commentAdded"]["cursor"].clone());
     }
     first.into_iter().for_each(Reader::vanish);
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     for body in ["1", "2"] {
         server.reader("bob").comment(body).await;
     }
@@ -311,12 +311,12 @@ async fn token_expiry_ends_every_transport_and_its_membership() {
     let ada = readers(&server, &token, "ada", VIEWERS, &json!({})).await;
     assert_eq!(bob.data("v").await, json!({"viewerCount": 2}));
     for mut reader in ada {
-        reader.until_viewers(2).await;
+        reader.wait_for_viewers(2).await;
         reader.expired().await;
         reader.vanish();
     }
     assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bob.close().await;
     server.stop().await;
 }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Frame, Socket, TestServer,
     frame::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, closed_by, frame},
-    in_time,
+    within,
 };
 
 /// Returns a message whose payload is echoed.
@@ -90,7 +90,7 @@ async fn pings_are_answered_in_order_with_their_payloads() {
         }
         let mut frames = socket.into_inner();
         for payload in &payloads {
-            let pong = in_time("a pong", frames.next()).await;
+            let pong = within("a pong", frames.next()).await;
             assert!(matches!(pong, Some(Ok(Message::Pong(bytes))) if bytes == payload[..]));
         }
     }
@@ -240,7 +240,7 @@ async fn close_frame_is_echoed_and_nothing_follows() {
     // A close frame without a code is answered without one.
     let mut socket = server.socket().await;
     socket.send_bytes(&frame(FIN | CLOSE, "")).await;
-    let answer = in_time("a close frame", socket.into_inner().next()).await;
+    let answer = within("a close frame", socket.into_inner().next()).await;
     assert!(
         matches!(answer, Some(Ok(Message::Close(None)))),
         "{answer:?}"

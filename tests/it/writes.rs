@@ -15,7 +15,7 @@ use crate::{
     failure::seqs,
     support::{
         Client, Process, Reply, TestServer, another_program, database_url, lock, on_postgres,
-        raise_error, run, serve, settings, token, trigger, until,
+        raise_error, run, serve, settings, token, trigger, wait_until,
     },
 };
 
@@ -46,7 +46,7 @@ async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -
                 client.try_send(&query, variables).await
             }));
         }
-        until("all of these wait", || {
+        wait_until("all of these wait", || {
             server.observer().tasks() == expected
         })
         .await;
@@ -115,7 +115,7 @@ fn uuid(number: usize) -> String {
 
 /// Stops the server, whose clients are gone. The files stay while the returned folder lives.
 async fn stopped(server: TestServer) -> tempfile::TempDir {
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     server.shut_down().await
 }
 

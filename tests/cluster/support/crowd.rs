@@ -15,7 +15,7 @@ use super::{
     feed::Feed,
     node::Node,
     reader::{Loss, Reader, Seen, Viewer},
-    waiting::{eventually, within},
+    waiting::{wait_until, wait_until_within},
     writer::Writer,
 };
 
@@ -112,9 +112,9 @@ impl Crowd {
         for number in 0..party.writers {
             crowd.write(number, party.pace);
         }
-        crowd.until_counted(cluster, TIMEOUT).await;
+        crowd.wait_until_counted(cluster, TIMEOUT).await;
         // Later events must find readers that already have comments.
-        crowd.until_written(3).await;
+        crowd.wait_until_written(3).await;
         crowd.wait_until_delivered().await;
         crowd
     }
@@ -168,9 +168,9 @@ impl Crowd {
     }
 
     /// Waits until each writer has `more` additional comments acknowledged.
-    pub(crate) async fn until_written(&self, more: usize) {
+    pub(crate) async fn wait_until_written(&self, more: usize) {
         let goals: Vec<usize> = self.written().iter().map(|done| done + more).collect();
-        eventually("writers get on", || {
+        wait_until("writers get on", || {
             self.feed.check();
             let done = self.written();
             let is_so = done.iter().zip(&goals).all(|(done, goal)| done >= goal);
@@ -195,15 +195,15 @@ impl Crowd {
 
     /// Waits until every returning reader is in the room and sees the true number of viewers, and every node
     /// reports it.
-    pub(crate) async fn until_counted(&self, cluster: &Cluster, limit: Duration) {
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster, limit: Duration) {
         let nodes: Vec<&Node> = cluster.nodes.iter().collect();
-        self.until_counted_by(&nodes, limit).await;
+        self.wait_until_counted_by(&nodes, limit).await;
     }
 
-    /// Like [`until_counted`](Self::until_counted), but asks only these nodes.
-    pub(crate) async fn until_counted_by(&self, nodes: &[&Node], limit: Duration) {
+    /// Like [`wait_until_counted`](Self::wait_until_counted), but asks only these nodes.
+    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node], limit: Duration) {
         let what = format!("{}: all agree how many there are", self.post);
-        within(limit, &what, || async {
+        wait_until_within(limit, &what, || async {
             self.feed.check();
             self.all_are_in()?;
             let truth = self.number();
@@ -250,8 +250,8 @@ impl Crowd {
     }
 
     /// Waits until no reader is connected with this node.
-    pub(crate) async fn until_gone_from(&self, node: SocketAddr) {
-        eventually("everybody has noticed", || {
+    pub(crate) async fn wait_until_gone_from(&self, node: SocketAddr) {
+        wait_until("everybody has noticed", || {
             self.feed.check();
             let left = self.connected_with(node);
             std::future::ready((left == 0).then_some(()).ok_or(left))
@@ -260,9 +260,9 @@ impl Crowd {
     }
 
     /// Waits until these nodes, which are isolated, report the number of viewers connected with them.
-    pub(crate) async fn until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
+    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
         let what = format!("{}: those who are left count themselves", self.post);
-        within(limit, &what, || async {
+        wait_until_within(limit, &what, || async {
             self.feed.check();
             let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address()).collect();
             let truth = self.distinct(|seen| {
@@ -297,7 +297,7 @@ impl Crowd {
     /// Waits until every returning reader has at least as many comments as are acknowledged now.
     pub(crate) async fn wait_until_delivered(&self) {
         let acknowledged: usize = self.written().iter().sum();
-        eventually("what is acknowledged has reached everybody", || {
+        wait_until("what is acknowledged has reached everybody", || {
             self.feed.check();
             let least = self.held().first().copied().unwrap_or_default();
             let is_so = least >= acknowledged;
@@ -326,7 +326,7 @@ impl Crowd {
             acknowledged.push(task.await.expect("a writer"));
         }
         let stored = stored(&cluster.nodes[0], self.post).await;
-        eventually("everybody has everything", || {
+        wait_until("everybody has everything", || {
             self.feed.check();
             let held = self.held();
             let is_so = held.iter().all(|held| *held == stored.len());

@@ -20,5 +20,5 @@ pub(crate) use self::{
     posts::{AGREEMENT, Posts},
     program::{Program, command, find, path},
     reader::{Loss, RESTART, Viewer},
-    waiting::{eventually, within},
+    waiting::{wait_until, wait_until_within},
 };

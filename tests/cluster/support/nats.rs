@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     program::{Program, command, find, path},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
 /// The number of servers.
@@ -50,7 +50,7 @@ impl Nats {
                 program: Some(program),
             });
         }
-        nats.until_connected().await;
+        nats.wait_until_connected().await;
         nats
     }
 
@@ -81,7 +81,7 @@ impl Nats {
                 self.servers[number].program = Some(program);
             }
         }
-        self.until_connected().await;
+        self.wait_until_connected().await;
     }
 
     /// Stops all processes: connections stay open, but no server answers.
@@ -132,9 +132,9 @@ impl Nats {
     }
 
     /// Waits until each server is connected with every other one.
-    async fn until_connected(&self) {
+    async fn wait_until_connected(&self) {
         let http = reqwest::Client::new();
-        eventually("the NATS servers are one cluster", || async {
+        wait_until("the NATS servers are one cluster", || async {
             for server in &self.servers {
                 let url = format!("http://{}/routez", server.ports.monitoring);
                 let answer = http
@@ -166,7 +166,7 @@ struct PortsFile {
 async fn ports(program: &Program, folder: &Path) -> Ports {
     let path = folder.join(format!("nats-server_{}.ports", program.id()));
     let mut found = None;
-    eventually("a NATS server listens", || {
+    wait_until("a NATS server listens", || {
         // The file may exist before its text is written.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let file = serde_json::from_str::<PortsFile>(&text);

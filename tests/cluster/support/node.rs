@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     program::{Program, command},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
 /// Timeout of a request to a node.
@@ -76,7 +76,7 @@ impl Node {
             .envs(self.settings.iter().cloned())
             .current_dir(&self.folder);
         let mut program = Program::start(&self.name, &self.folder, &mut serve);
-        eventually(&format!("{} listens", self.name), || {
+        wait_until(&format!("{} listens", self.name), || {
             program.still_runs();
             let said = program.said();
             let mut lines = said.lines();
@@ -88,7 +88,7 @@ impl Node {
         })
         .await;
         self.program = Some(program);
-        eventually(&format!("{} is ready", self.name), || async {
+        wait_until(&format!("{} is ready", self.name), || async {
             match self.is_ready().await {
                 Some(true) => Ok(()),
                 other => Err(other),

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     program::{Program, command, find},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
 /// Debian's folder of installed versions.
@@ -110,7 +110,7 @@ impl Postgres {
             .args(["-c", "fsync=on", "-c", "synchronous_commit=on"]);
         let mut program = Program::start("postgres", &self.logs, &mut postgres);
         let check = ["pg_isready", "-q"].map(str::to_owned);
-        eventually("PostgreSQL takes connections", || {
+        wait_until("PostgreSQL takes connections", || {
             program.still_runs();
             let ready = self.is_ready(&check);
             std::future::ready(ready.then_some(()).ok_or("it takes none"))

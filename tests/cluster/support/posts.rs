@@ -25,25 +25,25 @@ impl Posts {
         }
     }
 
-    pub(crate) async fn until_counted(&self, cluster: &Cluster) {
-        self.until_counted_but_by(cluster, None).await;
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster) {
+        self.wait_until_counted_but_by(cluster, None).await;
     }
 
-    /// Like `until_counted`, except for a node that cannot be asked.
-    pub(crate) async fn until_counted_but_by(&self, cluster: &Cluster, lost: Option<usize>) {
+    /// Like `wait_until_counted`, except for a node that cannot be asked.
+    pub(crate) async fn wait_until_counted_but_by(&self, cluster: &Cluster, lost: Option<usize>) {
         let nodes = cluster.nodes.iter().enumerate();
         let nodes: Vec<_> = nodes
             .filter(|(number, _)| Some(*number) != lost)
             .map(|(_, node)| node)
             .collect();
-        self.busy.until_counted_by(&nodes, AGREEMENT).await;
-        self.quiet.until_counted_by(&nodes, AGREEMENT).await;
+        self.busy.wait_until_counted_by(&nodes, AGREEMENT).await;
+        self.quiet.wait_until_counted_by(&nodes, AGREEMENT).await;
     }
 
     /// Waits until writers progress and readers receive what was written, while the fault lasts.
     pub(crate) async fn go_on(&self) {
-        self.busy.until_written(10).await;
-        self.quiet.until_written(1).await;
+        self.busy.wait_until_written(10).await;
+        self.quiet.wait_until_written(1).await;
         self.busy.wait_until_delivered().await;
         self.quiet.wait_until_delivered().await;
     }

@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::waiting::eventually;
+use super::waiting::wait_until;
 
 /// The number of log lines shown when a test fails.
 const LAST_LINES: usize = 60;
@@ -111,7 +111,7 @@ impl Program {
     /// Waits until the program has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually(&format!("{} ends", self.name), || {
+        wait_until(&format!("{} ends", self.name), || {
             status = self.child.try_wait().expect("a status");
             std::future::ready(status.map(|_| ()).ok_or("it still runs"))
         })

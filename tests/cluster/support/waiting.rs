@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Polls until `look` returns `Ok`.
-pub(crate) async fn eventually<E: Debug, F: Future<Output = Result<(), E>>>(
+pub(crate) async fn wait_until<E: Debug, F: Future<Output = Result<(), E>>>(
     what: &str,
     look: impl FnMut() -> F,
 ) {
@@ -21,7 +21,7 @@ pub(crate) async fn eventually<E: Debug, F: Future<Output = Result<(), E>>>(
 }
 
 /// Polls until `look` returns `Ok` within the contract's `limit`. Prints the time that it took.
-pub(crate) async fn within<E: Debug, F: Future<Output = Result<(), E>>>(
+pub(crate) async fn wait_until_within<E: Debug, F: Future<Output = Result<(), E>>>(
     limit: Duration,
     what: &str,
     look: impl FnMut() -> F,

@@ -7,7 +7,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
-use super::{Socket, in_time};
+use super::{Socket, within};
 
 /// First bytes of frames (RFC 6455, section 5.2). Only the last frame of a message has FIN.
 pub(crate) const FIN: u8 = 0x80;
@@ -68,5 +68,5 @@ pub(crate) async fn closed_by(socket: Socket, chunks: impl IntoIterator<Item = V
             code = read => code,
         }
     };
-    in_time("a close frame", closed).await
+    within("a close frame", closed).await
 }

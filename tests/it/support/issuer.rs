@@ -17,7 +17,7 @@ use rsa::pkcs1::EncodeRsaPrivateKey;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use super::in_time;
+use super::within;
 
 /// A key pair with an id.
 pub(crate) struct Key {
@@ -164,10 +164,10 @@ impl Issuer {
     }
 
     /// Waits until there were `times` requests.
-    pub(crate) async fn until_asked(&self, times: u64) {
+    pub(crate) async fn wait_for_requests(&self, times: u64) {
         let mut requests = self.site.requests.subscribe();
         let asked = requests.wait_for(|requests| *requests >= times);
-        in_time("the keys are asked for", asked)
+        within("the keys are asked for", asked)
             .await
             .expect("a count");
     }

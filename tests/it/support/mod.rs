@@ -19,7 +19,7 @@ pub(crate) use self::{
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
     nats::Nats,
     process::{Process, causerie, serve},
-    server::{SECRET, TestServer, in_time, settings, token, token_for, until},
+    server::{SECRET, TestServer, settings, token, token_for, wait_until, within},
     socket::{Frame, Socket, upgrade_request},
     stream::{Chunk, Event, Request, Streaming},
 };

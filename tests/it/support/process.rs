@@ -116,10 +116,10 @@ impl Process {
     }
 
     /// Waits until rooms have `members` members in total.
-    pub(crate) async fn until_members(&self, members: usize) {
+    pub(crate) async fn wait_for_members(&self, members: usize) {
         let url = format!("http://{}/metrics", self.address);
         let wanted = format!("causerie_members {members}");
-        super::in_time(&wanted, async {
+        super::within(&wanted, async {
             loop {
                 let metrics = reqwest::get(&url).await.expect("an answer");
                 let metrics = metrics.text().await.expect("a text");

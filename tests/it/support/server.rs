@@ -58,8 +58,8 @@ fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> Stri
 
 /// Waits until a condition holds, and checks it after other tasks have run. It serves conditions without a
 /// notification. A timeout panics, and never counts as success.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    in_time(what, async {
+pub(crate) async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    within(what, async {
         while !is_so() {
             tokio::task::yield_now().await;
         }
@@ -68,7 +68,7 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Awaits a future, and panics if it takes too long.
-pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let result = tokio::time::timeout(TIMEOUT, future).await;
     result.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
@@ -245,9 +245,9 @@ impl TestServer {
     }
 
     /// Waits until there are exactly `rooms` rooms with `members` members.
-    pub(crate) async fn until_census(&self, rooms: usize, members: usize) {
+    pub(crate) async fn wait_for_members(&self, rooms: usize, members: usize) {
         let expected = Census { rooms, members };
-        until(&format!("{expected:?}"), || {
+        wait_until(&format!("{expected:?}"), || {
             self.observer.census() == expected
         })
         .await;
@@ -255,8 +255,8 @@ impl TestServer {
 
     /// Stops the server. Before shutdown, all clients must have left: no member, room or task may remain.
     pub(crate) async fn stop(self) {
-        self.until_census(0, 0).await;
-        until("no task is left", || self.observer.tasks() == 0).await;
+        self.wait_for_members(0, 0).await;
+        wait_until("no task is left", || self.observer.tasks() == 0).await;
         self.shut_down().await;
     }
 

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::in_time;
+use super::within;
 
 /// A request over HTTP/1.1, written by hand.
 #[derive(Clone)]
@@ -106,7 +106,7 @@ impl Streaming {
             .await
             .expect("sent");
         let mut head = Vec::new();
-        in_time("a head", async {
+        within("a head", async {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(connection.read_u8().await.expect("an answer"));
             }
@@ -135,7 +135,7 @@ impl Streaming {
 
     /// Returns the next chunk as it was sent.
     pub(crate) async fn chunk(&mut self) -> Chunk {
-        in_time("a chunk", async {
+        within("a chunk", async {
             loop {
                 if let Some(chunk) = self.take_chunk() {
                     return chunk;
