@@ -1,8 +1,8 @@
-//! How many instructions the two hottest paths take. `scripts/instructions` runs this under
-//! callgrind, which counts what happens inside [`measured`], and compares it with a bound: the
-//! machine's noise does not show in that.
+//! Instruction counts of the hottest paths. `scripts/instructions` runs this under callgrind, which counts
+//! the instructions inside [`measured`], and compares them with a bound. So the result is free of the
+//! machine's noise.
 //!
-//! Everything runs on one thread, so that what belongs to the path is counted and nothing else.
+//! Everything runs on one thread, so only the path itself is counted.
 
 #![allow(
     clippy::panic,
@@ -42,10 +42,9 @@ use tokio_tungstenite::tungstenite::{
 };
 use tokio_util::task::TaskTracker;
 
-/// How many members a comment is published to.
+/// The number of members that a comment is published to.
 const MEMBERS: usize = 1_000;
-/// How many comments are published, and subscriptions made: so many that what is done once does not
-/// show.
+/// The number of comments and subscriptions: enough to make one-time work negligible.
 const TIMES: usize = 20;
 
 const ADDED: &str = "subscription Added($postId: ID!) { commentAdded(postId: $postId) {
@@ -55,7 +54,7 @@ const VIEWERS: &str = "subscription Viewers($postId: ID!) { viewerCount(postId: 
 
 type Document = fn() -> String;
 
-/// Documents of those who mean harm. None may take more than some milliseconds to be answered.
+/// Hostile documents. None may take more than a few milliseconds to be answered.
 const HOSTILE: [(&str, Document); 9] = [
     ("bomb", || {
         let double = |number: usize| {
@@ -77,7 +76,7 @@ const HOSTILE: [(&str, Document); 9] = [
         let field = "comment(id: \"x\") { body } ";
         format!("{{ {} }}", field.repeat(1024 * 1024 / field.len()))
     }),
-    // A megabyte that is one token, and one that is none.
+    // A megabyte that is one token, and one that is no token at all.
     ("string", || {
         format!(
             "{{ comment(id: \"{}\") {{ id }} }}",
@@ -87,7 +86,7 @@ const HOSTILE: [(&str, Document); 9] = [
     ("comment", || {
         format!("#{}\n{{ me {{ id }} }}", "{".repeat(1024 * 1024))
     }),
-    // As much as is let through: nothing is known to the schema, and all is executed.
+    // As many fields as are permitted: all are unknown to the schema, and all are executed.
     ("unknown", || {
         let field = |number| format!("comment{number} ");
         format!("{{ {} }}", (0..990).map(field).collect::<String>())
@@ -100,7 +99,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("a runtime");
-    // `cargo bench` brings a flag of its own.
+    // `cargo bench` adds its own flag.
     let mut names = std::env::args()
         .skip(1)
         .filter(|name| !name.starts_with('-'));
@@ -116,13 +115,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is counted.
+/// Runs `work`, whose instructions are counted.
 #[inline(never)]
 fn measured(runtime: &Runtime, work: impl Future<Output = ()>) {
     runtime.block_on(work);
 }
 
-/// Comments are published to the members of one room.
+/// Publishes comments to the members of one room.
 fn publish(runtime: &Runtime) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
@@ -160,12 +159,12 @@ fn publish(runtime: &Runtime) {
             }
         }
     };
-    // What is done at the first time only.
+    // One-time work is not counted.
     runtime.block_on(publish_and_wait(1));
     measured(runtime, publish_and_wait(TIMES));
 }
 
-/// Somebody subscribes over a WebSocket to what others have subscribed to.
+/// Subscribes over a WebSocket to an operation that the room already has.
 fn subscribe(runtime: &Runtime) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
@@ -181,7 +180,7 @@ fn subscribe(runtime: &Runtime) {
         request
             .headers_mut()
             .insert("sec-websocket-protocol", subprotocol);
-        // The client's part is counted too: let it be small.
+        // The client's part is counted too, so it should be small.
         let client = WebSocketConfig::default().read_buffer_size(256);
         let connecting = tokio_tungstenite::connect_async_with_config(request, Some(client), true);
         let (mut socket, _) = connecting.await.expect("a socket");
@@ -199,7 +198,7 @@ fn subscribe(runtime: &Runtime) {
             let message = json!({"type": "subscribe", "id": id, "payload": request});
             let message = Message::text(message.to_string());
             socket.send(message).await.expect("sent");
-            // The first count: the subscription is there.
+            // The first count means that the subscription exists.
             let next = socket.next().await.expect("an answer").expect("an answer");
             let next = next.to_text().expect("text");
             assert!(next.starts_with(r#"{"type":"next""#), "{next}");
@@ -209,7 +208,7 @@ fn subscribe(runtime: &Runtime) {
     measured(runtime, subscribe_and_wait(TIMES));
 }
 
-/// A document is read, weighed, and answered.
+/// Sends a document, which is read, weighed and answered.
 fn hostile(runtime: &Runtime, name: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
@@ -222,7 +221,7 @@ fn hostile(runtime: &Runtime, name: &str) {
     let document = HOSTILE.iter().find(|(known, _)| *known == name);
     let (_, document) = document.expect("a document");
     let document = document();
-    // Each is new to the server.
+    // Each document is new to the server.
     let body = |number| json!({"query": format!("#{number}\n{document}")}).to_string();
     let mut bodies = (0..=TIMES).map(body).collect::<Vec<_>>().into_iter();
     let mut answer = async |times: usize| {
@@ -242,7 +241,7 @@ fn hostile(runtime: &Runtime, name: &str) {
     measured(runtime, answer(TIMES));
 }
 
-/// A member in memory, who takes everything.
+/// A member in memory that accepts every payload.
 #[derive(Default)]
 struct Member(AtomicUsize);
 
@@ -268,7 +267,7 @@ fn config(folder: &TempDir) -> Config {
     let arguments = [
         "causerie",
         "--listen=127.0.0.1:0",
-        // What time alone brings is no part of what is counted.
+        // Periodic work is not part of the count.
         "--reconcile-interval=1h",
         "--ban-refresh=1h",
         "--ws-ping-interval=1h",

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_told_of_one_of_two_who_started_knows_of_that_one() {
+    fn partly_delivered_batch_records_only_what_was_delivered() {
         let nobody = Seen {
             place: 3,
             known: Known::Typists(typists(&[])),

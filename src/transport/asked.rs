@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_short_and_has_nothing_that_a_log_would_have_to_quote() {
+    fn request_id_is_short_and_needs_no_quoting_in_logs() {
         for good in ["a", "0-9_.Z", &"x".repeat(MAX_ID)] {
             assert!(is_id(good), "{good}");
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn who_brings_no_id_is_given_one_of_their_own() {
+    fn request_without_an_id_gets_a_unique_one() {
         let (one, other) = (Asked::of(&HeaderMap::new()), Asked::of(&HeaderMap::new()));
         assert_ne!(one.to_string(), other.to_string());
         assert!(is_id(&one.to_string()));

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_on_the_list_or_the_server_s_own() {
+    fn origin_must_be_listed_or_the_servers_own() {
         for (origin, host, expected) in [
             ("https://blog.example.org", "comments.example.org", true),
             (
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_origin_it_counts_what_the_browser_says_of_the_site() {
+    fn missing_origin_falls_back_to_sec_fetch_site() {
         let host = ("host", "comments.example.org");
         for (site, expected) in [
             ("same-origin", true),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_list_may_call_from_another_site_and_the_own_page_under_another_host() {
+    fn listed_cross_site_and_own_page_on_another_host_may_call() {
         let site = ("sec-fetch-site", "cross-site");
         assert!(may_call(&[("origin", "https://blog.example.org"), site]));
         assert!(!may_call(&[("origin", "https://evil.example"), site]));

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_is_of_the_highest_quality_and_of_those_the_one_named_first() {
+    fn best_type_has_the_highest_quality_then_the_first_position() {
         for (accept, best) in [
             ("", Some(JSON)),
             ("*/*", Some(JSON)),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_of_accept_are_one_list() {
+    fn several_accept_lines_form_one_list() {
         let lines = ["text/event-stream;q=0.1", "application/json;q=0.2"];
         let lines = lines.map(|line| (ACCEPT, HeaderValue::from_static(line)));
         assert_eq!(
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn multipart_is_apollos_for_subscriptions_with_or_without_a_boundary() {
+    fn multipart_is_apollos_with_or_without_a_boundary() {
         for accept in [
             "multipart/mixed",
             "multipart/mixed;subscriptionSpec=1.0",
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_only_for_who_names_it_and_errors_are_json_for_all() {
+    fn stream_needs_an_explicit_type_and_errors_are_always_json() {
         for accept in ["*/*", "text/*", "multipart/*", "application/json"] {
             assert_eq!(accepted(accept).stream(), None, "{accept}");
         }
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_json_in_utf8() {
+    fn json_must_be_utf8() {
         let is_json = |value: &'static str| {
             is_json(&HeaderMap::from_iter([(
                 CONTENT_TYPE,

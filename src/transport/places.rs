@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_given_up_is_another_s_and_nothing_is_kept_of_it() {
+    fn released_place_is_reusable_and_leaves_no_entry() {
         let places = Places::new(3, Some(2));
         let (ada, bob) = (address("192.0.2.1"), address("192.0.2.2"));
         let first = places.connection(Some(ada)).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shares_a_connection_counts_for_its_address_and_not_in_all() {
+    fn shared_connection_counts_for_its_address_and_not_in_total() {
         let places = Places::new(1, Some(1));
         let proxy = places.connection(None).unwrap();
         let ada = places.shared(address("192.0.2.1")).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_one_64_are_one_and_so_are_both_spellings_of_ipv4() {
+    fn ipv6_64_prefix_and_mapped_ipv4_count_as_one_address() {
         let places = Places::new(9, Some(1));
         let _here = places.connection(Some(address("2001:db8::1"))).unwrap();
         let near = places.connection(Some(address("2001:db8::ffff:0:0:2")));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_an_address_may_have_all() {
+    fn address_without_a_limit_may_use_all_places() {
         let places = Places::new(100, None);
         let all = (0..100).map(|_| places.connection(Some(address("192.0.2.1"))));
         assert!(all.collect::<Vec<_>>().iter().all(Result::is_ok));

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_hop_that_is_not_trusted() {
+    fn client_is_the_last_untrusted_hop() {
         for (peer, lines, expected) in [
             // Nobody is believed who is not a trusted proxy.
             ("192.0.2.9", &["203.0.113.7"][..], "192.0.2.9"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_s_header_is_read_as_well() {
+    fn standard_forwarded_header_is_read_too() {
         for (lines, expected) in [
             (&["for=203.0.113.7;proto=https"][..], "203.0.113.7"),
             (&["proto=https; For=\"203.0.113.7:80\""], "203.0.113.7"),

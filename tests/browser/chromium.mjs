@@ -1,10 +1,10 @@
-// Debian's Chromium, and pages in it that keep account of what goes wrong in them.
+// Debian's Chromium, with pages that record their errors.
 
 import assert from 'node:assert/strict';
 
 import { chromium } from 'playwright-core';
 
-/** Without these, Chromium looks for its sandbox, a GPU and its maker's servers. */
+/** Without these flags, Chromium needs its sandbox, a GPU and its vendor's servers. */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -20,7 +20,7 @@ export function launch() {
   return chromium.launch({ executablePath, headless: true, args: FLAGS });
 }
 
-/** A page in a window of its own: nothing that another page keeps is seen in it. */
+/** Opens a page in its own browser context, which shares no storage with other pages. */
 export async function openWindow(browser, url, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   context.setDefaultTimeout(10_000);
@@ -31,9 +31,9 @@ export async function openWindow(browser, url, options = {}) {
 }
 
 /**
- * Keeps account of what goes wrong in a page from now on: errors, and breaches of its
- * Content-Security-Policy, which the browser reports to the page before it writes them to its console.
- * Returns what asserts that there was nothing.
+ * Records a page's errors from now on, and the violations of its Content-Security-Policy, which the
+ * browser reports to the page before it writes them to its console. Returns a function that asserts
+ * that there were none.
  */
 export async function watch(page) {
   const complaints = [];

@@ -1,8 +1,8 @@
-// The demo page as its reader sees it: what to look for, and how to do what a reader does.
+// The demo page as its reader sees it: locators, and a reader's actions.
 
 import { openWindow } from './chromium.mjs';
 
-/** Opens a post in a window of its own, and waits until its reader is in the room. */
+/** Opens a post in its own window, and waits until its reader is in the room. */
 export async function openPost(browser, server, postId, options) {
   const page = await openWindow(browser, `${server.url}/#/post/${encodeURIComponent(postId)}`, options);
   await isLive(page);
@@ -13,7 +13,7 @@ export const isLive = (page) => page.getByTestId('connection').getByText('Live')
 export const reading = (page, text) => page.getByTestId('reading').getByText(text, { exact: true });
 export const typing = (page, text) => page.getByTestId('typing').getByText(text, { exact: true });
 
-/** The comments with this text, replies to them not included. */
+/** Locates the comments with this text, without their replies. */
 export const comment = (page, text) =>
   page
     .locator('[data-testid=comment] > article')

@@ -1,4 +1,4 @@
-// The demo page in two windows: what one reader does, the other one sees.
+// The demo page in two windows: each reader sees the other's actions.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -46,7 +46,7 @@ test('a comment and a reply appear in the other window, each of them once', asyn
   await comment(bob, 'Good morning.').waitFor();
   await reply(bob, 'Good morning.', 'And to you.');
   await comment(ada, 'And to you.').waitFor();
-  // Whatever would come a second time would have come before this.
+  // A duplicate would have come before this comment.
   await post(ada, 'Lovely weather.');
   await comment(bob, 'Lovely weather.').waitFor();
 
@@ -61,7 +61,7 @@ test('a comment and a reply appear in the other window, each of them once', asyn
   }
 });
 
-test('who reads and who types is seen in the other window', async () => {
+test('reading and typing show in the other window', async () => {
   const ada = await open();
   await reading(ada, '1 reading').waitFor();
   const bob = await open();
@@ -80,7 +80,7 @@ test('who reads and who types is seen in the other window', async () => {
   ada.assertNoComplaints();
 });
 
-test('who types is named up to two, and counted beyond', async () => {
+test('up to two typing users are named, and more are counted', async () => {
   const page = await open();
   await reading(page, '1 reading').waitFor();
   const types = (name) => server.setTyping(postId, true, person(name));
@@ -117,7 +117,7 @@ test('an edit and a deletion appear in the other window', async () => {
   }
 });
 
-test('a reload keeps the comments, and the name for this window alone', async () => {
+test('a reload keeps the comments, and keeps the name in this window only', async () => {
   const page = await open();
   await signIn(page, 'Ada');
   await post(page, 'Still here?');
@@ -132,7 +132,7 @@ test('a reload keeps the comments, and the name for this window alone', async ()
   page.assertNoComplaints();
 });
 
-test('what people write is text, never markup', async () => {
+test('comments are shown as text, never as markup', async () => {
   const page = await open();
   const text = '<img src=x onerror="document.title=1"> & <b>bold</b>\nand a second line';
   await server.createComment({ postId, body: text }, person('Mallory'));
@@ -143,7 +143,7 @@ test('what people write is text, never markup', async () => {
   page.assertNoComplaints();
 });
 
-test('a page of comments at a time is loaded, and none is shown twice', async () => {
+test('comments are loaded page by page, and none is shown twice', async () => {
   const bodies = Array.from({ length: 23 }, (_, i) => `Comment number ${i + 1}.`);
   for (const body of bodies) await server.createComment({ postId, body }, person('Bob'));
   const page = await open();
@@ -162,7 +162,7 @@ test('a page of comments at a time is loaded, and none is shown twice', async ()
   page.assertNoComplaints();
 });
 
-test('on a phone nothing is wider than the screen', async () => {
+test('nothing is wider than the screen of a phone', async () => {
   const ask = person('A reader with a rather long name');
   let parentId;
   for (let depth = 0; depth < 6; depth++) {
@@ -193,7 +193,7 @@ test('a comment that cannot be sent stays in its composer, with the reason', asy
   assert.equal(await newComment(page).inputValue(), 'Do not lose me.');
   await page.context().setOffline(false);
 
-  // The server of these tests has no rate limits, so its answer is played here.
+  // The server of these tests has no rate limits, so its error is simulated here.
   const tooFast = { message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs: 11_200 } };
   await page.route('**/graphql', (route) => route.fulfill({ json: { data: null, errors: [tooFast] } }));
   await page.getByRole('button', { name: 'Comment', exact: true }).click();
@@ -206,7 +206,7 @@ test('a comment that cannot be sent stays in its composer, with the reason', asy
   assert.equal(await newComment(page).inputValue(), '');
 });
 
-test('a reader whose token expires reads on, and is asked for a name when next writing', async () => {
+test('a reader whose token expires reads on, and is asked for a name at the next comment', async () => {
   const page = await openWindow(browser, server.url);
   const token = server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 4 });
   await page.evaluate((signedIn) => sessionStorage.setItem('causerie.session', JSON.stringify(signedIn)), {
@@ -226,7 +226,7 @@ test('a reader whose token expires reads on, and is asked for a name when next w
   await comment(page, 'Begun as Ada.').getByText('Ada again').waitFor();
 });
 
-test('a page that lost its server says so, and is shown what it missed once', async () => {
+test('a page that lost its server says so, and shows each missed comment once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'causerie-'));
   const settings = {
     databaseUrl: `sqlite://${folder}/comments.db?mode=rwc`,
@@ -241,13 +241,13 @@ test('a page that lost its server says so, and is shown what it missed once', as
   await first.stop();
   await page.getByText('Reconnecting…').waitFor();
 
-  // Another server on the same database, which the page does not know of.
+  // Another server on the same database, which the page does not know.
   const elsewhere = await startServer(settings);
   await elsewhere.createComment({ postId, body: 'Missed.' }, asBob);
   await elsewhere.stop();
 
   const second = await startServer({ ...settings, port: first.port });
-  // The page's own delays between attempts have grown meanwhile.
+  // The page's reconnect delays have grown meanwhile.
   await comment(page, 'Missed.').waitFor({ timeout: 30_000 });
   await isLive(page);
   await second.createComment({ postId, body: 'After.' }, asBob);
@@ -259,7 +259,7 @@ test('a page that lost its server says so, and is shown what it missed once', as
   await rm(folder, { recursive: true });
 });
 
-test('a post that does not exist is said not to exist', async () => {
+test('a missing post shows an error page', async () => {
   const page = await openWindow(browser, `${server.url}/#/post/no-such-post`);
   await page.getByRole('heading', { name: 'There is no such post' }).waitFor();
   page.assertNoComplaints();

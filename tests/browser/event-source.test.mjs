@@ -1,4 +1,4 @@
-// A browser's own EventSource, which can do nothing but GET: subscriptions without any client.
+// A browser's own EventSource, which supports only GET: subscriptions without any client library.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -12,7 +12,7 @@ beforeEach(async () => (postId = await server.createPost()));
 afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 after(() => Promise.all([browser.close(), server.stop()]));
 
-/** A window of the server's own origin that follows a subscription, and lists what it is told. */
+/** Opens a window on the server's own origin that lists the events of a subscription. */
 async function follow(subscription) {
   const page = await openWindow(browser, server.url);
   const params = new URLSearchParams({ query: subscription, variables: JSON.stringify({ postId }) });
@@ -34,7 +34,7 @@ const VIEWERS = 'subscription ($postId: ID!) { viewerCount(postId: $postId) }';
 const ADDED = 'subscription ($postId: ID!) { commentAdded(postId: $postId) { body } }';
 const viewers = (count) => JSON.stringify({ data: { viewerCount: count } });
 
-test('an event is a `next`, and whoever closes the page has left the room', async () => {
+test('an event is a `next`, and closing the page leaves the room', async () => {
   const watcher = await follow(VIEWERS);
   await told(watcher, viewers(1)).waitFor();
   const reader = await follow(ADDED);
@@ -51,7 +51,7 @@ test('an event is a `next`, and whoever closes the page has left the room', asyn
   watcher.assertNoComplaints();
 });
 
-test('what cannot be followed is told, and is over', async () => {
+test('an invalid subscription reports its errors and completes', async () => {
   const page = await follow('subscription ($postId: ID!) { viewerCount(postId: $postId) nothing }');
   await told(page, 'complete').waitFor();
   const [next] = await allTold(page);

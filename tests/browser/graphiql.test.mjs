@@ -1,5 +1,5 @@
-// GraphiQL, with the files that it takes from a CDN answered out of the same npm packages, byte for
-// byte: so the hashes in the page are checked by the browser, as they will be by everybody's.
+// GraphiQL, whose CDN files are served from the same npm packages, byte for byte. So the browser checks the
+// hashes in the page as it does for every user.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css' };
 
 let browser, server;
-/** What is asserted of every page of a test when it is over. */
+/** The assertions about a test's pages, run at its end. */
 const assertions = [];
 before(async () => ([browser, server] = await Promise.all([launch(), startServer()])));
 afterEach(() => assertions.splice(0).forEach((assertNoComplaints) => assertNoComplaints()));
@@ -43,11 +43,11 @@ async function openGraphiql() {
   return page;
 }
 
-/** Typing would meet the editor's completions: the text is put in as a paste would. */
+/** Sets the text as a paste would, because typing would trigger the editor's completions. */
 const put = (page, editor, text) =>
   page.locator(`${editor} .CodeMirror`).evaluate((element, text) => element.CodeMirror.setValue(text), text);
 
-/** Puts an operation in. GraphiQL names the tab after it once it knows which operation it would run. */
+/** Enters an operation, and waits until GraphiQL has named the tab after it: then it can be run. */
 async function write(page, operation) {
   const [, name] = operation.match(/^\w+ (\w+)/);
   await put(page, '.graphiql-query-editor', operation);
@@ -62,7 +62,7 @@ async function putHeaders(page, headers) {
 const run = (page) => page.getByRole('button', { name: 'Execute query' }).click();
 const result = (page, text) => page.getByRole('region', { name: 'Result Window' }).getByText(text);
 
-test('everything that the page takes from elsewhere is pinned by a hash', async () => {
+test('every file from another origin is pinned by a hash', async () => {
   const page = await openGraphiql();
   const taken = await page.evaluate(() =>
     [...document.querySelectorAll('script[src], link[rel=stylesheet]')]
@@ -73,7 +73,7 @@ test('everything that the page takes from elsewhere is pinned by a hash', async 
   for (const { url, integrity } of taken) assert.match(integrity, /^sha384-/, url);
 });
 
-test('the query that it starts with runs', async () => {
+test('the initial query runs', async () => {
   const title = 'A post to be found';
   await server.createPost(title);
   const page = await openGraphiql();
@@ -81,7 +81,7 @@ test('the query that it starts with runs', async () => {
   await result(page, title).waitFor();
 });
 
-test('a header goes with a query, and with a subscription as the payload of connection_init', async () => {
+test('headers are sent with a query, and as the payload of connection_init with a subscription', async () => {
   const page = await openGraphiql();
   const postId = await server.createPost();
   const token = server.token({ sub: 'ada', name: 'Ada' });
@@ -101,7 +101,7 @@ test('a header goes with a query, and with a subscription as the payload of conn
   });
 });
 
-test('a subscription shows what happens', async () => {
+test('a subscription shows its events', async () => {
   const page = await openGraphiql();
   const postId = await server.createPost();
   const { post } = await server.ask(`query ($id: ID!) { post(id: $id) { cursor } }`, { id: postId });
@@ -117,7 +117,7 @@ test('a subscription shows what happens', async () => {
   await result(page, 'And again.').waitFor();
 });
 
-test('a mutation is run under the name that the headers give', async () => {
+test("a mutation runs as the user of the headers' token", async () => {
   const page = await openGraphiql();
   const postId = await server.createPost();
   await putHeaders(page, { Authorization: `Bearer ${server.token({ sub: 'ada', name: 'Ada' })}` });
@@ -131,7 +131,7 @@ test('a mutation is run under the name that the headers give', async () => {
   assert.deepEqual(post.comments.nodes, [{ body: 'Written in GraphiQL.' }]);
 });
 
-test('a mutation without a name says what it lacks', async () => {
+test('a mutation without a token is unauthenticated', async () => {
   const page = await openGraphiql();
   const postId = await server.createPost();
   const input = `{ postId: "${postId}", body: "Whose?" }`;
@@ -140,7 +140,7 @@ test('a mutation without a name says what it lacks', async () => {
   await result(page, '"UNAUTHENTICATED"').waitFor();
 });
 
-test('the headers are what a new connection is opened with, whatever the last one had', async () => {
+test('a new connection sends the current headers', async () => {
   const page = await openGraphiql();
   const postId = await server.createPost();
   const readers = `subscription Readers { viewerCount(postId: "${postId}") }`;
@@ -157,7 +157,7 @@ test('the headers are what a new connection is opened with, whatever the last on
   assert.equal(await open('bob'), 'bob');
 });
 
-test('the documentation says what each part of the schema is', async () => {
+test('the documentation explorer shows the descriptions of the schema', async () => {
   const page = await openGraphiql();
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   const docs = page.locator('.graphiql-doc-explorer');

@@ -1,5 +1,5 @@
-// The policies that the pages are served with are in force. That the pages work under them is seen in
-// the tests of each, which fail on any breach.
+// The security policies of the pages are in force. The tests of each page fail on any violation, and so show
+// that the page works under its policy.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -11,13 +11,13 @@ let browser, server;
 before(async () => ([browser, server] = await Promise.all([launch(), startServer()])));
 after(() => Promise.all([browser.close(), server.stop()]));
 
-/** Does something in a page, and returns which rules of its policy that breaks. */
+/** Runs `doing` in a page, and returns the directives of its policy that this violates. */
 function breaches(page, doing) {
   return page.evaluate(`new Promise((resolve) => {
     const broken = [];
     document.addEventListener('securitypolicyviolation', (event) => {
       broken.push(event.effectiveDirective);
-      // One more is reported in the same turn, if at all.
+      // Another violation would be reported in the same turn.
       setTimeout(() => resolve(broken));
     });
     (${doing})();
@@ -54,17 +54,17 @@ for (const path of ['/graphiql', '/']) {
     return page;
   };
   for (const [what, doing, rule] of [
-    ['another site is not asked', ELSEWHERE, 'connect-src'],
-    ['nothing is sent to another site', FORM, 'form-action'],
+    ['no request goes to another site', ELSEWHERE, 'connect-src'],
+    ['no form is submitted to another site', FORM, 'form-action'],
   ]) {
     test(`${path}: ${what}`, async () => {
       assert.deepEqual(await breaches(await open(), doing), [rule]);
     });
   }
-  test(`${path}: no script runs but those of the page`, async () => {
+  test(`${path}: only the page's own scripts run`, async () => {
     for (const doing of [INLINE_SCRIPT, FOREIGN_SCRIPT, HANDLER]) {
       const page = await open();
-      // In the demo it does not even come to be a script: trusted types forbid the text.
+      // In the demo, trusted types already forbid the text of the script.
       const tried = `() => { try { (${doing})(); } catch {} }`;
       for (const rule of await breaches(page, tried)) assert.match(rule, /^(script-src|require-trusted)/);
       assert.notEqual(await page.title(), 'broken');

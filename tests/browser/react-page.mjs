@@ -1,5 +1,5 @@
-// The pages of examples/react-*: how one is built and served, what to look for in it, and how to do
-// what its reader does. The examples are different programs that show the same.
+// The pages of examples/react-*: building and serving, locators, and a reader's actions. The examples are
+// different programs with the same page.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { openWindow } from './chromium.mjs';
 const BUILDS_WITHIN = 120_000;
 const SERVES_WITHIN = 20_000;
 
-/** Builds the example as its README says, and serves it with the API of `server` behind it. */
+/** Builds the example as its README says, and serves it with the API of `server`. */
 export async function serveExample(name, server) {
   const cwd = fileURLToPath(new URL(`../../examples/${name}/`, import.meta.url));
   await access(`${cwd}node_modules`).catch(() => assert.fail(`run: npm --prefix examples/${name} ci`));
@@ -30,7 +30,7 @@ export async function serveExample(name, server) {
     env: { ...process.env, CAUSERIE_URL: server.url, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let complaints = ''; // Of broken connections, which tests break on purpose.
+  let complaints = ''; // About connections that tests break on purpose.
   vite.stderr.on('data', (chunk) => (complaints += chunk));
   const ended = once(vite, 'exit');
   const announced = (async () => {
@@ -50,7 +50,7 @@ export async function serveExample(name, server) {
   };
 }
 
-/** Opens a post in a window of its own, and waits until its reader is in the room. */
+/** Opens a post in its own window, and waits until its reader is in the room. */
 export async function openPost(browser, url, postId, options) {
   const page = await openWindow(browser, `${url}/#/post/${encodeURIComponent(postId)}`, options);
   await isLive(page);
@@ -63,27 +63,27 @@ export const reading = (page, text) => page.locator('.readers').getByText(text, 
 export const typing = (page, text) => page.locator('.typing').getByText(text, { exact: true });
 export const counted = (page, text) => page.getByRole('heading', { name: text, level: 2, exact: true });
 
-/** The comments with this text, their replies not included. */
+/** Locates the comments with this text, without their replies. */
 export const comment = (page, text) =>
   page
     .getByRole('article', { name: 'Comment by' })
     .filter({ has: page.locator('.body').getByText(text, { exact: true }) });
 
-/** The text of each comment that is shown, from top to bottom. */
+/** Returns the texts of all shown comments, from top to bottom. */
 export const bodies = (page) => page.locator('.body').allTextContents();
 
-/** The comments that are shown before the server has answered. */
-export const onItsWay = (page) => page.locator('.sending');
+/** Locates the comments that the server has not acknowledged yet. */
+export const pendingComments = (page) => page.locator('.sending');
 
-/** Waits until the server has answered to the comment with this text: then it can be replied to. */
-export const hasArrived = (page, text) =>
+/** Waits until the server has acknowledged the comment with this text: then it can be replied to. */
+export const isAcknowledged = (page, text) =>
   comment(page, text).getByRole('button', { name: 'Reply', exact: true }).waitFor();
 
-/** Whether a request, by its route or its response, is for this operation. */
+/** Returns true if a route's or a response's request is for this operation. */
 export const sending = (event, operation = 'CreateComment') =>
   event.request().postData()?.includes(`${operation}(`) ?? false;
 
-/** Opens the page anew, as a reader who signed in before in this window. */
+/** Reloads the page as a reader who signed in before in this window. */
 export async function reopenAs(page, session) {
   await page.evaluate((kept) => sessionStorage.setItem('causerie-session', kept), JSON.stringify(session));
   await page.reload();

@@ -1,4 +1,4 @@
-// The example pages with React, each in two windows: what one reader does, the other one sees.
+// The React example pages, each in two windows: each reader sees the other's actions.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -10,11 +10,11 @@ import {
   bodies,
   comment,
   counted,
-  hasArrived,
+  isAcknowledged,
   isCutOff,
   isLive,
   newComment,
-  onItsWay,
+  pendingComments,
   openPost,
   post,
   reading,
@@ -37,7 +37,7 @@ for (const example of ['react-apollo', 'react-urql']) {
     beforeEach(async () => (postId = await server.createPost('Two windows')));
     afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
     after(async () => {
-      // What was started before one of them failed has to end all the same.
+      // Whatever was started before a failure must end too.
       network?.stop();
       await Promise.all([browser?.close(), site?.stop()]);
       await server?.stop();
@@ -64,7 +64,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await comment(bob, 'Good morning.').waitFor();
       await reply(bob, 'Good morning.', 'And to you.');
       await comment(ada, 'And to you.').waitFor();
-      // Whatever would come a second time would have come before this.
+      // A duplicate would have come before this comment.
       await post(ada, 'Lovely weather.');
       await comment(bob, 'Lovely weather.').waitFor();
 
@@ -77,7 +77,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       }
     });
 
-    test('a comment is shown before the server has answered, and once after', async () => {
+    test('a comment is shown before the server has answered, and once afterwards', async () => {
       const page = await open();
       await signIn(page, 'Ada');
       let letGo;
@@ -93,7 +93,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(await newComment(page).inputValue(), '');
       letGo();
       await sending.waitFor({ state: 'detached' });
-      // What another writes comes by the feed, in which one's own would have come before.
+      // Another's comment comes by the feed, in which the reader's own would have come first.
       await server.createComment({ postId, body: 'By another.' }, person('bob'));
       await comment(page, 'By another.').waitFor();
       assert.deepEqual(await bodies(page), ['By another.', 'No time to lose.']);
@@ -101,7 +101,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       page.assertNoComplaints();
     });
 
-    test('a comment that is refused goes back into the composer, with the reason', async () => {
+    test('a refused comment goes back into the composer, with the reason', async () => {
       const page = await open();
       await signIn(page, 'Ada');
       const refused = { message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs: 11_200 } };
@@ -153,7 +153,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       }
     });
 
-    test('who reads and who types is seen in the other window', async () => {
+    test('reading and typing show in the other window', async () => {
       const ada = await open();
       await reading(ada, '1 reading').waitFor();
       const bob = await open();
@@ -176,7 +176,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       ada.assertNoComplaints();
     });
 
-    test('a page whose network was gone shows what it missed, once, and goes on', async () => {
+    test('a page whose network was down shows each missed change once, and goes on', async () => {
       const edited = await server.createComment({ postId, body: 'To be edited.' }, person('bob'));
       const deleted = await server.createComment({ postId, body: 'To be deleted.' }, person('bob'));
       const page = await openWindow(browser, network.url);
@@ -187,7 +187,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.goto(`${network.url}/#/post/${postId}`);
       await comment(page, 'To be edited.').waitFor();
       await isLive(page);
-      // This one's network stays.
+      // This reader's network stays up.
       const bob = await openPost(browser, `http://127.0.0.1:${site.port}`, postId);
       await signIn(bob, 'Bob');
       await post(bob, 'Before.');
@@ -198,16 +198,16 @@ for (const example of ['react-apollo', 'react-urql']) {
       await isCutOff(page);
       await reading(bob, '1 reading').waitFor();
       await post(bob, 'Missed.');
-      await hasArrived(bob, 'Missed.');
+      await isAcknowledged(bob, 'Missed.');
       await reply(bob, 'Missed.', 'Missed as well.');
-      await hasArrived(bob, 'Missed as well.');
+      await isAcknowledged(bob, 'Missed as well.');
       await server.editComment({ id: edited, body: 'Edited.' }, person('bob'));
       await server.createComment({ postId, body: 'Missed too.', parentId: edited }, person('bob'));
       await server.deleteComment(deleted, person('bob'));
       await comment(bob, 'This comment was deleted.').waitFor();
       network.goUp();
 
-      // The page's own delays between attempts have grown meanwhile.
+      // The page's reconnect delays have grown meanwhile.
       await comment(page, 'Missed too.').waitFor({ timeout: 30_000 });
       await post(bob, 'After.');
       await comment(page, 'After.').waitFor();
@@ -231,11 +231,11 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal((await bodies(page))[0], 'I am back.');
     });
 
-    test('a reply that was missed with what it answers is counted once', async () => {
+    test('a reply that was missed together with its parent is counted once', async () => {
       const page = await open();
       network.goDown();
       await isCutOff(page);
-      // Nobody is in the room: what was missed comes as the database has it by now.
+      // The room is empty, so the missed comments come in their latest state from the database.
       const parentId = await server.createComment({ postId, body: 'Missed.' }, person('bob'));
       await server.createComment({ postId, body: 'Missed as well.', parentId }, person('bob'));
       network.goUp();
@@ -244,7 +244,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await counted(page, '2 comments').waitFor();
     });
 
-    test('a reader whose token ends reads on, as an anonymous reader', async () => {
+    test('a reader whose token expires reads on anonymously', async () => {
       const page = await open();
       // Long enough for a slow machine to open the page and write in it.
       const token = server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 12 });
@@ -260,7 +260,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(await newComment(page).inputValue(), 'Begun as Ada.');
     });
 
-    test('a token that is refused is given up, and its reader reads on anonymously', async () => {
+    test('a refused token is dropped, and its reader reads on anonymously', async () => {
       await server.createComment({ postId, body: 'Written before.' }, person('bob'));
       const page = await open();
       const token = server.token({ sub: 'ada', name: 'Ada' }, 'the secret of another server');
@@ -270,7 +270,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await isLive(page);
       await signIn(page, 'Ada again');
       await post(page, 'Here I am.');
-      await hasArrived(page, 'Here I am.');
+      await isAcknowledged(page, 'Here I am.');
 
       await page.goto(network.url);
       await reopenAs(page, { token, user: { id: 'ada', name: 'Ada' } });
@@ -278,7 +278,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.locator('.reader').getByText('Reading anonymously').waitFor();
     });
 
-    test('a comment whose answer is lost is there once', async () => {
+    test('a comment whose answer is lost is shown once', async () => {
       const page = await open();
       await signIn(page, 'Ada');
       await page.route('**/graphql', async (route) => {
@@ -287,9 +287,9 @@ for (const example of ['react-apollo', 'react-urql']) {
         await route.abort();
       });
       await post(page, 'Sent once.');
-      await hasArrived(page, 'Sent once.');
+      await isAcknowledged(page, 'Sent once.');
       await reply(page, 'Sent once.', 'Answered once.');
-      await hasArrived(page, 'Answered once.');
+      await isAcknowledged(page, 'Answered once.');
       assert.equal(await newComment(page).inputValue(), '');
       await counted(page, '2 comments').waitFor();
       assert.deepEqual(await bodies(page), ['Sent once.', 'Answered once.']);
@@ -298,7 +298,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(commentCount, 2);
     });
 
-    test('a comment that is sent again, for its answer was lost with the network, is there once', async () => {
+    test('a comment that is sent again after a network failure is stored and shown once', async () => {
       const page = await open();
       await signIn(page, 'Ada');
       let networkIsDown = false;
@@ -317,19 +317,19 @@ for (const example of ['react-apollo', 'react-urql']) {
 
       await page.unroute('**/graphql');
       await page.getByRole('button', { name: 'Comment', exact: true }).click();
-      await hasArrived(page, 'Sent twice.');
+      await isAcknowledged(page, 'Sent twice.');
       assert.equal(await newComment(page).inputValue(), '');
       assert.deepEqual(await bodies(page), ['Sent twice.']);
       const { commentCount } = await server.post(postId);
       assert.equal(commentCount, 1);
     });
 
-    test('a comment that is refused comes back above what was typed meanwhile', async () => {
+    test('a refused comment comes back above the text typed meanwhile', async () => {
       const page = await open();
       await signIn(page, 'Ada');
       let refuse;
       const refused = new Promise((resolve) => (refuse = resolve));
-      // The server of these tests has no rate limits, so its answer is played here.
+      // The server of these tests has no rate limits, so its error is simulated here.
       const tooFast = { message: 'Too many.', extensions: { code: 'RATE_LIMITED', retryAfterMs: 11_200 } };
       await page.route('**/graphql', async (route) => {
         if (!sending(route)) return route.continue();
@@ -338,7 +338,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       });
       await newComment(page).fill('The first.');
       await page.getByRole('button', { name: 'Comment', exact: true }).click();
-      await onItsWay(page).waitFor();
+      await pendingComments(page).waitFor();
       await newComment(page).fill('The second.');
       refuse();
       await page.getByText('Try again in 12 s.').waitFor();
@@ -346,7 +346,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.deepEqual(await bodies(page), []);
     });
 
-    test('a reply that more replies brought before its own answer came is there once', async () => {
+    test('a reply that is loaded with more replies before its own answer is shown once', async () => {
       const parentId = await server.createComment({ postId, body: 'Ask me.' }, person('bob'));
       const replies = Array.from({ length: 12 }, (_, i) => `Reply number ${i + 1}.`);
       for (const body of replies) await server.createComment({ postId, body, parentId }, person('bob'));
@@ -370,14 +370,14 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.getByRole('button', { name: 'Show 2 more replies' }).click();
       await (await more).finished();
       letThrough();
-      await hasArrived(page, 'My reply.');
+      await isAcknowledged(page, 'My reply.');
       await comment(page, 'Reply number 12.').waitFor();
       assert.deepEqual(await bodies(page), ['Ask me.', ...replies, 'My reply.']);
       await counted(page, '14 comments').waitFor();
       page.assertNoComplaints();
     });
 
-    test('a page that was opened while the network was down is read when it is back', async () => {
+    test('a page that was opened while the network was down loads once it is back', async () => {
       const texts = Array.from({ length: 21 }, (_, i) => `Comment number ${i + 1}.`);
       for (const body of texts) await server.createComment({ postId, body }, person('bob'));
       const page = await openWindow(browser, network.url);
@@ -409,16 +409,16 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.getByRole('heading', { name: 'Posts', level: 1 }).waitFor();
     });
 
-    test('a page says whether it connects, or connects again', async () => {
+    test('a page that has not connected yet shows that it connects', async () => {
       const page = await openWindow(browser, network.url);
-      // A socket whose server says nothing.
+      // A socket whose server sends nothing.
       await page.routeWebSocket('**/graphql', () => {});
       await page.goto(`${network.url}/#/post/${postId}`);
       await page.reload();
       await page.getByRole('status').getByText('Connecting…').waitFor();
     });
 
-    test('older comments and more replies are loaded when they are asked for', async () => {
+    test('older comments and more replies are loaded on request', async () => {
       const texts = Array.from({ length: 23 }, (_, i) => `Comment number ${i + 1}.`);
       let parentId;
       for (const body of texts) parentId = await server.createComment({ postId, body }, person('bob'));
@@ -453,7 +453,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       page.assertNoComplaints();
     });
 
-    test('on a phone nothing is wider than the screen', async () => {
+    test('nothing is wider than the screen of a phone', async () => {
       let parentId;
       for (let level = 0; level < 2; level++) {
         const body = `Level ${level}: ${'unbreakable'.repeat(30)}`;
@@ -469,7 +469,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(await overflow(), 0, 'the list of posts');
     });
 
-    test('a post that does not exist is said not to exist', async () => {
+    test('a missing post shows an error page', async () => {
       const page = await openWindow(browser, `${network.url}/#/post/no-such-post`);
       await page.getByRole('heading', { name: 'There is no such post' }).waitFor();
       page.assertNoComplaints();

@@ -1,5 +1,4 @@
-// Takes pictures of the demo page and the examples while a few people talk there:
-// `npm run screenshots -- FOLDER`.
+// Takes screenshots of the demo page and the examples during a conversation: `npm run screenshots -- FOLDER`.
 
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -36,7 +35,7 @@ const THREAD = [
   },
 ];
 
-// npm runs a script in its package's folder, and tells where it was called.
+// npm runs a script in its package's folder, and gives the caller's folder in INIT_CWD.
 const [folder] = process.argv.slice(2);
 if (!folder) throw new Error('name the folder that the pictures are to go to');
 const target = resolve(process.env.INIT_CWD ?? '.', folder);
@@ -52,7 +51,7 @@ async function write(postId, { author, minutesAgo, body, replies = [] }, parentI
   for (const reply of replies) await write(postId, reply, id);
 }
 
-/** All of the thread was written a moment ago; this gives what the page reads the ages that it tells of. */
+/** Rewrites the creation times in a response to the ages in THREAD, because all of it was just written. */
 async function age(route) {
   const response = await route.fetch();
   const json = JSON.parse(await response.text(), (key, value) =>
@@ -61,7 +60,7 @@ async function age(route) {
   await route.fulfill({ response, json });
 }
 
-/** Takes the pictures of one page. `open(postId, options)` opens a post in it; `reader` acts there. */
+/** Takes the screenshots of one page. `open(postId, options)` opens a post; `reader` has its actions. */
 async function take(name, reader, open) {
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of ['light', 'dark']) {

@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { resuming } from '../../examples/resume/resume.mjs';
 import { OPERATIONS, mainScenario } from './scenario.mjs';
 
-// Apollo's link looks at this global, which browsers have and Node 20 has not.
+// Apollo's link reads this global, which browsers have and Node 20 lacks.
 globalThis.WebSocket = WebSocket;
 
 mainScenario('Apollo Client over WebSocket', ({ httpUrl, socketUrl, headers, connectionParams }) => {
@@ -17,7 +17,7 @@ mainScenario('Apollo Client over WebSocket', ({ httpUrl, socketUrl, headers, con
     webSocketImpl: WebSocket,
     connectionParams,
     retryAttempts: Infinity,
-    // A network that is down fails the attempt itself, which graphql-ws else takes for the end.
+    // A network that is down fails the attempt itself, which graphql-ws would otherwise treat as fatal.
     shouldRetry: () => true,
     retryWait: async () => {},
   });

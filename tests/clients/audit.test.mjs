@@ -1,4 +1,4 @@
-// GraphQL over HTTP: every audit of graphql-http's suite, a test each.
+// GraphQL over HTTP: every audit of graphql-http's suite, one a test.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -20,7 +20,7 @@ let server;
 before(async () => (server = await startServer()));
 after(() => server.stop());
 
-/** Generates the types for `reader.ts` as a front end does, and brings them by their files' names. */
+/** Generates the types for `reader.ts` as a front end does, and returns them by file name. */
 async function generateFrom(schema, name) {
   const folder = `${generated}${name}/`;
   const config = {

@@ -1,4 +1,4 @@
-// The schema as a client meets it: described, and never broken.
+// The schema as a client sees it: described, and never broken.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -12,13 +12,13 @@ import { startServer } from '../support/server.mjs';
 let server, contract, served;
 before(async () => {
   server = await startServer();
-  // The contract as it was agreed with those who build on it. It changes only with them.
+  // The contract as it was agreed with its users. It changes only with them.
   contract = buildSchema(await readFile(new URL('../it/contract.graphql', import.meta.url), 'utf8'));
   served = buildClientSchema(await server.ask(getIntrospectionQuery({ inputValueDeprecation: true })));
 });
 after(() => server.stop());
 
-/** What a client that was written for `was` could meet with in `is`, and fail. */
+/** Returns the changes from `was` to `is` that may break a client written for `was`. */
 async function breakingChanges(was, is) {
   const changes = await diff(was, is);
   return changes
@@ -26,11 +26,11 @@ async function breakingChanges(was, is) {
     .map(({ message }) => message);
 }
 
-test('the running server breaks nothing that the contract promised', async () => {
+test('the running server breaks nothing in the contract', async () => {
   assert.deepEqual(await breakingChanges(contract, served), []);
 });
 
-test('the running server has what schema.graphql says', async () => {
+test('the running server has the schema of schema.graphql', async () => {
   const file = buildSchema(await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8'));
   assert.deepEqual(
     (await diff(file, served)).map(({ message }) => message),
@@ -38,7 +38,7 @@ test('the running server has what schema.graphql says', async () => {
   );
 });
 
-test('each way to break the contract is found', async () => {
+test('every kind of breaking change is found', async () => {
   const file = await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8');
   const withoutDescription = (node, key) => (key === 'description' ? null : undefined);
   const text = print(visit(parse(file), { StringValue: withoutDescription }));

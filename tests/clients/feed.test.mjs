@@ -12,7 +12,7 @@ after(() => server.stop());
 
 const person = (name) => ({ token: server.token({ sub: name, name }), clientId: `client-of-${name}` });
 
-/** A post and where its feed stands, as a page reads it before it subscribes: so no test is too early. */
+/** Creates a post, and returns its id and cursor, from which a subscription misses nothing. */
 async function newPost() {
   const postId = await server.createPost();
   const { post } = await server.ask(`query ($id: ID!) { post(id: $id) { cursor } }`, { id: postId });
@@ -21,7 +21,7 @@ async function newPost() {
 
 const bodyOf = ({ comment }) => comment.body;
 
-test('a comment sent over HTTP reaches everybody but the client that it names as its own', async () => {
+test('a comment sent over HTTP reaches every client except the one that it names', async () => {
   const { postId, after } = await newPost();
   const [asAda, asBob, asCleo] = ['ada', 'bob', 'cleo'].map(person);
   const [ada, bob] = [new Reader(server, asAda), new Reader(server, asBob)];
@@ -36,7 +36,7 @@ test('a comment sent over HTTP reaches everybody but the client that it names as
   await Promise.all([ada.leave(), bob.leave()]);
 });
 
-test("the same user's other tab is sent the comment", async () => {
+test("the same user's other tab receives the comment", async () => {
   const { postId, after } = await newPost();
   const { token } = person('ada');
   const tab = new Reader(server, { token, clientId: 'the-other-tab' });
@@ -48,7 +48,7 @@ test("the same user's other tab is sent the comment", async () => {
   await tab.leave();
 });
 
-test('includeOwn brings also what the same client sent', async () => {
+test("includeOwn adds the client's own changes", async () => {
   const { postId, after } = await newPost();
   const asAda = person('ada');
   const ada = new Reader(server, asAda);
@@ -60,7 +60,7 @@ test('includeOwn brings also what the same client sent', async () => {
   await ada.leave();
 });
 
-test('an addition, an edit and a deletion come as such, with the comment as it then is', async () => {
+test('additions, edits and deletions carry their kind and the resulting comment', async () => {
   const { postId, after } = await newPost();
   const asAda = person('ada');
   const bob = new Reader(server);
@@ -96,7 +96,7 @@ test('an addition, an edit and a deletion come as such, with the comment as it t
   await bob.leave();
 });
 
-test('a feed resumed after a change brings what was missed, once and in order, and goes on', async () => {
+test('a resumed feed sends what was missed, once and in order, and goes on', async () => {
   const { postId, after } = await newPost();
   const asAda = person('ada');
   const bob = new Reader(server);
@@ -140,7 +140,7 @@ test('comments written while a feed resumes come once and in order', async () =>
   await Promise.all(readers.map((reader) => reader.leave()));
 });
 
-test('a client whose connection broke comes back and has missed nothing', async () => {
+test('a client reconnects after a lost connection and misses nothing', async () => {
   const { postId, after } = await newPost();
   const asAda = person('ada');
   const variables = { postId, after };

@@ -1,13 +1,13 @@
-// For clients that report a lost connection and leave coming back to their user: it subscribes again,
-// behind the last event.
+// Resubscribing for clients that report a lost connection and leave the rest to their user. It resumes after
+// the last event.
 
 import { setTimeout } from 'node:timers/promises';
 
 const WAITS = 20;
 
 /**
- * `subscribe(variables, next, lost)` subscribes once, and returns a function that ends it. `lost` is
- * what it calls when the connection was lost.
+ * `subscribe(variables, next, lost)` subscribes once, and returns a function that ends the subscription.
+ * It calls `lost` when the connection is lost.
  */
 export function following(variables, { next }, subscribe) {
   let end = () => {};

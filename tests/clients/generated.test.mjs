@@ -1,5 +1,5 @@
-// Requests that schemathesis makes up from the schema: whatever is asked for, the answer is one of those
-// that are documented, and never a failure of the server's.
+// Requests that schemathesis generates from the schema: every answer is one of the documented ones, and never
+// an internal error.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -12,7 +12,7 @@ import { startServer } from '../support/server.mjs';
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('generated/', import.meta.url));
 const AUTHOR = { sub: 'the-author', name: 'The author', role: 'author' };
-/** For each field of Query and Mutation, half of them as the schema wants them and half not. */
+/** Requests for each field of Query and Mutation, half of them valid and half not. */
 const EXAMPLES = 80;
 
 let server;
@@ -29,7 +29,7 @@ for (const [role, mediaType] of [
   ['author', 'application/graphql-response+json'],
   ['reader', 'application/json'],
 ]) {
-  test(`what is asked for as a ${role} is answered as ${mediaType}`, async () => {
+  test(`generated requests of a ${role} get documented answers as ${mediaType}`, async () => {
     const post = await server.createPost();
     const comment = await server.createComment(
       { postId: post, body: 'A comment' },
@@ -49,7 +49,7 @@ for (const [role, mediaType] of [
         ...['run', `${server.url}/graphql`],
         ...['--header', `Authorization: Bearer ${token}`, '--header', `Accept: ${mediaType}`],
         ...['--checks', 'the_answer_is_one_of_those_that_are_documented', '--warnings', 'off'],
-        // The same requests at each run, and nothing kept of them.
+        // The same requests in each run, and no stored examples.
         ...['--max-examples', EXAMPLES, '--generation-deterministic', '--no-color'],
         ...['--request-timeout', 10],
       ].map(String),

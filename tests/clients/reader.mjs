@@ -1,4 +1,4 @@
-// A reader with the graphql-ws client, as a blog's front end has it.
+// A reader with the graphql-ws client, as in a blog's front end.
 
 import assert from 'node:assert/strict';
 
@@ -15,8 +15,8 @@ export class Reader {
   #closed;
 
   /**
-   * `token` is a token, or a function that makes one for each connection; without it the reader is
-   * anonymous. `retryAttempts` is how often graphql-ws comes back after a loss.
+   * `token` is a token, or a function that returns one for each connection. Without it the reader is
+   * anonymous. `retryAttempts` limits the reconnects of graphql-ws.
    */
   constructor(server, { clientId, token, retryAttempts = 0 } = {}) {
     let sawClose;
@@ -38,20 +38,20 @@ export class Reader {
   }
 
   /**
-   * A stream of what one root field brings. The `variables` object is sent anew at each connection,
-   * so whoever changes it says from where the stream is to resume.
+   * Returns a stream of one root field's values. The `variables` object is sent again on each
+   * connection, so a change of its cursor sets where the stream resumes.
    */
   subscribe(field, query, variables) {
     const results = this.#client.iterate({ query, variables });
     return {
-      /** The next value, which must come in time. An `error` message rejects, with its list of errors. */
+      /** Resolves with the next value. Rejects with the list of errors of an `error` message, or late. */
       async next() {
         const { value, done } = await within(ARRIVES_WITHIN, results.next(), `${field} brings a value`);
         assert.ok(!done, `${field} goes on`);
         assert.equal(value.errors, undefined, `${field} brings values without errors`);
         return value.data[field];
       },
-      /** Ends the stream, and so this reader's being in the room, if it has no other. */
+      /** Ends the stream, and the reader's membership of the room if this is its last stream. */
       leave: () => results.return(),
     };
   }
@@ -67,7 +67,7 @@ export class Reader {
     return this.subscribe('typing', query, { postId });
   }
 
-  /** Changes to comments; `variables` are `postId`, and if need be `after` and `includeOwn`. */
+  /** Subscribes to changes of comments. `variables` are `postId`, and optionally `after`, `includeOwn`. */
   changes(variables) {
     const query = `subscription ($postId: ID!, $after: Cursor, $includeOwn: Boolean! = false) {
       commentChanged(postId: $postId, after: $after, includeOwn: $includeOwn) {
@@ -82,7 +82,7 @@ export class Reader {
     return within(ARRIVES_WITHIN, this.#closed, 'the server closes the socket');
   }
 
-  /** Cuts the line without a word, as a network does. */
+  /** Cuts the connection without a close frame. */
   cut() {
     this.#socket.terminate();
   }

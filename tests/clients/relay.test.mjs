@@ -1,4 +1,4 @@
-// Relay: its compiler over schema.graphql, and its runtime with what came out.
+// Relay: its compiler on schema.graphql, and its runtime with the output.
 
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';

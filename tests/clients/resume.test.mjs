@@ -1,4 +1,4 @@
-// The example of a resumable client, over a network that cuts the connection again and again.
+// The example of a resumable client, over a network that cuts its connection repeatedly.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -51,7 +51,7 @@ test('a resuming client misses nothing and sees nothing twice, however often it 
     {
       next({ data }) {
         seen.push(data.commentAdded.body);
-        // Cut as the client holds some comments, with others under way.
+        // Cut while the client has some comments and others are under way.
         if (seen.length % 7 === 0) network.cut();
         if (seen.length === written.length) sawAll();
       },

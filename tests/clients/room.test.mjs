@@ -1,4 +1,4 @@
-// Who is here, and who is typing.
+// Viewers and typing.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -10,10 +10,10 @@ let server;
 before(async () => (server = await startServer()));
 after(() => server.stop());
 
-/** A signed-in reader's identity, which HTTP requests and a Reader take alike. */
+/** Returns a signed-in reader's identity, for HTTP requests and for a Reader. */
 const person = (name) => ({ token: server.token({ sub: name, name }), clientId: `client-of-${name}` });
 
-test('viewerCount counts its reader at once, then who comes and who goes', async () => {
+test('viewerCount counts its own reader at once, and follows joins and leaves', async () => {
   const postId = await server.createPost();
   const [ada, bob] = [new Reader(server), new Reader(server)];
 
@@ -59,7 +59,7 @@ test('a reader whose connection breaks is no longer counted', async () => {
   await ada.leave();
 });
 
-test('who types is shown to the others, and not to himself', async () => {
+test('typing is shown to others, and not to the typing user', async () => {
   const postId = await server.createPost();
   const [asAda, asBob] = [person('ada'), person('bob')];
   const [ada, bob] = [new Reader(server, asAda), new Reader(server, asBob)];
@@ -70,14 +70,14 @@ test('who types is shown to the others, and not to himself', async () => {
   assert.deepEqual(await bobSees.next(), { isTyping: true, user: { id: 'ada' } });
   await server.setTyping(postId, false, asAda);
   assert.deepEqual(await bobSees.next(), { isTyping: false, user: { id: 'ada' } });
-  // Had Ada been told of herself, that would be the first that she hears of.
+  // Ada's own typing, if sent to her, would come first.
   await server.setTyping(postId, true, asBob);
   assert.deepEqual(await adaSees.next(), { isTyping: true, user: { id: 'bob' } });
 
   await Promise.all([ada.leave(), bob.leave()]);
 });
 
-test('those who type already come first in a new stream', async () => {
+test('users who are already typing come first in a new stream', async () => {
   const postId = await server.createPost();
   const asAda = person('ada');
   const [ada, bob] = [new Reader(server, asAda), new Reader(server)];

@@ -1,5 +1,5 @@
-// What every client library must be able to do with the server, as its user sees it. The file of
-// each library says how it connects, queries and subscribes, and calls this.
+// The scenario that every client library must support, as its user sees it. Each library's file defines how
+// it connects, queries and subscribes, and calls this.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -10,7 +10,7 @@ import { within } from '../support/within.mjs';
 
 const ARRIVES_WITHIN = 5_000;
 
-/** The operations of the scenario; a client that compiles its own has the same under these names. */
+/** The operations of the scenario. A client that compiles its own has the same under these names. */
 export const OPERATIONS = {
   Post: `query Post($id: ID!) {
     post(id: $id) { id title cursor comments(first: 50) { edges { node { id body author { id name } } } } }
@@ -27,14 +27,14 @@ export const OPERATIONS = {
 };
 
 /**
- * Tests one client library. `connect({ httpUrl, socketUrl, headers, connectionParams })` makes a
- * client, whose reader is named by the headers over HTTP and by the parameters over WebSocket:
+ * Tests one client library. `connect({ httpUrl, socketUrl, headers, connectionParams })` returns a
+ * client. Its identity is in the headers for HTTP, and in the parameters for WebSocket:
  *
- * - `ask(name, variables)` sends the query or mutation of that name, and brings its data.
+ * - `ask(name, variables)` sends the query or mutation of that name, and returns its data.
  * - `subscribe(name, variables, { next, error })` calls `next` with the data of each event, and
  *   `error` with a list of GraphQL errors; it returns a function that ends the subscription.
- *   Where the network is cut, it goes on behind the last event's cursor.
- * - `close()` ends what is left of it.
+ *   After a lost connection it resumes at the last event's cursor.
+ * - `close()` ends the client.
  */
 export function mainScenario(library, connect) {
   describe(library, () => {
@@ -50,7 +50,7 @@ export function mainScenario(library, connect) {
 
     const person = (name) => ({ token: server.token({ sub: name, name }), clientId: `client-of-${name}` });
 
-    /** A client over the network that can be cut; it is closed when its test ends. */
+    /** Opens a client over the network that can be cut, and closes it when its test ends. */
     function open(context, { token, clientId } = {}) {
       const client = connect({
         httpUrl: `${network.url}/graphql`,
@@ -74,14 +74,14 @@ export function mainScenario(library, connect) {
       return { ask: client.ask, subscribe };
     }
 
-    /** A post of the test's own, and where its feed stands, as the client reads both in one query. */
+    /** Creates a post for the test, and reads it and its cursor in one query of the client. */
     async function openPost(client) {
       const id = await server.createPost('Read by many');
       const { post } = await client.ask('Post', { id });
       return post;
     }
 
-    test('a post is read, and a comment written elsewhere arrives', async (context) => {
+    test('a post is read, and a comment of another client arrives', async (context) => {
       const client = open(context);
       const post = await openPost(client);
       assert.equal(post.title, 'Read by many');
@@ -98,7 +98,7 @@ export function mainScenario(library, connect) {
       sees.end();
     });
 
-    test('an edit and a deletion arrive as such', async (context) => {
+    test('an edit and a deletion arrive with their kinds', async (context) => {
       const client = open(context);
       const post = await openPost(client);
       const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
@@ -114,7 +114,7 @@ export function mainScenario(library, connect) {
       sees.end();
     });
 
-    test('a client that names itself is not sent its own comment', async (context) => {
+    test('a named client does not receive its own comment', async (context) => {
       const client = open(context, person('ada'));
       const post = await openPost(client);
       const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
@@ -123,12 +123,12 @@ export function mainScenario(library, connect) {
       const { createComment } = await client.ask('CreateComment', { input });
       assert.equal(createComment.comment.body, 'by Ada');
       await server.createComment({ postId: post.id, body: 'by Bob' }, person('bob'));
-      // Had Ada's own been sent, it would come first.
+      // Ada's own comment, if sent, would come first.
       assert.equal((await sees.next()).comment.body, 'by Bob');
       sees.end();
     });
 
-    test('readers are counted as they come and go', async (context) => {
+    test('the viewer count follows joins and leaves', async (context) => {
       const [ada, bob] = [open(context, person('ada')), open(context, person('bob'))];
       const { id: postId } = await openPost(ada);
       const adaCounts = events(ada, 'ViewerCount', { postId });
@@ -141,7 +141,7 @@ export function mainScenario(library, connect) {
       adaCounts.end();
     });
 
-    test('a client that is cut off comes back, and has missed nothing and sees nothing twice', async (context) => {
+    test('a client that is cut off resumes, misses nothing and sees nothing twice', async (context) => {
       const client = open(context);
       const post = await openPost(client);
       const sees = events(client, 'CommentChanged', { postId: post.id, after: post.cursor });
@@ -163,7 +163,7 @@ export function mainScenario(library, connect) {
       sees.end();
     });
 
-    test('what is refused is refused with its code', async (context) => {
+    test('a refused subscription has an error code', async (context) => {
       const client = open(context);
       const refused = events(client, 'CommentChanged', { postId: 'no-such-post' });
       await assert.rejects(refused.next(), (errors) => errors[0].extensions.code === 'NOT_FOUND');
@@ -171,7 +171,7 @@ export function mainScenario(library, connect) {
   });
 }
 
-/** A subscription as a list that one takes from: each event must come in time. */
+/** Subscribes, and returns the events one by one. Each must come in time. */
 function events(client, name, variables) {
   const field = name[0].toLowerCase() + name.slice(1);
   const arrived = [];

@@ -1,5 +1,5 @@
 // Subscriptions over Server-Sent Events: graphql-sse in its distinct connections mode, and urql with
-// `fetchSubscriptions`, which needs nothing but HTTP.
+// `fetchSubscriptions`, which needs only HTTP.
 
 import { Client, fetchExchange } from '@urql/core';
 import { createClient } from 'graphql-sse';

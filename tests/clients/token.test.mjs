@@ -1,4 +1,4 @@
-// Tokens: refused, expiring, renewed. And how a server takes its leave.
+// Tokens: refused, expiring, renewed. The shutdown of a server is here too.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -34,7 +34,7 @@ test('a refused token over HTTP is status 401 and the code UNAUTHENTICATED', asy
   assert.equal(errors[0].extensions.code, 'UNAUTHENTICATED');
 });
 
-test('a guest is known by the token that signInAsGuest gave, on HTTP and on WebSocket', async () => {
+test("signInAsGuest's token identifies the guest over HTTP and WebSocket", async () => {
   const postId = await server.createPost();
   const { signInAsGuest: guest } = await server.ask(
     `mutation { signInAsGuest(input: { name: " Ada " }) { token user { id name } } }`,
@@ -48,7 +48,7 @@ test('a guest is known by the token that signInAsGuest gave, on HTTP and on WebS
   await reader.leave();
 });
 
-test('when the token of an open socket expires, its client is back with a new one and has missed nothing', async () => {
+test('a client whose token expires reconnects with a new one and misses nothing', async () => {
   const postId = await server.createPost();
   const { post } = await server.ask(`query ($id: ID!) { post(id: $id) { cursor } }`, { id: postId });
   const tokens = [server.token({ ...ada, exp: inSeconds(2) }), server.token(ada)];
@@ -64,7 +64,7 @@ test('when the token of an open socket expires, its client is back with a new on
   await reader.leave();
 });
 
-test('a server that is told to stop closes its sockets with 1012, so that clients come back', async () => {
+test('a server that shuts down closes its sockets with 1012, so clients reconnect', async () => {
   const leaving = await startServer();
   const reader = new Reader(leaving);
   assert.equal(await reader.viewerCount(await leaving.createPost()).next(), 1);

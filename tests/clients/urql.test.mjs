@@ -13,7 +13,7 @@ mainScenario('urql over WebSocket', ({ httpUrl, socketUrl, headers, connectionPa
     webSocketImpl: WebSocket,
     connectionParams,
     retryAttempts: Infinity,
-    // A network that is down fails the attempt itself, which graphql-ws else takes for the end.
+    // A network that is down fails the attempt itself, which graphql-ws would otherwise treat as fatal.
     shouldRetry: () => true,
     retryWait: async () => {},
   });

@@ -1,5 +1,5 @@
-//! The files that start a cluster in containers say what works outside of them: what they set, what
-//! they run, and the balancer's own file, all taken from there.
+//! The files that start a cluster in containers, checked outside of containers: their settings, their
+//! commands and the balancer's own file are used as they are.
 
 use std::{
     collections::BTreeSet,
@@ -13,20 +13,20 @@ use clap::Args;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, eventually, find, path};
+use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, find, path, wait_until};
 
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 
-/// What a password and a secret stand for.
+/// The value of each password and secret.
 const PASSWORD: &str = "a-password";
 
-/// Of compose.yaml, with what its reader sets.
+/// Parses compose.yaml.
 fn compose() -> Value {
     let text = include_str!("../../compose.yaml");
     serde_saphyr::from_str(text).expect("YAML")
 }
 
-/// The services that run this image, each with its name.
+/// Returns the services that run this image, each with its name.
 fn nodes(compose: &Value) -> Vec<(&String, &Value)> {
     let services = compose["services"].as_object().expect("services");
     let nodes = services
@@ -35,7 +35,7 @@ fn nodes(compose: &Value) -> Vec<(&String, &Value)> {
     nodes.collect()
 }
 
-/// What a service's environment is, with the variables of whoever starts it.
+/// Returns a service's environment with its variables interpolated.
 fn environment(service: &Value) -> Vec<(String, String)> {
     let variables = service["environment"].as_object().expect("an environment");
     let set = variables.iter().map(|(name, value)| {
@@ -45,7 +45,7 @@ fn environment(service: &Value) -> Vec<(String, String)> {
     set.collect()
 }
 
-/// With a value for each `${NAME}`, `${NAME:?sentence}` and `${NAME:-default}`.
+/// Replaces each `${NAME}`, `${NAME:?sentence}` and `${NAME:-default}` by a value.
 fn interpolated(text: &str) -> String {
     let Some((before, rest)) = text.split_once("${") else {
         return text.to_owned();
@@ -62,7 +62,7 @@ fn interpolated(text: &str) -> String {
     format!("{before}{value}{}", interpolated(after))
 }
 
-/// The words of a Dockerfile's instruction, which begins like this.
+/// Returns the words of the Dockerfile's instruction that begins with `instruction`.
 fn words(instruction: &str) -> Vec<String> {
     let (_, rest) = DOCKERFILE.split_once(instruction).expect(instruction);
     let line = rest.lines().next().expect("a line");
@@ -70,7 +70,7 @@ fn words(instruction: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_variable_of_a_node_is_a_setting_and_all_nodes_are_alike() {
+fn compose_nodes_are_alike_and_set_only_known_settings() {
     let compose = compose();
     let nodes = nodes(&compose);
     assert_eq!(nodes.len(), 3);
@@ -91,7 +91,7 @@ fn every_variable_of_a_node_is_a_setting_and_all_nodes_are_alike() {
 }
 
 #[test]
-fn every_host_that_is_named_is_a_service() {
+fn every_host_in_compose_is_a_service() {
     let compose = compose();
     let services = compose["services"].as_object().expect("services");
     let node = environment(nodes(&compose)[0].1);
@@ -125,16 +125,16 @@ fn every_host_that_is_named_is_a_service() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_balancer_gives_readers_to_nodes_that_are_ready_and_nothing_is_lost() {
+async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     let compose = compose();
-    // All that the file sets, but for where things are.
+    // All settings of the file, except for addresses.
     let settings = environment(nodes(&compose)[0].1).into_iter();
     let places = ["LISTEN", "DATABASE_URL", "BACKPLANE_URL", "TRUSTED_PROXIES"];
     let settings = settings.filter(|(name, _)| !places.contains(&name.as_str()));
     let here = ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
     let mut cluster = Cluster::start_with(settings.chain([here]).collect()).await;
     let (address, _caddy) = balancer(&cluster);
-    eventually("the balancer takes requests", || async {
+    wait_until("the balancer takes requests", || async {
         let answer = reqwest::get(format!("http://{address}/")).await;
         let status = answer.map_err(|error| error.to_string())?.status();
         status.is_success().then_some(()).ok_or(status.to_string())
@@ -150,21 +150,23 @@ async fn the_balancer_gives_readers_to_nodes_that_are_ready_and_nothing_is_lost(
         ..Party::BUSY
     };
     let crowd = Crowd::gather_at(&cluster, "balanced", party, vec![address]).await;
-    // As `docker stop` does.
+    // Graceful, as `docker stop` does it.
     cluster.nodes[0].signal(Signal::SIGTERM);
     assert!(cluster.nodes[0].ended().await.success());
-    crowd.until_written(5).await;
+    crowd.wait_until_written(5).await;
     cluster.nodes[0].start_again().await;
-    // And without a word.
+    // Killed, without notice.
     cluster.nodes[1].kill();
-    crowd.until_written(5).await;
-    crowd.until_told().await;
+    crowd.wait_until_written(5).await;
+    crowd.wait_until_delivered().await;
     cluster.nodes[1].start_again().await;
-    crowd.until_counted(&cluster, Duration::from_secs(15)).await;
+    crowd
+        .wait_until_counted(&cluster, Duration::from_secs(15))
+        .await;
     crowd.finish(&cluster).await;
 }
 
-/// The balancer with its file, in front of the cluster.
+/// Starts the balancer with its file in front of the cluster.
 fn balancer(cluster: &Cluster) -> (SocketAddr, Program) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -189,7 +191,7 @@ fn balancer(cluster: &Cluster) -> (SocketAddr, Program) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_containers_run_is_understood_and_the_health_checks_tell_the_dead() {
+async fn container_commands_run_and_health_checks_detect_the_dead() {
     let serve = [words("ENTRYPOINT "), words("\nCMD ")].concat();
     assert_eq!(
         serve,
@@ -221,11 +223,11 @@ async fn what_containers_run_is_understood_and_the_health_checks_tell_the_dead()
     };
     let check = list(&services["postgres"]["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "pg_isready"]);
-    assert!(cluster.postgres.is_there(&check[1..]));
+    assert!(cluster.postgres.is_ready(&check[1..]));
     cluster.postgres.stop_immediately().await;
-    assert!(!cluster.postgres.is_there(&check[1..]));
+    assert!(!cluster.postgres.is_ready(&check[1..]));
 
-    // Where it listens and whom it looks for is the containers' own.
+    // Addresses to listen on and routes differ outside of containers.
     let arguments = list(&services["nats-1"]["command"]).into_iter();
     let arguments = arguments.map(|argument| argument.replace("0.0.0.0:6222", "127.0.0.1:-1"));
     let mut server = command(find("nats-server", &path()));
@@ -233,7 +235,7 @@ async fn what_containers_run_is_understood_and_the_health_checks_tell_the_dead()
         .args(["--addr=127.0.0.1", "--port=-1"])
         .args(arguments);
     let mut server = Program::start("nats-of-compose", cluster.folder(), &mut server);
-    eventually("the NATS server is ready", || {
+    wait_until("the NATS server is ready", || {
         server.still_runs();
         let is_ready = server.said().contains("Server is ready");
         std::future::ready(is_ready.then_some(()).ok_or("it is not"))

@@ -1,5 +1,5 @@
-//! Whatever ends, stops or cannot be reached: every comment that was acknowledged reaches every reader
-//! exactly once and in order, and when the fault is over all nodes agree on who is there.
+//! Faults: whatever stops, freezes or is cut off, each acknowledged comment reaches every reader exactly once
+//! and in order. After the fault, all nodes agree on the viewers.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::support::{AGREEMENT, Cluster, Network, Party, Posts, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_is_killed() {
+async fn killed_node_loses_no_comment_and_counts_recover() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
     cluster.nodes[1].kill();
-    posts.until_counted_but_by(&cluster, Some(1)).await;
+    posts.wait_until_counted_but_by(&cluster, Some(1)).await;
     let passers_by = Party::BUSY.passers_by as u64;
     assert_eq!(
         posts.busy.number(),
@@ -24,48 +24,51 @@ async fn a_node_is_killed() {
     );
     posts.go_on().await;
     cluster.nodes[1].start_again().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_stands_still_for_20_seconds() {
+async fn node_frozen_for_20_s_loses_no_comment_and_counts_recover() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
     cluster.nodes[1].signal(Signal::SIGSTOP);
     let still = posts.busy.endure(Duration::from_secs(20));
     tokio::join!(still, async {
-        posts.busy.until_gone_from(cluster.nodes[1].address()).await;
-        posts.until_counted_but_by(&cluster, Some(1)).await;
+        posts
+            .busy
+            .wait_until_gone_from(cluster.nodes[1].address())
+            .await;
+        posts.wait_until_counted_but_by(&cluster, Some(1)).await;
         let passers_by = Party::BUSY.passers_by as u64;
         assert_eq!(posts.busy.number(), before - passers_by, "no ghosts");
         posts.go_on().await;
     });
     cluster.nodes[1].signal(Signal::SIGCONT);
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_nats_server_is_killed() {
+async fn one_killed_nats_server_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
     cluster.nats.kill(0);
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     cluster.nats.start_again().await;
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_nats_servers_stand_still_for_60_seconds() {
+async fn nats_frozen_for_60_s_goes_unnoticed_by_readers() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
@@ -74,48 +77,51 @@ async fn all_nats_servers_stand_still_for_60_seconds() {
     tokio::join!(still, posts.go_on());
     posts.go_on().await;
     cluster.nats.thaw();
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_nats_servers_are_killed_and_started_again() {
+async fn nats_killed_and_restarted_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
     cluster.nats.kill_all();
     posts.go_on().await;
     cluster.nats.start_again().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_is_cut_off_from_nats_and_not_from_its_clients() {
+async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
     let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
-    // First nobody tells the node, as when a cable is pulled; then it cannot connect.
+    // First the network is silent, as if a cable were pulled; then connections are refused.
     cluster.set_network(Network::Silent);
     let lost = posts.busy.endure(Duration::from_secs(15));
     tokio::join!(lost, posts.go_on(), async {
         let others: Vec<_> = cluster.nodes[1..].iter().collect();
-        posts.busy.until_counted_alone(&others, AGREEMENT).await;
+        posts
+            .busy
+            .wait_until_counted_alone(&others, AGREEMENT)
+            .await;
     });
     cluster.set_network(Network::Closed);
     posts.go_on().await;
     cluster.set_network(Network::Whole);
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
     posts.finish(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_is_ended_at_once_and_started_again() {
+async fn postgresql_crash_fails_requests_and_loses_no_comment() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     cluster.postgres.stop_immediately().await;
@@ -126,7 +132,7 @@ async fn postgresql_is_ended_at_once_and_started_again() {
                 DATABASE_LOST,
             ),
             ("{ post(id: \"busy\") { title } }", DATABASE_LOST),
-            // What needs no database works.
+            // A query that needs no database works.
             ("{ me { name } }", ""),
         ] {
             let token = token("ada", Role::Reader);
@@ -142,11 +148,11 @@ async fn postgresql_is_ended_at_once_and_started_again() {
     }
     cluster.postgres.start_again().await;
     posts.go_on().await;
-    posts.until_counted(&cluster).await;
+    posts.wait_until_counted(&cluster).await;
     posts.finish(&cluster, &[DATABASE_LOST, UNKNOWN]).await;
 }
 
-/// What a request is told that the database cannot serve.
+/// The error code of a request that needs the lost database.
 const DATABASE_LOST: &str = "SERVICE_UNAVAILABLE";
-/// What a writer is told whose comment may or may not be saved.
+/// The error code of a write that may or may not be committed.
 const UNKNOWN: &str = "OUTCOME_UNKNOWN";

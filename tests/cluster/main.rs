@@ -1,9 +1,8 @@
-//! Many nodes, and what goes wrong with them: three real nodes on a real PostgreSQL and three real
-//! NATS servers, all processes that the tests start, stop, freeze, kill and cut off themselves.
+//! Many nodes under faults: three real nodes on a real PostgreSQL and three real NATS servers. All are
+//! processes that the tests start, stop, freeze, kill and cut off.
 //!
-//! These tests need Linux, `setpriv`, PostgreSQL, nats-server and Caddy, and take all of the machine
-//! for some minutes. `cargo test` leaves them out; `cargo test --test cluster` runs them, one after
-//! another.
+//! These tests need Linux, `setpriv`, PostgreSQL, nats-server and Caddy, and use the whole machine for some
+//! minutes. `cargo test` leaves them out; `cargo test --test cluster` runs them, one after another.
 
 #![allow(
     clippy::disallowed_methods,

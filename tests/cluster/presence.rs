@@ -1,19 +1,19 @@
-//! In calm times all nodes agree within a second on who is there.
+//! Without faults, all nodes agree on the viewers within a second.
 
 use std::time::Duration;
 
 use crate::support::{Cluster, Crowd, Loss, Viewer};
 
-/// A second, and some more for a machine that has other things to do.
+/// A second, with a margin for a busy machine.
 const AGREEMENT: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_agree_on_joins_and_leaves_and_count_a_user_on_two_nodes_once() {
+async fn nodes_agree_on_viewers_and_count_a_user_on_two_nodes_once() {
     let cluster = Cluster::start().await;
     let mut crowd = Crowd::open(&cluster, "calm").await;
     let ada = || Viewer::User("ada".to_owned());
     let page = |name: &str| Viewer::Page(name.to_owned());
-    // The third node has nobody in the room until the end, and knows the number all the same.
+    // The third node has no member in the room until the end, and reports the same number.
     for (node, viewer, number) in [
         (0, page("a"), 1),
         (0, ada(), 2),
@@ -23,12 +23,12 @@ async fn nodes_agree_on_joins_and_leaves_and_count_a_user_on_two_nodes_once() {
         (2, page("c"), 4),
     ] {
         crowd.join(node, viewer, Loss::Leave);
-        crowd.until_counted(&cluster, AGREEMENT).await;
+        crowd.wait_until_counted(&cluster, AGREEMENT).await;
         assert_eq!(crowd.number(), number);
     }
     for number in [4, 4, 3, 2, 1, 0] {
         crowd.leave();
-        crowd.until_counted(&cluster, AGREEMENT).await;
+        crowd.wait_until_counted(&cluster, AGREEMENT).await;
         assert_eq!(crowd.number(), number);
     }
 }

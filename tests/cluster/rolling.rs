@@ -1,22 +1,22 @@
-//! Nodes are restarted one after another, and their readers notice nothing but a socket that closes: in
-//! a moment of its own, so that they do not all come back at once.
+//! A rolling restart. Readers notice only a closed socket, and sockets close spread over the window, so
+//! clients do not reconnect all at once.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Cluster, Posts, RESTART, within};
+use crate::support::{Cluster, Posts, RESTART, wait_until_within};
 
-/// How long a node goes on after it has said that it is not ready any more.
+/// The time that a node keeps serving after its readiness fails.
 const DELAY: Duration = Duration::from_secs(2);
-/// Over how long it closes what it has.
+/// The window over which a node closes its connections.
 const WINDOW: Duration = Duration::from_secs(6);
-/// How many closes in a second are a spike, as a multiple of what an even spread would be. The reader's
+/// The number of closes in a second that counts as a spike, as a multiple of an even spread. The reader's
 /// clock is not the node's.
 const SLACK: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
+async fn rolling_restart_of_three_nodes_loses_nothing() {
     let setting = |name: &str, time: Duration| (name.to_owned(), format!("{}s", time.as_secs()));
     let settings = vec![
         setting("DRAIN_DELAY", DELAY),
@@ -33,7 +33,7 @@ async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
             .sum();
         let start = Instant::now();
         cluster.nodes[number].signal(Signal::SIGTERM);
-        within(DELAY, "the node is not ready any more", || async {
+        wait_until_within(DELAY, "the node is not ready any more", || async {
             match cluster.nodes[number].is_ready().await {
                 Some(false) => Ok(()),
                 other => Err(other),
@@ -44,7 +44,9 @@ async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
         assert!(count.is_some(), "whoever is there is served on");
         let status = cluster.nodes[number].ended().await;
         assert!(status.success(), "{status}");
-        posts.until_counted_but_by(&cluster, Some(number)).await;
+        posts
+            .wait_until_counted_but_by(&cluster, Some(number))
+            .await;
 
         let closes = crowds.iter().flat_map(|crowd| crowd.feed().closes());
         let mut closes: Vec<Instant> = closes
@@ -65,7 +67,7 @@ async fn three_nodes_are_restarted_one_by_one_and_nothing_is_lost() {
         );
 
         cluster.nodes[number].start_again().await;
-        posts.until_counted(&cluster).await;
+        posts.wait_until_counted(&cluster).await;
         posts.go_on().await;
     }
     posts.finish(&cluster, &["SERVICE_RESTART"]).await;

@@ -1,4 +1,4 @@
-//! One who asks what another has just asked is given the same answer, and never an old one.
+//! The response cache: equal queries share an answer, and no answer is stale.
 
 use causerie::model::Role;
 use serde_json::json;
@@ -11,11 +11,11 @@ const PAGE: &str =
 } } } }";
 
 #[tokio::test]
-async fn readers_of_a_page_that_does_not_change_share_one_reading_of_it() {
+async fn unchanged_page_is_read_once_for_all_readers() {
     if on_postgres() {
-        return; // Where other nodes write too, no answer is kept.
+        return; // No answer is cached where other nodes write too.
     }
-    // The comparison of rooms with the store, which runs beside, would be counted too.
+    // The reconciliation of rooms would be counted too.
     let server = TestServer::start_with(&["--reconcile-interval=1h"]).await;
     server.reader("ada").comment("a comment").await;
     let first = server.client().raw(PAGE, json!({"id": "hello"})).await;
@@ -24,14 +24,14 @@ async fn readers_of_a_page_that_does_not_change_share_one_reading_of_it() {
         let again = server.client().raw(PAGE, json!({"id": "hello"})).await;
         assert_eq!(again, first);
     }
-    // Each reading takes two. An answer is given out for a second: a few may read again.
+    // An execution takes two statements. An answer is served for one second, so a few executions may repeat.
     let statements = server.observer().statements() - before;
     assert!(statements < 50, "{statements} statements for 50 readers");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_in_every_answer_from_then_on() {
+async fn acknowledged_write_is_in_every_later_answer() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let bodies = async || {
@@ -47,7 +47,7 @@ async fn what_was_acknowledged_is_in_every_answer_from_then_on() {
     };
     let mut expected: Vec<String> = Vec::new();
     for number in 0..20 {
-        // The first puts the answer there that must not be given out after the write.
+        // The first query caches the answer that the write must invalidate.
         assert_eq!(bodies().await, expected);
         assert_eq!(bodies().await, expected);
         expected.push(format!("comment {number}"));
@@ -59,7 +59,7 @@ async fn what_was_acknowledged_is_in_every_answer_from_then_on() {
             .await;
         assert_eq!(bodies().await, expected);
     }
-    // A user's new name is seen on what they wrote before.
+    // A user's new name shows on their earlier comments.
     let renamed = server
         .client()
         .with_token(&token("ada", "Ada L.", Role::Reader));
@@ -73,7 +73,7 @@ async fn what_was_acknowledged_is_in_every_answer_from_then_on() {
 }
 
 #[tokio::test]
-async fn the_same_question_about_another_post_or_in_another_operation_has_its_own_answer() {
+async fn cached_answer_differs_by_variables_and_operation_name() {
     let server = TestServer::start().await;
     server.reader("ada").comment("a comment").await;
     let two = "query A { post(id: \"hello\") { title } } query B { post(id: \"hello\") { id } }";
@@ -95,7 +95,7 @@ async fn the_same_question_about_another_post_or_in_another_operation_has_its_ow
 }
 
 #[tokio::test]
-async fn who_asks_and_who_is_in_the_room_is_never_another_s_answer() {
+async fn answer_about_caller_or_viewers_is_never_shared() {
     let server = TestServer::start().await;
     let me = "{ me { id } posts { nodes { id } } }";
     for _ in 0..2 {
@@ -119,7 +119,7 @@ async fn who_asks_and_who_is_in_the_room_is_never_another_s_answer() {
                 json!({}),
             )
             .await;
-        server.until_census(1, number + 1).await;
+        server.wait_for_members(1, number + 1).await;
         sockets.push(socket);
     }
     assert_eq!(count().await, json!(3));

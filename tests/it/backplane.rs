@@ -1,5 +1,4 @@
-//! What every adapter of the backplane keeps to, said by one suite: no node but this one, a cluster
-//! inside one process, and NATS.
+//! The contract of a backplane, checked for each adapter: none, memory (a cluster in one process), and NATS.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,16 +12,16 @@ use causerie::{
 };
 use tokio::sync::mpsc::Receiver;
 
-use crate::support::{Nats, in_time, settings};
+use crate::support::{Nats, settings, within};
 
-/// A node, as far as the backplane sees one.
+/// A node, reduced to its connection to the backplane.
 struct Node {
     backplane: Arc<dyn Backplane>,
     incoming: Receiver<Incoming>,
 }
 
 impl Node {
-    /// Waits until the connection is there.
+    /// Creates a node and waits until it is connected.
     async fn new(connection: Connection) -> Self {
         let mut node = Self {
             backplane: connection.backplane,
@@ -32,10 +31,10 @@ impl Node {
         node
     }
 
-    /// What comes next, but for probes that came more often than was needed.
+    /// Returns the next incoming item and skips surplus probes.
     async fn next(&mut self) -> Incoming {
         loop {
-            let incoming = in_time("something from the backplane", self.incoming.recv()).await;
+            let incoming = within("something from the backplane", self.incoming.recv()).await;
             match incoming.expect("it is not closed") {
                 Incoming::Message(bytes) if bytes == "probe" => {}
                 incoming => return incoming,
@@ -43,13 +42,13 @@ impl Node {
         }
     }
 
-    fn say(&self, subject: &Subject, text: &str) {
+    fn publish(&self, subject: &Subject, text: &str) {
         self.backplane
             .publish(subject, Bytes::copy_from_slice(text.as_bytes()));
     }
 
-    /// Waits for this message; what comes before it is returned.
-    async fn until(&mut self, text: &str) -> Vec<Incoming> {
+    /// Waits for the message `text` and returns what came before it.
+    async fn wait_for(&mut self, text: &str) -> Vec<Incoming> {
         let mut before = Vec::new();
         loop {
             match self.next().await {
@@ -59,15 +58,15 @@ impl Node {
         }
     }
 
-    /// Subscribes, and waits until that holds: another has been heard on the subject. When that is,
-    /// nobody promises; so the other says it again and again.
+    /// Subscribes, and waits until the subscription has taken effect. The backplane promises no time for
+    /// that, so `other` repeats a probe until it arrives.
     async fn listen(&mut self, subject: &Subject, other: &Self) {
         self.backplane.subscribe(subject);
         let mut again = tokio::time::interval(Duration::from_millis(5));
-        in_time("a subscription", async {
+        within("a subscription", async {
             loop {
                 tokio::select! {
-                    _ = again.tick() => other.say(subject, "probe"),
+                    _ = again.tick() => other.publish(subject, "probe"),
                     incoming = self.incoming.recv() => {
                         assert_eq!(incoming, Some(message("probe")));
                         break;
@@ -87,13 +86,13 @@ fn room(post: &str) -> Subject {
     Subject::Room(PostId::parse(post).expect("an id"))
 }
 
-async fn keeps_to_what_is_promised(connect: impl AsyncFn() -> Connection) {
+async fn assert_contract(connect: impl AsyncFn() -> Connection) {
     let [mut one, mut two, mut three] = [
         Node::new(connect().await).await,
         Node::new(connect().await).await,
         Node::new(connect().await).await,
     ];
-    // Ids that would be several words of a subject, or none, are as good as others.
+    // Ids that would be several tokens of a NATS subject, or none, are valid.
     let (here, there) = (room("a.b/c..d."), room(".:~-_"));
     two.listen(&here, &one).await;
     three.listen(&here, &one).await;
@@ -102,80 +101,80 @@ async fn keeps_to_what_is_promised(connect: impl AsyncFn() -> Connection) {
     two.listen(&Subject::All, &one).await;
     three.listen(&Subject::All, &one).await;
 
-    // To each other node that subscribed, once and in order, and to no other.
+    // A message reaches each other subscribed node once and in order, and no other node.
     for number in 0..100 {
-        one.say(&here, &format!("here {number}"));
+        one.publish(&here, &format!("here {number}"));
     }
-    one.say(&here, "end");
+    one.publish(&here, "end");
     let expected: Vec<_> = (0..100)
         .map(|number| message(&format!("here {number}")))
         .collect();
-    assert_eq!(two.until("end").await, expected);
-    assert_eq!(three.until("end").await, expected);
-    one.say(&Subject::Node(NodeId::new()), "to a stranger");
-    one.say(&there, "there");
-    assert_eq!(three.until("there").await, []);
-    two.say(&here, "here");
-    assert_eq!(three.until("here").await, []);
-    one.say(&Subject::All, "end");
-    assert_eq!(two.until("end").await, [], "nor has its own come back");
-    assert_eq!(three.until("end").await, []);
-    two.say(&Subject::All, "end");
+    assert_eq!(two.wait_for("end").await, expected);
+    assert_eq!(three.wait_for("end").await, expected);
+    one.publish(&Subject::Node(NodeId::new()), "to a stranger");
+    one.publish(&there, "there");
+    assert_eq!(three.wait_for("there").await, []);
+    two.publish(&here, "here");
+    assert_eq!(three.wait_for("here").await, []);
+    one.publish(&Subject::All, "end");
+    assert_eq!(two.wait_for("end").await, [], "nor has its own come back");
+    assert_eq!(three.wait_for("end").await, []);
+    two.publish(&Subject::All, "end");
     assert_eq!(
-        one.until("end").await,
+        one.wait_for("end").await,
         [],
         "it has not subscribed to the rooms"
     );
 
-    // Subscribing twice is subscribing once, and it ends.
+    // A second subscription changes nothing, and unsubscribing ends both.
     two.backplane.subscribe(&here);
-    one.say(&here, "again");
-    one.say(&here, "end");
-    assert_eq!(two.until("end").await, [message("again")]);
+    one.publish(&here, "again");
+    one.publish(&here, "end");
+    assert_eq!(two.wait_for("end").await, [message("again")]);
     three.backplane.unsubscribe(&there);
-    in_time("an end of the subscription", async {
+    within("an end of the subscription", async {
         loop {
-            one.say(&there, "to nobody");
-            one.say(&here, "end");
-            if three.until("end").await.is_empty() {
+            one.publish(&there, "to nobody");
+            one.publish(&here, "end");
+            if three.wait_for("end").await.is_empty() {
                 break;
             }
         }
     })
     .await;
 
-    // A node that ends its connection has said what it wanted to say.
-    one.say(&here, "goodbye");
-    in_time("the end of the connection", one.backplane.close()).await;
-    two.until("goodbye").await;
+    // Closing a connection first sends what was published.
+    one.publish(&here, "goodbye");
+    within("the end of the connection", one.backplane.close()).await;
+    two.wait_for("goodbye").await;
     for node in [&two, &three] {
         assert_eq!(node.backplane.dropped(), 0);
-        in_time("the end of the connection", node.backplane.close()).await;
+        within("the end of the connection", node.backplane.close()).await;
     }
 }
 
-/// Waits for something that comes after a loss, and says so.
-async fn until_told_of_a_loss(node: &mut Node) {
-    in_time("being told of the loss", async {
+/// Waits for `Connected` or `Missed`, one of which follows a loss.
+async fn wait_for_loss(node: &mut Node) {
+    within("being told of the loss", async {
         while !matches!(node.next().await, Incoming::Connected | Incoming::Missed) {}
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_cluster_in_one_process_keeps_to_what_is_promised() {
+async fn memory_backplane_keeps_the_contract() {
     let network = Network::new(Duration::from_millis(1));
-    keeps_to_what_is_promised(async || network.connect().1).await;
+    assert_contract(async || network.connect().1).await;
 }
 
 #[tokio::test]
-async fn nats_keeps_to_what_is_promised() {
+async fn nats_backplane_keeps_the_contract() {
     let nats = Nats::start();
-    keeps_to_what_is_promised(async || to(&nats).await).await;
+    assert_contract(async || to(&nats).await).await;
 }
 
 #[tokio::test]
-async fn a_node_that_is_alone_hears_nobody_and_least_of_all_itself() {
+async fn lone_node_receives_nothing_not_even_its_own_messages() {
     let mut connection = backplane::alone();
     assert_eq!(connection.reach, Reach::Nobody);
     let everything = Subject::All;
@@ -190,41 +189,41 @@ async fn a_node_that_is_alone_hears_nobody_and_least_of_all_itself() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_cut_off_is_told_that_it_has_missed_something() {
+async fn cut_off_node_is_told_that_it_missed_messages() {
     let network = Network::new(Duration::ZERO);
     let (link, connection) = network.connect();
     let mut one = Node::new(connection).await;
     let two = Node::new(network.connect().1).await;
     one.listen(&Subject::All, &two).await;
     link.cut();
-    two.say(&Subject::All, "lost");
+    two.publish(&Subject::All, "lost");
     assert_eq!(one.next().await, Incoming::Disconnected);
     link.heal();
     assert_eq!(one.next().await, Incoming::Connected);
-    two.say(&Subject::All, "heard");
+    two.publish(&Subject::All, "heard");
     assert_eq!(one.next().await, message("heard"));
 }
 
 #[tokio::test]
-async fn a_node_that_reads_too_slowly_is_told_that_it_has_missed_something() {
+async fn slow_node_is_told_that_it_missed_messages() {
     let network = Network::new(Duration::ZERO);
     let mut slow = Node::new(network.connect().1).await;
     let busy = Node::new(network.connect().1).await;
     slow.backplane.subscribe(&Subject::All);
     for _ in 0..100_000 {
-        busy.say(&Subject::All, "more");
+        busy.publish(&Subject::All, "more");
     }
     let mut heard = 0;
     while heard < 60_000 {
         assert_eq!(slow.next().await, message("more"));
         heard += 1;
     }
-    busy.say(&Subject::All, "end");
-    assert!(slow.until("end").await.contains(&Incoming::Missed));
+    busy.publish(&Subject::All, "end");
+    assert!(slow.wait_for("end").await.contains(&Incoming::Missed));
 }
 
 #[tokio::test]
-async fn nats_servers_that_are_killed_and_come_back_are_found_again() {
+async fn nats_restart_reconnects_and_restores_subscriptions() {
     let mut nats = Nats::start();
     let mut one = Node::new(to(&nats).await).await;
     let mut two = Node::new(to(&nats).await).await;
@@ -233,37 +232,37 @@ async fn nats_servers_that_are_killed_and_come_back_are_found_again() {
     for node in [&mut one, &mut two] {
         assert_eq!(node.next().await, Incoming::Disconnected);
     }
-    one.say(&room("a"), "nobody waits for this");
+    one.publish(&room("a"), "nobody waits for this");
     nats.start_again();
-    until_told_of_a_loss(&mut one).await;
-    until_told_of_a_loss(&mut two).await;
-    // It is subscribed as before.
-    one.say(&room("a"), "hello again");
-    two.until("hello again").await;
+    wait_for_loss(&mut one).await;
+    wait_for_loss(&mut two).await;
+    // The reconnect restored the subscription.
+    one.publish(&room("a"), "hello again");
+    two.wait_for("hello again").await;
     for node in [one, two] {
         node.backplane.close().await;
     }
 }
 
 #[tokio::test]
-async fn a_node_that_is_busy_learns_in_the_end_that_it_is_connected_however_much_it_has_missed() {
+async fn busy_node_learns_of_reconnect_however_much_it_missed() {
     let mut nats = Nats::start();
     let mut busy = Node::new(to(&nats).await).await;
     let mut quick = Node::new(to(&nats).await).await;
     let other = Node::new(to(&nats).await).await;
     busy.listen(&room("a"), &other).await;
     quick.listen(&room("b"), &other).await;
-    // More than a node that does not read is kept, and than what its client would report.
+    // More than is kept for a node that does not read, and more than its NATS client would report.
     for _ in 0..12_000 {
-        other.say(&room("a"), "more");
+        other.publish(&room("a"), "more");
     }
-    other.say(&room("b"), "end");
-    quick.until("end").await;
+    other.publish(&room("b"), "end");
+    quick.wait_for("end").await;
     nats.kill();
     assert_eq!(quick.next().await, Incoming::Disconnected);
     nats.start_again();
-    until_told_of_a_loss(&mut quick).await;
-    in_time("a connection", async {
+    wait_for_loss(&mut quick).await;
+    within("a connection", async {
         while busy.next().await != Incoming::Connected {}
     })
     .await;
@@ -273,47 +272,47 @@ async fn a_node_that_is_busy_learns_in_the_end_that_it_is_connected_however_much
 }
 
 #[tokio::test]
-async fn publishing_waits_for_no_server_and_what_is_too_much_is_dropped_and_counted() {
+async fn publish_never_blocks_and_counts_dropped_messages() {
     let mut nats = Nats::start();
     let node = Node::new(to(&nats).await).await;
     nats.freeze();
-    // It returns, although nobody takes anything; were it waiting, the test would end here.
+    // `publish` returns although the server reads nothing. If it blocked, the test would never end.
     let text = "x".repeat(100_000);
     for _ in 0..1_000 {
-        node.say(&Subject::All, &text);
+        node.publish(&Subject::All, &text);
     }
     assert!(node.backplane.dropped() > 0);
     nats.thaw();
-    in_time("the end of the connection", node.backplane.close()).await;
+    within("the end of the connection", node.backplane.close()).await;
 }
 
 #[tokio::test]
-async fn a_connection_to_a_server_that_answers_nothing_ends_all_the_same() {
+async fn close_ends_while_the_nats_server_is_down() {
     let mut nats = Nats::start();
     let mut node = Node::new(to(&nats).await).await;
     let other = Node::new(to(&nats).await).await;
     node.listen(&room("a"), &other).await;
     nats.kill();
     assert_eq!(node.next().await, Incoming::Disconnected);
-    // More than the client keeps until there is a connection.
+    // More than the client buffers while it is disconnected.
     for _ in 0..10_000 {
-        node.say(&room("b"), "nobody takes this");
+        node.publish(&room("b"), "nobody takes this");
     }
-    in_time("the end of the connection", node.backplane.close()).await;
+    within("the end of the connection", node.backplane.close()).await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_yet_is_no_error_and_is_found_when_it_comes() {
+async fn absent_nats_server_is_no_error_and_is_found_later() {
     let mut nats = Nats::start();
     nats.kill();
-    let connection = in_time("a connection that may come later", to(&nats)).await;
+    let connection = within("a connection that may come later", to(&nats)).await;
     nats.start_again();
     let node = Node::new(connection).await;
     node.backplane.close().await;
 }
 
 #[tokio::test]
-async fn a_name_and_a_password_or_a_token_may_stand_in_the_url() {
+async fn nats_url_may_hold_a_password_or_a_token() {
     for (options, who) in [
         ("--user ada --pass a:b", "ada:a%3Ab@"),
         ("--auth a-token", "a-token@"),

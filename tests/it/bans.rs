@@ -1,4 +1,4 @@
-//! Banning: what ends at once, what is refused from then on, and how other servers hear of it.
+//! Bans: which connections end at once, what is refused afterwards, and how other servers learn of a ban.
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,8 +47,8 @@ async fn unban(by: &Client, id: &str) -> Value {
     data["unbanUser"]["wasBanned"].clone()
 }
 
-/// How the server answers a socket that opens with this token.
-async fn opening(server: &TestServer, token: &str) -> Frame {
+/// Returns the server's first frame on a socket that opens with `token`.
+async fn first_frame(server: &TestServer, token: &str) -> Frame {
     let mut socket = server.connect().await;
     let payload = json!({"authorization": token});
     socket
@@ -59,8 +59,8 @@ async fn opening(server: &TestServer, token: &str) -> Frame {
     first
 }
 
-/// Whether a request over HTTP is let in.
-async fn is_let_in(server: &TestServer, token: &str) -> bool {
+/// Sends a request over HTTP and returns true if it was served.
+async fn is_served(server: &TestServer, token: &str) -> bool {
     let client = server.client().with_token(token);
     let reply = client.try_send(ME, json!({})).await;
     match reply.status {
@@ -75,15 +75,15 @@ async fn is_let_in(server: &TestServer, token: &str) -> bool {
     }
 }
 
-/// Three streams of one reader, one over each transport, and one of another reader.
-struct Room {
+/// A reader's streams, one over each transport, and a socket of another reader.
+struct ReaderStreams {
     socket: crate::support::Socket,
     sse: Streaming,
     multipart: Streaming,
     other: crate::support::Socket,
 }
 
-impl Room {
+impl ReaderStreams {
     async fn open(server: &TestServer, token: &str) -> Self {
         let mut other = server.reader_socket("other").await;
         other.subscribe("v", VIEWERS, json!({})).await;
@@ -108,8 +108,8 @@ impl Room {
         }
     }
 
-    /// The reader's streams end, each in the way of its transport; the other's goes on.
-    async fn ends_for_the_banned(mut self) {
+    /// Asserts that the reader's streams end, each as its transport does, and that the other's goes on.
+    async fn assert_ended_by_ban(mut self) {
         assert_eq!(self.socket.closed().await, (4403, "Banned".to_owned()));
         assert_eq!(self.sse.rest().await, (String::new(), Chunk::CutOff));
         let last = self.multipart.part().await;
@@ -128,16 +128,16 @@ impl Room {
 }
 
 #[tokio::test]
-async fn a_ban_ends_the_users_streams_on_every_transport_and_nobody_elses() {
+async fn ban_ends_the_users_streams_on_every_transport_and_no_other() {
     let server = TestServer::start().await;
-    let room = Room::open(&server, &reader_token("ada")).await;
+    let room = ReaderStreams::open(&server, &reader_token("ada")).await;
     ban(&moderator(&server, "m"), "ada").await;
-    room.ends_for_the_banned().await;
+    room.assert_ended_by_ban().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn who_is_banned_is_let_in_nowhere_and_may_read_on_as_anybody() {
+async fn banned_user_is_refused_everywhere_but_reads_anonymously() {
     let server = TestServer::start().await;
     let token = reader_token("ada");
     let ada = server.client().with_token(&token);
@@ -145,9 +145,9 @@ async fn who_is_banned_is_let_in_nowhere_and_may_read_on_as_anybody() {
     let boss = moderator(&server, "m");
     ban(&boss, "ada").await;
 
-    assert!(!is_let_in(&server, &token).await);
-    // Another token of the same user is no better.
-    assert!(!is_let_in(&server, &crate::support::token("ada", "A.", Role::Author)).await);
+    assert!(!is_served(&server, &token).await);
+    // Another token of the same user is refused too.
+    assert!(!is_served(&server, &crate::support::token("ada", "A.", Role::Author)).await);
     let write =
         "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
     let reply = ada.try_send(write, json!({})).await;
@@ -162,25 +162,28 @@ async fn who_is_banned_is_let_in_nowhere_and_may_read_on_as_anybody() {
         assert_eq!(stream.status(), 403, "{accept}");
         stream.vanish();
     }
-    match opening(&server, &token).await {
+    match first_frame(&server, &token).await {
         Frame::Close(4403, reason) => assert_eq!(reason, "You are banned here."),
         other => panic!("{other:?}"),
     }
     assert_eq!(server.client().bodies().await, ["before"]);
 
     assert_eq!(unban(&boss, "ada").await, json!(true));
-    assert!(is_let_in(&server, &token).await);
-    assert!(matches!(opening(&server, &token).await, Frame::Message(_)));
+    assert!(is_served(&server, &token).await);
+    assert!(matches!(
+        first_frame(&server, &token).await,
+        Frame::Message(_)
+    ));
     ada.comment("after").await;
-    // And the next ban ends what was opened since.
-    let room = Room::open(&server, &token).await;
+    // The next ban ends what was opened since.
+    let room = ReaderStreams::open(&server, &token).await;
     ban(&boss, "ada").await;
-    room.ends_for_the_banned().await;
+    room.assert_ended_by_ban().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn banning_and_unbanning_twice_change_nothing_the_second_time() {
+async fn repeated_ban_or_unban_changes_nothing() {
     let server = TestServer::start().await;
     let (m, n) = (moderator(&server, "m"), moderator(&server, "n"));
     assert_eq!(unban(&m, "ada").await, json!(false));
@@ -203,7 +206,7 @@ async fn banning_and_unbanning_twice_change_nothing_the_second_time() {
 }
 
 #[tokio::test]
-async fn a_moderator_bans_neither_themselves_nor_another_moderator() {
+async fn moderator_cannot_ban_self_or_another_moderator() {
     let server = TestServer::start().await;
     let (m, n) = (moderator(&server, "m"), moderator(&server, "n"));
     n.send(ME, json!({})).await;
@@ -211,19 +214,20 @@ async fn a_moderator_bans_neither_themselves_nor_another_moderator() {
         let error = m.refused(BAN, json!({"id": id})).await;
         assert_eq!(error["extensions"]["code"], json!("FORBIDDEN"), "{id}");
     }
-    // One who was not seen yet: what their token says is done all the same.
+    // A user whom the server has not seen can be banned, but the role in a moderator's token overrides the
+    // ban.
     ban(&m, "late").await;
     let late = |role| token("late", "late", role);
-    assert!(is_let_in(&server, &late(Role::Moderator)).await);
-    let opened = opening(&server, &late(Role::Moderator)).await;
+    assert!(is_served(&server, &late(Role::Moderator)).await);
+    let opened = first_frame(&server, &late(Role::Moderator)).await;
     assert!(matches!(opened, Frame::Message(_)));
-    // Until the host site says otherwise.
-    assert!(!is_let_in(&server, &late(Role::Author)).await);
+    // The ban takes effect once the host site issues them a lower role.
+    assert!(!is_served(&server, &late(Role::Author)).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_no_users_id_and_what_is_no_reason_is_refused() {
+async fn invalid_user_id_or_ban_reason_is_refused() {
     let server = TestServer::start().await;
     let m = moderator(&server, "m");
     let (long, longer) = ("x".repeat(255), "x".repeat(256));
@@ -250,21 +254,21 @@ async fn what_is_no_users_id_and_what_is_no_reason_is_refused() {
 }
 
 #[tokio::test]
-async fn a_guest_is_banned_as_others_are() {
+async fn guest_is_banned_like_any_user() {
     let server = TestServer::start().await;
     let sign_in = "mutation { signInAsGuest(input: { name: \"G\" }) { token user { id } } }";
     let guest = server.client().send(sign_in, json!({})).await;
     let text = |path: &str| guest.pointer(path).and_then(Value::as_str).expect("a text");
     let (token, id) = (text("/signInAsGuest/token"), text("/signInAsGuest/user/id"));
-    let room = Room::open(&server, token).await;
+    let room = ReaderStreams::open(&server, token).await;
     ban(&moderator(&server, "m"), id).await;
-    room.ends_for_the_banned().await;
-    assert!(!is_let_in(&server, token).await);
+    room.assert_ended_by_ban().await;
+    assert!(!is_served(&server, token).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_ban_outlasts_the_server() {
+async fn ban_survives_a_restart() {
     let server = TestServer::start().await;
     let m = moderator(&server, "m");
     for id in ["ada", "bob"] {
@@ -273,24 +277,24 @@ async fn a_ban_outlasts_the_server() {
     unban(&m, "bob").await;
     let folder = server.shut_down().await;
     let server = TestServer::start_in(folder, &["--ban-refresh=1h"]).await;
-    assert!(!is_let_in(&server, &reader_token("ada")).await);
-    assert!(is_let_in(&server, &reader_token("bob")).await);
+    assert!(!is_served(&server, &reader_token("ada")).await);
+    assert!(is_served(&server, &reader_token("bob")).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn another_server_on_the_same_database_finds_bans_by_itself_and_ends_the_streams() {
+async fn server_on_the_same_database_polls_bans_and_ends_streams() {
     let here = TestServer::start().await;
     let there = here.beside(&["--ban-refresh=20ms"]).await;
     let token = reader_token("ada");
-    let room = Room::open(&there, &token).await;
+    let room = ReaderStreams::open(&there, &token).await;
     let boss = moderator(&here, "m");
     ban(&boss, "ada").await;
-    room.ends_for_the_banned().await;
-    assert!(!is_let_in(&there, &token).await);
+    room.assert_ended_by_ban().await;
+    assert!(!is_served(&there, &token).await);
     unban(&boss, "ada").await;
-    crate::support::in_time("the other hears that the ban is lifted", async {
-        while !is_let_in(&there, &token).await {}
+    crate::support::within("the other hears that the ban is lifted", async {
+        while !is_served(&there, &token).await {}
     })
     .await;
     there.stop().await;
@@ -298,20 +302,20 @@ async fn another_server_on_the_same_database_finds_bans_by_itself_and_ends_the_s
 }
 
 #[tokio::test]
-async fn another_node_is_told_of_a_ban_at_once() {
+async fn other_node_is_told_of_a_ban_at_once() {
     let network = Network::new(Duration::from_millis(1));
     let rarely = ["--ban-refresh=1h"];
     let here = TestServer::start_node(&network, &rarely).await;
     let there = here.node_beside(&network, &rarely).await;
-    crate::support::until("the nodes know each other", || {
+    crate::support::wait_until("the nodes know each other", || {
         here.observer().cluster().nodes() == 1
     })
     .await;
     let token = reader_token("ada");
-    let room = Room::open(&there, &token).await;
+    let room = ReaderStreams::open(&there, &token).await;
     ban(&moderator(&here, "m"), "ada").await;
-    room.ends_for_the_banned().await;
-    assert!(!is_let_in(&there, &token).await);
+    room.assert_ended_by_ban().await;
+    assert!(!is_served(&there, &token).await);
     there.stop().await;
     here.stop().await;
 }
@@ -332,7 +336,7 @@ fn user(id: &str) -> UserId {
     UserId::parse(id).expect("an id")
 }
 
-/// A node's part of moderation, on a database that it shares.
+/// Creates a node's part of moderation on the database that all nodes share.
 async fn node(folder: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
     let url = format!("--database-url={}", database_url(folder));
     let store = Store::open(&settings(&[&url]).store)
@@ -347,7 +351,7 @@ async fn node(folder: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
 }
 
 #[tokio::test]
-async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
+async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let (here, _, one) = node(folder.path()).await;
     let (there, known, two) = node(folder.path()).await;
@@ -357,14 +361,14 @@ async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
 
     here.ban(&boss, user("ada"), None).await.expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
-    // What the other does not know changes nothing there.
+    // Nothing changes on the other node before it has read the ban.
     assert!(!known.is_banned(&user("ada")));
     there.look_now().await.expect("read");
     watch.banned().await;
     assert!(known.is_banned(&user("ada")));
 
-    // A ban that is there already is told of again, for the first word may have been lost; what
-    // others changed is not.
+    // Repeating a ban announces it again because the first message may have been lost. Changes read from
+    // other nodes are not announced.
     here.ban(&boss, user("ada"), None).await.expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
     there.unban(&boss, user("ada")).await.expect("unbanned");
@@ -375,7 +379,7 @@ async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
 }
 
 #[tokio::test]
-async fn however_bans_and_their_lifting_meet_all_nodes_agree_in_the_end() {
+async fn concurrent_bans_and_unbans_converge_on_all_nodes() {
     let folder = tempfile::tempdir().expect("a folder");
     let (here, known_here, one) = node(folder.path()).await;
     let (there, known_there, two) = node(folder.path()).await;

@@ -1,4 +1,4 @@
-//! The command: what it prints, what it leaves behind, and how it says that a setting is wrong.
+//! The command line: its output, the files it leaves, and how it reports an invalid setting.
 
 use std::{path::Path, time::Duration};
 
@@ -9,12 +9,12 @@ use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
 
 use crate::support::{Process, SECRET, causerie, token};
 
-/// How long a command may take that must end by itself.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of a command that must end by itself.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs a command that must end by itself; its success, standard output and standard error.
+/// Runs a command that must end by itself. Returns its success, standard output and standard error.
 async fn outcome(command: &mut Command) -> (bool, String, String) {
-    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = tokio::time::timeout(TIMEOUT, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("it does not end: {command:?}"));
     let output = output.expect("an end");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a text");
@@ -25,7 +25,7 @@ async fn outcome(command: &mut Command) -> (bool, String, String) {
     )
 }
 
-/// Runs a command that must refuse to start: one line, on standard error.
+/// Runs a command that must refuse to start, and returns its one line on standard error.
 async fn refusal(command: &mut Command) -> String {
     let (success, stdout, stderr) = outcome(command).await;
     assert!(!success, "{command:?} did not fail");
@@ -52,7 +52,7 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Ends a server and looks at what it said.
+/// Stops a server and asserts that it exits well after printing one line.
 async fn end(server: Process) {
     server.signal("TERM").await;
     let ended = server.ended().await;
@@ -65,7 +65,7 @@ async fn end(server: Process) {
 }
 
 #[tokio::test]
-async fn migrate_makes_the_database_and_may_be_run_again() {
+async fn migrate_creates_the_database_and_is_idempotent() {
     let folder = tempfile::tempdir().expect("a folder");
     for _ in 0..2 {
         let mut migrate = causerie(&["migrate"]);
@@ -93,7 +93,7 @@ async fn migrate_makes_the_database_and_may_be_run_again() {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_a_server_that_lives_from_one_that_does_not() {
+async fn health_command_tells_a_live_server_from_a_dead_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &[]).await;
     let address = server.address();
@@ -101,14 +101,14 @@ async fn the_health_check_tells_a_server_that_lives_from_one_that_does_not() {
     check.env("LISTEN", address.to_string());
     let nothing = (true, String::new(), String::new());
     assert_eq!(outcome(&mut check).await, nothing);
-    // A server on all addresses has this one too.
+    // A server on all addresses listens on this one too.
     let mut check_all = causerie(&["health"]);
     check_all.env("LISTEN", format!("0.0.0.0:{}", address.port()));
     assert_eq!(outcome(&mut check_all).await, nothing);
     end(server).await;
     let line = refusal(&mut check).await;
     assert!(line.contains(&address.to_string()), "{line}");
-    // One who listens and says nothing that makes sense.
+    // A listener that does not speak HTTP.
     let other = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = other.local_addr().expect("an address").to_string();
     tokio::spawn(async move {
@@ -120,7 +120,7 @@ async fn the_health_check_tells_a_server_that_lives_from_one_that_does_not() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_command_is_good_for_the_server() {
+async fn token_command_signs_tokens_that_the_server_accepts() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &[]).await;
     let arguments = [
@@ -173,11 +173,11 @@ async fn a_token_of_the_command_is_good_for_the_server() {
 }
 
 #[tokio::test]
-async fn the_demo_has_three_posts_in_a_database_that_goes_with_it() {
+async fn demo_has_three_posts_in_a_database_removed_at_exit() {
     for (arguments, url) in [
         (&["--demo"][..], None),
         (&["serve", "--demo"], None),
-        // Someone who has the variable set for another server may still look at the demo.
+        // The demo works although the variable is set for another server.
         (&["serve", "--demo"], Some("sqlite://mine.db?mode=rwc")),
     ] {
         let (folder, temporary) = (
@@ -227,7 +227,7 @@ async fn the_demo_has_three_posts_in_a_database_that_goes_with_it() {
 }
 
 #[tokio::test]
-async fn the_command_alone_serves_by_its_environment() {
+async fn bare_command_serves_as_its_environment_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = causerie(&[]);
     command
@@ -252,7 +252,7 @@ async fn the_command_alone_serves_by_its_environment() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_secret_starts_and_warns_and_one_with_a_secret_never_shows_it() {
+async fn missing_secret_warns_at_start_and_a_secret_is_never_shown() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = format!(
         "--database-url=sqlite://{}?mode=rwc",
@@ -282,7 +282,7 @@ async fn a_server_without_a_secret_starts_and_warns_and_one_with_a_secret_never_
 }
 
 #[tokio::test]
-async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
+async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let time = ["", "0s", "soon", "-1s", "10"];
     let any_time = ["", "soon", "-1s", "10"];
@@ -353,7 +353,7 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
         ("JWKS_MAX_STALE", &time),
         (
             "JWT_ALGORITHMS",
-            // The last needs keys.
+            // The last one needs keys.
             &["", "none", "HS512", "hs256", "HS256,none", "HS256,RS256"],
         ),
         ("JWT_ISSUER", &["", " ", "a,,b", "urn:causerie:guests"]),
@@ -438,14 +438,14 @@ async fn a_setting_that_is_wrong_stops_the_start_with_one_line_that_names_it() {
                 );
             }
         }
-        // What is no setting of the server's is told by its own name.
+        // An unknown flag is named as it was given.
         let line = refusal(&mut causerie(&["serve", &format!("{flag}s=1")])).await;
         assert!(line.contains(&format!("{flag}s")), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_command_line_that_is_not_understood_is_told_in_one_line() {
+async fn invalid_command_line_is_reported_in_one_line() {
     for (arguments, words) in [
         (&["--listen"][..], &["LISTEN", "--listen", "value"][..]),
         (
@@ -471,7 +471,7 @@ async fn a_command_line_that_is_not_understood_is_told_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
+async fn taken_port_stops_the_start_before_the_database_is_touched() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -497,7 +497,7 @@ async fn a_port_that_is_taken_stops_the_start_before_the_database_is_touched() {
     assert_eq!(files(folder.path()), Vec::<String>::new());
 }
 
-/// A setting as the command knows it or as `.env.example` shows it.
+/// A setting, as the command knows it or as `.env.example` shows it.
 #[derive(Debug, PartialEq)]
 struct Setting {
     variable: String,
@@ -505,7 +505,7 @@ struct Setting {
     default: String,
 }
 
-/// The settings of the server, in the order of config.rs.
+/// Returns the server's settings in the order of config.rs.
 fn settings() -> Vec<Setting> {
     let command = Config::augment_args(clap::Command::new("causerie"));
     let settings = command.get_arguments().map(|argument| {
@@ -529,7 +529,7 @@ fn settings() -> Vec<Setting> {
 }
 
 #[test]
-fn every_flag_is_named_like_its_variable() {
+fn flag_is_named_like_its_variable() {
     let command = Config::augment_args(clap::Command::new("causerie"));
     for argument in command.get_arguments() {
         let variable = argument
@@ -543,9 +543,9 @@ fn every_flag_is_named_like_its_variable() {
 }
 
 #[test]
-fn the_example_of_an_environment_has_every_setting_with_its_sentence_and_its_default() {
+fn env_example_has_each_setting_with_its_help_and_default() {
     let example = include_str!("../../.env.example");
-    // Blocks of lines: one that ends with a variable is a setting, any other is a heading.
+    // Blocks of lines. A block that ends with a variable is a setting, any other is a heading.
     let shown: Vec<Setting> = example
         .split("\n\n")
         .filter_map(|block| {

@@ -1,5 +1,5 @@
-//! Any interleaving of coming, going and typing on several nodes, while they are cut off, killed,
-//! started again and leave: once that is over, every node knows who reads what. The oracle is a set.
+//! Interleavings of joining, leaving and typing on several nodes that are cut off, killed, restarted and shut
+//! down. Afterwards each node knows the readers of each post. The oracle is a set.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -21,42 +21,42 @@ use tokio_util::sync::CancellationToken;
 
 const NODES: usize = 3;
 const POSTS: usize = 2;
-/// Within what time the nodes agree, whatever has happened before.
+/// The time within which the nodes agree, whatever happened before.
 const AGREEMENT: Duration = Duration::from_secs(10);
-/// Waits that end before, within and behind what the nodes themselves wait for.
+/// Waits that end before, within and after the nodes' own intervals.
 const WAITS: [u64; 8] = [1, 3, 5, 10, 40, 250, 2100, 9000];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A reader opens a post: a user, or a client that is nobody.
+    /// A signed-in user or an anonymous client opens a post.
     Join {
         node: usize,
         post: usize,
         reader: usize,
     },
-    /// One of those who read stops.
+    /// A reader leaves.
     Leave(usize),
-    /// A user types, wherever the request comes to.
+    /// A user types. The request may reach any node.
     Type {
         node: usize,
         post: usize,
         reader: usize,
     },
-    /// A user stops typing, wherever the request comes to.
+    /// A user stops typing. The request may reach any node.
     Stop {
         node: usize,
         post: usize,
         reader: usize,
     },
-    /// A node hears nothing and nobody hears it.
+    /// A node is cut off in both directions.
     Cut(usize),
-    /// It is connected again.
+    /// The node is connected again.
     Heal(usize),
-    /// A process ends without a word, and another takes its place.
+    /// A process is killed and replaced.
     Kill(usize),
-    /// A process ends in good order, and another takes its place.
+    /// A process shuts down in order and is replaced.
     Restart(usize),
-    /// Some time goes by.
+    /// Time passes.
     Wait(u64),
 }
 
@@ -76,7 +76,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..50)
 }
 
-/// Messages to rooms, to all and to one node overtake each other.
+/// Returns delays with which messages to rooms, to all and to one node overtake each other.
 fn delays() -> impl Strategy<Value = Delays> {
     let delay = || prop::sample::select(vec![2, 30, 150]).prop_map(Duration::from_millis);
     (delay(), delay(), delay()).prop_map(|(all, node, room)| Delays { all, node, room })
@@ -119,11 +119,11 @@ impl Node {
     }
 }
 
-/// One who reads.
+/// A reader's membership of a room.
 struct Reader {
     node: usize,
     post: usize,
-    /// Whose tabs are counted once.
+    /// The identity that counts once, however many tabs it has.
     reader: usize,
     membership: Membership,
 }
@@ -177,14 +177,14 @@ impl World {
         }
     }
 
-    /// Puts another process in this one's place. Who reads there is gone when it is.
+    /// Replaces the node with a new one. Its readers are gone when it is.
     fn replace(&mut self, node: usize) -> Node {
         let another = Node::start(&self.network);
         self.readers.retain(|reader| reader.node != node);
         std::mem::replace(&mut self.nodes[node], another)
     }
 
-    /// Every node says the same, and that is what holds.
+    /// Asserts that all nodes report the viewers that the oracle has.
     async fn agree(&self) -> Result<(), TestCaseError> {
         for post in 0..POSTS {
             let there = self.readers.iter().filter(|reader| reader.post == post);
@@ -219,7 +219,7 @@ impl World {
     }
 }
 
-/// The even ones are signed in.
+/// Returns a visitor, signed in if `reader` is even.
 fn visitor(reader: usize) -> Visitor {
     Visitor {
         client: client(reader),
@@ -266,7 +266,7 @@ proptest! {
     })]
 
     #[test]
-    fn every_node_knows_who_reads_what_whatever_has_happened_before(
+    fn nodes_agree_on_readers_after_any_interleaving(
         delays in delays(),
         steps in steps(),
     ) {

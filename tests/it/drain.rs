@@ -1,4 +1,5 @@
-//! Going down: readiness first, then everybody a few at a time, and nothing under way is lost.
+//! Graceful shutdown: readiness goes first, clients are sent away a few at a time, and no work under way is
+//! lost.
 
 use std::{path::Path, time::Duration};
 
@@ -13,7 +14,7 @@ use tokio::{
 
 use crate::support::{
     Chunk, Client, Frame, Process, Request, Socket, Streaming, TestServer, another_program,
-    causerie, in_time, lock, run, serve, upgrade_request,
+    causerie, lock, run, serve, upgrade_request, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -23,10 +24,10 @@ const WRITE: &str = "mutation($body: String!) {
     createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
 }";
 
-/// What the last comment says.
+/// The body of the last comment.
 const LAST: &str = "the last";
 
-/// What `/readyz` says: the status code, and the body.
+/// Returns the status code and the body of `/readyz`.
 async fn readyz(url: String) -> (u16, Value) {
     let answer = reqwest::get(url).await.expect("an answer");
     (
@@ -35,15 +36,15 @@ async fn readyz(url: String) -> (u16, Value) {
     )
 }
 
-/// Waits until the server says that it goes down.
-async fn until_draining(url: &str) {
-    in_time("not ready", async {
+/// Waits until the server reports that it shuts down.
+async fn wait_until_draining(url: &str) {
+    within("not ready", async {
         while readyz(url.to_owned()).await.0 == 200 {}
     })
     .await;
 }
 
-/// A socket in a room.
+/// Opens a socket that subscribes to the post.
 async fn follower(server: &TestServer, after: Value) -> Socket {
     let mut socket = server.socket().await;
     socket.subscribe("s", FOLLOW, json!({"after": after})).await;
@@ -57,7 +58,7 @@ async fn cursor(client: &Client) -> Value {
     data["post"]["cursor"].take()
 }
 
-/// The answer to an upgrade, as far as its head.
+/// Sends an upgrade request and returns the head of the answer.
 async fn upgrade(server: std::net::SocketAddr) -> String {
     let mut connection = TcpStream::connect(server).await.expect("a connection");
     let request = upgrade_request(Some("graphql-transport-ws"));
@@ -73,7 +74,7 @@ async fn upgrade(server: std::net::SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_down_says_so_first_and_closes_its_sockets_a_few_at_a_time() {
+async fn shutdown_is_announced_first_and_sockets_close_gradually() {
     const SOCKETS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(4);
     let server = TestServer::start_with(&["--drain-window=4s"]).await;
@@ -85,15 +86,15 @@ async fn a_server_that_goes_down_says_so_first_and_closes_its_sockets_a_few_at_a
     for _ in 0..SOCKETS {
         sockets.push(follower(&server, start.clone()).await);
     }
-    server.until_census(1, SOCKETS).await;
+    server.wait_for_members(1, SOCKETS).await;
     let writer = server.reader("writer");
     let began = Instant::now();
     let ended = tokio::spawn(server.begin_to_stop());
-    until_draining(&ready).await;
+    wait_until_draining(&ready).await;
     let (status, body) = readyz(ready.clone()).await;
     assert_eq!((status, &body["status"]), (503, &json!("draining")));
 
-    // Amid this comes a comment: those who are still there are told, and the others by their cursors.
+    // A comment comes in the middle: open sockets receive it, the others catch up by their cursors.
     let mut closing: FuturesUnordered<_> = sockets
         .into_iter()
         .map(async |mut socket: Socket| {
@@ -114,13 +115,13 @@ async fn a_server_that_goes_down_says_so_first_and_closes_its_sockets_a_few_at_a
         moments.push(at);
         told += usize::from(was_told);
         if moments.len() == SOCKETS / 4 {
-            // The server still answers, and takes in nobody who would be sent away again.
+            // The server still answers queries, but takes no client that it would soon send away.
             writer.comment("in the window").await;
             assert_eq!(readyz(ready.clone()).await.0, 503);
         }
     }
     assert!(told > 0 && told <= SOCKETS * 3 / 4, "{told} were told");
-    // Whatever the machine is busy with, no close comes before it is due.
+    // However busy the machine is, no close comes before it is due.
     for (number, at) in (0_u32..).zip(&moments) {
         let due = WINDOW.mul_f64(f64::from(number) / SOCKETS as f64);
         assert!(*at >= due, "close {number} came at {at:?}");
@@ -131,24 +132,24 @@ async fn a_server_that_goes_down_says_so_first_and_closes_its_sockets_a_few_at_a
 }
 
 #[tokio::test]
-async fn until_the_delay_is_over_everything_goes_on_but_nobody_is_sent_here() {
+async fn drain_delay_serves_on_while_readiness_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = ["--drain-delay=1h", "--drain-window=0s"];
     let server = Process::start(folder.path(), &settings).await;
     open_post(&server).await;
     let mut before = server.socket().await;
     before.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(1).await;
+    server.wait_for_members(1).await;
     assert!(before.settle().await.is_empty());
     server.signal("TERM").await;
     let ready = format!("http://{}/readyz", server.address());
-    until_draining(&ready).await;
+    wait_until_draining(&ready).await;
     let alive = reqwest::get(format!("http://{}/healthz", server.address())).await;
     assert_eq!(alive.expect("an answer").status(), 200);
-    // Who comes all the same is served.
+    // A client that comes anyway is served.
     let mut after = server.socket().await;
     after.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(2).await;
+    server.wait_for_members(2).await;
     assert!(after.settle().await.is_empty());
     let id = server.user(Role::Reader).comment("still here").await;
     for socket in [&mut before, &mut after] {
@@ -162,15 +163,14 @@ async fn until_the_delay_is_over_everything_goes_on_but_nobody_is_sent_here() {
 }
 
 #[tokio::test]
-async fn in_the_window_queries_are_answered_and_no_new_stream_is_begun() {
-    // Of two sockets the second has its moment half-way: the window is still there for as long as
-    // this test needs it.
+async fn drain_window_answers_queries_and_refuses_new_streams() {
+    // The second of two sockets is due half-way through the window, so the window outlasts this test.
     let server = TestServer::start_with(&["--drain-window=20s"]).await;
     let (at, ready) = (server.address(), server.url("/readyz"));
     let mut sockets = [server.socket().await, server.socket().await];
     let client = server.client();
     let ended = tokio::spawn(server.begin_to_stop());
-    until_draining(&ready).await;
+    wait_until_draining(&ready).await;
     let [first, second] = &mut sockets;
     let (closed, other) = tokio::select! {
         closed = first.closed() => (closed, second),
@@ -186,7 +186,7 @@ async fn in_the_window_queries_are_answered_and_no_new_stream_is_begun() {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    // EventSource would never come back after another status than 200.
+    // EventSource would never reconnect after a status other than 200.
     let request = Request::get(&[("query", FOLLOW)]).accepting("text/event-stream");
     let mut answer = Streaming::open(at, &request).await;
     assert_eq!(answer.status(), 200);
@@ -196,18 +196,18 @@ async fn in_the_window_queries_are_answered_and_no_new_stream_is_begun() {
         .await;
     assert!(reply.body["data"]["posts"].is_object(), "{reply:?}");
     assert_eq!(reply.headers["connection"], "close");
-    // One who is still there subscribes on, for its moment has not come.
+    // The remaining socket may still subscribe because it is not due yet.
     other.subscribe("s", FOLLOW, json!({})).await;
     assert!(other.settle().await.is_empty());
     for socket in sockets {
         socket.vanish();
     }
-    // Nobody is left: the rest of the window is not waited for.
+    // No client is left, so the rest of the window is skipped.
     ended.await.expect("an end");
 }
 
 #[tokio::test]
-async fn streams_end_as_their_protocols_have_it_each_in_its_moment() {
+async fn shutdown_ends_each_stream_as_its_protocol_requires() {
     let server = TestServer::start_with(&["--drain-window=500ms"]).await;
     let open = async |accept| {
         let request = Request::post(FOLLOW, json!({})).accepting(accept);
@@ -215,9 +215,9 @@ async fn streams_end_as_their_protocols_have_it_each_in_its_moment() {
     };
     let mut events = open("text/event-stream").await;
     let mut parts = open("multipart/mixed;subscriptionSpec=1.0").await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let ended = tokio::spawn(server.begin_to_stop());
-    // graphql-sse and EventSource come back after a body that is cut off.
+    // graphql-sse and EventSource reconnect after a body that is cut off.
     assert!(matches!(events.rest().await, (_, Chunk::CutOff)));
     let part = parts.part().await;
     assert_eq!(part["payload"], Value::Null);
@@ -230,19 +230,19 @@ async fn streams_end_as_their_protocols_have_it_each_in_its_moment() {
 }
 
 #[tokio::test]
-async fn a_mutation_under_way_on_a_socket_is_answered_before_the_socket_is_closed() {
+async fn mutation_under_way_is_answered_before_its_socket_closes() {
     let server = TestServer::start_with(&["--database-timeout=10s"]).await;
     let mut socket = server.reader_socket("ada").await;
     socket.subscribe("s", FOLLOW, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
     socket.subscribe("w", WRITE, json!({"body": "b"})).await;
     assert!(socket.settle().await.is_empty());
     let observer = server.observer().clone();
     let ended = tokio::spawn(server.begin_to_stop());
-    // The moment has come, and the socket takes no more: that is all there is to see of it.
-    until_refused(&mut socket).await;
+    // A refused operation is the only sign that the socket is due.
+    wait_until_refused(&mut socket).await;
     assert_eq!(observer.census().members, 1);
     run(&other, "ROLLBACK").await;
     assert!(socket.data("w").await["createComment"]["comment"]["id"].is_string());
@@ -252,8 +252,8 @@ async fn a_mutation_under_way_on_a_socket_is_answered_before_the_socket_is_close
     ended.await.expect("an end");
 }
 
-/// Asks until the answer is that the server restarts.
-async fn until_refused(socket: &mut Socket) {
+/// Sends operations until one is refused because the server restarts.
+async fn wait_until_refused(socket: &mut Socket) {
     for number in 0.. {
         let id = format!("q{number}");
         socket.subscribe(&id, "{ __typename }", json!({})).await;
@@ -267,10 +267,10 @@ async fn until_refused(socket: &mut Socket) {
     }
 }
 
-/// Writers and readers who come back, over a node that is replaced by another: every comment that was
-/// acknowledged reaches everybody once and in order.
+/// Writers and reconnecting readers, across a node that is replaced by another. Each acknowledged comment
+/// reaches every reader once and in order.
 #[tokio::test]
-async fn a_restart_under_load_loses_nothing_for_those_who_come_back() {
+async fn restart_under_load_loses_nothing_for_returning_readers() {
     const READERS: usize = 20;
     let folder = tempfile::tempdir().expect("a folder");
     let first = start(folder.path(), "127.0.0.1:0").await;
@@ -289,7 +289,7 @@ async fn a_restart_under_load_loses_nothing_for_those_who_come_back() {
         acknowledged.push(writer.comment(&format!("before {number}")).await);
     }
     first.signal("TERM").await;
-    // As long as it answers, what it acknowledges counts.
+    // What the server acknowledges counts for as long as it answers.
     while let Some(id) = writer.try_write("in the window").await {
         acknowledged.push(id);
     }
@@ -323,7 +323,7 @@ async fn open_post(server: &Process) {
     server.user(Role::Author).send(open, json!({})).await;
 }
 
-/// Who comes back with its cursor.
+/// A reader that reconnects with its cursor.
 struct Reader {
     address: std::net::SocketAddr,
     after: Value,
@@ -339,11 +339,11 @@ impl Reader {
         }
     }
 
-    /// Reads until it has seen the comment that says so, over as many sockets as it takes.
+    /// Reads until the last comment, over as many sockets as it takes.
     async fn read(mut self) -> Vec<String> {
-        in_time("the last comment", async {
+        within("the last comment", async {
             loop {
-                // Nobody may listen there, or not take anybody in.
+                // The server may be down, or may refuse the socket.
                 let Some(mut socket) = Socket::try_connect(self.address).await else {
                     tokio::task::yield_now().await;
                     continue;

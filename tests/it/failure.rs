@@ -1,5 +1,5 @@
-//! What goes wrong: a locked database, a broken one, a full disk, a killed process. What was
-//! acknowledged stays, what was not is told, and no client reads what the database says.
+//! Failures: a locked or broken database, a full disk, a killed process. Acknowledged writes stay, other
+//! writes are reported as errors, and no client sees the database's message.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
 use crate::support::{
     Chunk, Client, Process, Request, Streaming, TestServer, another_program, database_url, lock,
-    on_postgres, run, serve, settings, token, until,
+    on_postgres, run, serve, settings, token, wait_until,
 };
 
 const OPEN: &str =
@@ -27,7 +27,7 @@ const CHANGED: &str = "subscription($after: Cursor) {
     commentChanged(postId: \"hello\", after: $after) { kind cursor comment { id } }
 }";
 
-/// The id under which the server logged what went wrong. The answer has nothing else of it.
+/// Returns the id under which the server logged the error, and asserts that the answer says nothing else.
 fn logged_id(error: &Value) -> String {
     assert_eq!(
         error["message"],
@@ -39,7 +39,7 @@ fn logged_id(error: &Value) -> String {
     extensions["id"].as_str().expect("an id").to_owned()
 }
 
-/// Writes a comment; its id where it was acknowledged, else the error.
+/// Writes a comment. Returns its id if it was acknowledged, else the error.
 async fn write(client: &Client, body: &str) -> Result<String, Value> {
     let reply = client.try_send(WRITE, json!({"body": body})).await;
     match reply.body.get("errors") {
@@ -51,7 +51,7 @@ async fn write(client: &Client, body: &str) -> Result<String, Value> {
     }
 }
 
-/// Every comment of the feed behind this cursor, and the cursor of the last.
+/// Returns the ids of all comments of the feed after `after`, and the cursor of the last.
 async fn feed(server: &Process, after: &Value, length: usize) -> (HashSet<String>, Value) {
     let mut socket = server.socket().await;
     socket
@@ -72,8 +72,8 @@ async fn feed(server: &Process, after: &Value, length: usize) -> (HashSet<String
     (seen, last)
 }
 
-/// The places that the comments of `hello` take in its feed, and where the post says that it stands.
-pub(crate) async fn places(database: &str) -> (Vec<i64>, i64) {
+/// Returns the seqs of the comments of `hello`, and the post's own seq.
+pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
     let url = format!("--database-url={database}");
     let config: StoreConfig = settings(&[&url]).store;
     let store = Store::open(&config).await.expect("a store");
@@ -84,13 +84,12 @@ pub(crate) async fn places(database: &str) -> (Vec<i64>, i64) {
         .expect("changes");
     let stands = store.seq(&post).await.expect("a place").expect("a post");
     store.close().await;
-    let places = changes.iter().map(|change| change.comment.changed_seq.0);
-    (places.collect(), stands.0)
+    let seqs = changes.iter().map(|change| change.comment.changed_seq.0);
+    (seqs.collect(), stands.0)
 }
 
 #[tokio::test]
-async fn while_the_database_is_locked_reading_works_and_a_write_fails_with_an_id_that_is_logged_once()
- {
+async fn locked_database_serves_reads_and_logs_each_failed_write_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &["--database-timeout=200ms"]).await;
     let moderator = server.user(Role::Moderator);
@@ -140,7 +139,7 @@ async fn while_the_database_is_locked_reading_works_and_a_write_fails_with_an_id
 }
 
 #[tokio::test]
-async fn no_answer_says_what_is_wrong_with_the_database() {
+async fn database_error_text_is_in_no_answer() {
     let server = TestServer::start().await;
     let moderator = server
         .client()
@@ -183,7 +182,7 @@ async fn no_answer_says_what_is_wrong_with_the_database() {
 }
 
 #[tokio::test]
-async fn a_mutation_runs_to_its_end_though_its_client_is_gone() {
+async fn mutation_completes_after_its_client_disconnects() {
     let server = TestServer::start().await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
@@ -200,22 +199,22 @@ async fn a_mutation_runs_to_its_end_though_its_client_is_gone() {
         .write_all(request.as_bytes())
         .await
         .expect("sent");
-    until("the mutation is under way", || {
+    wait_until("the mutation is under way", || {
         server.observer().tasks() == 1
     })
     .await;
     drop(connection);
     run(&other, "ROLLBACK").await;
-    until("the mutation is over", || server.observer().tasks() == 0).await;
+    wait_until("the mutation is over", || server.observer().tasks() == 0).await;
     let post = server.client().send(READ, json!({})).await;
     assert_eq!(post["post"]["commentCount"], json!(1));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged_is_lost() {
+async fn full_disk_fails_writes_serves_reads_and_keeps_acknowledged() {
     if on_postgres() {
-        return; // The disk that is full is PostgreSQL's own.
+        return; // The full disk would be PostgreSQL's own.
     }
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &[]).await;
@@ -225,7 +224,7 @@ async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged
     server.signal("TERM").await;
     assert!(server.ended().await.status.success());
 
-    // No file may grow beyond 300 blocks of 512 bytes: writing there fails, as on a full disk.
+    // No file may grow beyond 300 blocks of 512 bytes: writing fails there as on a full disk.
     let mut limited = Command::new("sh");
     limited
         .env_clear()
@@ -236,7 +235,7 @@ async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged
     let ada = server.user(Role::Reader);
     let mut acknowledged = HashSet::new();
     let mut failures = 0;
-    // Long texts fill the log; then texts of all sizes meet its end at different places.
+    // Long texts fill the log. Texts of all sizes then reach its end at different offsets.
     for number in 0..200 {
         let body = "x".repeat(if failures == 0 {
             9_000
@@ -266,16 +265,16 @@ async fn on_a_full_disk_writing_fails_and_reading_works_and_nothing_acknowledged
         .expect("an id");
     server.signal("TERM").await;
     server.ended().await;
-    let (places, stands) = places(&database_url(folder.path())).await;
+    let (seqs, stands) = seqs(&database_url(folder.path())).await;
     assert_eq!(
-        places,
+        seqs,
         (1..=stands).collect::<Vec<_>>(),
         "a write that failed left no hole"
     );
 }
 
 #[tokio::test]
-async fn after_a_kill_in_the_middle_of_writing_every_acknowledged_comment_is_there() {
+async fn kill_while_writing_keeps_every_acknowledged_comment() {
     const WRITERS: usize = 32;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &[]).await;
@@ -286,7 +285,7 @@ async fn after_a_kill_in_the_middle_of_writing_every_acknowledged_comment_is_the
     let writers = (0..WRITERS).map(|number| {
         let (client, tell) = (server.user(Role::Reader), tell.clone());
         tokio::spawn(async move {
-            // Until the server is gone, and with it the answer to the last of these.
+            // Ends when the server is gone, and with it the answer to the last write.
             while let Some(id) = client.try_write(&format!("writer {number}")).await {
                 tell.send(id).await.expect("somebody listens");
             }
@@ -314,16 +313,16 @@ async fn after_a_kill_in_the_middle_of_writing_every_acknowledged_comment_is_the
     assert_eq!(last, post["cursor"]);
     server.signal("TERM").await;
     server.ended().await;
-    let (places, stands) = places(&database_url(folder.path())).await;
+    let (seqs, stands) = seqs(&database_url(folder.path())).await;
     assert_eq!(
-        places,
+        seqs,
         (1..=stands).collect::<Vec<_>>(),
         "the feed has no hole"
     );
 }
 
 #[tokio::test]
-async fn sigterm_and_ctrl_c_end_the_server_in_order() {
+async fn sigterm_and_ctrl_c_shut_down_gracefully() {
     for signal in ["TERM", "INT"] {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Process::start(folder.path(), &[]).await;
@@ -356,14 +355,14 @@ async fn sigterm_and_ctrl_c_end_the_server_in_order() {
             on_postgres() || files == ["test.db"],
             "the write-ahead log is folded into the file: {files:?}"
         );
-        let (places, stands) = places(&database_url(folder.path())).await;
-        assert_eq!((places, stands), (vec![1], 1));
+        let (seqs, stands) = seqs(&database_url(folder.path())).await;
+        assert_eq!((seqs, stands), (vec![1], 1));
     }
 }
 
-/// Only a subscription is ended by a server that goes down: it has no end of its own.
+/// Shutdown ends only subscriptions, because they have no end of their own.
 #[tokio::test]
-async fn a_mutation_over_sse_is_answered_though_the_server_goes_down_meanwhile() {
+async fn mutation_over_sse_is_answered_during_shutdown() {
     let server = TestServer::start_with(&["--database-timeout=10s"]).await;
     let other = another_program(&server.database()).await;
     let token = token("ada", "Ada", Role::Reader);
@@ -377,8 +376,8 @@ async fn a_mutation_over_sse_is_answered_though_the_server_goes_down_meanwhile()
     lock(&other).await;
     let mut mutation = open(WRITE).await;
     let observer = server.observer().clone();
-    // Two streams, what listens for the one, and what the other waits for.
-    until("the mutation is under way", || observer.tasks() == 4).await;
+    // Two streams, the listener of one, and the write that the other waits for.
+    wait_until("the mutation is under way", || observer.tasks() == 4).await;
     let ended = server.begin_to_stop();
     let rest = async {
         assert_eq!(subscription.rest().await, (String::new(), Chunk::CutOff));

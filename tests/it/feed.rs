@@ -22,7 +22,7 @@ const EDIT: &str = "mutation($id: ID!, $body: String!) {
 }";
 const DELETE: &str = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
 
-/// Where the feed of `hello` stands.
+/// Returns the cursor of the last change of `hello`.
 async fn cursor(client: &Client) -> Value {
     client
         .send("{ post(id: \"hello\") { cursor } }", json!({}))
@@ -46,7 +46,7 @@ fn bodies(added: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// Each change as `KIND body`.
+/// Formats each change as `KIND body`.
 fn changes(changed: &[Value]) -> Vec<String> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     changed
@@ -62,7 +62,7 @@ fn changes(changed: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_four_writers() {
+async fn going_live_under_four_writers_loses_and_doubles_nothing() {
     const WRITERS: usize = 4;
     const EACH: usize = 60;
     let server = TestServer::start_with(&["--room-buffer=8"]).await;
@@ -77,7 +77,7 @@ async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_
             })
         })
         .collect();
-    // Readers join all along, some from the start of the feed and some from where it stands.
+    // Readers join all along, from the start of the feed.
     let mut readers = Vec::new();
     for _ in 0..8 {
         let mut socket = server.socket().await;
@@ -103,10 +103,9 @@ async fn no_comment_is_lost_or_doubled_between_catching_up_and_going_live_under_
 }
 
 #[tokio::test]
-async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_again() {
-    // A room that keeps two changes, and a queue of one message: whoever does not read at once is
-    // behind. Whoever does not read answers no ping either, and is to be there all the same however
-    // long the writing takes.
+async fn slow_subscriber_is_caught_up_from_store_and_goes_live_again() {
+    // The room keeps two changes and the queue one message, so a reader that does not read at once falls
+    // behind. It answers no ping either, so the timeouts are long enough for all the writing.
     let server = TestServer::start_with(&[
         "--room-buffer=2",
         "--ws-queue=1",
@@ -116,11 +115,11 @@ async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_ag
     .await;
     let mut slow = server.socket().await;
     slow.subscribe("s", CHANGED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     assert!(slow.settle().await.is_empty());
     let writer = server.reader("writer");
     let body = "x".repeat(9_000);
-    // More than the sockets' buffers of the system take, so that the server has to wait.
+    // More than the sockets' system buffers hold, so the server has to wait.
     let count = 1_200;
     for number in 0..count {
         writer.comment(&format!("{number} {body}")).await;
@@ -143,20 +142,20 @@ async fn a_member_that_falls_behind_is_caught_up_from_the_store_and_goes_live_ag
 }
 
 #[tokio::test]
-async fn a_change_that_no_room_was_told_of_arrives_all_the_same() {
+async fn unpublished_change_is_delivered_by_reconciliation() {
     let server = TestServer::start_with(&["--reconcile-interval=100ms"]).await;
     let mut socket = server.socket().await;
     socket.subscribe("s", CHANGED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     assert!(socket.settle().await.is_empty());
 
-    // As if the server had died between the commit and the delivery: somebody else commits.
+    // Another program commits, as if this server had died between commit and delivery.
     let elsewhere = open_elsewhere(&server).await;
     add_elsewhere(&elsewhere, "lost").await;
     let found = take(&mut socket, "commentChanged", 1).await;
     assert_eq!(changes(&found), ["ADDED lost"]);
 
-    // And what comes after it, by the usual way, is not held up and not doubled.
+    // A change that follows in the usual way is neither delayed nor doubled.
     add_elsewhere(&elsewhere, "lost too").await;
     server.reader("writer").comment("told").await;
     let both = take(&mut socket, "commentChanged", 2).await;
@@ -169,7 +168,7 @@ async fn a_change_that_no_room_was_told_of_arrives_all_the_same() {
 }
 
 #[tokio::test]
-async fn all_rooms_are_compared_with_the_store_by_one_query() {
+async fn reconciliation_of_all_rooms_takes_one_query() {
     let server = TestServer::start_with(&["--reconcile-interval=50ms"]).await;
     let author = server.client().with_token(&crate::support::token(
         "author",
@@ -188,20 +187,20 @@ async fn all_rooms_are_compared_with_the_store_by_one_query() {
         socket
             .subscribe(&id, follow, json!({"id": format!("p{number}")}))
             .await;
-        // It comes when the store has said where the feed stands.
+        // The first value comes once the store has answered with the feed's seq.
         socket.data(&id).await;
     }
-    server.until_census(20, 20).await;
-    // Nothing else runs statements now, so between one round and the next there is one.
+    server.wait_for_members(20, 20).await;
+    // Nothing else runs statements now, so a round is one statement.
     let before = server.observer().statements();
-    crate::support::until("a round", || server.observer().statements() > before).await;
+    crate::support::wait_until("a round", || server.observer().statements() > before).await;
     assert_eq!(server.observer().statements(), before + 1);
     socket.close().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_clients_own_changes_are_left_out_when_catching_up_unless_asked_for() {
+async fn catch_up_omits_the_clients_own_changes_unless_asked_for() {
     let server = TestServer::start().await;
     let start = cursor(&server.client()).await;
     let mine = server.reader("ada").named("ada");
@@ -245,7 +244,7 @@ async fn a_clients_own_changes_are_left_out_when_catching_up_unless_asked_for() 
 }
 
 #[tokio::test]
-async fn catching_up_on_changes_brings_each_comment_once_in_its_latest_state() {
+async fn catch_up_sends_each_comment_once_in_its_latest_state() {
     let server = TestServer::start().await;
     let writer = server.reader("ada");
     let old = writer.comment("old").await;
@@ -272,7 +271,7 @@ async fn catching_up_on_changes_brings_each_comment_once_in_its_latest_state() {
     );
     assert_eq!(caught_up[2]["comment"]["isDeleted"], json!(true));
 
-    // Every cursor on the way is a place to go on from.
+    // Each cursor on the way can be resumed from.
     socket.complete("s").await;
     socket
         .subscribe("s", CHANGED, json!({"after": caught_up[1]["cursor"]}))
@@ -287,7 +286,7 @@ async fn catching_up_on_changes_brings_each_comment_once_in_its_latest_state() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_checked_and_stays_good_across_a_restart() {
+async fn cursor_is_validated_and_survives_a_restart() {
     let server = TestServer::start().await;
     server.reader("ada").comment("before").await;
     let place = cursor(&server.client()).await;
@@ -310,7 +309,7 @@ async fn a_cursor_is_checked_and_stays_good_across_a_restart() {
     socket.close().await;
     server.stop().await;
 
-    // A cursor that another database gave out, which is ahead of this one.
+    // A cursor of another database, beyond this one's feed.
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     socket.subscribe("s", ADDED, json!({"after": ahead})).await;
@@ -332,7 +331,7 @@ fn assert_refused(message: Value, id: &str) {
     );
 }
 
-/// The same database, opened by somebody who tells no room of what they do.
+/// Opens the same database without publishing to any room.
 async fn open_elsewhere(server: &TestServer) -> Store {
     let url = format!("--database-url={}", server.database());
     let config: StoreConfig = settings(&[&url]).store;
@@ -356,21 +355,21 @@ async fn add_elsewhere(store: &Store, body: &str) {
     store.create_comment(new).await.expect("stored");
 }
 
-/// The first member of a room waits for the store to say where the feed stands. What is written
-/// meanwhile is written after it joined.
+/// The first member of a room waits for the store to answer with the feed's seq. What is written meanwhile is
+/// written after it joined.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_in_the_room_is_sent_what_is_written_from_then_on() {
+async fn new_member_is_sent_everything_written_after_it_joined() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     let writer = server.reader("writer");
     for round in 0..300 {
         socket.subscribe("s", ADDED, json!({})).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         let body = format!("round {round}");
         writer.comment(&body).await;
         assert_eq!(bodies(&take(&mut socket, "commentAdded", 1).await), [body]);
         socket.complete("s").await;
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
     }
     socket.close().await;
     server.stop().await;

@@ -1,9 +1,9 @@
-//! `/healthz` and `/readyz`: what a supervisor and a load balancer go by.
+//! `/healthz` and `/readyz`: the checks of a supervisor and a load balancer.
 
 use reqwest::header::{CACHE_CONTROL, RETRY_AFTER};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, another_program, in_time, run};
+use crate::support::{TestServer, another_program, run, within};
 
 async fn ask(url: String) -> (u16, Value) {
     let answer = reqwest::get(url).await.expect("an answer");
@@ -14,7 +14,7 @@ async fn ask(url: String) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_server_that_runs_is_alive_and_ready_and_names_what_it_looked_at() {
+async fn running_server_is_alive_and_ready_and_names_its_checks() {
     let server = TestServer::start().await;
     assert_eq!(
         ask(server.url("/healthz")).await,
@@ -31,12 +31,12 @@ async fn a_server_that_runs_is_alive_and_ready_and_names_what_it_looked_at() {
 }
 
 #[tokio::test]
-async fn while_the_database_answers_with_errors_the_server_is_alive_and_not_ready() {
+async fn failing_database_makes_the_server_alive_but_not_ready() {
     let server = TestServer::start().await;
     let other = another_program(&server.database()).await;
     run(&other, "ALTER TABLE post RENAME TO taken_away").await;
-    // The server may not have been asked before: what it answers then is good for a second.
-    let answer = in_time("not ready", async {
+    // The server may answer from its last check, which is valid for one second.
+    let answer = within("not ready", async {
         loop {
             let answer = ask(server.url("/readyz")).await;
             if answer.0 == 503 {
@@ -50,7 +50,7 @@ async fn while_the_database_answers_with_errors_the_server_is_alive_and_not_read
     );
     assert_eq!(ask(server.url("/healthz")).await.0, 200);
     run(&other, "ALTER TABLE taken_away RENAME TO post").await;
-    in_time("ready again", async {
+    within("ready again", async {
         while ask(server.url("/readyz")).await.0 != 200 {}
     })
     .await;
@@ -58,7 +58,7 @@ async fn while_the_database_answers_with_errors_the_server_is_alive_and_not_read
 }
 
 #[tokio::test]
-async fn who_asks_again_and_again_does_not_load_the_database() {
+async fn repeated_readiness_requests_do_not_load_the_database() {
     let server = TestServer::start().await;
     let before = server.observer().statements();
     let client = reqwest::Client::new();
@@ -67,7 +67,7 @@ async fn who_asks_again_and_again_does_not_load_the_database() {
         let answer = client.get(server.url("/readyz")).send().await;
         assert_eq!(answer.expect("an answer").status(), 200);
     }
-    // One a second, and what the server looks at by itself: at its rooms and at who is banned.
+    // One check a second, and the server's own ticks: reconciliation and bans.
     let most = 3 * (1 + start.elapsed().as_secs());
     let asked = server.observer().statements() - before;
     assert!((1..=most).contains(&asked), "{asked} statements");

@@ -1,5 +1,5 @@
-//! Clients that mean harm, or have gone mad: none of them may cost the others anything, nor leave
-//! anything behind. What is left is counted at the end of each test, by `stop`.
+//! Hostile and broken clients. None may cost other clients anything, nor leave anything behind: at the end of
+//! each test, `stop` counts what is left.
 
 use std::{future::Future, iter, net::SocketAddr};
 
@@ -13,12 +13,12 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Client, Frame, Socket, TestServer,
     frame::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, closed_by, frame},
-    in_time, upgrade_request,
+    upgrade_request, within,
 };
 
 const MEBIBYTE: usize = 1024 * 1024;
-/// More than the system's own buffers hold of a connection, both ways: a server that takes this
-/// much from a client who reads nothing keeps it in its own memory.
+/// More than the system buffers of a connection hold in both directions. A server that takes this much from a
+/// client that never reads keeps it in its own memory.
 const TOO_MUCH: usize = 64 * MEBIBYTE;
 
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -28,7 +28,7 @@ async fn server(arguments: &[&str]) -> TestServer {
     TestServer::start_with(arguments).await
 }
 
-/// Somebody who reads `hello`, and wants nothing but that.
+/// A well-behaved reader of `hello`.
 struct Bystander {
     socket: Socket,
     server: SocketAddr,
@@ -39,7 +39,7 @@ impl Bystander {
     async fn of(server: &TestServer) -> Self {
         let mut socket = server.socket().await;
         socket.subscribe("c", ADDED, json!({})).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         Self {
             socket,
             server: server.address(),
@@ -47,14 +47,14 @@ impl Bystander {
         }
     }
 
-    /// A comment comes through.
+    /// Asserts that a comment comes through.
     async fn reads(&mut self, body: &str) {
         self.comments.comment(body).await;
         let expected = json!({"commentAdded": {"body": body}});
         assert_eq!(self.socket.data("c").await, expected);
     }
 
-    /// A comment comes through, and somebody new is let in.
+    /// Asserts that a comment comes through and that a new client is accepted.
     async fn is_served(&mut self) {
         self.reads("still here").await;
         let mut new = Socket::connect(self.server).await;
@@ -62,9 +62,9 @@ impl Bystander {
         new.close().await;
     }
 
-    /// Is served again and again until something else has happened.
+    /// Repeats `is_served` until `something` has happened.
     async fn is_served_during<T>(&mut self, something: impl Future<Output = T>) -> T {
-        let mut something = std::pin::pin!(in_time("its end", something));
+        let mut something = std::pin::pin!(within("its end", something));
         loop {
             let served = self.is_served();
             tokio::select! {
@@ -79,7 +79,7 @@ impl Bystander {
     }
 }
 
-/// A member of the room of `hello` whose system takes next to nothing on its behalf.
+/// Opens a socket in the room of `hello` whose system buffers are small.
 async fn member_with_small_buffers(server: &TestServer) -> Socket {
     let connection = TcpSocket::new_v4().expect("a socket");
     connection.set_recv_buffer_size(4096).expect("small");
@@ -93,9 +93,9 @@ async fn member_with_small_buffers(server: &TestServer) -> Socket {
     socket
 }
 
-/// Sends this again and again, and never reads, until the server drops the connection or has taken
-/// too much. Returns how many bytes it took.
-async fn pour(socket: Socket, bytes: Vec<u8>) -> usize {
+/// Sends `bytes` repeatedly, and never reads, until the server drops the connection or has taken `TOO_MUCH`.
+/// Returns the number of bytes that the server took.
+async fn flood(socket: Socket, bytes: Vec<u8>) -> usize {
     let mut connection = socket.into_inner().into_inner();
     let mut taken = 0;
     while taken < TOO_MUCH && connection.write_all(&bytes).await.is_ok() {
@@ -111,7 +111,7 @@ fn ping(payload: &str) -> Value {
 // Messages
 
 #[tokio::test]
-async fn a_message_of_ten_megabytes_is_closed_with_1009_and_the_others_are_served() {
+async fn ten_megabyte_message_closes_1009_and_others_are_served() {
     let server = server(&[]).await;
     let mut bystander = Bystander::of(&server).await;
     for kind in [TEXT, BINARY] {
@@ -126,7 +126,7 @@ async fn a_message_of_ten_megabytes_is_closed_with_1009_and_the_others_are_serve
 }
 
 #[tokio::test]
-async fn a_message_may_have_exactly_the_bytes_of_the_limit() {
+async fn message_limit_is_exact() {
     let server = server(&["--ws-message-limit=1024"]).await;
     let mut socket = server.socket().await;
     let around = ping("").to_string().len();
@@ -139,7 +139,7 @@ async fn a_message_may_have_exactly_the_bytes_of_the_limit() {
 }
 
 #[tokio::test]
-async fn fragments_without_end_are_closed_with_1009() {
+async fn endless_fragments_close_1009() {
     let server = server(&[]).await;
     let mut bystander = Bystander::of(&server).await;
     let socket = server.socket().await;
@@ -151,10 +151,10 @@ async fn fragments_without_end_are_closed_with_1009() {
     server.stop().await;
 }
 
-// Clients that are not there, or not listening
+// Clients that are gone, or do not read
 
 #[tokio::test]
-async fn a_client_that_vanishes_without_a_close_frame_leaves_its_room() {
+async fn client_lost_without_a_close_frame_leaves_its_room() {
     let server = server(&[]).await;
     let mut first = server.socket().await;
     first.subscribe("v", VIEWERS, json!({})).await;
@@ -168,57 +168,59 @@ async fn a_client_that_vanishes_without_a_close_frame_leaves_its_room() {
     server.stop().await;
 }
 
-/// The server stops taking from it once it cannot give to it, so that its memory is bounded.
+/// The server stops reading from a client that it cannot write to, so its memory is bounded.
 #[tokio::test]
-async fn a_client_that_sends_and_never_reads_is_held_back_and_then_dropped() {
+async fn client_that_never_reads_is_throttled_then_dropped() {
     let server = server(&["--ws-write-timeout=1s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let deaf = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let large = frame(FIN | TEXT, ping(&"x".repeat(64 * 1024)).to_string());
-    let taken = bystander.is_served_during(pour(deaf, large)).await;
+    let taken = bystander.is_served_during(flood(deaf, large)).await;
     assert!(taken < TOO_MUCH, "the server took {taken} bytes");
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bystander.is_served().await;
     bystander.leaves().await;
     server.stop().await;
 }
 
-/// The library answers these by itself, so they have to be counted in another place.
+/// The library answers these by itself, so they are counted in another place.
 #[tokio::test]
-async fn a_client_that_floods_with_websocket_pings_and_never_reads_is_held_back_and_then_dropped() {
+async fn ping_flood_without_reading_is_throttled_then_dropped() {
     let server = server(&["--ws-write-timeout=3s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let deaf = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let pings = frame(FIN | PING, [0; 125]).repeat(500);
-    let taken = bystander.is_served_during(pour(deaf, pings)).await;
+    let taken = bystander.is_served_during(flood(deaf, pings)).await;
     assert!(taken < TOO_MUCH, "the server took {taken} bytes");
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bystander.leaves().await;
     server.stop().await;
 }
 
-/// It sends nothing, so only what the server has for it tells that it is not there.
+/// It sends nothing, so only its unread results show that it is gone.
 #[tokio::test]
-async fn a_client_that_stops_reading_its_results_is_closed_with_1013_or_dropped() {
+async fn client_that_stops_reading_closes_1013_or_is_dropped() {
     let server = server(&["--ws-write-timeout=1s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let mut slow = member_with_small_buffers(&server).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     for n in 0..32 {
         slow.subscribe(&n.to_string(), ADDED, json!({})).await;
     }
     slow.settle().await;
-    // In all 12 MB: more than the system keeps for a client with small buffers.
+    // 12 MB in total, which is more than the system buffers for a client with small buffers.
     for _ in 0..40 {
         bystander.reads(&"x".repeat(10_000)).await;
     }
-    bystander.is_served_during(server.until_census(1, 1)).await;
+    bystander
+        .is_served_during(server.wait_for_members(1, 1))
+        .await;
     loop {
         match slow.next().await {
             Frame::Message(_) => {}
-            // Where it reads again in time, it is told.
+            // If it reads again in time, it gets the close frame.
             Frame::Close(code, _) => break assert_eq!(code, 1013),
             Frame::End => break,
         }
@@ -228,10 +230,10 @@ async fn a_client_that_stops_reading_its_results_is_closed_with_1013_or_dropped(
 }
 
 #[tokio::test]
-async fn a_client_that_never_says_anything_is_closed_and_then_dropped() {
+async fn silent_client_closes_4408_and_is_dropped() {
     let server = server(&["--ws-init-timeout=200ms"]).await;
     let mut silent = server.connect().await;
-    // It is told, and never answers; the server drops it all the same.
+    // It never answers the close frame, and the server drops it.
     assert!(matches!(silent.next().await, Frame::Close(4408, _)));
     server.stop().await;
     silent.vanish();
@@ -239,10 +241,10 @@ async fn a_client_that_never_says_anything_is_closed_and_then_dropped() {
 
 // Floods
 
-/// A client that never pauses may put off its own answers, and not the clock: here its message is
-/// there to be read before the time is over, and the time is over before it is read.
+/// A client that never pauses may delay its own answers, but not timeouts: its message can be read before the
+/// timeout, and the timeout ends before it is read.
 #[tokio::test]
-async fn a_message_that_waits_to_be_read_does_not_hold_off_the_clock() {
+async fn unread_message_does_not_delay_the_init_timeout() {
     let server = server(&["--ws-init-timeout=1ns"]).await;
     let init = frame(FIN | TEXT, r#"{"type":"connection_init"}"#);
     let request = [
@@ -258,7 +260,7 @@ async fn a_message_that_waits_to_be_read_does_not_hold_off_the_clock() {
 }
 
 #[tokio::test]
-async fn thousands_of_subscriptions_that_end_at_once_leave_nothing_behind() {
+async fn thousands_of_ended_subscriptions_leave_no_member() {
     let server = server(&[]).await;
     let mut socket = server.socket().await;
     let start = json!({"id": "1", "type": "subscribe", "payload": {"query": VIEWERS}});
@@ -270,7 +272,7 @@ async fn thousands_of_subscriptions_that_end_at_once_leave_nothing_behind() {
         socket.settle().await;
         assert_eq!(server.observer().census().members, 0);
     }
-    // and some after.
+    // and some afterwards.
     for _ in 0..200 {
         socket.send(start.clone()).await;
         assert_eq!(socket.data("1").await, json!({"viewerCount": 1}));
@@ -283,7 +285,7 @@ async fn thousands_of_subscriptions_that_end_at_once_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_costs_nobody_anything() {
+async fn unfinished_handshakes_delay_neither_clients_nor_shutdown() {
     let server = server(&["--grace-period=1s"]).await;
     let mut bystander = Bystander::of(&server).await;
     let request = upgrade_request(Some("graphql-transport-ws"));
@@ -302,14 +304,14 @@ async fn a_handshake_that_never_ends_costs_nobody_anything() {
     assert_eq!(&answer, b"HTTP/1.1 101");
     drop(last);
     bystander.leaves().await;
-    // The others are still at it, which must not keep the server from its end.
+    // The other handshakes are still unfinished, and must not delay shutdown.
     server.stop().await;
 }
 
-// Going down
+// Shutdown
 
 #[tokio::test]
-async fn sockets_are_closed_with_1012_when_the_server_goes_down() {
+async fn shutdown_closes_sockets_1012() {
     let server = server(&[]).await;
     let mut early = server.connect().await;
     let mut reading = server.socket().await;
@@ -328,9 +330,9 @@ async fn sockets_are_closed_with_1012_when_the_server_goes_down() {
     drop(deaf);
 }
 
-/// What it sends needs no answer, so nothing of its own holds it back.
+/// Its messages need no answer, so no backpressure slows it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_pauses_is_told_all_the_same_when_the_server_goes_down() {
+async fn shutdown_closes_1012_a_client_that_never_pauses() {
     let server = server(&[]).await;
     let socket = server.socket().await;
     let pongs = frame(FIN | PONG, []).repeat(10_000);
@@ -340,17 +342,17 @@ async fn a_client_that_never_pauses_is_told_all_the_same_when_the_server_goes_do
 }
 
 #[tokio::test]
-async fn a_client_that_answers_nothing_does_not_keep_the_server_from_its_end() {
+async fn shutdown_ends_despite_a_client_that_never_answers() {
     let server = server(&[]).await;
     let deaf = member_with_small_buffers(&server).await;
-    // In the end no room, member or task is left: that is asserted in there.
+    // `shut_down` asserts that no room, member or task is left.
     server.shut_down().await;
     drop(deaf);
 }
 
-/// So it is in a list, times the comments of the list: a kilobyte could ask for two gigabytes.
+/// An alias repeats a text, and a list repeats it for each comment: a kilobyte could ask for two gigabytes.
 #[tokio::test]
-async fn an_answer_holds_so_much_text_and_one_that_would_hold_more_is_refused() {
+async fn answer_beyond_its_text_budget_is_refused() {
     let server = TestServer::start().await;
     let writer = server.reader("writer");
     let long = "\u{10ffff}".repeat(10_000);
@@ -365,7 +367,7 @@ async fn an_answer_holds_so_much_text_and_one_that_would_hold_more_is_refused() 
     assert_eq!(whole["post"]["comments"]["nodes"][0]["a99"], long);
     let refused = writer.refused(&page(105), json!({})).await;
     assert_eq!(refused["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
-    // A mutation answers with comments as well.
+    // A mutation answers with comments too.
     let create = format!(
         "mutation($body: String!) {{ createComment(input: {{ postId: \"hello\", body: $body }}) {{
             comment {{ {} }} }} }}",
@@ -376,9 +378,9 @@ async fn an_answer_holds_so_much_text_and_one_that_would_hold_more_is_refused() 
     server.stop().await;
 }
 
-/// One long text under many names is as many texts, for each event.
+/// Aliases turn one long text into many, in each event.
 #[tokio::test]
-async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_go_on() {
+async fn subscription_with_oversized_events_ends_and_others_go_on() {
     let server = TestServer::start().await;
     let mut bystander = server.socket().await;
     bystander.subscribe("b", ADDED, json!({})).await;
@@ -386,7 +388,7 @@ async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_
     let document = format!("subscription {{ commentAdded(postId: \"hello\") {{ {names} }} }}");
     let mut greedy = server.socket().await;
     greedy.subscribe("g", &document, json!({})).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let long = "x".repeat(10_000);
     server.reader("writer").comment(&long).await;
     let told = greedy.message().await;
@@ -394,15 +396,15 @@ async fn a_subscription_whose_events_would_be_too_large_is_ended_and_the_others_
     let code = &told["payload"][0]["extensions"]["code"];
     assert_eq!(code, "QUERY_TOO_EXPENSIVE");
     assert_eq!(bystander.data("b").await["commentAdded"]["body"], long);
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     greedy.close().await;
     bystander.close().await;
     server.stop().await;
 }
 
-/// Each other operation is one more execution of every event.
+/// Each distinct operation is one more execution of every event.
 #[tokio::test]
-async fn so_many_different_operations_hear_of_a_room_and_others_are_refused() {
+async fn room_refuses_more_than_256_distinct_operations() {
     const MOST: usize = 256;
     let server = TestServer::start_with(&["--ws-operation-limit=257"]).await;
     let other = |number| format!("subscription {{ a{number}: viewerCount(postId: \"hello\") }}");
@@ -419,11 +421,11 @@ async fn so_many_different_operations_hear_of_a_room_and_others_are_refused() {
     let extensions = &told["payload"][0]["extensions"];
     assert_eq!(extensions["code"], "RATE_LIMITED");
     assert!(extensions["retryAfterMs"].is_u64());
-    // Who asks what another asks costs nothing.
+    // An operation that the room already has costs nothing.
     late.subscribe("known", &other(0), json!({})).await;
     late.data("known").await;
     greedy.close().await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     late.subscribe("new", &other(MOST), json!({})).await;
     late.data("new").await;
     late.close().await;
@@ -432,7 +434,7 @@ async fn so_many_different_operations_hear_of_a_room_and_others_are_refused() {
 
 // Documents
 
-/// A fragment that spreads the next so many times, and so on.
+/// Builds fragments of which each spreads the next `times` times.
 fn chain(head: &str, times: usize, count: usize) -> String {
     let mut text = head.to_owned();
     for number in 0..count {
@@ -442,9 +444,9 @@ fn chain(head: &str, times: usize, count: usize) -> String {
     text + &format!(" fragment F{count} on Query {{ me {{ id }} }}")
 }
 
-/// The document is weighed before anything is done with it, so it costs what it costs to read it.
+/// The document is weighed before anything else, so its cost is that of reading it.
 #[tokio::test]
-async fn a_document_that_would_cost_too_much_is_refused_and_the_server_goes_on() {
+async fn too_expensive_document_is_refused_and_the_server_goes_on() {
     let raised = ["--http-body-limit=4194304", "--ws-message-limit=4194304"];
     let server = TestServer::start_with(&raised).await;
     let numbered = |count: usize, each: &dyn Fn(usize) -> String| -> String {
@@ -488,9 +490,9 @@ async fn a_document_that_would_cost_too_much_is_refused_and_the_server_goes_on()
     server.stop().await;
 }
 
-/// What calls itself for each of them would run out of stack, and take the process with it.
+/// A recursive function would overflow the stack and end the process.
 #[tokio::test]
-async fn what_stands_a_hundred_thousand_times_inside_one_another_is_refused() {
+async fn nesting_of_a_hundred_thousand_levels_is_refused() {
     const TIMES: usize = 100_000;
     let raised = ["--http-body-limit=4194304", "--ws-message-limit=4194304"];
     let server = TestServer::start_with(&raised).await;
@@ -510,7 +512,7 @@ async fn what_stands_a_hundred_thousand_times_inside_one_another_is_refused() {
             "{ a @b(c: ",
             "fragment F on Q ",
         ] {
-            // All of it, and as much as one document may have.
+            // The whole nesting, and as much of it as fits into one document.
             for times in [TIMES, 60_000 / open.len()] {
                 for end in [close, ""] {
                     let query = format!("{head}{}{}", open.repeat(times), end.repeat(times));
@@ -521,7 +523,7 @@ async fn what_stands_a_hundred_thousand_times_inside_one_another_is_refused() {
             }
         }
     }
-    // Behind what the parser does not take for the beginning of a string.
+    // Nesting after a quote that the parser does not take as the beginning of a string.
     let hidden = format!("{{ a(b: [\"\"\" x \" {}", "[".repeat(50_000));
     let error = server.client().refused(&hidden, json!({})).await;
     assert_eq!(error["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
@@ -547,7 +549,7 @@ async fn what_stands_a_hundred_thousand_times_inside_one_another_is_refused() {
 }
 
 #[tokio::test]
-async fn the_deepest_document_that_is_let_through_is_executed() {
+async fn deepest_permitted_document_is_executed() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let top = ada.comment("0").await;
@@ -578,7 +580,7 @@ async fn the_deepest_document_that_is_let_through_is_executed() {
 }
 
 #[tokio::test]
-async fn variables_that_are_too_many_are_refused_and_those_that_nobody_declared_are_nothing() {
+async fn oversized_variables_are_refused_unless_undeclared() {
     let server = TestServer::start().await;
     let many = vec![0; 10_000];
     let query = "query($a: ID!) { post(id: $a) { id } }";
@@ -592,9 +594,9 @@ async fn variables_that_are_too_many_are_refused_and_those_that_nobody_declared_
     server.stop().await;
 }
 
-/// A fault's description is longer than the fault.
+/// The description of an error is longer than the error.
 #[tokio::test]
-async fn of_a_document_with_many_faults_some_are_told() {
+async fn validation_errors_are_limited_to_20() {
     let server = TestServer::start().await;
     let fields: String = (0..500).map(|number| format!("a{number} ")).collect();
     let reply = server

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: what is taken, what is refused and how, and the pages beside it.
+//! GraphQL over HTTP: accepted requests, refused requests, and the pages next to the API.
 
 use causerie::model::{Role, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -9,14 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Reply, SECRET, TestServer, in_time, token, upgrade_request};
+use crate::support::{Reply, SECRET, TestServer, token, upgrade_request, within};
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 const WRITE: &str =
     "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
 
-/// The code of an answer that has no data: nothing was executed.
+/// Returns the code of an answer without data, which means that nothing was executed.
 fn refusal(reply: &Reply) -> Value {
     assert_eq!(reply.body.get("data"), None, "{reply:?}");
     reply.error()["extensions"]["code"].clone()
@@ -33,7 +33,7 @@ async fn comments(server: &TestServer) -> Value {
 }
 
 #[tokio::test]
-async fn a_request_is_posted_as_json_and_nothing_else_is_taken_for_one() {
+async fn only_json_posts_are_accepted_as_requests() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let body = json!({"query": WRITE}).to_string();
@@ -50,7 +50,7 @@ async fn a_request_is_posted_as_json_and_nothing_else_is_taken_for_one() {
         );
     }
     assert_eq!(comments(&server).await, json!(3));
-    // The first three are what a page of another site can send without asking.
+    // A page of another site can send the first three without a preflight.
     for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -74,7 +74,7 @@ async fn a_request_is_posted_as_json_and_nothing_else_is_taken_for_one() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_request_is_refused_and_so_is_a_batch() {
+async fn malformed_or_batched_body_is_refused() {
     let server = TestServer::start().await;
     let query = json!({"query": "{ me { id } }"});
     for body in [
@@ -127,7 +127,7 @@ async fn a_body_that_is_no_request_is_refused_and_so_is_a_batch() {
 }
 
 #[tokio::test]
-async fn a_body_may_have_as_many_bytes_as_is_set_and_not_one_more() {
+async fn body_limit_is_exact() {
     let server = TestServer::start_with(&["--http-body-limit=1024"]).await;
     let query = json!({"query": "{ me { id } }"}).to_string();
     let filled = |length: usize| format!("{query}{}", " ".repeat(length - query.len()));
@@ -136,10 +136,10 @@ async fn a_body_may_have_as_many_bytes_as_is_set_and_not_one_more() {
     let reply = server.client().post(JSON, filled(1025)).await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(refusal(&reply), json!("GRAPHQL_VALIDATION_FAILED"));
-    // One that says so is refused before any of it has come.
+    // A body that announces too many bytes is refused before any of it has come.
     let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let said = format!("{head}Content-Length: 1025\r\n\r\n");
-    // And one that does not, as soon as too much of it has come.
+    // One that announces none is refused as soon as it is too long.
     let chunk = "x".repeat(1025);
     let unsaid = format!("{head}Transfer-Encoding: chunked\r\n\r\n401\r\n{chunk}\r\n");
     for request in [said, unsaid] {
@@ -149,7 +149,7 @@ async fn a_body_may_have_as_many_bytes_as_is_set_and_not_one_more() {
             .await
             .expect("sent");
         let mut status = [0; 12];
-        let answer = in_time("an answer", connection.read_exact(&mut status));
+        let answer = within("an answer", connection.read_exact(&mut status));
         answer.await.expect("an answer");
         assert_eq!(&status, b"HTTP/1.1 413");
     }
@@ -157,7 +157,7 @@ async fn a_body_may_have_as_many_bytes_as_is_set_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn the_answer_has_the_media_type_that_the_client_prefers() {
+async fn answer_has_the_media_type_that_the_client_prefers() {
     let server = TestServer::start().await;
     for (accept, expected) in [
         ("*/*", JSON),
@@ -213,8 +213,7 @@ async fn the_answer_has_the_media_type_that_the_client_prefers() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_document_is_told_by_its_code_and_in_the_newer_media_type_by_the_status()
- {
+async fn invalid_document_sets_error_code_and_newer_types_status() {
     let server = TestServer::start().await;
     let (parse, validation) = ("GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED");
     let post = "query($id: ID!) { post(id: $id) { id } }";
@@ -320,7 +319,7 @@ async fn what_is_wrong_with_a_document_is_told_by_its_code_and_in_the_newer_medi
 }
 
 #[tokio::test]
-async fn an_error_of_a_field_is_a_successful_answer_in_either_media_type() {
+async fn field_error_is_status_200_in_either_media_type() {
     let server = TestServer::start().await;
     for accept in [JSON, GRAPHQL] {
         let query = "{ me { id } posts(first: 1000) { nodes { id } } }";
@@ -338,7 +337,7 @@ async fn an_error_of_a_field_is_a_successful_answer_in_either_media_type() {
 }
 
 #[tokio::test]
-async fn the_operation_is_the_one_that_is_named() {
+async fn operation_name_selects_the_operation() {
     let server = TestServer::start().await;
     let two = "query A { a: __typename } query B { b: __typename }";
     let send = async |query: &str, name: Value| {
@@ -374,7 +373,7 @@ async fn the_operation_is_the_one_that_is_named() {
 }
 
 #[tokio::test]
-async fn get_is_for_queries() {
+async fn get_executes_only_queries() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let query = "query A($id: ID!) { post(id: $id) { title } } query B { me { id } }";
@@ -460,14 +459,14 @@ async fn other_methods_are_not_allowed() {
     server.stop().await;
 }
 
-/// A token with these claims.
+/// Returns a token with these claims.
 fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("a token")
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_an_error_and_not_an_anonymous_request() {
+async fn invalid_token_is_an_error_and_not_an_anonymous_request() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let now = Timestamp::now().unix_seconds();
     let claims = json!({"sub": "ada", "name": "Ada", "role": "moderator", "exp": now + 3600});
@@ -541,7 +540,7 @@ async fn a_token_that_is_not_good_is_an_error_and_not_an_anonymous_request() {
 }
 
 #[tokio::test]
-async fn the_authorization_is_read_with_or_without_bearer_in_any_letter_case() {
+async fn bearer_prefix_is_optional_and_case_insensitive() {
     let server = TestServer::start().await;
     let token = token("ada", "Ada", Role::Reader);
     let send = async |authorization: &str| {
@@ -585,7 +584,7 @@ async fn the_authorization_is_read_with_or_without_bearer_in_any_letter_case() {
 }
 
 #[tokio::test]
-async fn a_client_may_name_itself_by_one_to_sixty_four_characters() {
+async fn client_id_has_1_to_64_permitted_characters() {
     let server = TestServer::start().await;
     let me = "{ me { id } }";
     for name in ["a", "AZaz09._-", &"x".repeat(64)] {
@@ -609,7 +608,7 @@ async fn a_client_may_name_itself_by_one_to_sixty_four_characters() {
 }
 
 #[tokio::test]
-async fn no_answer_shows_what_the_database_says() {
+async fn hostile_text_shows_no_database_error() {
     let server = TestServer::start().await;
     let moderator = server
         .client()
@@ -659,7 +658,7 @@ async fn no_answer_shows_what_the_database_says() {
 }
 
 #[tokio::test]
-async fn the_pages_are_there_and_nothing_else_is() {
+async fn only_the_known_pages_are_served() {
     let server = TestServer::start().await;
     let get = async |path: &str| reqwest::get(server.url(path)).await.expect("an answer");
     for (path, media_type) in [
@@ -727,7 +726,7 @@ async fn the_pages_are_there_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
+async fn cors_allows_only_listed_origins() {
     let server =
         TestServer::start_with(&["--allowed-origins=https://a.example,https://b.example"]).await;
     let preflight = async |origin: &str| {
@@ -758,7 +757,7 @@ async fn a_page_of_another_origin_may_call_where_the_origin_is_allowed() {
     server.stop().await;
 }
 
-/// The head of a WebSocket's handshake with these headers.
+/// Returns the status line of a WebSocket handshake with these headers.
 async fn handshake(server: &TestServer, headers: &str) -> String {
     let mut connection = TcpStream::connect(server.address()).await.expect("one");
     let request = upgrade_request(Some("graphql-transport-ws"));
@@ -768,18 +767,18 @@ async fn handshake(server: &TestServer, headers: &str) -> String {
         .await
         .expect("sent");
     let mut status = [0; 12];
-    let answer = in_time("an answer", connection.read_exact(&mut status));
+    let answer = within("an answer", connection.read_exact(&mut status));
     answer.await.expect("an answer");
     String::from_utf8(status.to_vec()).expect("a text")
 }
 
 #[tokio::test]
-async fn a_socket_is_opened_by_the_pages_that_may_call_and_by_what_is_no_browser() {
+async fn websocket_accepts_listed_origins_and_non_browsers() {
     let server = TestServer::start_with(&["--allowed-origins=https://a.example"]).await;
     for (headers, status) in [
         ("", "101"),
         ("Origin: https://a.example\r\n", "101"),
-        // Its own page: the request says Host: localhost.
+        // The server's own page: the request says Host: localhost.
         ("Origin: http://localhost\r\n", "101"),
         ("Origin: https://localhost\r\n", "101"),
         ("Origin: http://localhost:8000\r\n", "403"),
@@ -796,10 +795,10 @@ async fn a_socket_is_opened_by_the_pages_that_may_call_and_by_what_is_no_browser
     server.stop().await;
 }
 
-/// What a page of another site can have a browser send without asking: a GET, by whatever element,
-/// and a form.
+/// The requests that a page of another site can make a browser send without a preflight: a GET, by whatever
+/// element, and a form.
 #[tokio::test]
-async fn no_request_that_a_browser_sends_unasked_for_another_site_executes_anything() {
+async fn cross_site_requests_without_preflight_execute_nothing() {
     let server = TestServer::start_with(&["--allowed-origins=https://a.example"]).await;
     let url = server.url("/graphql?query=%7B__typename%7D");
     let form = "query=mutation%7BcreateComment(input%3A%7BpostId%3A%22hello%22%7D)%7D";
@@ -847,12 +846,12 @@ async fn no_request_that_a_browser_sends_unasked_for_another_site_executes_anyth
             assert_eq!(body["errors"][0]["extensions"]["code"], json!("FORBIDDEN"));
         }
     }
-    // Where the browser says nothing: what is no JSON is refused all the same.
+    // Without the browser's headers, a body that is not JSON is still refused.
     for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
         let reply = server.client().post(content_type, form).await;
         assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    // A page of the list, the server's own, a person at the address bar.
+    // A page of an allowed origin, the server's own page, and a URL typed into the address bar.
     for headers in [
         &[
             ("sec-fetch-site", "cross-site"),
@@ -873,7 +872,7 @@ async fn no_request_that_a_browser_sends_unasked_for_another_site_executes_anyth
 }
 
 #[tokio::test]
-async fn an_answer_is_taken_for_nothing_but_what_it_is() {
+async fn answers_carry_nosniff_and_a_closed_policy() {
     let server = TestServer::start().await;
     let client = server.client();
     for reply in [
@@ -893,7 +892,7 @@ async fn an_answer_is_taken_for_nothing_but_what_it_is() {
             assert_eq!(reply.headers[name], value);
         }
     }
-    // Nor is what those who run the server ask, and what is not there.
+    // The same holds for the operator's paths and for missing pages.
     for path in ["/healthz", "/readyz", "/metrics", "/demo/none.js"] {
         let answer = reqwest::get(server.url(path)).await.expect("an answer");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Imports go one way. What is wrong is told by file, so that the message is the thing to repair.
+//! Imports go one way. A breach is reported by file, so the message names the place to repair.
 
 use std::{
     collections::BTreeSet,
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each part of the server and all the parts that it may name. Whoever adds a line here draws a
-/// new arrow into the picture of the architecture.
+/// Each part of the server and the parts that it may name. A new line here is a new arrow in the picture of
+/// the architecture.
 const PARTS: &[(&str, &[&str])] = &[
     (
         "main",
@@ -88,7 +88,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
 ];
 
-/// Each library that only some parts may name, and those parts.
+/// Libraries that only some parts may name, and those parts.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["store"]),
     ("migration", &["store"]),
@@ -113,7 +113,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn imports_go_one_way() {
+fn imports_have_one_direction() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = rust_files(&source);
     assert!(files.len() > 40, "where are the files? {files:?}");
@@ -129,7 +129,7 @@ fn imports_go_one_way() {
 }
 
 #[test]
-fn an_import_that_goes_the_wrong_way_is_found_however_it_is_written() {
+fn wrong_import_is_found_in_any_spelling() {
     for (file, text) in [
         ("rooms/hub.rs", "use crate::store::Store;"),
         (
@@ -180,7 +180,7 @@ fn an_import_that_goes_the_wrong_way_is_found_however_it_is_written() {
     }
 }
 
-/// Which rules a file breaks, each as a sentence that names both.
+/// Returns the rules that a file breaks, each as a sentence that names both parts.
 fn breaches(file: &Path, text: &str) -> Vec<String> {
     let part = part_of(file);
     if part == "lib" {
@@ -210,16 +210,16 @@ fn breaches(file: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The part that a file belongs to: its folder below `src`, or itself.
+/// Returns the part that a file belongs to: its folder below `src`, or itself.
 fn part_of(file: &Path) -> String {
     let first = Path::new(file.iter().next().expect("a name"));
     first.with_extension("").display().to_string()
 }
 
-/// The parts of the crate that are named in any path: `crate::a`, `causerie::a`, `super::a` from
-/// where that is the crate, and each of these with a list in braces.
+/// Returns the parts of the crate that are named in any path: `crate::a`, `causerie::a`, `super::a` if that
+/// is the crate, and each of these with a list in braces.
 fn parts_named(file: &Path, code: &str) -> BTreeSet<String> {
-    // How many `super::` lead to the crate's root.
+    // The number of `super::` that lead to the crate's root.
     let module = file.with_extension("");
     let depth = module.iter().filter(|name| *name != "mod").count();
     let root = "super::".repeat(depth);
@@ -234,7 +234,7 @@ fn parts_named(file: &Path, code: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The first name of a path, or of each path of a list in braces.
+/// Returns the first name of a path, or of each path of a list in braces.
 fn heads(path: &str) -> Vec<&str> {
     let Some(list) = path.strip_prefix('{') else {
         return vec![first_name(path)];
@@ -267,7 +267,7 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Whether a library stands at the head of a path.
+/// Returns true if `library` stands at the head of a path.
 fn names(code: &str, library: &str) -> bool {
     let path = format!("{library}::");
     code.match_indices(&path)

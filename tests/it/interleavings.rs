@@ -1,5 +1,5 @@
-//! Any interleaving of writing, publishing, losing, joining, falling behind, reading and leaving:
-//! each follower is given each change once and in order. The oracle is a list.
+//! Interleavings of writing, publishing, losing, joining, falling behind, reading and leaving. Each follower
+//! receives each change once and in order. The oracle is a list.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -28,34 +28,34 @@ use tokio_util::task::TaskTracker;
 
 use crate::support::{database_url, settings};
 
-/// A room that keeps so little that followers fall behind all the time.
+/// A room buffer so small that followers fall behind all the time.
 const ROOM_BUFFER: usize = 3;
-/// So little waits for a follower that it is full all the time.
+/// An outlet so small that it is full all the time.
 const OUTLET: usize = 2;
-/// So few comments at a time that edits come between two readings.
+/// A page so small that edits come between two pages.
 const CATCH_UP_PAGE: u64 = 2;
-/// How long a follower is waited for at the end. Nothing waits this long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout for each follower at the end. Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A writer commits an addition, and will publish it some time.
+    /// A writer commits an addition, to be published later.
     Add,
     /// A writer commits an edit of a comment.
     Edit(usize),
     /// A writer commits a deletion of a comment.
     Delete(usize),
-    /// One of the writers that have committed publishes: in any order.
+    /// A committed change is published, in any order.
     Publish(usize),
-    /// One of them dies before it does.
+    /// A committed change is lost.
     Lose(usize),
     /// The room is compared with the store.
     Reconcile,
-    /// Somebody follows from the start of the feed, or from now on.
+    /// A follower joins, from the start of the feed or from now on.
     Join { from_start: bool },
     /// A follower reads a little.
     Read(usize),
-    /// A follower goes.
+    /// A follower leaves.
     Leave(usize),
 }
 
@@ -74,7 +74,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// Renders nothing: what a follower is given is the number under which the change is noted here.
+/// A renderer that notes each change here. The payload is the number of the note.
 #[derive(Default)]
 struct Notes(Mutex<Vec<Arc<Change>>>);
 
@@ -86,7 +86,7 @@ impl Render for Notes {
         let mut notes = self.0.lock();
         notes.push(change);
         let number = notes.len() - 1;
-        // Others have their turn while this is rendered.
+        // Other tasks run while this is rendered.
         async move {
             tokio::task::yield_now().await;
             Ok(number.to_string().into())
@@ -99,7 +99,7 @@ impl Render for Notes {
     fn over(&self, _: RoomId) {}
 }
 
-/// What waits for a follower to read it.
+/// The payloads that a follower has not read yet.
 #[derive(Default)]
 struct Inbox {
     payloads: Mutex<VecDeque<Payload>>,
@@ -117,7 +117,7 @@ impl Outlet for Inbox {
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
-        self.until(|waiting| waiting.len() < OUTLET).boxed()
+        self.wait_until(|waiting| waiting.len() < OUTLET).boxed()
     }
 
     fn fail(&self, error: Error) {
@@ -126,7 +126,7 @@ impl Outlet for Inbox {
 }
 
 impl Inbox {
-    async fn until(&self, is_so: impl Fn(&VecDeque<Payload>) -> bool) {
+    async fn wait_until(&self, is_so: impl Fn(&VecDeque<Payload>) -> bool) {
         loop {
             let changed = self.changed.notified();
             if is_so(&self.payloads.lock()) {
@@ -137,19 +137,19 @@ impl Inbox {
     }
 
     async fn next(&self) -> Payload {
-        self.until(|waiting| !waiting.is_empty()).await;
+        self.wait_until(|waiting| !waiting.is_empty()).await;
         let payload = self.payloads.lock().pop_front();
         self.changed.notify_waiters();
         payload.expect("one reader")
     }
 }
 
-/// Somebody who follows the feed, and what they were given.
+/// A follower of the feed, and the changes that it received.
 struct Follower {
     inbox: Arc<Inbox>,
     _subscription: Subscription,
     notes: Arc<Notes>,
-    /// The follower's place lies between these two: where the room and the store stood.
+    /// The follower's position lies between these: the seqs of the room and of the store.
     joined_between: (Seq, Seq),
     given: Vec<Arc<Change>>,
 }
@@ -161,9 +161,9 @@ struct World {
     feed: Feed,
     post: PostId,
     view: View,
-    /// What was committed, in order.
+    /// The committed changes, in order.
     log: Vec<Arc<Change>>,
-    /// What was committed and neither published nor lost.
+    /// The changes that were committed and neither published nor lost.
     unpublished: Vec<Arc<Change>>,
     followers: Vec<Follower>,
     notes: Arc<Notes>,
@@ -354,7 +354,7 @@ impl World {
         });
     }
 
-    /// What was given is what the list has, once and in order, up to `through` where that is said.
+    /// Asserts that the follower received the list's changes, once and in order, up to `through` if given.
     fn check(&self, follower: &Follower, through: Option<Seq>) {
         let given: Vec<i64> = follower.given.iter().map(|change| change.seq.0).collect();
         assert!(
@@ -375,7 +375,7 @@ impl World {
             .filter(|change| change.kind == ChangeKind::Added && change.seq > earliest)
             .map(|change| change.seq.0)
             .collect();
-        // Where the follower stood is known to lie between two places.
+        // The follower's position is only known to lie between two seqs.
         let first = given.first().copied();
         let from = first.and_then(|first| added.iter().position(|&seq| seq == first));
         let skipped = match (first, from) {
@@ -397,7 +397,7 @@ impl World {
         }
     }
 
-    /// The changes that were given lead to the state that the list leads to.
+    /// Asserts that the changes received lead to the same state as the list.
     fn check_changes(&self, follower: &Follower, through: Option<Seq>) {
         let mut known: HashMap<CommentId, Arc<Comment>> = HashMap::new();
         let from_start = follower.joined_between == (Seq(0), Seq(0));
@@ -428,7 +428,7 @@ impl World {
         }
     }
 
-    /// Everything lost is found, everybody reads to the end, and everybody goes.
+    /// Recovers what was lost, lets all followers read to the end, and ends them.
     async fn finish(mut self) {
         self.hub.catch_up_to(&self.post, self.head());
         self.take(Step::Add).await;
@@ -439,14 +439,14 @@ impl World {
         let end = self.head();
         for mut follower in std::mem::take(&mut self.followers) {
             while follower.given.last().is_none_or(|change| change.seq < end) {
-                let next = tokio::time::timeout(PATIENCE, follower.next()).await;
+                let next = tokio::time::timeout(TIMEOUT, follower.next()).await;
                 follower.given.push(next.expect("the end is reached"));
             }
             self.check(&follower, Some(end));
         }
         assert_eq!(self.hub.census(), Census::default());
         self.tasks.close();
-        let ended = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.tasks.wait()).await;
         ended.expect("no task is left");
         self.store.close().await;
     }
@@ -459,7 +459,7 @@ impl Follower {
     }
 }
 
-/// Gives the follower some turns; what they bring is theirs.
+/// Gives the follower some turns and records what it receives.
 async fn read_a_little(follower: &mut Follower) {
     for _ in 0..20 {
         tokio::select! {
@@ -488,12 +488,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_interleaving_gives_each_added_comment_once_and_in_order(steps in steps()) {
+    fn additions_arrive_once_and_in_order_in_any_interleaving(steps in steps()) {
         run(View::Added, steps);
     }
 
     #[test]
-    fn every_interleaving_of_changes_leads_to_the_state_of_the_store(steps in steps()) {
+    fn changes_lead_to_the_stores_state_in_any_interleaving(steps in steps()) {
         run(View::Changed, steps);
     }
 }

@@ -1,5 +1,5 @@
-//! Tokens that the host site signs with keys of its own: which are good, and what becomes of them
-//! when its keys change or cannot be had.
+//! Tokens that the host site signs with its own keys: which ones are accepted, and what happens if its keys
+//! change or cannot be fetched.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -10,22 +10,22 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Behaviour, Frame, Issuer, Key, SECRET, TestServer, in_time, jwk_set, token};
+use crate::support::{Behaviour, Frame, Issuer, Key, SECRET, TestServer, jwk_set, token, within};
 
 const ME: &str = "{ me { id } }";
 
-/// Making one takes seconds: all tests share it.
+/// Generating an RSA key takes seconds, so all tests share one.
 fn rsa() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| Key::rsa("rsa"))
 }
 
-/// The claims of a reader, good for an hour.
+/// Returns the claims of a reader, valid for an hour.
 fn claims() -> Value {
     json!({"sub": "ada", "name": "Ada", "exp": Timestamp::now().unix_seconds() + 3600})
 }
 
-/// The claims with these as well.
+/// Returns the claims extended by `more`.
 fn with(more: Value) -> Value {
     let mut claims = claims();
     for (name, value) in more.as_object().expect("an object") {
@@ -39,7 +39,7 @@ fn shared(claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("a token")
 }
 
-/// Who the server takes the token for; `None` where it refuses it, as it should.
+/// Returns the id of the token's user, or `None` if the server refuses the token as it should.
 async fn user(server: &TestServer, token: &str) -> Option<String> {
     let reply = server
         .client()
@@ -64,20 +64,20 @@ async fn user(server: &TestServer, token: &str) -> Option<String> {
     }
 }
 
-async fn is_taken(server: &TestServer, token: &str) -> bool {
+async fn is_accepted(server: &TestServer, token: &str) -> bool {
     user(server, token).await.is_some()
 }
 
-/// Asks until the answer is another: for what only time brings.
-async fn until_taken(server: &TestServer, token: &str, wanted: bool) {
-    in_time("the token's fate changes", async {
-        while is_taken(server, token).await != wanted {}
+/// Sends the token until it is accepted or refused as wanted.
+async fn wait_until_accepted(server: &TestServer, token: &str, wanted: bool) {
+    within("the token's fate changes", async {
+        while is_accepted(server, token).await != wanted {}
     })
     .await;
 }
 
-/// Whether a socket is acknowledged, or else closed with 4403.
-async fn opens(server: &TestServer, token: &str) -> bool {
+/// Returns true if a socket is acknowledged, and false if it is closed with 4403.
+async fn socket_opens(server: &TestServer, token: &str) -> bool {
     let mut socket = server.connect().await;
     let payload = json!({"authorization": token});
     socket
@@ -99,7 +99,7 @@ async fn opens(server: &TestServer, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn tokens_of_every_kind_of_key_are_taken_beside_those_of_the_secret() {
+async fn tokens_of_each_key_type_and_of_the_secret_are_accepted() {
     let (p256, ed) = (Key::p256("p256"), Key::ed25519("ed"));
     let issuer = Issuer::start(&[rsa(), &p256, &ed]).await;
     let server = TestServer::start_with(&[&issuer.setting()]).await;
@@ -111,20 +111,20 @@ async fn tokens_of_every_kind_of_key_are_taken_beside_those_of_the_secret() {
             "{}",
             key.id
         );
-        assert!(opens(&server, &token).await, "{}", key.id);
-        // Of the same name and kind, and another key.
+        assert!(socket_opens(&server, &token).await, "{}", key.id);
+        // The same name and type, but another key.
         let other = match key.algorithm {
             Algorithm::ES256 => Key::p256(&key.id),
             Algorithm::EdDSA => Key::ed25519(&key.id),
             _ => continue,
         };
         assert!(
-            !is_taken(&server, &other.sign(&claims())).await,
+            !is_accepted(&server, &other.sign(&claims())).await,
             "{}",
             key.id
         );
     }
-    assert!(is_taken(&server, &shared(&claims())).await);
+    assert!(is_accepted(&server, &shared(&claims())).await);
     let author = with(json!({"role": "author"}));
     let author = server.client().with_token(&ed.sign(&author));
     let create = "mutation { createPost(input: { id: \"p\", title: \"P\" }) { post { id } } }";
@@ -133,7 +133,7 @@ async fn tokens_of_every_kind_of_key_are_taken_beside_those_of_the_secret() {
 }
 
 #[tokio::test]
-async fn keys_in_a_file_are_read_at_the_start_and_anew_where_a_token_names_another() {
+async fn key_file_is_reread_when_a_token_names_an_unknown_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keys.json");
     let write = |path: &Path, keys: &[&Key]| {
@@ -143,36 +143,36 @@ async fn keys_in_a_file_are_read_at_the_start_and_anew_where_a_token_names_anoth
     write(&path, &[&old]);
     let setting = format!("--jwks={}", path.display());
     let server = TestServer::start_with(&[&setting]).await;
-    assert!(is_taken(&server, &old.sign(&claims())).await);
+    assert!(is_accepted(&server, &old.sign(&claims())).await);
     write(&path, &[&new]);
-    assert!(is_taken(&server, &new.sign(&claims())).await);
-    assert!(!is_taken(&server, &old.sign(&claims())).await);
+    assert!(is_accepted(&server, &new.sign(&claims())).await);
+    assert!(!is_accepted(&server, &old.sign(&claims())).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_first_token_of_a_new_key_is_taken_on_http_and_on_a_socket() {
+async fn first_token_of_a_new_key_is_accepted_on_http_and_websocket() {
     let (old, new, newer) = (Key::ed25519("1"), Key::ed25519("2"), Key::ed25519("3"));
     let issuer = Issuer::start(&[&old]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-cooldown=1ms"]).await;
-    assert!(!is_taken(&server, &new.sign(&claims())).await);
+    assert!(!is_accepted(&server, &new.sign(&claims())).await);
     issuer.publish(&[&old, &new]);
-    assert!(is_taken(&server, &new.sign(&claims())).await);
+    assert!(is_accepted(&server, &new.sign(&claims())).await);
     issuer.publish(&[&new, &newer]);
-    assert!(opens(&server, &newer.sign(&claims())).await);
-    assert!(!opens(&server, &old.sign(&claims())).await);
+    assert!(socket_opens(&server, &newer.sign(&claims())).await);
+    assert!(!socket_opens(&server, &old.sign(&claims())).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn many_who_name_a_new_key_at_once_wait_for_one_reading() {
+async fn concurrent_tokens_of_a_new_key_share_one_fetch() {
     let (old, new) = (Key::ed25519("old"), Key::ed25519("new"));
     let issuer = Issuer::start(&[&old]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-cooldown=1h"]).await;
     assert_eq!(issuer.requests(), 1);
     issuer.publish(&[&new]);
     let token = new.sign(&claims());
-    let all = (0..20).map(|_| is_taken(&server, &token));
+    let all = (0..20).map(|_| is_accepted(&server, &token));
     let all = futures_util::future::join_all(all).await;
     assert_eq!(all, vec![true; 20]);
     assert_eq!(issuer.requests(), 2);
@@ -180,34 +180,34 @@ async fn many_who_name_a_new_key_at_once_wait_for_one_reading() {
 }
 
 #[tokio::test]
-async fn names_that_are_made_up_have_the_keys_read_once_a_cooldown_and_no_more() {
+async fn unknown_kids_refetch_jwks_once_per_cooldown() {
     let key = Key::ed25519("key");
     let issuer = Issuer::start(&[&key]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-cooldown=1h"]).await;
     for number in 0..20 {
         let made_up = Key::ed25519(&number.to_string());
-        assert!(!is_taken(&server, &made_up.sign(&claims())).await);
-        assert!(!opens(&server, &made_up.sign(&claims())).await);
+        assert!(!is_accepted(&server, &made_up.sign(&claims())).await);
+        assert!(!socket_opens(&server, &made_up.sign(&claims())).await);
     }
     assert_eq!(issuer.requests(), 2);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn keys_are_read_anew_by_themselves_and_those_that_are_gone_are_refused() {
+async fn jwks_refresh_adds_new_keys_and_drops_removed_ones() {
     let (old, new) = (Key::ed25519("old"), Key::ed25519("new"));
     let issuer = Issuer::start(&[&old]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-refresh=20ms"]).await;
     let token = old.sign(&claims());
-    assert!(is_taken(&server, &token).await);
+    assert!(is_accepted(&server, &token).await);
     issuer.publish(&[&new]);
-    until_taken(&server, &token, false).await;
-    assert!(is_taken(&server, &new.sign(&claims())).await);
+    wait_until_accepted(&server, &token, false).await;
+    assert!(is_accepted(&server, &new.sign(&claims())).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_no_good_answer_leaves_the_keys_as_they_were() {
+async fn invalid_jwks_response_keeps_the_known_keys() {
     let (key, other) = (Key::ed25519("key"), Key::ed25519("other"));
     let issuer = Issuer::start(&[&key]).await;
     let elsewhere = Issuer::start(&[&other]).await;
@@ -231,12 +231,12 @@ async fn what_is_no_good_answer_leaves_the_keys_as_they_were() {
         issuer.behave(behaviour.clone());
         let before = issuer.requests();
         assert!(
-            !is_taken(&server, &other.sign(&claims())).await,
+            !is_accepted(&server, &other.sign(&claims())).await,
             "{behaviour:?}"
         );
         assert!(issuer.requests() > before, "{behaviour:?}");
         assert!(
-            is_taken(&server, &key.sign(&claims())).await,
+            is_accepted(&server, &key.sign(&claims())).await,
             "{behaviour:?}"
         );
     }
@@ -245,7 +245,7 @@ async fn what_is_no_good_answer_leaves_the_keys_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_site_that_does_not_answer_is_given_up_and_holds_up_nobody_else() {
+async fn unresponsive_jwks_times_out_and_delays_no_known_key() {
     let (key, other) = (Key::ed25519("key"), Key::ed25519("other"));
     let issuer = Issuer::start(&[&key]).await;
     let server = TestServer::start_with(&[&issuer.setting()]).await;
@@ -256,18 +256,18 @@ async fn a_site_that_does_not_answer_is_given_up_and_holds_up_nobody_else() {
     waiting
         .send(json!({"type": "connection_init", "payload": payload}))
         .await;
-    issuer.until_asked(2).await;
-    // Known keys are taken meanwhile, and one who waits is not deaf.
-    assert!(is_taken(&server, &key.sign(&claims())).await);
+    issuer.wait_for_requests(2).await;
+    // Known keys are accepted meanwhile, and the waiting socket still answers.
+    assert!(is_accepted(&server, &key.sign(&claims())).await);
     assert_eq!(waiting.settle().await, Vec::<Value>::new());
-    assert!(!is_taken(&server, &token).await);
+    assert!(!is_accepted(&server, &token).await);
     assert_eq!(waiting.closed().await.0, 4403);
     waiting.vanish();
     server.stop().await;
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_read_anew_are_trusted_for_a_while_and_then_no_more() {
+async fn stale_keys_are_trusted_until_max_stale_and_then_refused() {
     let key = Key::ed25519("key");
     let issuer = Issuer::start(&[&key]).await;
     let token = key.sign(&claims());
@@ -279,9 +279,9 @@ async fn keys_that_cannot_be_read_anew_are_trusted_for_a_while_and_then_no_more(
     let patient =
         TestServer::start_with(&[&[issuer.setting().as_str()], &settings[..]].concat()).await;
     issuer.behave(Behaviour::Status(StatusCode::BAD_GATEWAY, json!("")));
-    // One reading has failed, and another has begun.
-    issuer.until_asked(issuer.requests() + 2).await;
-    assert!(is_taken(&patient, &token).await);
+    // One fetch has failed, and another has begun.
+    issuer.wait_for_requests(issuer.requests() + 2).await;
+    assert!(is_accepted(&patient, &token).await);
     patient.stop().await;
 
     issuer.publish(&[&key]);
@@ -292,20 +292,20 @@ async fn keys_that_cannot_be_read_anew_are_trusted_for_a_while_and_then_no_more(
     ];
     let strict =
         TestServer::start_with(&[&[issuer.setting().as_str()], &settings[..]].concat()).await;
-    assert!(is_taken(&strict, &token).await);
+    assert!(is_accepted(&strict, &token).await);
     issuer.behave(Behaviour::Status(StatusCode::BAD_GATEWAY, json!("")));
-    until_taken(&strict, &token, false).await;
+    wait_until_accepted(&strict, &token, false).await;
     assert!(
-        is_taken(&strict, &shared(&claims())).await,
+        is_accepted(&strict, &shared(&claims())).await,
         "the secret is no key of it"
     );
     issuer.publish(&[&key]);
-    until_taken(&strict, &token, true).await;
+    wait_until_accepted(&strict, &token, true).await;
     strict.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_starts_without_the_keys_and_takes_them_when_they_come() {
+async fn server_starts_without_jwks_and_fetches_them_later() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
@@ -313,28 +313,28 @@ async fn a_server_starts_without_the_keys_and_takes_them_when_they_come() {
     let server = TestServer::start_with(&[&setting, "--jwks-cooldown=1ms"]).await;
     let key = Key::ed25519("key");
     let token = key.sign(&claims());
-    assert!(!is_taken(&server, &token).await);
-    assert!(is_taken(&server, &shared(&claims())).await);
+    assert!(!is_accepted(&server, &token).await);
+    assert!(is_accepted(&server, &shared(&claims())).await);
     let listener = TcpListener::bind(address).await.expect("the port");
     let _issuer = Issuer::start_on(listener, &[&key]);
-    until_taken(&server, &token, true).await;
+    wait_until_accepted(&server, &token, true).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn only_the_algorithms_of_the_setting_are_taken_and_guests_always() {
+async fn only_listed_algorithms_and_guest_tokens_are_accepted() {
     let (p256, ed) = (Key::p256("p256"), Key::ed25519("ed"));
     let issuer = Issuer::start(&[&p256, &ed]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    // The post is made while the secret is the host site's too.
+    // The post is created while the secret is the host site's too.
     let folder = TestServer::start_in(folder, &[]).await.shut_down().await;
     let server =
         TestServer::start_bare(folder, &[&issuer.setting(), "--jwt-algorithms=ES256"]).await;
-    assert!(is_taken(&server, &p256.sign(&claims())).await);
-    assert!(!is_taken(&server, &ed.sign(&claims())).await);
-    assert!(!is_taken(&server, &shared(&claims())).await);
+    assert!(is_accepted(&server, &p256.sign(&claims())).await);
+    assert!(!is_accepted(&server, &ed.sign(&claims())).await);
+    assert!(!is_accepted(&server, &shared(&claims())).await);
     let guest = guest(&server).await;
-    assert!(is_taken(&server, &guest).await);
+    assert!(is_accepted(&server, &guest).await);
     server.stop().await;
 }
 
@@ -348,7 +348,7 @@ async fn guest(server: &TestServer) -> String {
 }
 
 #[tokio::test]
-async fn a_token_must_be_from_one_of_the_issuers_and_for_one_of_the_audiences() {
+async fn token_needs_a_listed_issuer_and_a_listed_audience() {
     let ed = Key::ed25519("ed");
     let issuer = Issuer::start(&[&ed]).await;
     let folder = TestServer::start().await.shut_down().await;
@@ -385,31 +385,31 @@ async fn a_token_must_be_from_one_of_the_issuers_and_for_one_of_the_audiences() 
     ] {
         let claims = with(more);
         assert_eq!(
-            is_taken(&server, &ed.sign(&claims)).await,
+            is_accepted(&server, &ed.sign(&claims)).await,
             is_good,
             "{claims}"
         );
         assert_eq!(
-            is_taken(&server, &shared(&claims)).await,
+            is_accepted(&server, &shared(&claims)).await,
             is_good,
             "{claims}"
         );
     }
-    // A guest's token is this server's own, whatever the host site's say.
-    assert!(is_taken(&server, &guest(&server).await).await);
+    // A guest's token is this server's own, whatever issuers the setting lists.
+    assert!(is_accepted(&server, &guest(&server).await).await);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_guest_is_nothing_but_a_guest_and_nobody_else_is_one() {
+async fn guest_identity_needs_own_key_guest_issuer_and_reader_role() {
     let ed = Key::ed25519("ed");
     let issuer = Issuer::start(&[&ed]).await;
     let server = TestServer::start_with(&[&issuer.setting()]).await;
     let guests = "urn:causerie:guests";
     let as_guest = with(json!({"sub": "guest:1", "iss": guests}));
-    assert!(is_taken(&server, &shared(&as_guest)).await);
+    assert!(is_accepted(&server, &shared(&as_guest)).await);
     assert!(
-        !is_taken(&server, &ed.sign(&as_guest)).await,
+        !is_accepted(&server, &ed.sign(&as_guest)).await,
         "by another's key"
     );
     for more in [
@@ -420,14 +420,14 @@ async fn a_guest_is_nothing_but_a_guest_and_nobody_else_is_one() {
         json!({"sub": "ada", "iss": guests}),
     ] {
         let claims = with(more);
-        assert!(!is_taken(&server, &shared(&claims)).await, "{claims}");
-        assert!(!is_taken(&server, &ed.sign(&claims)).await, "{claims}");
+        assert!(!is_accepted(&server, &shared(&claims)).await, "{claims}");
+        assert!(!is_accepted(&server, &ed.sign(&claims)).await, "{claims}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn times_may_have_fractions_and_clocks_may_differ_by_the_leeway() {
+async fn token_times_may_be_fractions_and_off_by_the_leeway() {
     let ed = Key::ed25519("ed");
     let issuer = Issuer::start(&[&ed]).await;
     let exact = TestServer::start_with(&[&issuer.setting(), "--jwt-leeway=0s"]).await;
@@ -456,8 +456,8 @@ async fn times_may_have_fractions_and_clocks_may_differ_by_the_leeway() {
     ] {
         let claims = with(more);
         for token in [ed.sign(&claims), shared(&claims)] {
-            assert_eq!(is_taken(&exact, &token).await, by_exact, "{claims}");
-            assert_eq!(is_taken(&lenient, &token).await, by_lenient, "{claims}");
+            assert_eq!(is_accepted(&exact, &token).await, by_exact, "{claims}");
+            assert_eq!(is_accepted(&lenient, &token).await, by_lenient, "{claims}");
         }
     }
     exact.stop().await;
@@ -465,7 +465,7 @@ async fn times_may_have_fractions_and_clocks_may_differ_by_the_leeway() {
 }
 
 #[tokio::test]
-async fn a_socket_ends_when_its_token_has_ended_and_the_leeway_is_over() {
+async fn socket_closes_4403_at_token_expiry_plus_leeway() {
     let server = TestServer::start_with(&["--jwt-leeway=4s"]).await;
     let ended = with(json!({"exp": Timestamp::now().unix_seconds() - 1}));
     let mut socket = server.connect().await;
@@ -475,7 +475,7 @@ async fn a_socket_ends_when_its_token_has_ended_and_the_leeway_is_over() {
     server.stop().await;
 }
 
-/// A token of this header and these claims, both as they stand, with this signature.
+/// Encodes a token of exactly this header and these claims, with this signature.
 fn raw(header: &str, claims: &str, sign: impl FnOnce(&str) -> String) -> String {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let message = format!("{}.{}", encode(header), encode(claims));
@@ -483,7 +483,7 @@ fn raw(header: &str, claims: &str, sign: impl FnOnce(&str) -> String) -> String 
     format!("{message}.{signature}")
 }
 
-/// Signs with HS256 and any bytes for the secret.
+/// Signs with HS256 and any bytes as the secret.
 fn hs256(secret: &[u8]) -> impl Fn(&str) -> String {
     move |message| {
         let key = EncodingKey::from_secret(secret);
@@ -493,7 +493,7 @@ fn hs256(secret: &[u8]) -> impl Fn(&str) -> String {
 }
 
 #[tokio::test]
-async fn every_forged_token_is_refused() {
+async fn forged_tokens_are_refused() {
     let (p256, ed) = (Key::p256("p256"), Key::ed25519("ed"));
     let issuer = Issuer::start(&[rsa(), &p256, &ed]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-cooldown=1ms"]).await;
@@ -514,11 +514,11 @@ async fn every_forged_token_is_refused() {
         let bytes = URL_SAFE_NO_PAD.decode(&text).expect("bytes");
         (text, bytes)
     };
-    // Else what follows would show nothing.
+    // The control: without it, the refusals below would show nothing.
     let header = r#"{"alg":"EdDSA","kid":"ed"}"#;
-    assert!(is_taken(&server, &raw(header, &good, by("ed"))).await);
+    assert!(is_accepted(&server, &raw(header, &good, by("ed"))).await);
     let hs = r#"{"alg":"HS256"}"#;
-    assert!(is_taken(&server, &raw(hs, &good, hs256(SECRET.as_bytes()))).await);
+    assert!(is_accepted(&server, &raw(hs, &good, hs256(SECRET.as_bytes()))).await);
 
     let mut forged = vec![
         (
@@ -632,7 +632,7 @@ async fn every_forged_token_is_refused() {
             })
         }),
     ];
-    // sub, exp, role: whichever of two another reader would take.
+    // Duplicates of sub, exp and name, of which two parsers may take different ones.
     for (what, twice) in [
         ("sub twice", r#""sub":"root","#),
         ("exp twice", r#""exp":9999999999,"#),
@@ -644,7 +644,7 @@ async fn every_forged_token_is_refused() {
     }
     let roles = good.replacen('{', r#"{"role":"reader","role":"moderator","#, 1);
     forged.push(("role twice", raw(header, &roles, by("ed"))));
-    // What everybody has of a key, in every form, for the secret.
+    // The public parts of each key in every form, used as the secret.
     let whole = |key: &Key| key.public().to_string().into_bytes();
     let mut known = vec![whole(rsa()), whole(&p256), whole(&ed), Vec::new()];
     for (key, names) in [
@@ -667,34 +667,34 @@ async fn every_forged_token_is_refused() {
             r#"{"alg":"HS256","kid":"rsa"}"#,
         ] {
             let token = raw(header, &good, hs256(bytes));
-            assert!(!is_taken(&server, &token).await, "{number}: {header}");
+            assert!(!is_accepted(&server, &token).await, "{number}: {header}");
         }
     }
     for (what, token) in &forged {
-        assert!(!is_taken(&server, token).await, "{what}: {token}");
+        assert!(!is_accepted(&server, token).await, "{what}: {token}");
     }
     for (what, token) in &forged {
-        assert!(!opens(&server, token).await, "{what}: {token}");
+        assert!(!socket_opens(&server, token).await, "{what}: {token}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_token_that_names_no_key_is_good_where_there_is_one_of_its_algorithm() {
+async fn token_without_kid_needs_exactly_one_key_of_its_algorithm() {
     let (one, two) = (Key::ed25519("one"), Key::ed25519("two"));
     let issuer = Issuer::start(&[&one, &Key::p256("other")]).await;
     let server = TestServer::start_with(&[&issuer.setting(), "--jwks-refresh=20ms"]).await;
     let nameless = raw(r#"{"alg":"EdDSA"}"#, &claims().to_string(), |message| {
         jsonwebtoken::crypto::sign(message.as_bytes(), &one.signing, one.algorithm).expect("signed")
     });
-    assert!(is_taken(&server, &nameless).await);
+    assert!(is_accepted(&server, &nameless).await);
     issuer.publish(&[&one, &two]);
-    until_taken(&server, &nameless, false).await;
+    wait_until_accepted(&server, &nameless, false).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_commands_own_tokens_are_as_the_host_sites_would_be() {
+async fn token_command_sets_the_configured_issuer_and_audience() {
     let settings = ["--jwt-issuer=https://a.example", "--jwt-audience=comments"];
     let folder = TestServer::start().await.shut_down().await;
     let server = TestServer::start_bare(folder, &settings).await;
@@ -703,7 +703,7 @@ async fn the_commands_own_tokens_are_as_the_host_sites_would_be() {
     command.args(settings).arg(format!("--jwt-secret={SECRET}"));
     let printed = command.output().await.expect("an end").stdout;
     let printed = String::from_utf8(printed).expect("a text");
-    assert!(is_taken(&server, printed.trim()).await);
-    assert!(!is_taken(&server, &token("ada", "Ada", Role::Reader)).await);
+    assert!(is_accepted(&server, printed.trim()).await);
+    assert!(!is_accepted(&server, &token("ada", "Ada", Role::Reader)).await);
     server.stop().await;
 }

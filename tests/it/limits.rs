@@ -1,5 +1,5 @@
-//! What a client may have and do, at each limit and over it: connections in all and from one
-//! address, time, comments, guests, replies.
+//! Limits, at each bound and beyond it: connections in total and per address, timeouts, rates of comments and
+//! guests, reply depth.
 
 use std::net::SocketAddr;
 
@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Request, Socket, Streaming, TestServer, another_program, in_time, lock, run, token,
-    upgrade_request,
+    Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token,
+    upgrade_request, within,
 };
 
 const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -22,7 +22,7 @@ fn code(error: &Value) -> &str {
     error["extensions"]["code"].as_str().expect("a code")
 }
 
-/// A connection of one who is at this address.
+/// Opens a connection from the local address `address`.
 async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     let from = format!("{address}:0").parse().expect("an address");
@@ -30,7 +30,7 @@ async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
     socket.connect(server).await.expect("a connection")
 }
 
-/// The head of an answer.
+/// Reads the head of an answer.
 async fn head(connection: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let read = async {
@@ -38,13 +38,13 @@ async fn head(connection: &mut TcpStream) -> String {
             head.push(connection.read_u8().await.expect("an answer"));
         }
     };
-    in_time("a head", read).await;
+    within("a head", read).await;
     String::from_utf8(head).expect("a text")
 }
 
-/// Sends this, takes the whole answer, and returns its status.
+/// Sends `request`, reads the whole answer, and returns its status.
 async fn ask(connection: &mut TcpStream, request: &str) -> String {
-    // One who is not let in may have been told so by now.
+    // The write may fail because a refused connection has been answered by now.
     let _ = connection.write_all(request.as_bytes()).await;
     let head = head(connection).await.to_ascii_lowercase();
     let length = head
@@ -57,12 +57,12 @@ async fn ask(connection: &mut TcpStream, request: &str) -> String {
             .await
             .expect("a body")
     };
-    in_time("a body", read).await;
+    within("a body", read).await;
     head.split(' ').nth(1).expect("a status").to_owned()
 }
 
-/// A connection that is let in from this address, which it may be only when others have gone.
-async fn let_in(address: &str, server: SocketAddr) -> TcpStream {
+/// Connects from `address` until a connection is admitted, which may need others to end first.
+async fn admitted(address: &str, server: SocketAddr) -> TcpStream {
     let connected = async {
         loop {
             let mut connection = connect_from(address, server).await;
@@ -71,14 +71,14 @@ async fn let_in(address: &str, server: SocketAddr) -> TcpStream {
             }
         }
     };
-    in_time("a place", connected).await
+    within("a place", connected).await
 }
 
 /// Reads until the server ends the connection.
 async fn ended(mut connection: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let read = connection.read_to_end(&mut rest);
-    in_time("its end", read).await.expect("an orderly end");
+    within("its end", read).await.expect("an orderly end");
     rest
 }
 
@@ -90,12 +90,12 @@ fn handshake(headers: &str) -> String {
 // Connections
 
 #[tokio::test]
-async fn one_connection_more_than_there_may_be_is_refused_with_503_until_another_ends() {
+async fn connection_beyond_the_limit_gets_503_until_another_ends() {
     let server = TestServer::start_with(&["--connection-limit=3"]).await;
     let at = server.address();
     let mut held = Vec::new();
     for _ in 0..3 {
-        held.push(let_in("127.0.0.1", at).await);
+        held.push(admitted("127.0.0.1", at).await);
     }
     for _ in 0..5 {
         let mut refused = connect_from("127.0.0.1", at).await;
@@ -105,21 +105,21 @@ async fn one_connection_more_than_there_may_be_is_refused_with_503_until_another
         assert!(head.contains("\r\nRetry-After: 5\r\n"), "{head}");
         ended(refused).await;
     }
-    // Those who are in are served.
+    // Admitted connections are still served.
     assert_eq!(ask(&mut held[0], ASK).await, "200");
     held.pop();
-    held.push(let_in("127.0.0.1", at).await);
+    held.push(admitted("127.0.0.1", at).await);
     drop(held);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn one_connection_more_than_an_address_may_have_is_refused_with_429() {
+async fn connection_beyond_the_address_limit_gets_429() {
     let limit = &["--rate-limits=on", "--connections-per-address=2"];
     let server = TestServer::start_with(limit).await;
     let at = server.address();
-    let first = let_in("127.0.0.2", at).await;
-    // A socket is a connection, and stays one.
+    let first = admitted("127.0.0.2", at).await;
+    // A WebSocket counts as one connection.
     let mut socket = Socket::upgrade(
         connect_from("127.0.0.2", at).await,
         handshake("").as_bytes(),
@@ -129,10 +129,10 @@ async fn one_connection_more_than_an_address_may_have_is_refused_with_429() {
     let mut refused = connect_from("127.0.0.2", at).await;
     assert_eq!(ask(&mut refused, ASK).await, "429");
     ended(refused).await;
-    // Another address has places of its own.
-    drop(let_in("127.0.0.3", at).await);
+    // Another address has its own limit.
+    drop(admitted("127.0.0.3", at).await);
     socket.vanish();
-    let second = let_in("127.0.0.2", at).await;
+    let second = admitted("127.0.0.2", at).await;
     let mut refused = connect_from("127.0.0.2", at).await;
     assert_eq!(ask(&mut refused, ASK).await, "429");
     drop((first, second));
@@ -140,7 +140,7 @@ async fn one_connection_more_than_an_address_may_have_is_refused_with_429() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_that_it_names() {
+async fn sockets_and_streams_of_a_proxy_count_for_the_client_it_names() {
     let server = TestServer::start_with(&[
         "--rate-limits=on",
         "--connections-per-address=2",
@@ -151,7 +151,7 @@ async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_t
     // The proxy itself may have any number of connections.
     let mut proxy = Vec::new();
     for _ in 0..5 {
-        proxy.push(let_in("127.0.0.1", at).await);
+        proxy.push(admitted("127.0.0.1", at).await);
     }
     let from = |client: &str| handshake(&format!("X-Forwarded-For: 1.2.3.4, {client}\r\n"));
     let ada = from("203.0.113.7");
@@ -167,14 +167,14 @@ async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_t
         (refused.status(), refused.header("retry-after")),
         (429, Some("5"))
     );
-    // Another client has places of its own; a query is no socket.
+    // Another client has its own limit, and a query does not count as a socket.
     let bob = from("203.0.113.8");
     let bob = Socket::upgrade(connect_from("127.0.0.1", at).await, bob.as_bytes()).await;
     let query = ASK.replace("\r\n\r\n", "\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n");
     assert_eq!(ask(&mut proxy[1], &query).await, "200");
-    // What ends leaves its place to another.
+    // A stream that ends frees its place.
     streaming.vanish();
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let again = async {
         loop {
             let mut connection = connect_from("127.0.0.1", at).await;
@@ -183,8 +183,8 @@ async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_t
             }
         }
     };
-    drop(in_time("a place", again).await);
-    // Who is no trusted proxy is not believed.
+    drop(within("a place", again).await);
+    // A peer that is no trusted proxy is not believed.
     let liar = handshake("X-Forwarded-For: 203.0.113.9\r\n");
     let mut lies = Vec::new();
     for expected in ["101", "101", "429"] {
@@ -198,10 +198,10 @@ async fn behind_a_trusted_proxy_sockets_and_streams_are_counted_for_the_client_t
     server.stop().await;
 }
 
-// Time
+// Timeouts
 
 #[tokio::test]
-async fn a_request_whose_head_does_not_come_is_waited_for_no_longer_than_is_set() {
+async fn missing_request_head_times_out() {
     let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
     for begun in ["", "GET /graphql HTTP/1.1\r\nHost: local"] {
         let mut connection = connect_from("127.0.0.1", server.address()).await;
@@ -212,15 +212,15 @@ async fn a_request_whose_head_does_not_come_is_waited_for_no_longer_than_is_set(
 }
 
 #[tokio::test]
-async fn a_connection_that_asks_nothing_more_is_closed() {
+async fn idle_connection_is_closed() {
     let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
-    let connection = let_in("127.0.0.1", server.address()).await;
+    let connection = admitted("127.0.0.1", server.address()).await;
     assert!(ended(connection).await.is_empty());
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_answered_with_408() {
+async fn missing_body_gets_408() {
     let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
     let mut connection = connect_from("127.0.0.1", server.address()).await;
     let begun = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -231,18 +231,18 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
 }
 
 #[tokio::test]
-async fn a_stream_and_a_socket_outlive_the_time_that_a_request_may_take() {
+async fn streams_and_sockets_outlive_the_read_timeout() {
     let settings = ["--http-read-timeout=50ms", "--stream-keep-alive=100ms"];
     let server = TestServer::start_with(&settings).await;
     let request = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
     let mut stream = Streaming::open(server.address(), &request).await;
-    stream.until("viewerCount\":1").await;
+    stream.read_until("viewerCount\":1").await;
     let mut socket = server.socket().await;
     socket.subscribe("v", VIEWERS, json!({})).await;
-    stream.until("viewerCount\":2").await;
-    // Two signs of life later both are still there.
-    stream.until(":\n\n").await;
-    stream.until(":\n\n").await;
+    stream.read_until("viewerCount\":2").await;
+    // Both outlive two keep-alives.
+    stream.read_until(":\n\n").await;
+    stream.read_until(":\n\n").await;
     socket.settle().await;
     stream.vanish();
     socket.close().await;
@@ -250,7 +250,7 @@ async fn a_stream_and_a_socket_outlive_the_time_that_a_request_may_take() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_takes_too_long_is_answered_and_ends_all_the_same() {
+async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
     let settings = ["--operation-timeout=100ms", "--database-timeout=20s"];
     let server = TestServer::start_with(&settings).await;
     let other = another_program(&server.database()).await;
@@ -269,13 +269,13 @@ async fn a_mutation_that_takes_too_long_is_answered_and_ends_all_the_same() {
     run(&other, "ROLLBACK").await;
     socket.close().await;
     let observer = server.observer().clone();
-    crate::support::until("both have ended", || observer.tasks() == 0).await;
+    crate::support::wait_until("both have ended", || observer.tasks() == 0).await;
     assert_eq!(server.client().bodies().await, ["late", "late"]);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_mutation_that_its_client_completes_makes_no_room_for_another_before_it_ends() {
+async fn mutation_completed_by_its_client_counts_until_it_ends() {
     let server = TestServer::start_with(&["--ws-operation-limit=2"]).await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
@@ -290,13 +290,13 @@ async fn a_mutation_that_its_client_completes_makes_no_room_for_another_before_i
     let message = socket.message().await;
     assert_eq!(message["id"], json!("3"));
     assert_eq!(code(&message["payload"][0]), "RATE_LIMITED");
-    // What only reads has no need of such a place.
+    // A query needs no such place.
     let all = "{ post(id: \"hello\") { commentCount } }";
     socket.subscribe("q", all, json!({})).await;
     assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
     run(&other, "ROLLBACK").await;
     let observer = server.observer().clone();
-    crate::support::until("both have ended", || observer.tasks() == 1).await;
+    crate::support::wait_until("both have ended", || observer.tasks() == 1).await;
     assert_eq!(server.client().bodies().await, ["b", "b"]);
     socket.close().await;
     server.stop().await;
@@ -317,7 +317,7 @@ async fn outcome(client: &Client, query: &str, variables: Value) -> Result<Value
     }
 }
 
-/// Refused, with the time after which it would be let through.
+/// Returns true if the request was rate limited with a valid retry time.
 fn is_limited(outcome: &Result<Value, Value>) -> bool {
     let error = outcome.as_ref().expect_err("limited");
     let retry = &error["extensions"]["retryAfterMs"];
@@ -328,7 +328,7 @@ const WRITE: &str = "mutation { createComment(input: { postId: \"hello\", body: 
     comment { id } } }";
 
 #[tokio::test]
-async fn a_user_may_write_so_many_comments_a_minute_edits_included_wherever_they_are() {
+async fn comment_rate_limits_a_user_edits_included_at_any_address() {
     let settings = [
         "--rate-limits=on",
         "--comments-per-user=3",
@@ -346,7 +346,7 @@ async fn a_user_may_write_so_many_comments_a_minute_edits_included_wherever_they
     outcome(&ada, WRITE, json!({})).await.expect("written");
     assert!(is_limited(&outcome(&ada, WRITE, json!({})).await));
     assert!(is_limited(&outcome(&ada, edit, json!({"id": id})).await));
-    // Neither another connection nor another address makes another user.
+    // Another connection or another address does not make another user.
     let mut socket = server.reader_socket("ada").await;
     socket.subscribe("w", WRITE, json!({})).await;
     let message = socket.message().await;
@@ -364,7 +364,7 @@ async fn a_user_may_write_so_many_comments_a_minute_edits_included_wherever_they
 }
 
 #[tokio::test]
-async fn an_address_may_write_so_many_comments_a_minute_whoever_writes_them() {
+async fn comment_rate_limits_an_address_across_users() {
     let settings = [
         "--rate-limits=on",
         "--comments-per-address=3",
@@ -386,7 +386,7 @@ async fn an_address_may_write_so_many_comments_a_minute_whoever_writes_them() {
 }
 
 #[tokio::test]
-async fn so_many_guests_may_sign_in_from_an_address_in_a_minute() {
+async fn guest_rate_limits_sign_ins_from_an_address() {
     let settings = [
         "--rate-limits=on",
         "--guests-per-address=2",
@@ -405,7 +405,7 @@ async fn so_many_guests_may_sign_in_from_an_address_in_a_minute() {
 }
 
 #[tokio::test]
-async fn the_header_of_a_proxy_that_is_not_trusted_is_not_believed() {
+async fn forwarded_header_of_an_untrusted_proxy_is_ignored() {
     let settings = [
         "--rate-limits=on",
         "--guests-per-address=2",
@@ -422,7 +422,7 @@ async fn the_header_of_a_proxy_that_is_not_trusted_is_not_believed() {
 // Replies
 
 #[tokio::test]
-async fn replies_stand_as_deep_as_is_set_and_no_deeper() {
+async fn reply_depth_limit_is_exact() {
     let server = TestServer::start_with(&["--reply-depth=3"]).await;
     let ada = server.reader("ada");
     let mut parent = Value::from(ada.comment("top").await);
@@ -435,7 +435,7 @@ async fn replies_stand_as_deep_as_is_set_and_no_deeper() {
     let error = ada.refused(reply, json!({"parent": parent})).await;
     let extensions = json!({"code": "BAD_USER_INPUT", "field": "parentId"});
     assert_eq!(error["extensions"], extensions);
-    // What was refused was not counted.
+    // Refused replies are not counted.
     let query = "query($id: ID!) { comment(id: $id) { replyCount } post(id: \"hello\") {
         commentCount } }";
     let counts = server.client().send(query, json!({"id": parent})).await;
@@ -444,9 +444,9 @@ async fn replies_stand_as_deep_as_is_set_and_no_deeper() {
     server.stop().await;
 }
 
-/// A database of the version before, whose comments do not say how deep they stand.
+/// A database of the previous version, whose comments have no depth.
 #[tokio::test]
-async fn an_older_database_learns_how_deep_its_comments_stand() {
+async fn migration_sets_the_reply_depth_in_an_older_database() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let top = ada.comment("top").await;

@@ -1,4 +1,4 @@
-//! The log: a line an operation, under the id of its request, and nothing in it that people write.
+//! The log: one line for each operation, with its request id, and no text that users write.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ const READ: &str = "subscription($after: Cursor) {
     commentAdded(postId: \"hello\", after: $after) { body }
 }";
 
-/// Ends the server, and returns what it logged.
+/// Stops the server and returns its log.
 async fn logged(server: Process) -> String {
     server.signal("TERM").await;
     let ended = server.ended().await;
@@ -28,13 +28,13 @@ async fn logged(server: Process) -> String {
     ended.stderr
 }
 
-/// A server that logs in JSON.
+/// Starts a server that logs JSON.
 async fn logging(folder: &Path, log: &str) -> Process {
     let log = format!("--log={log}");
     Process::start(folder, &[&log, "--log-format=json", "--drain-window=0s"]).await
 }
 
-/// The lines of operations, each an object.
+/// Returns the log lines of operations as objects.
 fn operations(log: &str) -> Vec<Value> {
     let lines = log.lines().map(|line| {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
@@ -46,7 +46,7 @@ fn operations(log: &str) -> Vec<Value> {
         .collect()
 }
 
-/// What a line says, without its time.
+/// Returns a line's fields without its time.
 fn said(line: &Value) -> Value {
     assert!(
         line["duration_ms"].as_f64().is_some_and(|took| took >= 0.0),
@@ -80,14 +80,14 @@ async fn post(server: &Process, id: Option<&str>, body: Value) -> Reply {
 }
 
 #[tokio::test]
-async fn an_operation_is_one_line_under_the_id_of_its_request() {
+async fn operation_is_one_log_line_with_its_request_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = logging(folder.path(), "info").await;
     server.user(Role::Author).send(OPEN, json!({})).await;
     let query = json!({"query": "query Posts { posts { nodes { id } } }"});
     let mine = post(&server, Some("my-request.1"), query.clone()).await;
     assert_eq!(request_id(&mine.headers), "my-request.1");
-    // What is not well-formed is not taken over, not even in part.
+    // A malformed id is replaced, and no part of it is used.
     let long = "x".repeat(65);
     let mut made = Vec::new();
     for id in [None, Some("two words"), Some(""), Some(long.as_str())] {
@@ -151,7 +151,7 @@ async fn an_operation_is_one_line_under_the_id_of_its_request() {
         .collect();
     assert_eq!(ids[1], "my-request.1");
     assert_eq!(&ids[2..6], made);
-    // The operations of a socket are told apart, and belong together.
+    // The ids of a socket's operations differ, but share the socket's id.
     let (socket, number) = ids[7].rsplit_once('/').expect("a number");
     assert_eq!(number, "1");
     assert_eq!(ids[8], format!("{socket}/2"));
@@ -159,7 +159,7 @@ async fn an_operation_is_one_line_under_the_id_of_its_request() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_told_so_has_no_lines_of_operations() {
+async fn log_setting_turns_operation_lines_off() {
     let folder = tempfile::tempdir().expect("a folder");
     for log in ["warn", "info,causerie::operation=off"] {
         let server = logging(folder.path(), log).await;
@@ -178,7 +178,7 @@ async fn a_log_that_is_told_so_has_no_lines_of_operations() {
 }
 
 #[tokio::test]
-async fn no_token_and_nothing_that_people_write_is_ever_logged() {
+async fn tokens_and_user_text_are_never_logged() {
     for format in ["json", "pretty"] {
         let folder = tempfile::tempdir().expect("a folder");
         let format = format!("--log-format={format}");
@@ -189,7 +189,7 @@ async fn no_token_and_nothing_that_people_write_is_ever_logged() {
             "--database-timeout=200ms",
         ];
         let server = Process::start(folder.path(), &settings).await;
-        let secrets = speak(&server, &database_url(folder.path())).await;
+        let secrets = send_secrets(&server, &database_url(folder.path())).await;
         let log = logged(server).await;
         assert!(log.contains("causerie::operation"), "{log}");
         for secret in secrets
@@ -204,9 +204,9 @@ async fn no_token_and_nothing_that_people_write_is_ever_logged() {
     }
 }
 
-/// Sends tokens and texts by every way there is, some that work and some that fail. Returns the
-/// tokens; every text begins with `a-secret`.
-async fn speak(server: &Process, database: &str) -> Vec<String> {
+/// Sends tokens and texts in every possible way, successful and failing. Returns the tokens. Every text
+/// begins with `a-secret`.
+async fn send_secrets(server: &Process, database: &str) -> Vec<String> {
     let good = token("ada", "a-secret-name", Role::Moderator);
     let bad = format!("{good}a-secret-ending");
     let client = server.client().with_token(&good);
@@ -223,7 +223,7 @@ async fn speak(server: &Process, database: &str) -> Vec<String> {
         .expect("a token")
         .to_owned();
 
-    // In variables, in documents, in places where they do not belong, in what is no request.
+    // In variables, in documents, in wrong places, and in malformed requests.
     let inline = "mutation { createComment(input: { postId: \"hello\", body: \"a-secret-text\" }) { comment { a_field } } }";
     client.try_send(inline, json!({})).await;
     client
@@ -286,7 +286,7 @@ async fn speak(server: &Process, database: &str) -> Vec<String> {
             .with_token(&guest)
             .comment("a-secret-text")
             .await;
-        stream.until("a-secret-text").await;
+        stream.read_until("a-secret-text").await;
         let request = Request::post(WRITE, json!({"body": "a-secret-text"}));
         let request = request.with_token(&good).accepting(accept);
         Streaming::open(server.address(), &request)
@@ -295,7 +295,7 @@ async fn speak(server: &Process, database: &str) -> Vec<String> {
             .await;
     }
 
-    // While the database does not do what it should, and says what it was told to do.
+    // The database fails, and its error messages repeat the statements.
     let other = another_program(database).await;
     lock(&other).await;
     client

@@ -1,4 +1,4 @@
-//! The contract, a sentence a test: the real server on a real socket with a real database.
+//! The contract, one claim a test: the real server on a real socket with a real database.
 
 #![allow(
     clippy::disallowed_methods,

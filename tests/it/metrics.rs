@@ -1,4 +1,4 @@
-//! `/metrics`: what happened is counted, by labels of few values, and each server counts its own.
+//! `/metrics`: events are counted with labels of few values, and each server has its own registry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,14 +7,14 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    Process, Request, Streaming, TestServer, database_url, in_time, on_postgres, token, token_for,
+    Process, Request, Streaming, TestServer, database_url, on_postgres, token, token_for, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
     commentAdded(postId: \"hello\", after: $after) { body cursor }
 }";
 
-/// All samples, by name and labels as they are written.
+/// All samples, by name and labels as exported.
 pub(crate) struct Samples(HashMap<String, f64>);
 
 impl Samples {
@@ -44,7 +44,7 @@ impl Samples {
         *sample.unwrap_or_else(|| panic!("no {name} among {:?}", self.0.keys()))
     }
 
-    /// The names of all samples, those of a histogram with their endings.
+    /// Returns the names of all samples. Those of a histogram keep their suffixes.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0
             .keys()
@@ -58,8 +58,8 @@ impl TestServer {
     }
 
     /// Waits until a sample has this value.
-    async fn until_sample(&self, name: &str, value: f64) {
-        in_time(&format!("{name} is {value}"), async {
+    async fn wait_for_sample(&self, name: &str, value: f64) {
+        within(&format!("{name} is {value}"), async {
             while (self.samples().await.get(name) - value).abs() > f64::EPSILON {}
         })
         .await;
@@ -67,16 +67,16 @@ impl TestServer {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted_where_it_happens() {
+async fn each_event_is_counted_by_its_metric() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let (mut one, mut other) = (server.socket().await, server.socket().await);
     for socket in [&mut one, &mut other] {
         socket.subscribe("s", FOLLOW, json!({})).await;
     }
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     let events = Request::post(FOLLOW, json!({})).accepting("text/event-stream");
     let events = Streaming::open(server.address(), &events).await;
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     let ada = server.reader("ada");
     ada.comment("one").await;
     ada.comment("two").await;
@@ -106,7 +106,7 @@ async fn what_happens_is_counted_where_it_happens() {
         .await;
 
     server
-        .until_sample("causerie_event_deliveries_total", 6.0)
+        .wait_for_sample("causerie_event_deliveries_total", 6.0)
         .await;
     let samples = server.samples().await;
     for (name, value) in [
@@ -119,10 +119,10 @@ async fn what_happens_is_counted_where_it_happens() {
             2.0,
         ),
         ("causerie_events_published_total", 2.0),
-        // Two documents that differ in nothing are one group.
+        // Two identical documents are one subscriber group.
         ("causerie_event_executions_total", 2.0),
         ("causerie_catching_up", 0.0),
-        // The harness has opened the post.
+        // The harness created the post.
         (
             "causerie_operations_total{type=\"mutation\",code=\"OK\"}",
             3.0,
@@ -149,7 +149,7 @@ async fn what_happens_is_counted_where_it_happens() {
             3.0,
         ),
         ("causerie_operation_seconds_count{type=\"mutation\"}", 4.0),
-        // None is kept where other nodes write.
+        // No answer is cached where other nodes write.
         (
             "causerie_kept_answers_total{result=\"hit\"}",
             if on_postgres() { 0.0 } else { 2.0 },
@@ -175,20 +175,20 @@ async fn what_happens_is_counted_where_it_happens() {
     other.vanish();
     events.vanish();
     server
-        .until_sample("causerie_connections{transport=\"websocket\"}", 0.0)
+        .wait_for_sample("causerie_connections{transport=\"websocket\"}", 0.0)
         .await;
     server
-        .until_sample("causerie_connections{transport=\"sse\"}", 0.0)
+        .wait_for_sample("causerie_connections{transport=\"sse\"}", 0.0)
         .await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn two_servers_in_one_process_count_each_its_own() {
+async fn two_servers_in_one_process_have_separate_metrics() {
     let (one, other) = (TestServer::start().await, TestServer::start().await);
     let mut socket = one.socket().await;
     socket.subscribe("s", FOLLOW, json!({})).await;
-    one.until_census(1, 1).await;
+    one.wait_for_members(1, 1).await;
     one.reader("ada").comment("here").await;
     let name = "causerie_events_published_total";
     assert!((one.samples().await.get(name) - 1.0).abs() < f64::EPSILON);
@@ -202,7 +202,7 @@ async fn two_servers_in_one_process_count_each_its_own() {
 }
 
 #[tokio::test]
-async fn no_label_has_what_a_client_chose() {
+async fn labels_never_contain_client_text() {
     let server = TestServer::start().await;
     let ada = server.client().named("client-of-ada");
     let ada = ada.with_token(&token("user-of-ada", "Ada", Role::Reader));
@@ -217,7 +217,7 @@ async fn no_label_has_what_a_client_chose() {
 }
 
 #[tokio::test]
-async fn metrics_with_an_address_of_their_own_are_at_no_other() {
+async fn metrics_with_their_own_address_are_served_only_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &["--metrics-listen=127.0.0.1:0"]).await;
     let public = |path: &str| format!("http://{}{path}", server.address());
@@ -240,7 +240,7 @@ async fn metrics_with_an_address_of_their_own_are_at_no_other() {
     server.signal("TERM").await;
     assert!(server.ended().await.status.success());
 
-    // Where that is, is in the log, or asked of a server inside a program.
+    // The address is in the log, and a program that embeds the server can ask for it.
     let database = format!(
         "--database-url=sqlite://{}?mode=rwc",
         folder.path().join("other.db").display()
@@ -266,7 +266,7 @@ async fn metrics_with_an_address_of_their_own_are_at_no_other() {
 }
 
 #[tokio::test]
-async fn one_who_asks_nothing_where_the_metrics_are_is_not_waited_for_for_ever() {
+async fn idle_connection_to_the_metrics_address_times_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = database_url(folder.path());
     let arguments = [
@@ -284,7 +284,7 @@ async fn one_who_asks_nothing_where_the_metrics_are_is_not_waited_for_for_ever()
     let mut silent = tokio::net::TcpStream::connect(address)
         .await
         .expect("a connection");
-    let end = in_time("the end", silent.read_to_end(&mut Vec::new())).await;
+    let end = within("the end", silent.read_to_end(&mut Vec::new())).await;
     assert_eq!(end.expect("an end"), 0);
     stop.send(()).expect("it runs");
     running.await.expect("no panic").expect("no error");
@@ -292,7 +292,7 @@ async fn one_who_asks_nothing_where_the_metrics_are_is_not_waited_for_for_ever()
 
 const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
 
-/// The names of metrics in an expression of Prometheus's: what is no function, label or keyword.
+/// Returns the names of metrics in a Prometheus expression, without functions, labels and keywords.
 fn named(expression: &str) -> BTreeSet<String> {
     let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words
@@ -301,7 +301,7 @@ fn named(expression: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a running server exports: the names of its metrics, and their types.
+/// Returns the names and types of the metrics that a running server exports.
 fn exported(server: &TestServer) -> BTreeMap<String, String> {
     let text = server.observer().metrics();
     let types = text.lines().filter_map(|line| {
@@ -312,7 +312,7 @@ fn exported(server: &TestServer) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn each_metric_is_documented_with_its_type_and_none_besides() {
+async fn documented_metrics_and_types_match_the_exported() {
     let server = TestServer::start().await;
     let rows = DOCUMENTED.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
@@ -324,7 +324,7 @@ async fn each_metric_is_documented_with_its_type_and_none_besides() {
 }
 
 #[tokio::test]
-async fn the_dashboard_and_the_alarms_name_only_what_is_exported() {
+async fn dashboard_and_alarms_use_exactly_the_exported_metrics() {
     let server = TestServer::start().await;
     let samples = server.samples().await;
     let known: BTreeSet<&str> = samples.names().collect();
@@ -355,7 +355,7 @@ async fn the_dashboard_and_the_alarms_name_only_what_is_exported() {
             used.insert(name);
         }
     }
-    // Whatever the server counts for itself is to be seen.
+    // Every metric of the server is shown somewhere.
     for (name, kind) in exported(&server) {
         let endings: &[&str] = if kind == "histogram" {
             &["_bucket", "_sum"]
@@ -374,7 +374,7 @@ async fn the_dashboard_and_the_alarms_name_only_what_is_exported() {
 }
 
 #[test]
-fn for_each_alarm_there_is_what_to_do() {
+fn each_alarm_has_instructions() {
     let alarms = include_str!("../../docs/grafana/alerts.yaml");
     let (_, answers) = DOCUMENTED
         .split_once("## When an alarm rings")

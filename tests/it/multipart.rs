@@ -1,4 +1,4 @@
-//! Results as parts of one response: a sentence of Apollo's multipart protocol a test.
+//! Results as parts of one response: each test is a sentence of Apollo's multipart protocol.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Chunk, Request, Streaming, TestServer, token_for};
 
-/// As Apollo Client sends it.
+/// The header as Apollo Client sends it.
 const APOLLO: &str = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,\
                       application/graphql-response+json,application/json;q=0.9";
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -21,8 +21,8 @@ fn added(body: &str) -> Value {
     json!({"commentAdded": {"body": body}})
 }
 
-/// The code of the protocol's own error, with which the response then ends.
-async fn farewell(stream: &mut Streaming) -> Value {
+/// Reads the protocol's own error, asserts that it ends the response, and returns its code.
+async fn final_error_code(stream: &mut Streaming) -> Value {
     let last = stream.part().await;
     assert_eq!(last["payload"], Value::Null);
     assert_eq!(stream.rest().await, ("--\r\n".to_owned(), Chunk::Last));
@@ -30,7 +30,7 @@ async fn farewell(stream: &mut Streaming) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_is_a_part_that_arrives_together_with_the_delimiter_behind_it() {
+async fn event_part_arrives_together_with_its_closing_delimiter() {
     let server = TestServer::start().await;
     let mut stream = subscribe(&server, ADDED).await;
     assert_eq!(stream.status(), 200);
@@ -47,7 +47,7 @@ async fn an_event_is_a_part_that_arrives_together_with_the_delimiter_behind_it()
         stream.chunk().await,
         Chunk::Text("\r\n--graphql".to_owned())
     );
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     for body in ["one", "two"] {
         server.reader("ada").comment(body).await;
         let payload = json!({"payload": {"data": added(body)}});
@@ -60,7 +60,7 @@ async fn an_event_is_a_part_that_arrives_together_with_the_delimiter_behind_it()
 }
 
 #[tokio::test]
-async fn it_may_be_asked_for_in_any_of_the_ways_in_which_clients_write_it() {
+async fn multipart_accept_header_is_read_in_every_client_spelling() {
     let server = TestServer::start().await;
     for accept in [
         "multipart/mixed",
@@ -79,7 +79,7 @@ async fn it_may_be_asked_for_in_any_of_the_ways_in_which_clients_write_it() {
             assert_eq!(stream.status(), 200, "{accept}");
             assert_eq!(stream.part_data().await, json!({"viewerCount": 1}));
             stream.vanish();
-            server.until_census(0, 0).await;
+            server.wait_for_members(0, 0).await;
         }
     }
     for accept in [
@@ -94,7 +94,7 @@ async fn it_may_be_asked_for_in_any_of_the_ways_in_which_clients_write_it() {
 }
 
 #[tokio::test]
-async fn a_response_that_has_nothing_to_say_has_parts_that_are_empty_objects() {
+async fn idle_response_sends_empty_objects_as_heartbeats() {
     let server = TestServer::start_with(&["--stream-keep-alive=20ms"]).await;
     let mut stream = subscribe(&server, ADDED).await;
     stream.chunk().await;
@@ -109,7 +109,7 @@ async fn a_response_that_has_nothing_to_say_has_parts_that_are_empty_objects() {
 }
 
 #[tokio::test]
-async fn errors_of_the_operation_are_in_the_payload_and_the_last_delimiter_follows() {
+async fn operation_errors_are_in_the_payload_of_the_last_part() {
     let server = TestServer::start().await;
     for (query, code) in [
         ("{", "GRAPHQL_PARSE_FAILED"),
@@ -130,7 +130,7 @@ async fn errors_of_the_operation_are_in_the_payload_and_the_last_delimiter_follo
 }
 
 #[tokio::test]
-async fn a_query_is_one_part_for_a_client_that_takes_nothing_else() {
+async fn query_is_one_part_if_only_multipart_is_accepted() {
     let server = TestServer::start().await;
     let request = Request::post("{ me { id } }", json!({})).accepting("multipart/mixed");
     let mut stream = Streaming::open(server.address(), &request).await;
@@ -140,7 +140,7 @@ async fn a_query_is_one_part_for_a_client_that_takes_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_leaves_its_room() {
+async fn lost_client_leaves_its_room() {
     let server = TestServer::start().await;
     let mut first = subscribe(&server, VIEWERS).await;
     assert_eq!(first.part_data().await, json!({"viewerCount": 1}));
@@ -153,21 +153,24 @@ async fn a_client_that_vanishes_leaves_its_room() {
 }
 
 #[tokio::test]
-async fn a_response_ends_with_its_token_and_says_so_as_an_error_of_the_protocol() {
+async fn token_expiry_ends_the_response_with_a_protocol_error() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let token = token_for("ada", Duration::from_secs(2));
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
     let mut stream = Streaming::open(server.address(), &request.accepting(APOLLO)).await;
     assert_eq!(stream.part_data().await, json!({"viewerCount": 1}));
-    assert_eq!(farewell(&mut stream).await, json!("UNAUTHENTICATED"));
+    assert_eq!(
+        final_error_code(&mut stream).await,
+        json!("UNAUTHENTICATED")
+    );
     server.stop().await;
 }
 
 #[tokio::test]
-async fn responses_end_when_the_server_goes_down_and_say_so_as_an_error_of_the_protocol() {
+async fn shutdown_ends_the_response_with_a_protocol_error() {
     let server = TestServer::start().await;
     let mut stream = subscribe(&server, VIEWERS).await;
     assert_eq!(stream.part_data().await, json!({"viewerCount": 1}));
-    let (_, code) = tokio::join!(server.shut_down(), farewell(&mut stream));
+    let (_, code) = tokio::join!(server.shut_down(), final_error_code(&mut stream));
     assert_eq!(code, json!("SERVICE_RESTART"));
 }

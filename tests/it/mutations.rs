@@ -1,4 +1,4 @@
-//! Changing: who may do what, what may be written, and what others see of it.
+//! Mutations: permissions, input rules, and the resulting events.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use causerie::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{SECRET, TestServer, token, until};
+use crate::support::{SECRET, TestServer, token, wait_until};
 
 const EDIT: &str = "mutation($id: ID!, $body: String! = \"better\") {
     editComment(input: { id: $id, body: $body }) { comment { ...C } }
@@ -32,14 +32,14 @@ fn code(error: &Value) -> Value {
     error["extensions"]["code"].clone()
 }
 
-/// Where the feed of `hello` stands: the same before and after where nothing was changed.
-async fn place(server: &TestServer) -> Value {
+/// Returns the cursor of `hello` and the list of posts, which stay equal if nothing was changed.
+async fn feed_state(server: &TestServer) -> Value {
     let query = "{ post(id: \"hello\") { cursor } posts { nodes { id } } }";
     server.client().send(query, json!({})).await
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_guests_says_so() {
+async fn guest_sign_in_is_forbidden_if_guests_are_off() {
     let server = TestServer::start_with(&["--allow-guests=false"]).await;
     let error = server
         .client()
@@ -50,7 +50,7 @@ async fn a_server_that_takes_no_guests_says_so() {
 }
 
 #[tokio::test]
-async fn a_guests_token_is_that_of_a_reader_of_the_name_that_they_chose() {
+async fn guest_token_is_a_readers_with_the_chosen_name() {
     let server = TestServer::start_with(&["--guest-token-lifetime=2h"]).await;
     let before = Timestamp::now().plus(Duration::from_secs(2 * 3600));
     let mut data = server
@@ -81,17 +81,17 @@ async fn a_guests_token_is_that_of_a_reader_of_the_name_that_they_chose() {
     server.stop().await;
 }
 
-/// One rule for an input field.
+/// A rule of one input field.
 struct Rule {
     field: &'static str,
-    /// Takes the value as `$value`, or `$id` where it is an ID, and answers with it as `value`.
+    /// A mutation that takes the value as `$value`, or `$id` if it is an ID, and returns it as `value`.
     mutation: String,
     good: Vec<String>,
     bad: Vec<String>,
 }
 
 impl Rule {
-    /// The request with this value; an operation may declare only the variables that it uses.
+    /// Returns the request for `value`. An operation may declare only the variables that it uses.
     fn request(&self, value: &str, edited: &str) -> (String, Value) {
         let fresh = uuid::Uuid::new_v4().to_string();
         let (mut declared, mut variables) = (String::new(), json!({}));
@@ -113,7 +113,7 @@ impl Rule {
     }
 }
 
-/// Texts at the edge of "1 to `longest` characters after trimming", and over it.
+/// Returns texts at the bounds of "1 to `longest` characters after trimming", and beyond them.
 fn lengths(field: &'static str, mutation: &str, longest: usize) -> Rule {
     let mut rule = Rule {
         field,
@@ -136,7 +136,7 @@ fn lengths(field: &'static str, mutation: &str, longest: usize) -> Rule {
 }
 
 #[tokio::test]
-async fn every_input_is_held_to_its_rule_at_the_edge_and_over_it() {
+async fn inputs_are_validated_at_and_beyond_their_bounds() {
     let server = TestServer::start().await;
     let moderator = server
         .client()
@@ -208,7 +208,7 @@ async fn every_input_is_held_to_its_rule_at_the_edge_and_over_it() {
             let taken = json!({"value": value.trim()}).to_string();
             assert!(answer.contains(&taken), "{mutation} {value:?}: {answer}");
         }
-        let before = place(&server).await;
+        let before = feed_state(&server).await;
         for value in &rule.bad {
             let (mutation, variables) = rule.request(value, &edited);
             let error = moderator.refused(&mutation, variables).await;
@@ -216,7 +216,7 @@ async fn every_input_is_held_to_its_rule_at_the_edge_and_over_it() {
             assert_eq!(error["extensions"], extensions, "{mutation} {value:?}");
         }
         assert_eq!(
-            place(&server).await,
+            feed_state(&server).await,
             before,
             "{}: a refusal changes nothing",
             rule.field
@@ -230,7 +230,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_parent_must_be_a_comment_of_the_same_post() {
+async fn parent_must_be_a_comment_of_the_same_post() {
     let server = TestServer::start().await;
     let author = server.client().with_token(&token("a", "A", Role::Author));
     author
@@ -242,7 +242,7 @@ async fn a_parent_must_be_a_comment_of_the_same_post() {
     let foreign = author
         .create_comment(json!({"postId": "other", "body": "b"}))
         .await;
-    let before = place(&server).await;
+    let before = feed_state(&server).await;
     for parent in [
         foreign["id"].clone(),
         json!("0198c0de-0000-7000-8000-000000000000"),
@@ -256,7 +256,7 @@ async fn a_parent_must_be_a_comment_of_the_same_post() {
         assert_eq!(error["extensions"], extensions, "{parent}");
     }
     assert_eq!(
-        place(&server).await,
+        feed_state(&server).await,
         before,
         "a reply that was refused took no place"
     );
@@ -264,7 +264,7 @@ async fn a_parent_must_be_a_comment_of_the_same_post() {
         .create_comment(json!({"body": "b", "parentId": null}))
         .await;
     assert_eq!(parent["parentId"], json!(null));
-    // A tombstone keeps the place of its replies, and may be given more.
+    // A tombstone keeps its replies and accepts more.
     author.send(DELETE, json!({"id": parent["id"]})).await;
     let reply = author
         .create_comment(json!({"body": "b", "parentId": parent["id"]}))
@@ -280,7 +280,7 @@ async fn a_parent_must_be_a_comment_of_the_same_post() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn mutation_of_an_unknown_id_is_not_found() {
     let server = TestServer::start().await;
     let moderator = server
         .client()
@@ -313,7 +313,7 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_posts_id_is_taken_once() {
+async fn post_id_is_unique() {
     let server = TestServer::start().await;
     let author = server.client().with_token(&token("a", "A", Role::Author));
     let create =
@@ -328,7 +328,7 @@ async fn a_posts_id_is_taken_once() {
 }
 
 #[tokio::test]
-async fn an_author_may_edit_within_the_window_and_delete_at_any_time_and_a_moderator_both() {
+async fn edit_window_limits_only_the_authors_edits() {
     let server = TestServer::start_with(&["--edit-window=1ms"]).await;
     let ada = server.reader("ada");
     let moderator = server
@@ -336,7 +336,7 @@ async fn an_author_may_edit_within_the_window_and_delete_at_any_time_and_a_moder
         .with_token(&token("m", "M", Role::Moderator));
     let id = ada.comment("mine").await;
     let written = Timestamp::now();
-    until("the window is over", || {
+    wait_until("the window is over", || {
         Timestamp::now().since(written) > Duration::from_millis(1)
     })
     .await;
@@ -354,7 +354,7 @@ async fn an_author_may_edit_within_the_window_and_delete_at_any_time_and_a_moder
 }
 
 #[tokio::test]
-async fn a_tombstone_cannot_be_edited_and_deleting_it_again_changes_nothing() {
+async fn tombstone_refuses_edits_and_ignores_deletion() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let moderator = server
@@ -362,7 +362,7 @@ async fn a_tombstone_cannot_be_edited_and_deleting_it_again_changes_nothing() {
         .with_token(&token("m", "M", Role::Moderator));
     let id = ada.comment("mine").await;
     let deleted = ada.send(DELETE, json!({"id": id})).await;
-    let before = place(&server).await;
+    let before = feed_state(&server).await;
     let mut socket = server.socket().await;
     let after = &before["post"]["cursor"];
     socket
@@ -383,7 +383,7 @@ async fn a_tombstone_cannot_be_edited_and_deleting_it_again_changes_nothing() {
         ),
         json!("FORBIDDEN")
     );
-    assert_eq!(place(&server).await, before);
+    assert_eq!(feed_state(&server).await, before);
     assert!(
         socket.settle().await.is_empty(),
         "nothing was changed, so there is nothing to tell"
@@ -393,15 +393,15 @@ async fn a_tombstone_cannot_be_edited_and_deleting_it_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_edit_and_a_deletion_reach_the_readers_with_the_state_that_they_led_to() {
+async fn edit_and_deletion_reach_readers_with_the_resulting_state() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let moderator = server
         .client()
         .with_token(&token("m", "M", Role::Moderator));
     let mut socket = server.socket().await;
-    // Without `after` a comment that is written while the stream starts may be before its start.
-    let start = place(&server).await["post"]["cursor"].take();
+    // Without `after`, a comment written while the stream starts may precede its start.
+    let start = feed_state(&server).await["post"]["cursor"].take();
     socket
         .subscribe("c", CHANGED, json!({"after": start}))
         .await;
@@ -435,14 +435,17 @@ async fn an_edit_and_a_deletion_reach_the_readers_with_the_state_that_they_led_t
         "a comment's place is that of its addition"
     );
     assert_eq!(added["cursor"], deleted["comment"]["cursor"]);
-    assert_eq!(deleted["cursor"], place(&server).await["post"]["cursor"]);
+    assert_eq!(
+        deleted["cursor"],
+        feed_state(&server).await["post"]["cursor"]
+    );
     assert_ne!(edited["cursor"], deleted["cursor"]);
     socket.close().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment() {
+async fn token_of_the_latest_comment_sets_users_name_and_avatar() {
     let server = TestServer::start().await;
     let ada = |name: &str, avatar: Option<&str>| {
         let identity = Identity {
@@ -472,7 +475,7 @@ async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment(
         ("Ada", Some(one)),
     ] {
         let user = ada(name, avatar);
-        // Reading changes nobody.
+        // Reading changes no user.
         user.send("{ me { id } }", json!({})).await;
         assert_eq!(shown().await, before);
         let written = user.create_comment(json!({"body": "again"})).await;
@@ -493,7 +496,7 @@ async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment(
 }
 
 #[tokio::test]
-async fn one_who_reports_typing_too_often_is_told_when_to_try_again() {
+async fn typing_beyond_its_rate_limit_gets_a_valid_retry_time() {
     let server = TestServer::start_with(&["--rate-limits=on"]).await;
     let (ada, bob) = (server.reader("ada"), server.reader("bob"));
     let variables = json!({"post": "hello", "on": false});
@@ -512,14 +515,14 @@ async fn one_who_reports_typing_too_often_is_told_when_to_try_again() {
         .expect("a number");
     assert!(millis > 0);
     bob.send(SET_TYPING, variables.clone()).await;
-    // What the server said is what is tested here: after this time it lets the request through.
+    // The test sleeps because the server's own retry time is under test: after it, the request must succeed.
     tokio::time::sleep(Duration::from_millis(millis)).await;
     ada.send(SET_TYPING, variables).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn limits_that_are_off_limit_nobody() {
+async fn rate_limits_that_are_off_limit_nothing() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let sent = (0..100).map(|_| ada.send(SET_TYPING, json!({"post": "hello", "on": false})));
@@ -530,17 +533,17 @@ async fn limits_that_are_off_limit_nobody() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_lacks_a_variable_is_refused_before_any_of_it_is_done() {
+async fn mutation_lacking_a_variable_is_refused_before_it_executes() {
     let server = TestServer::start().await;
     let two = "mutation($id: ID!) {
         first: createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } }
         second: deleteComment(input: { id: $id }) { comment { id } }
     }";
-    let before = place(&server).await;
+    let before = feed_state(&server).await;
     for variables in [json!({}), json!({"id": null}), json!({"ID": "x"})] {
         let error = server.reader("ada").refused(two, variables).await;
         assert_eq!(code(&error), json!("GRAPHQL_VALIDATION_FAILED"));
-        assert_eq!(place(&server).await, before);
+        assert_eq!(feed_state(&server).await, before);
     }
     server.stop().await;
 }

@@ -1,5 +1,5 @@
-//! Rooms on many nodes: the nodes of a test are in one process and its network in memory, and time
-//! goes as fast as there is nothing to do.
+//! Rooms on many nodes. The nodes of a test share one process and an in-memory network, and time is paused,
+//! so waiting costs nothing.
 
 use std::{
     sync::{
@@ -29,11 +29,11 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long a message is under way.
+/// The delay of a message.
 const DELAY: Duration = Duration::from_millis(2);
-/// Within what time nodes agree on how many there are.
+/// The time within which nodes agree on a count.
 const AGREEMENT: Duration = Duration::from_secs(1);
-/// Within what time the readers of a node that died are gone.
+/// The time within which the readers of a dead node are gone.
 const DEATH: Duration = Duration::from_secs(10);
 
 struct Node {
@@ -64,7 +64,7 @@ impl Node {
         }
     }
 
-    /// Ends like a process that is killed.
+    /// Ends like a killed process.
     fn kill(&self) {
         self.link.kill();
         for task in &self.tasks {
@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    /// Ends in good order.
+    /// Shuts down in order.
     async fn leave(mut self) {
         self.leaving.cancel();
         self.tasks.remove(0).await.expect("no panic");
@@ -96,18 +96,18 @@ impl Node {
     }
 }
 
-/// Nodes that know each other.
-async fn nodes<const N: usize>(network: &Network) -> [Node; N] {
+/// Starts `N` nodes that know each other.
+async fn start_nodes<const N: usize>(network: &Network) -> [Node; N] {
     let nodes = [(); N].map(|()| Node::start(network));
-    until("the nodes know each other", AGREEMENT, async || {
+    wait_until("the nodes know each other", AGREEMENT, async || {
         nodes.iter().all(|node| node.observer.nodes() == N - 1)
     })
     .await;
     nodes
 }
 
-/// Waits until something holds, and fails where that takes longer than it may.
-async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
+/// Waits until a condition holds, and panics if that takes longer than `within`.
+async fn wait_until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
     let end = Instant::now() + within;
     while !is_so().await {
         assert!(Instant::now() < end, "not within {within:?}: {what}");
@@ -115,8 +115,8 @@ async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
     }
 }
 
-async fn until_counts(nodes: &[&Node], count: usize, within: Duration) {
-    until(&format!("{count} viewers everywhere"), within, async || {
+async fn wait_for_counts(nodes: &[&Node], count: usize, within: Duration) {
+    wait_until(&format!("{count} viewers everywhere"), within, async || {
         for node in nodes {
             if node.hub.viewers(&post()).await != count {
                 return false;
@@ -170,30 +170,30 @@ fn change(seq: i64) -> Arc<Change> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_node_counts_the_readers_of_all_and_each_reader_once() {
+async fn each_node_counts_the_readers_of_all_nodes_once() {
     let network = Network::new(DELAY);
-    let [a, b, c] = nodes(&network).await;
+    let [a, b, c] = start_nodes(&network).await;
     let ada = a.signed_in("ada", "tab1");
     let _ada_again = b.signed_in("ada", "tab2");
     let _nobody = b.anonymous("n1");
     let moved = a.anonymous("n2");
     let _moved_to = b.anonymous("n2");
-    // Nobody is in the room on the third, and it is right too.
-    until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    // The third node has no member in the room, and reports the same.
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     drop(ada);
     drop(moved);
     tokio::time::sleep(AGREEMENT).await;
-    until_counts(&[&a, &b, &c], 3, Duration::ZERO).await;
+    wait_for_counts(&[&a, &b, &c], 3, Duration::ZERO).await;
     let late = c.signed_in("eve", "tab3");
-    until_counts(&[&a, &b, &c], 4, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 4, AGREEMENT).await;
     drop(late);
-    until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_members_are_told_is_the_count_of_all_nodes() {
+async fn members_receive_the_count_of_all_nodes() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let first = a.anonymous("one");
     let mut counts = first.listener().counts();
     let _second = b.anonymous("two");
@@ -205,33 +205,31 @@ async fn what_members_are_told_is_the_count_of_all_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_readers_of_a_node_that_dies_are_gone_within_ten_seconds_and_those_of_one_that_leaves_at_once()
- {
+async fn dead_nodes_readers_go_in_10_s_and_a_leaving_nodes_at_once() {
     let network = Network::new(DELAY);
-    let [a, b, c] = nodes(&network).await;
+    let [a, b, c] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let _there = b.anonymous("there");
     let _third = c.anonymous("third");
-    until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     b.kill();
-    until_counts(&[&a, &c], 2, DEATH).await;
+    wait_for_counts(&[&a, &c], 2, DEATH).await;
     assert_eq!(a.observer.nodes(), 1);
     c.leave().await;
-    until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     assert_eq!(a.observer.nodes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_message_of_a_dead_node_brings_nobody_back_and_a_stranger_that_answers_nothing_counts_nobody()
- {
+async fn dead_nodes_late_message_and_a_silent_stranger_are_ignored() {
     let network = Network::new(DELAY);
-    let [a] = nodes(&network).await;
+    let [a] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let (ghost, mut connection) = network.connect();
     let me = NodeId::new();
     ghost.subscribe(&Subject::All);
     ghost.subscribe(&Subject::Node(me));
-    let say = |subject: &Subject, word: Value| {
+    let publish = |subject: &Subject, word: Value| {
         let mut message = json!({"v": 1, "from": me});
         let fields = word.as_object().expect("an object").clone();
         message.as_object_mut().expect("an object").extend(fields);
@@ -242,13 +240,13 @@ async fn a_late_message_of_a_dead_node_brings_nobody_back_and_a_stranger_that_an
     let beat = |nonce: Value| json!({"beat": {"nonce": nonce, "version": 9, "first": 0, "last": u64::MAX, "rooms": ""}});
     let room = Subject::Room(post());
 
-    // It is a stranger: it may say what it wants.
-    say(&room, presence(1));
-    say(&Subject::All, beat(Value::Null));
+    // It is a stranger, so its messages are ignored.
+    publish(&room, presence(1));
+    publish(&Subject::All, beat(Value::Null));
     tokio::time::sleep(AGREEMENT).await;
-    until_counts(&[&a], 1, Duration::ZERO).await;
+    wait_for_counts(&[&a], 1, Duration::ZERO).await;
 
-    // It answers the call, and is one of them.
+    // It answers the probe and becomes a peer.
     let nonce = loop {
         let Some(Incoming::Message(bytes)) = connection.incoming.recv().await else {
             continue;
@@ -258,74 +256,74 @@ async fn a_late_message_of_a_dead_node_brings_nobody_back_and_a_stranger_that_an
             break nonce.clone();
         }
     };
-    say(&Subject::All, beat(nonce.clone()));
-    say(&room, presence(10));
-    until_counts(&[&a], 2, AGREEMENT).await;
+    publish(&Subject::All, beat(nonce.clone()));
+    publish(&room, presence(10));
+    wait_for_counts(&[&a], 2, AGREEMENT).await;
 
-    // It dies, and what was under way comes late.
-    until_counts(&[&a], 1, DEATH).await;
-    say(&room, presence(11));
-    say(&Subject::All, beat(nonce));
+    // It dies, and its messages under way arrive late.
+    wait_for_counts(&[&a], 1, DEATH).await;
+    publish(&room, presence(11));
+    publish(&Subject::All, beat(nonce));
     tokio::time::sleep(AGREEMENT).await;
-    until_counts(&[&a], 1, Duration::ZERO).await;
+    wait_for_counts(&[&a], 1, Duration::ZERO).await;
     assert_eq!(a.observer.nodes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_was_cut_off_counts_its_own_readers_and_agrees_again_when_it_is_back() {
+async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     let network = Network::new(DELAY);
-    let [a, b, c] = nodes(&network).await;
+    let [a, b, c] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let there = b.anonymous("there");
-    until_counts(&[&a, &b, &c], 2, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 2, AGREEMENT).await;
     a.link.cut();
-    until("it knows", AGREEMENT, async || {
+    wait_until("it knows", AGREEMENT, async || {
         a.observer.link() == Link::Down
     })
     .await;
     drop(there);
     let _others = [b.anonymous("o1"), c.anonymous("o2")];
-    until_counts(&[&a], 1, DEATH).await;
-    until_counts(&[&b, &c], 2, DEATH).await;
+    wait_for_counts(&[&a], 1, DEATH).await;
+    wait_for_counts(&[&b, &c], 2, DEATH).await;
     a.link.heal();
-    until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
+    wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
     assert_eq!(a.observer.link(), Link::Up);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_cut_in_which_somebody_came_and_somebody_went_is_made_up_for() {
+async fn joins_and_leaves_during_a_short_cut_are_resynced() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let _here = a.anonymous("here");
     let there = b.anonymous("there");
-    until_counts(&[&a, &b], 2, AGREEMENT).await;
+    wait_for_counts(&[&a, &b], 2, AGREEMENT).await;
     for cut in [&a, &b] {
         cut.link.cut();
         tokio::time::sleep(Duration::from_millis(500)).await;
         let came = [b.anonymous("c1"), b.anonymous("c2"), a.anonymous("c3")];
         tokio::time::sleep(Duration::from_millis(500)).await;
         cut.link.heal();
-        until_counts(&[&a, &b], 5, AGREEMENT).await;
+        wait_for_counts(&[&a, &b], 5, AGREEMENT).await;
         drop(came);
-        until_counts(&[&a, &b], 2, AGREEMENT).await;
+        wait_for_counts(&[&a, &b], 2, AGREEMENT).await;
     }
     a.link.cut();
     drop(there);
     tokio::time::sleep(Duration::from_millis(500)).await;
     a.link.heal();
-    // Nobody is in the room on the second any more: it lists the room no longer.
-    until_counts(&[&a, &b], 1, AGREEMENT).await;
+    // The second node has no member in the room any more, so it lists the room no longer.
+    wait_for_counts(&[&a, &b], 1, AGREEMENT).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_reaches_the_members_on_every_node_with_all_that_it_is() {
+async fn change_reaches_members_on_other_nodes_unaltered() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
-    // The room is known to the other node when that counts its reader.
-    until_counts(&[&a], 1, AGREEMENT).await;
+    // The room is known to the other node once that node counts its reader.
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     for seq in [1, 2, 3] {
         let published = change(seq);
         a.hub.publish(Arc::clone(&published));
@@ -338,13 +336,13 @@ async fn a_change_reaches_the_members_on_every_node_with_all_that_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_message_lost_is_read_from_the_store_as_soon_as_a_later_one_shows_it() {
+async fn lost_change_is_read_from_store_once_a_later_shows_the_gap() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
-    until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     a.hub.publish(change(3));
     let before = Instant::now();
     assert!(matches!(changes.next().await, Some(Next::Missed(Seq(2)))));
@@ -356,13 +354,13 @@ async fn what_a_message_lost_is_read_from_the_store_as_soon_as_a_later_one_shows
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_from_far_ahead_is_not_believed_but_has_the_store_asked() {
+async fn change_far_ahead_is_dropped_and_the_store_is_read() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
-    until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     assert_eq!(b.hub.suspects().await, [post()], "the room is new");
     for seq in [i64::MAX, 1_000_000, 0, -1] {
         a.hub.publish(change(seq));
@@ -376,11 +374,11 @@ async fn a_change_from_far_ahead_is_not_believed_but_has_the_store_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rooms_that_may_have_missed_something_are_compared_with_the_store_at_once() {
+async fn rooms_that_may_have_missed_changes_reconcile_at_once() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let _member = a.anonymous("here");
-    // Whether the other nodes knew of the room soon enough cannot be known.
+    // The other nodes may have learned of the room too late.
     assert_eq!(a.hub.suspects().await, [post()]);
     a.link.cut();
     a.link.heal();
@@ -390,7 +388,7 @@ async fn rooms_that_may_have_missed_something_are_compared_with_the_store_at_onc
     drop(b);
 }
 
-/// A way to other nodes that counts what is said on it.
+/// A backplane that counts the messages published.
 #[derive(Debug, Default)]
 struct Counting(AtomicUsize);
 
@@ -409,7 +407,7 @@ impl Backplane for Counting {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_misses_ever_more_does_not_ask_all_others_ever_more_often() {
+async fn resync_is_rate_limited_under_sustained_loss() {
     let said = Arc::new(Counting::default());
     let (sender, incoming) = mpsc::channel(16);
     let connection = Connection {
@@ -427,7 +425,7 @@ async fn a_node_that_misses_ever_more_does_not_ask_all_others_ever_more_often() 
         sender.send(Incoming::Missed).await.expect("it runs");
     }
     tokio::time::sleep(AGREEMENT).await;
-    // It asks, and goes on to say that it lives.
+    // It sends probes, and its heartbeats go on.
     let asked = said.0.load(Ordering::Relaxed) - before;
     assert!((1..=4).contains(&asked), "{asked} messages");
     leaving.cancel();
@@ -435,9 +433,9 @@ async fn a_node_that_misses_ever_more_does_not_ask_all_others_ever_more_often() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_types_is_seen_on_every_node_and_may_stop_on_another() {
+async fn typing_shows_on_every_node_and_may_stop_on_another() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
     let typists = |member: &Membership| -> Vec<String> {
         let typists = member.listener().typists_now().value;
@@ -445,7 +443,7 @@ async fn who_types_is_seen_on_every_node_and_may_stop_on_another() {
     };
     let tab = client_id("tab");
     let is = async |names: &[&str], within: Duration| {
-        until(&format!("{names:?} type"), within, async || {
+        wait_until(&format!("{names:?} type"), within, async || {
             typists(&member) == names
         })
         .await;
@@ -458,7 +456,7 @@ async fn who_types_is_seen_on_every_node_and_may_stop_on_another() {
     tokio::time::sleep(AGREEMENT).await;
     is(&[], Duration::ZERO).await;
 
-    // What is refreshed goes on for longer than one announcement would hold.
+    // A refreshed indicator outlives a single announcement.
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(15) {
         a.hub.start_typing(&post(), &user("ada"), Some(&tab));
@@ -473,7 +471,7 @@ async fn who_types_is_seen_on_every_node_and_may_stop_on_another() {
     tokio::time::sleep(AGREEMENT).await;
     is(&[], Duration::ZERO).await;
 
-    // It ends by itself, also where the node that could say so has died.
+    // It ends by itself, even if the node that could end it has died.
     a.hub.start_typing(&post(), &user("eve"), None);
     is(&["eve"], AGREEMENT).await;
     a.kill();
@@ -481,17 +479,17 @@ async fn who_types_is_seen_on_every_node_and_may_stop_on_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_that_is_over_is_heard_of_for_half_a_minute_and_then_no_more() {
+async fn closed_room_is_unsubscribed_after_half_a_minute() {
     let network = Network::new(DELAY);
-    let [a, b] = nodes(&network).await;
+    let [a, b] = start_nodes(&network).await;
     let member = b.anonymous("there");
-    until_counts(&[&a], 1, AGREEMENT).await;
+    wait_for_counts(&[&a], 1, AGREEMENT).await;
     drop(member);
-    until_counts(&[&a], 0, AGREEMENT).await;
+    wait_for_counts(&[&a], 0, AGREEMENT).await;
     let comes = async || {
         let before = network.traffic().messages;
         a.hub.publish(change(1));
-        // Shorter than from one beat to the next, long enough for a message.
+        // Shorter than a heartbeat interval, but long enough for a message.
         tokio::time::sleep(4 * DELAY).await;
         network.traffic().messages - before
     };
@@ -502,15 +500,15 @@ async fn a_room_that_is_over_is_heard_of_for_half_a_minute_and_then_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_of_whom_something_changed_are_told_to_every_node() {
+async fn changed_users_are_announced_to_every_node() {
     let network = Network::new(DELAY);
-    let [a] = nodes(&network).await;
+    let [a] = start_nodes(&network).await;
     let (_link, connection) = network.connect();
     let (_hub, cluster) = Cluster::new(16, connection, &metrics());
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));
-    until("they know each other", AGREEMENT, async || {
+    wait_until("they know each other", AGREEMENT, async || {
         a.observer.nodes() == 1
     })
     .await;
@@ -520,14 +518,14 @@ async fn users_of_whom_something_changed_are_told_to_every_node() {
     running.await.expect("no panic");
 }
 
-/// One room of 100,000 readers on 10 nodes, who come within ten seconds. What is sent is what
-/// ARCHITECTURE.md reckons.
+/// A room of 100,000 readers on 10 nodes who arrive within ten seconds. The messages are those that
+/// ARCHITECTURE.md calculates.
 #[tokio::test(start_paused = true)]
-async fn a_hundred_thousand_readers_on_ten_nodes_cost_messages_by_the_window_and_not_by_the_join() {
+async fn messages_of_100_000_readers_grow_by_window_and_not_by_join() {
     const READERS: usize = 100_000;
     const NODES: usize = 10;
     let network = Network::new(DELAY);
-    let all: [Node; NODES] = nodes(&network).await;
+    let all: [Node; NODES] = start_nodes(&network).await;
     let everywhere: Vec<&Node> = all.iter().collect();
     let before = network.traffic();
     let started = Instant::now();
@@ -538,13 +536,13 @@ async fn a_hundred_thousand_readers_on_ten_nodes_cost_messages_by_the_window_and
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    until_counts(&everywhere, READERS, AGREEMENT).await;
+    wait_for_counts(&everywhere, READERS, AGREEMENT).await;
     let windows = started.elapsed().as_secs_f64() / 0.25;
     let traffic = network.traffic();
     let published = traffic.published - before.published;
     let (nodes, beats) = (NODES as f64, started.elapsed().as_secs_f64() / 2.0);
-    // Each node: an announcement a window, a beat every two seconds, and what opening the room asks
-    // and is answered.
+    // For each node: one delta a window, one heartbeat in two seconds, and the query and answers on opening
+    // the room.
     let expected = nodes * (windows + beats + 2.0) + nodes * nodes;
     let report = format!(
         "{READERS} readers on {NODES} nodes in {windows:.0} windows: {published} messages published \
@@ -557,19 +555,19 @@ async fn a_hundred_thousand_readers_on_ten_nodes_cost_messages_by_the_window_and
     let named = 22 * READERS as u64 * (NODES as u64 - 1);
     assert!(traffic.bytes - before.bytes < 2 * named, "{report}");
 
-    // A node that comes later hears of all of them at once.
+    // A node that starts later learns of all readers at once.
     let eleventh = Node::start(&network);
     let _reader = eleventh.anonymous("late");
-    until_counts(&[&eleventh], READERS + 1, AGREEMENT).await;
+    wait_for_counts(&[&eleventh], READERS + 1, AGREEMENT).await;
 
-    // In calm there are the beats only.
+    // Idle nodes send heartbeats only.
     let calm = network.traffic();
     tokio::time::sleep(Duration::from_secs(20)).await;
     let beats = network.traffic().published - calm.published;
     assert!(beats <= 11 * 11, "{beats} messages in 20 s of calm");
 
-    // One of ten dies, with its ten thousand readers.
+    // One of ten nodes dies, with its ten thousand readers.
     all[0].kill();
     let rest: Vec<&Node> = all[1..].iter().collect();
-    until_counts(&rest, READERS - READERS / NODES + 1, DEATH).await;
+    wait_for_counts(&rest, READERS - READERS / NODES + 1, DEATH).await;
 }

@@ -1,4 +1,4 @@
-//! Apollo's automatic persisted queries: a document is named by its hash, once it was sent with it.
+//! Apollo's automatic persisted queries: a document can be named by its hash after it was sent with it.
 
 use causerie::graphql::QueryHash;
 use reqwest::StatusCode;
@@ -15,12 +15,12 @@ fn extensions(query: &str) -> Value {
     json!({"persistedQuery": {"version": 1, "sha256Hash": QueryHash::of(query).to_string()}})
 }
 
-async fn ask(client: &Client, query: &str) -> Reply {
+async fn send_hash(client: &Client, query: &str) -> Reply {
     let body = json!({"extensions": extensions(query)});
     client.post(JSON, body.to_string()).await
 }
 
-async fn tell(client: &Client, query: &str) -> Reply {
+async fn send_both(client: &Client, query: &str) -> Reply {
     let body = json!({"query": query, "extensions": extensions(query)});
     client.post(JSON, body.to_string()).await
 }
@@ -31,11 +31,11 @@ fn code(reply: &Reply) -> Value {
 }
 
 #[tokio::test]
-async fn a_hash_that_is_not_known_is_refused_in_the_words_that_clients_look_for() {
+async fn unknown_hash_is_refused_with_the_message_clients_expect() {
     let server = TestServer::start().await;
     for (accept, status) in [(JSON, StatusCode::OK), (GRAPHQL, StatusCode::BAD_REQUEST)] {
         let client = server.client().accepting(accept);
-        let by_post = ask(&client, ME).await;
+        let by_post = send_hash(&client, ME).await;
         let extensions = extensions(ME).to_string();
         let by_get = client.get(&[("extensions", &extensions)]).await;
         for reply in [by_post, by_get] {
@@ -49,12 +49,12 @@ async fn a_hash_that_is_not_known_is_refused_in_the_words_that_clients_look_for(
 }
 
 #[tokio::test]
-async fn a_document_that_was_sent_with_its_hash_is_known_by_it_to_everybody() {
+async fn document_sent_with_its_hash_is_known_to_all_clients() {
     let server = TestServer::start().await;
     let expected = json!({"data": {"me": null}});
-    assert_eq!(tell(&server.client(), ME).await.body, expected);
-    assert_eq!(ask(&server.client(), ME).await.body, expected);
-    let reply = ask(&server.reader("ada"), ME).await;
+    assert_eq!(send_both(&server.client(), ME).await.body, expected);
+    assert_eq!(send_hash(&server.client(), ME).await.body, expected);
+    let reply = send_hash(&server.reader("ada"), ME).await;
     assert_eq!(reply.body, json!({"data": {"me": {"id": "ada"}}}));
     let (extensions, variables) = (extensions(ME).to_string(), json!({}).to_string());
     let parameters = [
@@ -63,7 +63,7 @@ async fn a_document_that_was_sent_with_its_hash_is_known_by_it_to_everybody() {
         ("extensions", &extensions),
     ];
     assert_eq!(server.client().get(&parameters).await.body, expected);
-    // It is known whichever way it was sent.
+    // It is known however it was sent.
     let other = "{ __typename }";
     let parameters = [("query", other), ("extensions", &extensions.clone())];
     assert_eq!(
@@ -74,14 +74,14 @@ async fn a_document_that_was_sent_with_its_hash_is_known_by_it_to_everybody() {
     let parameters = [("query", other), ("extensions", &extensions)];
     server.client().get(&parameters).await;
     assert_eq!(
-        ask(&server.client(), other).await.body,
+        send_hash(&server.client(), other).await.body,
         json!({"data": {"__typename": "Query"}})
     );
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_document_with_another_hash_is_refused_and_not_kept() {
+async fn document_with_a_wrong_hash_is_refused_and_not_stored() {
     let server = TestServer::start().await;
     let client = server.client();
     let forged = json!({"query": "{ posts { nodes { id } } }", "extensions": extensions(ME)});
@@ -90,7 +90,7 @@ async fn a_document_with_another_hash_is_refused_and_not_kept() {
     let field = "extensions.persistedQuery.sha256Hash";
     assert_eq!(reply.error()["extensions"]["field"], json!(field));
     assert_eq!(
-        code(&ask(&client, ME).await),
+        code(&send_hash(&client, ME).await),
         json!("PERSISTED_QUERY_NOT_FOUND")
     );
     for (version, hash) in [(json!(2), "0"), (json!(1), "0"), (json!(null), "")] {
@@ -108,37 +108,37 @@ async fn a_document_with_another_hash_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_document_is_not_kept() {
+async fn invalid_document_is_not_stored() {
     let server = TestServer::start().await;
     for query in ["{", "", "nonsense"] {
-        let reply = tell(&server.client(), query).await;
+        let reply = send_both(&server.client(), query).await;
         assert_eq!(code(&reply), json!("GRAPHQL_PARSE_FAILED"), "{query}");
-        let reply = ask(&server.client(), query).await;
+        let reply = send_hash(&server.client(), query).await;
         assert_eq!(code(&reply), json!("PERSISTED_QUERY_NOT_FOUND"), "{query}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_mutation_by_its_hash_is_for_post_alone() {
+async fn mutation_by_hash_is_refused_over_get() {
     let server = TestServer::start().await;
     let write = "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) {
         comment { body }
     } }";
     let ada = server.reader("ada");
-    tell(&ada, write).await;
+    send_both(&ada, write).await;
     let extensions = extensions(write).to_string();
     let reply = ada.get(&[("extensions", &extensions)]).await;
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(reply.headers["allow"], "POST");
     assert_eq!(ada.bodies().await, ["b"]);
-    ask(&ada, write).await;
+    send_hash(&ada, write).await;
     assert_eq!(ada.bodies().await, ["b", "b"]);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_subscription_may_be_named_by_its_hash_on_every_transport() {
+async fn subscription_by_hash_works_on_every_transport() {
     let server = TestServer::start().await;
     let expected = json!({"viewerCount": 1});
     let unknown = json!("PERSISTED_QUERY_NOT_FOUND");
@@ -170,11 +170,11 @@ async fn a_subscription_may_be_named_by_its_hash_on_every_transport() {
     socket.send(subscribe).await;
     assert_eq!(socket.data("v").await, expected);
     socket.complete("v").await;
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let mut events = Streaming::open(server.address(), &request).await;
     assert_eq!(events.event_data().await, expected);
     events.vanish();
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     let request = by_hash("multipart/mixed;subscriptionSpec=1.0");
     let mut parts = Streaming::open(server.address(), &request).await;
     assert_eq!(parts.part_data().await, expected);
@@ -184,7 +184,7 @@ async fn a_subscription_may_be_named_by_its_hash_on_every_transport() {
 }
 
 #[tokio::test]
-async fn at_the_bound_the_document_that_was_named_least_lately_is_sent_again() {
+async fn least_recently_used_document_is_evicted_at_either_bound() {
     let server = TestServer::start_with(&["--persisted-queries=2"]).await;
     let client = server.client();
     let queries = [
@@ -193,12 +193,12 @@ async fn at_the_bound_the_document_that_was_named_least_lately_is_sent_again() {
         "{ c: __typename }",
     ];
     for query in queries {
-        tell(&client, query).await;
+        send_both(&client, query).await;
     }
     let unknown = json!("PERSISTED_QUERY_NOT_FOUND");
-    assert_eq!(code(&ask(&client, queries[0]).await), unknown);
+    assert_eq!(code(&send_hash(&client, queries[0]).await), unknown);
     for query in &queries[1..] {
-        assert_eq!(ask(&client, query).await.body.get("errors"), None);
+        assert_eq!(send_hash(&client, query).await.body.get("errors"), None);
     }
     server.stop().await;
 
@@ -206,20 +206,23 @@ async fn at_the_bound_the_document_that_was_named_least_lately_is_sent_again() {
     let client = server.client();
     let long = |name: &str| format!("{{ {name}: __typename }} #{}", "x".repeat(600));
     for name in ["a", "b"] {
-        tell(&client, &long(name)).await;
+        send_both(&client, &long(name)).await;
     }
-    assert_eq!(code(&ask(&client, &long("a")).await), unknown);
-    assert_eq!(ask(&client, &long("b")).await.body.get("errors"), None);
+    assert_eq!(code(&send_hash(&client, &long("a")).await), unknown);
+    assert_eq!(
+        send_hash(&client, &long("b")).await.body.get("errors"),
+        None
+    );
     server.stop().await;
 }
 
 #[tokio::test]
-async fn nothing_is_known_any_more_after_a_restart() {
+async fn restart_forgets_persisted_documents() {
     let server = TestServer::start().await;
-    tell(&server.client(), ME).await;
+    send_both(&server.client(), ME).await;
     let folder = server.shut_down().await;
     let server = TestServer::start_in(folder, &[]).await;
-    let reply = ask(&server.client(), ME).await;
+    let reply = send_hash(&server.client(), ME).await;
     assert_eq!(code(&reply), json!("PERSISTED_QUERY_NOT_FOUND"));
     server.stop().await;
 }

@@ -1,5 +1,5 @@
-//! PostgreSQL: several nodes on one database, and a database that is lost in every manner and comes
-//! back. These run where `TEST_DATABASE` is `postgres`, as all the other tests do then.
+//! PostgreSQL: several nodes on one database, and a database that is lost in various ways and comes back.
+//! These tests need `TEST_DATABASE=postgres`, under which all other tests run on PostgreSQL too.
 
 use std::{
     collections::HashSet,
@@ -26,15 +26,15 @@ use tokio::{
 };
 
 use crate::{
-    failure::places,
+    failure::seqs,
     support::{
-        Client, Cluster, Socket, TestServer, another_program, database_url, in_time, on_postgres,
-        run, settings,
+        Client, Cluster, Socket, TestServer, another_program, database_url, on_postgres, run,
+        settings, within,
     },
 };
 
-/// What a cluster is set to that keeps what it acknowledged though it is killed: the machine goes on,
-/// so the system need not be told to write.
+/// Settings of a cluster that keeps acknowledged writes when it is killed. The machine keeps running, so the
+/// system need not flush to disk.
 const DURABLE: &str = "-c fsync=off";
 const WRITE: &str = "mutation($body: String!) {
     createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
@@ -58,7 +58,7 @@ async fn open(url: &str) -> Store {
 }
 
 async fn refusal(url: &str, arguments: &[&str]) -> String {
-    let refused = in_time("a refusal", Store::open(&config(url, arguments))).await;
+    let refused = within("a refusal", Store::open(&config(url, arguments))).await;
     let error = refused.expect_err("refused").to_string();
     assert!(error.contains("DATABASE_URL (--database-url)"), "{error}");
     assert!(!error.contains('\n'), "{error}");
@@ -90,7 +90,7 @@ async fn cursor(client: &Client) -> Value {
     client.send(query, json!({})).await["post"]["cursor"].take()
 }
 
-/// What the server answers while it has no database, and nothing else.
+/// Asserts that this is exactly the server's error while it has no database.
 fn assert_unavailable(error: &Value) {
     assert_eq!(
         error["message"],
@@ -106,7 +106,7 @@ fn assert_unavailable(error: &Value) {
     assert_eq!(extensions.len(), 2, "{error}");
 }
 
-/// Takes this many comments.
+/// Takes `count` comments and returns their texts.
 async fn take(socket: &mut Socket, count: usize) -> Vec<String> {
     let mut bodies = Vec::with_capacity(count);
     for _ in 0..count {
@@ -117,7 +117,7 @@ async fn take(socket: &mut Socket, count: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_start_at_once_on_an_empty_database_bring_it_up_to_date_together() {
+async fn servers_that_start_together_migrate_an_empty_database() {
     if !on_postgres() {
         return;
     }
@@ -147,7 +147,7 @@ async fn servers_that_start_at_once_on_an_empty_database_bring_it_up_to_date_tog
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_of_each_node_are_sent_what_is_written_at_the_other_once_and_in_order() {
+async fn comments_of_one_node_reach_anothers_readers_once_in_order() {
     const EACH: usize = 40;
     if !on_postgres() {
         return;
@@ -164,7 +164,7 @@ async fn readers_of_each_node_are_sent_what_is_written_at_the_other_once_and_in_
         let mut socket = node.socket().await;
         let after = cursor(&node.client()).await;
         socket.subscribe("s", ADDED, json!({"after": after})).await;
-        node.until_census(1, 1).await;
+        node.wait_for_members(1, 1).await;
         sockets.push(socket);
     }
     let writers = (0..4).map(|writer| {
@@ -192,7 +192,7 @@ async fn readers_of_each_node_are_sent_what_is_written_at_the_other_once_and_in_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_node_acknowledged_is_in_every_answer_of_another() {
+async fn write_acknowledged_by_one_node_is_in_answers_of_another() {
     if !on_postgres() {
         return;
     }
@@ -209,10 +209,10 @@ async fn what_one_node_acknowledged_is_in_every_answer_of_another() {
     one.stop().await;
 }
 
-/// Everybody writes to every post, in the name of the same few, answers the same comments, and
-/// edits and deletes them: whatever waits for whatever, nobody fails, and no place is left empty.
+/// All writers write to all posts as the same few users, reply to the same comments, and edit and delete
+/// them. Whatever locks they meet, none fails and no seq is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_on_two_nodes_leave_no_place_empty_and_never_wait_for_each_other_in_a_circle() {
+async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
     const WRITERS: usize = 16;
     const ROUNDS: usize = 12;
     if !on_postgres() {
@@ -308,7 +308,7 @@ async fn writers_on_two_nodes_leave_no_place_empty_and_never_wait_for_each_other
             i64::try_from(replies.count()).expect("few")
         );
     }
-    // Deadlocks would have been tried again, and told nobody.
+    // The server would retry a deadlock silently.
     let query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let backend = other.get_database_backend();
     let row = other
@@ -325,10 +325,9 @@ async fn writers_on_two_nodes_leave_no_place_empty_and_never_wait_for_each_other
     }
 }
 
-/// A deletion that another node commits between an edit's look at the comment and its change would
-/// be undone by it.
+/// A deletion that another node commits between the two statements of an edit would be undone by the edit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edit_that_meets_a_deletion_at_another_node_brings_nothing_back() {
+async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
     if !on_postgres() {
         return;
     }
@@ -372,7 +371,7 @@ async fn an_edit_that_meets_a_deletion_at_another_node_brings_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_in_a_circle_with_another_program_is_written_once_all_the_same() {
+async fn deadlocked_write_is_retried_and_committed_once() {
     if !on_postgres() {
         return;
     }
@@ -380,32 +379,32 @@ async fn who_waits_in_a_circle_with_another_program_is_written_once_all_the_same
     let ada = server.reader("ada");
     ada.comment("before").await;
     let other = another_program(&server.database()).await;
-    // The server is to be the one who finds the circle, and has to give way.
+    // The server must be the one that detects the deadlock and rolls back.
     run(&other, "SET deadlock_timeout = '1h'").await;
     run(&other, "BEGIN").await;
     run(&other, "SELECT 1 FROM \"user\" WHERE id = 'ada' FOR UPDATE").await;
     let writing = tokio::spawn(async move { ada.comment("in a circle").await });
-    until_one_waits(&server.database()).await;
+    wait_until_one_blocks(&server.database()).await;
     run(&other, "SELECT 1 FROM post WHERE id = 'hello' FOR UPDATE").await;
     run(&other, "ROLLBACK").await;
-    in_time("the comment", writing).await.expect("no panic");
+    within("the comment", writing).await.expect("no panic");
     assert_eq!(server.client().bodies().await, ["before", "in a circle"]);
     server.stop().await;
 }
 
-/// Waits until a statement waits for a lock in this database.
-async fn until_one_waits(url: &str) {
+/// Waits until a statement in this database waits for a lock.
+async fn wait_until_one_blocks(url: &str) {
     let looking = another_program(url).await;
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
         AND wait_event_type = 'Lock'";
     let backend = looking.get_database_backend();
     let rows = || looking.query_all_raw(Statement::from_string(backend, waiting));
     let someone_waits = async { while rows().await.expect("rows").is_empty() {} };
-    in_time("the server waits", someone_waits).await;
+    within("the server waits", someone_waits).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_database_is_gone_everybody_is_told_so_and_when_it_is_back_everything_goes_on() {
+async fn lost_database_is_reported_to_clients_and_recovered_from() {
     if !on_postgres() {
         return;
     }
@@ -419,7 +418,7 @@ async fn while_the_database_is_gone_everybody_is_told_so_and_when_it_is_back_eve
     ada.comment("before").await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
 
     for manner in ["immediate", "fast"] {
         cluster.order(&format!("stop {manner}"));
@@ -432,10 +431,10 @@ async fn while_the_database_is_gone_everybody_is_told_so_and_when_it_is_back_eve
         let told = socket.message().await;
         assert_unavailable(&without_path(told["payload"][0].clone()));
         socket.close().await;
-        // This one's room is there, and what it missed is in the database: it waits.
+        // This subscriber's room exists, and what it missed is in the database, so it waits.
         let mut late = server.socket().await;
         late.subscribe("s", ADDED, json!({"after": start})).await;
-        server.until_census(1, 2).await;
+        server.wait_for_members(1, 2).await;
         assert!(late.settle().await.is_empty());
         assert!(live.settle().await.is_empty());
 
@@ -447,7 +446,7 @@ async fn while_the_database_is_gone_everybody_is_told_so_and_when_it_is_back_eve
         assert!(!expected.contains(&"lost".to_owned()), "{expected:?}");
         assert_eq!(take(&mut late, expected.len()).await, expected);
         late.close().await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
     }
     live.close().await;
     server.stop().await;
@@ -459,10 +458,10 @@ fn without_path(mut error: Value) -> Value {
     error
 }
 
-/// Whatever moment the database is killed at: what was acknowledged is there, what was refused is
-/// not, and those who listen hear every comment once and in order.
+/// Whenever the database is killed, acknowledged writes are stored, refused ones are not, and subscribers
+/// receive each comment once and in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn through_restarts_under_load_nothing_acknowledged_is_lost_and_nothing_refused_is_kept() {
+async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
     const WRITERS: usize = 6;
     if !on_postgres() {
         return;
@@ -473,7 +472,7 @@ async fn through_restarts_under_load_nothing_acknowledged_is_lost_and_nothing_re
     let server = TestServer::start_on(folder, &url, &["--reconcile-interval=100ms"]).await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     let (is_over, over) = watch::channel(false);
     let (count, mut counted) = watch::channel(0);
     let count = Arc::new(count);
@@ -505,14 +504,14 @@ async fn through_restarts_under_load_nothing_acknowledged_is_lost_and_nothing_re
     let writers: Vec<_> = writers.collect();
     for restart in 1..=4 {
         let enough = counted.wait_for(|count| *count >= restart * 60);
-        in_time("comments between two restarts", enough)
+        within("comments between two restarts", enough)
             .await
             .expect("writers");
         cluster.order("stop immediate");
         cluster.order("start");
     }
     let enough = counted.wait_for(|count| *count >= 300);
-    in_time("comments behind the last restart", enough)
+    within("comments behind the last restart", enough)
         .await
         .expect("writers");
     is_over.send_replace(true);
@@ -530,19 +529,19 @@ async fn through_restarts_under_load_nothing_acknowledged_is_lost_and_nothing_re
     assert_eq!(take(&mut live, stored.len()).await, stored);
     live.close().await;
     server.stop().await;
-    let (places, stands) = places(&url).await;
-    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
+    let (seqs, stands) = seqs(&url).await;
+    assert_eq!(seqs, (1..=stands).collect::<Vec<_>>());
 }
 
-/// A way to the database that may fall silent, or lose the answer to a COMMIT.
-struct Way {
+/// A proxy to the database that can fall silent, or lose the answer to a COMMIT.
+struct Proxy {
     port: u16,
-    /// Those who were connected before it was raised hear nothing more, and their words are lost.
+    /// Connections older than the last increment receive nothing more, and what they send is lost.
     silences: watch::Sender<usize>,
     loses_commits: Arc<AtomicBool>,
 }
 
-impl Way {
+impl Proxy {
     async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let own = listener.local_addr().expect("an address").port();
@@ -559,7 +558,7 @@ impl Way {
                     tokio::select! {
                         () = pass(&mut near, &mut far, &loses) => {}
                         _ = silence.changed() => {
-                            // Both ends stay open, and hear nothing.
+                            // Both ends stay open and receive nothing.
                             let _ends = (near, far);
                             std::future::pending::<()>().await;
                         }
@@ -579,7 +578,7 @@ impl Way {
     }
 }
 
-/// Passes on what both say until one has ended; or until one says COMMIT, if its answer is lost.
+/// Forwards in both directions until one side ends, or until a COMMIT whose answer is to be lost.
 async fn pass(near: &mut TcpStream, far: &mut TcpStream, loses: &AtomicBool) {
     let (mut from_near, mut from_far) = ([0; 8192], [0; 8192]);
     loop {
@@ -591,7 +590,7 @@ async fn pass(near: &mut TcpStream, far: &mut TcpStream, loses: &AtomicBool) {
                     return;
                 }
                 if said.windows(6).any(|word| word == b"COMMIT") && loses.swap(false, Ordering::SeqCst) {
-                    // The database has done it when it answers.
+                    // The database has committed when it answers.
                     let _ = far.read(&mut from_far).await;
                     return;
                 }
@@ -607,15 +606,15 @@ async fn pass(near: &mut TcpStream, far: &mut TcpStream, loses: &AtomicBool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_fell_silent_cost_those_who_were_using_them_and_nobody_after_them() {
+async fn silent_connections_fail_only_requests_in_flight() {
     if !on_postgres() {
         return;
     }
     let cluster = Cluster::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
     let url = cluster.database_of(folder.path());
-    let way = Way::to(cluster.port()).await;
-    let url = way.url(&url, cluster.port());
+    let proxy = Proxy::to(cluster.port()).await;
+    let url = proxy.url(&url, cluster.port());
     let quick = ["--database-timeout=800ms", "--reconcile-interval=1h"];
     let server = TestServer::start_on(folder, &url, &quick).await;
     let ada = server.reader("ada");
@@ -629,13 +628,13 @@ async fn connections_that_fell_silent_cost_those_who_were_using_them_and_nobody_
                 }
             }
         }));
-        in_time("answers", replies).await
+        within("answers", replies).await
     };
     for _ in 0..3 {
         for reply in both().await {
             assert_eq!(reply.body.get("errors"), None, "{reply:?}");
         }
-        way.silences.send_modify(|silences| *silences += 1);
+        proxy.silences.send_modify(|silences| *silences += 1);
         for reply in both().await {
             if reply.body.get("errors").is_some() {
                 let code = reply.error()["extensions"]["code"].clone();
@@ -650,27 +649,27 @@ async fn connections_that_fell_silent_cost_those_who_were_using_them_and_nobody_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_the_answer_to_a_commit_is_lost_the_client_is_told_that_it_is_unknown() {
+async fn lost_commit_answer_is_reported_as_outcome_unknown() {
     if !on_postgres() {
         return;
     }
     let cluster = Cluster::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
     let url = cluster.database_of(folder.path());
-    let way = Way::to(cluster.port()).await;
-    let url = way.url(&url, cluster.port());
+    let proxy = Proxy::to(cluster.port()).await;
+    let url = proxy.url(&url, cluster.port());
     let server = TestServer::start_on(folder, &url, &[]).await;
     let ada = server.reader("ada");
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
-    server.until_census(1, 1).await;
-    way.loses_commits.store(true, Ordering::SeqCst);
+    server.wait_for_members(1, 1).await;
+    proxy.loses_commits.store(true, Ordering::SeqCst);
     let error = without_path(ada.refused(WRITE, json!({"body": "perhaps"})).await);
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains("may be saved or not"), "{message}");
     assert_eq!(error["extensions"], json!({"code": "OUTCOME_UNKNOWN"}));
     ada.comment("after").await;
-    // It was kept, once; and those who listen are told of it all the same.
+    // The comment was stored once, and subscribers receive it.
     assert_eq!(server.client().bodies().await, ["perhaps", "after"]);
     assert_eq!(take(&mut live, 2).await, ["perhaps", "after"]);
     live.close().await;
@@ -678,7 +677,7 @@ async fn where_the_answer_to_a_commit_is_lost_the_client_is_told_that_it_is_unkn
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_waits_for_a_database_that_is_not_there_yet_but_not_for_ever() {
+async fn server_waits_for_an_absent_database_until_its_timeout() {
     if !on_postgres() {
         return;
     }
@@ -699,11 +698,11 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet_but_not_for_ever() 
     }
     let waiting = tokio::spawn(async move { open(&url).await });
     cluster.order("start");
-    let store = in_time("a store", waiting).await.expect("no panic");
+    let store = within("a store", waiting).await.expect("no panic");
     store.close().await;
 }
 
-/// A certificate for `localhost`, by an authority of the test's own, in PostgreSQL's data folder.
+/// Creates a certificate for `localhost`, signed by the test's own authority, in PostgreSQL's data folder.
 fn certify(cluster: &Cluster, folder: &std::path::Path) {
     let script = "set -e; cd \"$0\"
         new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \"$@\" 2>/dev/null; }
@@ -728,7 +727,7 @@ fn certify(cluster: &Cluster, folder: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_to_the_database_is_encrypted_and_its_server_known_where_the_url_says_so() {
+async fn database_url_can_require_tls_and_a_verified_server() {
     if !on_postgres() {
         return;
     }
@@ -759,7 +758,7 @@ async fn the_way_to_the_database_is_encrypted_and_its_server_known_where_the_url
         assert!(is_encrypted);
         store.close().await;
     }
-    // Not the name that it is certified for; and by an authority that nobody here knows.
+    // Another name than the certified one, and an unknown authority.
     refusal(&format!("{url}?{known}"), &["--database-wait=1h"]).await;
     refusal(
         &format!("{by_name}?sslmode=verify-full"),
@@ -769,15 +768,15 @@ async fn the_way_to_the_database_is_encrypted_and_its_server_known_where_the_url
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_cut_off_in_a_transaction_holds_up_the_others_for_a_bounded_time() {
+async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
     if !on_postgres() {
         return;
     }
     let cluster = Cluster::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
     let url = cluster.database_of(folder.path());
-    let way = Way::to(cluster.port()).await;
-    let cut_off = way.url(&url, cluster.port());
+    let proxy = Proxy::to(cluster.port()).await;
+    let cut_off = proxy.url(&url, cluster.port());
     let quick = ["--database-timeout=1s", "--reconcile-interval=1h"];
     let server = TestServer::start_on(folder, &cut_off, &quick).await;
     let ada = server.reader("ada");
@@ -789,13 +788,13 @@ async fn a_node_that_is_cut_off_in_a_transaction_holds_up_the_others_for_a_bound
         let ada = ada.clone();
         tokio::spawn(async move { ada.refused(WRITE, json!({"body": "cut off"})).await })
     };
-    until_one_waits(&url).await;
-    way.silences.send_modify(|silences| *silences += 1);
-    // Its transaction has the post now, and is told nothing any more.
+    wait_until_one_blocks(&url).await;
+    proxy.silences.send_modify(|silences| *silences += 1);
+    // Its transaction now holds the post's lock, and no answer reaches the node.
     run(&other, "ROLLBACK").await;
     let node = open(&url).await;
     let post = PostId::parse("hello").expect("an id");
-    let added = in_time(
+    let added = within(
         "the other node",
         node.create_comment(new_comment(&post, "bob", None)),
     );

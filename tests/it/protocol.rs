@@ -1,6 +1,5 @@
-//! graphql-transport-ws, a rule a test. The rules are those of PROTOCOL.md of graphql-ws; each
-//! test names the section that it holds the server to. What the protocol leaves to a server is at
-//! the end.
+//! graphql-transport-ws, one rule a test. The rules are those of graphql-ws's PROTOCOL.md, and each test
+//! names its section. What the protocol leaves to a server is at the end.
 
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ fn added(id: &str, body: &str) -> Value {
     next(id, &json!({"commentAdded": {"body": body}}))
 }
 
-/// The code of the one error in the next message, which must be an `error` of this id.
+/// Reads the next message, which must be an `error` of this id, and returns the code of its one error.
 async fn error_code(socket: &mut Socket, id: &str) -> Value {
     let message = socket.message().await;
     assert_eq!(
@@ -57,7 +56,7 @@ async fn error_code(socket: &mut Socket, id: &str) -> Value {
     errors[0]["extensions"]["code"].clone()
 }
 
-/// Asks who the client is, by an operation that is over afterwards.
+/// Queries the client's user by an operation that is over afterwards.
 async fn me(socket: &mut Socket) -> Value {
     socket.send(subscribe("me", ME)).await;
     let data = socket.data("me").await;
@@ -65,11 +64,11 @@ async fn me(socket: &mut Socket) -> Value {
     data["me"]["id"].clone()
 }
 
-/// A socket that reads `hello`, and is in its room.
+/// Opens a socket that is in the room of `hello`.
 async fn reading(server: &TestServer, id: &str) -> Socket {
     let mut socket = server.socket().await;
     socket.send(subscribe(id, ADDED)).await;
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     socket
 }
 
@@ -77,7 +76,7 @@ async fn reading(server: &TestServer, id: &str) -> Socket {
 
 /// Communication, and the example of a successful initialisation.
 #[tokio::test]
-async fn the_subprotocol_is_graphql_transport_ws() {
+async fn subprotocol_is_graphql_transport_ws() {
     let server = TestServer::start().await;
     for offer in ["graphql-transport-ws", "graphql-ws, graphql-transport-ws"] {
         let mut socket = Socket::connect_with(server.address(), Some(offer)).await;
@@ -90,7 +89,7 @@ async fn the_subprotocol_is_graphql_transport_ws() {
 
 /// Communication.
 #[tokio::test]
-async fn a_client_of_another_subprotocol_or_of_none_is_closed_with_4406() {
+async fn other_or_missing_subprotocol_closes_4406() {
     let server = TestServer::start().await;
     for offer in [None, Some("graphql-ws"), Some("graphql-transport-ws2")] {
         let mut socket = Socket::connect_with(server.address(), offer).await;
@@ -104,7 +103,7 @@ async fn a_client_of_another_subprotocol_or_of_none_is_closed_with_4406() {
 
 /// Communication.
 #[tokio::test]
-async fn operations_with_different_ids_are_active_at_the_same_time_and_interleave() {
+async fn operations_with_different_ids_run_concurrently() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "first").await;
     socket.send(subscribe("second", ADDED)).await;
@@ -130,7 +129,7 @@ async fn operations_with_different_ids_are_active_at_the_same_time_and_interleav
 
 /// Communication.
 #[tokio::test]
-async fn a_client_ends_the_connection_by_closing_with_1000() {
+async fn close_1000_by_the_client_ends_the_connection() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "c").await;
     let frame = CloseFrame {
@@ -139,7 +138,7 @@ async fn a_client_ends_the_connection_by_closing_with_1000() {
     };
     socket.send_frame(Message::Close(Some(frame))).await;
     assert_eq!(socket.closed().await, (1000, "Normal Closure".to_owned()));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     assert!(matches!(socket.next().await, Frame::End));
     server.stop().await;
 }
@@ -148,7 +147,7 @@ async fn a_client_ends_the_connection_by_closing_with_1000() {
 
 /// ConnectionInit, and the example of an initialisation timeout.
 #[tokio::test]
-async fn a_client_that_does_not_initialise_in_time_is_closed_with_4408() {
+async fn missing_initialisation_closes_4408() {
     let server = TestServer::start_with(&["--ws-init-timeout=200ms"]).await;
     let mut initialised = server.socket().await;
     let mut late = server.connect().await;
@@ -160,7 +159,7 @@ async fn a_client_that_does_not_initialise_in_time_is_closed_with_4408() {
         late.closed().await,
         (4408, "Connection initialisation timeout".to_owned())
     );
-    // This one's time was over before.
+    // This socket's timeout would have ended before.
     assert!(initialised.settle().await.is_empty());
     late.vanish();
     initialised.close().await;
@@ -169,7 +168,7 @@ async fn a_client_that_does_not_initialise_in_time_is_closed_with_4408() {
 
 /// ConnectionInit.
 #[tokio::test]
-async fn a_second_initialisation_closes_with_4429() {
+async fn second_initialisation_closes_4429() {
     let server = TestServer::start().await;
     let init = json!({"type": "connection_init"});
     let expected = (4429, "Too many initialisation requests".to_owned());
@@ -189,7 +188,7 @@ async fn a_second_initialisation_closes_with_4429() {
 
 /// ConnectionInit: the payload is an object, null or absent; ConnectionAck: the answer.
 #[tokio::test]
-async fn an_initialisation_needs_no_payload_and_is_answered_by_connection_ack() {
+async fn initialisation_without_payload_is_acknowledged() {
     let server = TestServer::start().await;
     for init in [
         json!({"type": "connection_init"}),
@@ -208,7 +207,7 @@ async fn an_initialisation_needs_no_payload_and_is_answered_by_connection_ack() 
 
 /// ConnectionInit: a rejected connection is closed with 4403.
 #[tokio::test]
-async fn a_token_that_is_forged_expired_unsigned_or_nonsense_is_closed_with_4403() {
+async fn forged_expired_unsigned_or_malformed_token_closes_4403() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let identity = Identity {
         user: User {
@@ -252,9 +251,9 @@ async fn a_token_that_is_forged_expired_unsigned_or_nonsense_is_closed_with_4403
     server.stop().await;
 }
 
-/// ConnectionInit: what its payload may say here.
+/// ConnectionInit: the payload's members on this server.
 #[tokio::test]
-async fn the_token_stands_under_authorization_in_any_letter_case_with_or_without_bearer() {
+async fn authorization_key_ignores_case_and_bearer_is_optional() {
     let server = TestServer::start().await;
     let token = token("ada", "Ada", Role::Reader);
     for name in ["authorization", "Authorization", "AUTHORIZATION"] {
@@ -268,27 +267,27 @@ async fn the_token_stands_under_authorization_in_any_letter_case_with_or_without
     server.stop().await;
 }
 
-/// ConnectionInit: what its payload may say here.
+/// ConnectionInit: the payload's members on this server.
 #[tokio::test]
-async fn a_client_may_name_itself_and_is_then_the_same_as_over_http() {
+async fn client_id_names_the_same_client_as_over_http() {
     let server = TestServer::start().await;
     for name in ["a", "Tab_1.b-2", &"x".repeat(64)] {
         let mut socket = server.connect().await;
         socket.init(json!({"clientId": name})).await;
         socket.send(subscribe("c", ADDED)).await;
-        server.until_census(1, 1).await;
+        server.wait_for_members(1, 1).await;
         server.reader("ada").named(name).comment("my own").await;
         server.reader("ada").named("other").comment("another").await;
         assert_eq!(socket.message().await, added("c", "another"), "{name}");
         socket.close().await;
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
     }
     server.stop().await;
 }
 
-/// ConnectionInit: what its payload may say here.
+/// ConnectionInit: the payload's members on this server.
 #[tokio::test]
-async fn a_client_id_or_token_of_another_form_is_closed_with_4400() {
+async fn malformed_client_id_or_token_closes_4400() {
     let server = TestServer::start().await;
     for payload in [
         json!({"clientId": ""}),
@@ -312,7 +311,7 @@ async fn a_client_id_or_token_of_another_form_is_closed_with_4400() {
 
 /// Ping: at any time within the socket, so before the acknowledgement too.
 #[tokio::test]
-async fn a_ping_is_answered_by_a_pong_with_its_payload_at_any_time() {
+async fn ping_is_answered_with_its_payload_at_any_time() {
     let server = TestServer::start().await;
     let mut socket = server.connect().await;
     for is_acknowledged in [false, true] {
@@ -344,7 +343,7 @@ async fn a_ping_is_answered_by_a_pong_with_its_payload_at_any_time() {
 
 /// Pong: it may come unsolicited, as a heartbeat in one direction.
 #[tokio::test]
-async fn a_pong_that_nobody_asked_for_is_ignored_at_any_time() {
+async fn unsolicited_pong_is_ignored_at_any_time() {
     let server = TestServer::start().await;
     let mut socket = server.connect().await;
     for is_acknowledged in [false, true] {
@@ -365,7 +364,7 @@ async fn a_pong_that_nobody_asked_for_is_ignored_at_any_time() {
 
 /// Subscribe: only after the acknowledgement.
 #[tokio::test]
-async fn an_operation_before_the_acknowledgement_closes_with_4401() {
+async fn operation_before_acknowledgement_closes_4401() {
     let server = TestServer::start().await;
     for query in [ME, ADDED, COMMENT] {
         let mut socket = server.connect().await;
@@ -378,7 +377,7 @@ async fn an_operation_before_the_acknowledgement_closes_with_4401() {
 
 /// Subscribe: an id that is active, regardless of the operation's type.
 #[tokio::test]
-async fn an_id_that_is_taken_closes_with_4409_whatever_the_operation() {
+async fn active_id_closes_4409_whatever_the_operation() {
     let server = TestServer::start().await;
     for query in [ADDED, ME, COMMENT, "not GraphQL"] {
         let mut socket = reading(&server, "taken").await;
@@ -387,19 +386,19 @@ async fn an_id_that_is_taken_closes_with_4409_whatever_the_operation() {
             socket.closed().await,
             (4409, "Subscriber for taken already exists".to_owned())
         );
-        server.until_census(0, 0).await;
+        server.wait_for_members(0, 0).await;
         socket.vanish();
     }
     server.stop().await;
 }
 
-/// Subscribe: an id is kept for as long as its operation is active, and may then be used again.
+/// Subscribe: an id is taken while its operation is active, and can be used again afterwards.
 #[tokio::test]
-async fn an_id_is_free_again_once_its_operation_is_over() {
+async fn id_is_reusable_once_its_operation_ended() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     for _ in 0..3 {
-        // Over by itself,
+        // Ended by itself,
         socket.send(subscribe("1", ME)).await;
         assert_eq!(socket.data("1").await, json!({"me": null}));
         assert_eq!(socket.message().await, complete("1"));
@@ -413,7 +412,7 @@ async fn an_id_is_free_again_once_its_operation_is_over() {
             ))
             .await;
         error_code(&mut socket, "1").await;
-        // and by the client, in one breath with its next use.
+        // and by the client, in one batch with its next use.
         socket
             .send_together([
                 subscribe("1", VIEWERS),
@@ -430,7 +429,7 @@ async fn an_id_is_free_again_once_its_operation_is_over() {
 
 /// Subscribe: the members of its payload.
 #[tokio::test]
-async fn a_payload_has_a_query_and_may_have_an_operation_name_variables_and_extensions() {
+async fn payload_may_hold_operation_name_variables_and_extensions() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     let query = "query A { me { id } } query B($id: ID!) { post(id: $id) { id } }";
@@ -459,7 +458,7 @@ async fn a_payload_has_a_query_and_may_have_an_operation_name_variables_and_exte
 
 /// Next, and the example of a single result operation.
 #[tokio::test]
-async fn a_query_or_mutation_is_one_next_and_then_complete() {
+async fn query_or_mutation_is_one_next_then_complete() {
     let server = TestServer::start().await;
     let mut socket = server.reader_socket("ada").await;
     for (message, data) in [
@@ -481,7 +480,7 @@ async fn a_query_or_mutation_is_one_next_and_then_complete() {
 
 /// Next, and the example of a streaming operation.
 #[tokio::test]
-async fn a_subscription_is_a_next_for_each_event_over_time() {
+async fn subscription_is_one_next_for_each_event() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "c").await;
     let ada = server.reader("ada");
@@ -494,9 +493,9 @@ async fn a_subscription_is_a_next_for_each_event_over_time() {
     server.stop().await;
 }
 
-/// Next: its payload is an execution result, so what failed in the execution stands in it.
+/// Next: its payload is an execution result, so it contains the errors of the execution.
 #[tokio::test]
-async fn errors_of_fields_come_in_the_result_and_complete_follows() {
+async fn field_errors_come_in_the_result_and_complete_follows() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     socket.send(comment("m", "from nobody")).await;
@@ -516,7 +515,7 @@ async fn errors_of_fields_come_in_the_result_and_complete_follows() {
 
 /// Error: before the execution; it ends the operation, and no `complete` follows.
 #[tokio::test]
-async fn an_operation_that_is_not_valid_is_one_error_and_nothing_more() {
+async fn invalid_operation_is_one_error_and_nothing_more() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     for (payload, code) in [
@@ -551,9 +550,9 @@ async fn an_operation_that_is_not_valid_is_one_error_and_nothing_more() {
     server.stop().await;
 }
 
-/// Error: during the execution, as where a subscription's stream cannot be made.
+/// Error: during the execution, if a subscription's stream cannot be created.
 #[tokio::test]
-async fn a_subscription_that_cannot_start_is_one_error_and_the_others_go_on() {
+async fn subscription_that_cannot_start_is_one_error_and_others_go_on() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "c").await;
     for (query, code) in [
@@ -585,7 +584,7 @@ async fn a_subscription_that_cannot_start_is_one_error_and_the_others_go_on() {
 
 /// Complete, from the client: no further events are sent, nor is the message itself.
 #[tokio::test]
-async fn a_clients_complete_ends_its_stream_at_once_and_is_not_echoed() {
+async fn clients_complete_ends_its_stream_at_once_without_an_echo() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "c").await;
     socket.complete("c").await;
@@ -601,9 +600,9 @@ async fn a_clients_complete_ends_its_stream_at_once_and_is_not_echoed() {
     server.stop().await;
 }
 
-/// Complete, from the client: also before the result of a single result operation is there.
+/// Complete, from the client: also before the result of a single result operation is available.
 #[tokio::test]
-async fn the_result_of_an_operation_that_its_client_completed_is_not_sent() {
+async fn result_of_a_completed_operation_is_not_sent() {
     let server = TestServer::start().await;
     let mut socket = server.reader_socket("ada").await;
     for message in [
@@ -626,7 +625,7 @@ async fn the_result_of_an_operation_that_its_client_completed_is_not_sent() {
 
 /// Complete: either side may send it although the other considers the operation over.
 #[tokio::test]
-async fn complete_for_an_operation_that_is_over_or_never_was_is_ignored() {
+async fn complete_of_an_ended_or_unknown_operation_is_ignored() {
     let server = TestServer::start().await;
     let mut socket = server.connect().await;
     socket.complete("never").await;
@@ -635,7 +634,7 @@ async fn complete_for_an_operation_that_is_over_or_never_was_is_ignored() {
     for query in [ME, "{"] {
         socket.send(subscribe("1", query)).await;
         socket.message().await;
-        // Crosses the server's own, where there is one.
+        // The first one crosses the server's own `complete`, if there is one.
         socket.send_together([complete("1"), complete("1")]).await;
         let between = socket.settle().await;
         assert!(between.is_empty() || between == [complete("1")]);
@@ -649,7 +648,7 @@ async fn complete_for_an_operation_that_is_over_or_never_was_is_ignored() {
 
 /// Invalid message: of a type or format that is not specified.
 #[tokio::test]
-async fn a_message_of_another_form_is_closed_at_once_with_4400() {
+async fn malformed_message_closes_4400_at_once() {
     let server = TestServer::start().await;
     let subscribe =
         |payload: &str| format!(r#"{{"id":"1","type":"subscribe","payload":{payload}}}"#);
@@ -664,15 +663,15 @@ async fn a_message_of_another_form_is_closed_at_once_with_4400() {
         r#"{"type":"Ping"}"#.to_owned(),
         r#"{"type":"start","id":"1","payload":{"query":"{me{id}}"}}"#.to_owned(),
         r#"{"type":"ping"} {"type":"ping"}"#.to_owned(),
-        // Lists are no objects, though a parser may take them for the same.
+        // Lists are not objects, though a parser may accept them as such.
         r#"["ping"]"#.to_owned(),
         r#"["subscribe","1",{"query":"{me{id}}"}]"#.to_owned(),
         subscribe(r#"["{me{id}}",null,null,null]"#),
-        // What only a server sends.
+        // Messages that only a server sends.
         r#"{"type":"connection_ack"}"#.to_owned(),
         r#"{"type":"next","id":"1","payload":{}}"#.to_owned(),
         r#"{"type":"error","id":"1","payload":[]}"#.to_owned(),
-        // The id is a string that is not empty.
+        // The id is a non-empty string.
         r#"{"type":"subscribe","payload":{"query":"{me{id}}"}}"#.to_owned(),
         r#"{"type":"subscribe","id":null,"payload":{"query":"{me{id}}"}}"#.to_owned(),
         r#"{"type":"subscribe","id":1,"payload":{"query":"{me{id}}"}}"#.to_owned(),
@@ -713,7 +712,7 @@ async fn a_message_of_another_form_is_closed_at_once_with_4400() {
 
 /// Invalid message; Communication: messages are JSON as text.
 #[tokio::test]
-async fn a_binary_message_is_closed_at_once_with_4400() {
+async fn binary_message_closes_4400_at_once() {
     let server = TestServer::start().await;
     for bytes in [r#"{"type":"ping"}"#.as_bytes(), b"", b"\xff"] {
         let mut socket = server.socket().await;
@@ -724,21 +723,21 @@ async fn a_binary_message_is_closed_at_once_with_4400() {
     server.stop().await;
 }
 
-/// Invalid message: the closure is immediate, for whatever goes on in the connection.
+/// Invalid message: the socket is closed at once, whatever its operations.
 #[tokio::test]
-async fn an_invalid_message_ends_every_operation_of_its_connection() {
+async fn invalid_message_ends_every_operation_of_its_connection() {
     let server = TestServer::start().await;
     let mut socket = reading(&server, "c").await;
     socket.send(json!({"type": "hello"})).await;
     assert!(matches!(socket.next().await, Frame::Close(4400, _)));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     socket.vanish();
     server.stop().await;
 }
 
-/// Invalid message: its reason tells why, in what a close frame can carry (RFC 6455, 5.5).
+/// Invalid message: the reason fits into a close frame (RFC 6455, 5.5).
 #[tokio::test]
-async fn a_reason_has_at_most_123_bytes() {
+async fn close_reason_has_at_most_123_bytes() {
     let server = TestServer::start().await;
     let long = "é".repeat(300);
 
@@ -764,7 +763,7 @@ async fn a_reason_has_at_most_123_bytes() {
 
 /// Communication: the server may close the socket at any time.
 #[tokio::test]
-async fn a_socket_is_closed_with_4403_when_its_token_ends() {
+async fn socket_closes_4403_when_its_token_expires() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let mut lasting = server.reader_socket("bob").await;
     let mut socket = server.connect().await;
@@ -772,16 +771,16 @@ async fn a_socket_is_closed_with_4403_when_its_token_ends() {
     socket.init(json!({"authorization": token})).await;
     socket.send(subscribe("c", ADDED)).await;
     assert_eq!(socket.closed().await, (4403, "Token expired".to_owned()));
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     assert_eq!(me(&mut lasting).await, json!("bob"));
     socket.vanish();
     lasting.close().await;
     server.stop().await;
 }
 
-/// Error: an operation more than a connection may have.
+/// Error: an operation beyond the connection's limit.
 #[tokio::test]
-async fn one_operation_too_many_is_an_error_and_the_others_go_on() {
+async fn operation_beyond_the_limit_is_an_error_and_others_go_on() {
     let server = TestServer::start_with(&["--ws-operation-limit=2"]).await;
     let mut socket = reading(&server, "1").await;
     socket.send(subscribe("2", ADDED)).await;
@@ -807,7 +806,7 @@ async fn one_operation_too_many_is_an_error_and_the_others_go_on() {
 
 /// Subscribe: as many operations as a connection may have, all at once.
 #[tokio::test]
-async fn sixty_four_operations_run_at_once_and_each_has_its_own_answers() {
+async fn sixty_four_operations_run_at_once_with_separate_answers() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     let ids: Vec<String> = (0..64).map(|number| number.to_string()).collect();
@@ -844,17 +843,17 @@ async fn sixty_four_operations_run_at_once_and_each_has_its_own_answers() {
     server.stop().await;
 }
 
-/// Below the protocol: pings of WebSocket itself find out who is gone without a word.
+/// Below the protocol: WebSocket pings detect peers that are gone without a close frame.
 #[tokio::test]
-async fn a_peer_that_leaves_the_servers_pings_unanswered_leaves_the_room() {
+async fn peer_that_answers_no_pings_leaves_its_room() {
     let server = TestServer::start_with(&["--ws-ping-interval=1s"]).await;
     let mut here = server.socket().await;
     here.send(subscribe("v", VIEWERS)).await;
     assert_eq!(here.data("v").await, json!({"viewerCount": 1}));
-    // Its pings are answered by whoever reads from it, which nobody does any more.
+    // Pings are answered while the socket is read, and this one is read no more.
     let silent = reading_too(&server).await;
     assert_eq!(here.data("v").await, json!({"viewerCount": 2}));
-    // This one answers while it waits.
+    // This one answers pings while it waits.
     assert_eq!(here.data("v").await, json!({"viewerCount": 1}));
     assert!(here.settle().await.is_empty());
     here.close().await;
@@ -862,17 +861,17 @@ async fn a_peer_that_leaves_the_servers_pings_unanswered_leaves_the_room() {
     silent.vanish();
 }
 
-/// A second socket in the room of `hello`.
+/// Opens a second socket in the room of `hello`.
 async fn reading_too(server: &TestServer) -> Socket {
     let mut socket = server.socket().await;
     socket.send(subscribe("c", ADDED)).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
     socket
 }
 
-/// Complete: a mutation that was begun is done, whatever becomes of the client.
+/// Complete: a mutation that has begun is executed, whatever becomes of the client.
 #[tokio::test]
-async fn a_mutation_runs_to_its_end_though_its_client_completes_it_or_goes() {
+async fn mutation_runs_to_its_end_though_completed_or_disconnected() {
     let server = TestServer::start().await;
     let mut watching = reading(&server, "c").await;
 

@@ -1,4 +1,4 @@
-//! Reading: lists in pages, single things, and what a page costs.
+//! Reading: paginated lists, single objects, and the cost of a page.
 
 use std::collections::HashSet;
 
@@ -15,20 +15,20 @@ const ADDED: &str = "subscription($after: Cursor) {
     commentAdded(postId: \"hello\", after: $after, includeOwn: true) { id }
 }";
 
-/// More than a page has where none is asked for.
+/// More items than the default page has.
 const MANY: usize = 23;
 
-/// A list of the schema and what is in it.
+/// A list of the schema and its expected items.
 struct List {
     name: &'static str,
     query: String,
-    /// Where in the answer it is.
+    /// The list's JSON pointer in the answer.
     at: &'static str,
     ids: Vec<String>,
 }
 
 impl List {
-    /// The list `field`, with its arguments but those of pages, of the object `of` or of the root.
+    /// Creates the list `field`, with its arguments except for pagination, of the object `of` or of the root.
     fn new(name: &'static str, of: &str, field: &str, more: &str, ids: Vec<String>) -> Self {
         let list = format!(
             "list: {field}(first: $first, after: $after {more}) {{
@@ -50,7 +50,7 @@ impl List {
         }
     }
 
-    /// A page of it, and the ids there.
+    /// Returns one page, and the ids in it.
     async fn page(&self, client: &Client, variables: Value) -> (Value, Vec<String>) {
         let data = client.send(&self.query, variables).await;
         let page = data.pointer(self.at).expect("a list").clone();
@@ -79,7 +79,7 @@ fn ids(nodes: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Every list of the schema with so many items, in the order in which they must come.
+/// Returns every list of the schema with `size` items, in the expected order.
 async fn lists(server: &TestServer, size: usize) -> Vec<List> {
     let ada = server.reader("ada");
     let mut comments = Vec::new();
@@ -91,8 +91,8 @@ async fn lists(server: &TestServer, size: usize) -> Vec<List> {
         let input = json!({"body": format!("reply {number}"), "parentId": comments[0]});
         replies.push(ids(&json!([ada.create_comment(input).await])).remove(0));
     }
-    // `hello` is the oldest of the posts: the others are opened in its future, and not in the order
-    // of their ids.
+    // `hello` is the oldest of the posts. The others are created with later times, and not in the order of
+    // their ids.
     let mut posts = vec!["hello".to_owned()];
     for number in 1..size {
         let id = format!("post-{}", (number * 5) % size);
@@ -134,7 +134,7 @@ async fn open_post(server: &TestServer, id: &str, at: Timestamp) {
 }
 
 #[tokio::test]
-async fn the_pages_of_a_list_bring_each_item_once_and_in_order() {
+async fn pages_of_a_list_bring_each_item_once_and_in_order() {
     let server = TestServer::start().await;
     let client = server.client();
     for list in lists(&server, 7).await {
@@ -166,7 +166,7 @@ async fn the_pages_of_a_list_bring_each_item_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_page_has_twenty_items_unless_another_number_up_to_a_hundred_is_asked_for() {
+async fn page_has_20_items_by_default_and_at_most_100() {
     let server = TestServer::start().await;
     let client = server.client();
     for list in lists(&server, MANY).await {
@@ -202,7 +202,7 @@ async fn a_page_has_twenty_items_unless_another_number_up_to_a_hundred_is_asked_
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_none_of_the_list_is_refused() {
+async fn cursor_of_another_list_is_refused() {
     let server = TestServer::start().await;
     let client = server.client();
     open_post(&server, "other", Timestamp::now()).await;
@@ -234,7 +234,7 @@ async fn a_cursor_that_is_none_of_the_list_is_refused() {
 }
 
 #[tokio::test]
-async fn posts_come_newest_first_and_those_of_one_millisecond_still_once_each() {
+async fn posts_come_newest_first_and_once_within_one_millisecond() {
     let server = TestServer::start().await;
     let later = Timestamp(Timestamp::now().0 + 60_000);
     for (id, millis) in [("b", 1), ("d", 2), ("a", 2), ("c", 2), ("e", 0)] {
@@ -258,7 +258,7 @@ async fn posts_come_newest_first_and_those_of_one_millisecond_still_once_each() 
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_null() {
+async fn query_of_an_unknown_id_is_null() {
     let server = TestServer::start().await;
     let client = server.client();
     let too_long = "x".repeat(129);
@@ -290,7 +290,7 @@ async fn what_does_not_exist_is_null() {
 }
 
 #[tokio::test]
-async fn me_is_whom_the_token_names() {
+async fn me_is_the_tokens_user() {
     let server = TestServer::start().await;
     let query = "{ me { id name avatar } }";
     assert_eq!(
@@ -310,7 +310,7 @@ async fn me_is_whom_the_token_names() {
 }
 
 #[tokio::test]
-async fn a_post_is_read_as_it_was_opened() {
+async fn post_is_read_as_it_was_created() {
     let server = TestServer::start().await;
     let author = server.client().with_token(&token("a", "A", Role::Author));
     let input = json!({"id": "2026/a:b~c.d_e-f", "title": "  Ünï <b>  ", "url": "https://example.org/?a=1#b"});
@@ -337,7 +337,7 @@ async fn a_post_is_read_as_it_was_opened() {
     server.stop().await;
 }
 
-/// The instant of a DateTime, whose form is that of the contract.
+/// Returns the milliseconds of a DateTime, and asserts its form.
 fn millis(date_time: &Value) -> i64 {
     let text = date_time.as_str().expect("a text");
     assert_eq!(
@@ -350,7 +350,7 @@ fn millis(date_time: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn a_comment_is_read_as_it_was_written_and_then_edited_and_only_its_tombstone_once_deleted() {
+async fn comment_is_read_as_last_written_or_as_tombstone_if_deleted() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let body = "  Two\r\nlines, <b>no</b> HTML, \u{1F469}\u{200D}\u{1F680}\t.  ";
@@ -398,7 +398,7 @@ async fn a_comment_is_read_as_it_was_written_and_then_edited_and_only_its_tombst
 }
 
 #[tokio::test]
-async fn a_post_counts_what_is_not_deleted_and_a_comment_counts_the_replies_that_it_lists() {
+async fn posts_count_undeleted_comments_and_comments_listed_replies() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let parent = ada.comment("parent").await;
@@ -411,7 +411,7 @@ async fn a_post_counts_what_is_not_deleted_and_a_comment_counts_the_replies_that
         .create_comment(json!({"body": "gone", "parentId": parent}))
         .await;
     let delete = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
-    // The second time changes nothing, so it must not count either.
+    // The second deletion changes nothing, so it must not count either.
     for _ in 0..2 {
         ada.send(delete, json!({"id": deleted["id"]})).await;
     }
@@ -426,7 +426,7 @@ async fn a_post_counts_what_is_not_deleted_and_a_comment_counts_the_replies_that
 }
 
 #[tokio::test]
-async fn a_page_and_the_subscription_behind_its_cursor_have_each_comment_once() {
+async fn page_plus_subscription_after_its_cursor_miss_and_repeat_none() {
     let server = TestServer::start().await;
     let (tell, mut told) = tokio::sync::mpsc::channel(1);
     let ada = server.reader("ada");
@@ -438,7 +438,7 @@ async fn a_page_and_the_subscription_behind_its_cursor_have_each_comment_once() 
             }
         }
     });
-    // From here on reading and writing cross over, as they do when a page is opened.
+    // From here on, reading and writing overlap, as they do when a page is opened.
     told.recv().await.expect("twenty comments");
     let query = "{ post(id: \"hello\") { comments(first: 100) { nodes { id } } cursor } }";
     let post = server.client().send(query, json!({})).await["post"].take();
@@ -462,8 +462,8 @@ async fn a_page_and_the_subscription_behind_its_cursor_have_each_comment_once() 
 }
 
 #[tokio::test]
-async fn a_page_of_fifty_comments_costs_four_statements_at_most_and_its_replies_no_more() {
-    // The comparison of rooms with the store, which runs beside, would be counted too.
+async fn page_of_50_comments_takes_4_statements_even_with_replies() {
+    // The reconciliation of rooms would be counted too.
     let server = TestServer::start_with(&["--reconcile-interval=1h"]).await;
     for number in 0..50 {
         let author = server.reader(&format!("reader-{}", number % 10));
@@ -503,7 +503,7 @@ async fn a_page_of_fifty_comments_costs_four_statements_at_most_and_its_replies_
 }
 
 #[tokio::test]
-async fn a_reply_that_was_added_behind_the_post_s_cursor_is_left_to_the_feed() {
+async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
     let server = TestServer::start().await;
     let reader = server.reader("ada");
     let parent = reader.comment("parent").await;

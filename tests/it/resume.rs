@@ -1,5 +1,5 @@
-//! Readers whose connections are cut all the time, and a server that is killed in between: every
-//! reader ends with every comment, once and in order.
+//! Readers whose connections are cut repeatedly, and a server that is killed meanwhile. Every reader ends
+//! with every comment, once and in order.
 
 use std::{
     collections::HashSet,
@@ -29,22 +29,22 @@ use crate::support::{Process, SECRET, causerie, database_url, token};
 const READERS: usize = 50;
 const WRITERS: usize = 4;
 const COMMENTS: usize = 2_000;
-/// How long a client waits before it connects again, as clients do.
+/// The pause of a client before it reconnects.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long the readers may take to the end. It takes a tenth of this, unless it fails.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Timeout for all readers to reach the end. A passing test needs a tenth of it.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_cut_at_random_hold_every_comment_once_and_in_order() {
+async fn readers_cut_at_random_get_every_comment_once_and_in_order() {
     run(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_with_the_server_killed_twice() {
+async fn readers_cut_at_random_lose_nothing_though_server_is_killed() {
     run(&[COMMENTS / 3, 2 * COMMENTS / 3]).await;
 }
 
-/// Writes and reads, and kills the server whenever so many comments are acknowledged.
+/// Writes and reads, and kills the server at each number of acknowledged comments in `kills`.
 async fn run(kills: &[usize]) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = start(folder.path(), "127.0.0.1:0").await;
@@ -75,7 +75,7 @@ async fn run(kills: &[usize]) {
         .map(|writer| tokio::spawn(write(address, writer, Arc::clone(&acknowledged))))
         .collect();
     for &kill in kills {
-        crate::support::until("comments to kill the server between", || {
+        crate::support::wait_until("comments to kill the server between", || {
             acknowledged.load(Ordering::Relaxed) >= kill
         })
         .await;
@@ -99,7 +99,7 @@ async fn run(kills: &[usize]) {
 
     total.send_replace(Some(stored.len()));
     for reader in readers {
-        let held = tokio::time::timeout(PATIENCE, reader)
+        let held = tokio::time::timeout(TIMEOUT, reader)
             .await
             .expect("the end in time");
         assert_eq!(held.expect("a reader"), stored);
@@ -120,8 +120,8 @@ async fn start(folder: &std::path::Path, listen: &str) -> Process {
     Process::spawn(&mut causerie(&arguments)).await
 }
 
-/// Writes its share of the comments, each until it is acknowledged; returns those that were. One
-/// whose answer was lost may be stored all the same, so each attempt has a text of its own.
+/// Writes its share of the comments, each until it is acknowledged, and returns the acknowledged ones. An
+/// attempt without an answer may be stored, so each attempt has its own text.
 async fn write(address: SocketAddr, writer: usize, count: Arc<AtomicUsize>) -> Vec<String> {
     let http = reqwest::Client::new();
     let token = token(&format!("writer{writer}"), "Writer", Role::Reader);
@@ -149,8 +149,7 @@ async fn write(address: SocketAddr, writer: usize, count: Arc<AtomicUsize>) -> V
     acknowledged
 }
 
-/// A reader who keeps the cursor of the last event, and resumes there whenever the connection is
-/// lost.
+/// A reader that keeps the cursor of the last event and resumes there after each lost connection.
 struct Reader {
     address: SocketAddr,
     cursor: Value,
@@ -158,10 +157,10 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads until it holds as many comments as there are.
+    /// Reads until it holds `total` comments.
     async fn read(mut self, mut total: watch::Receiver<Option<usize>>) -> Vec<String> {
         while *total.borrow() != Some(self.held.len()) {
-            // Any error is the connection's: the next one goes on where this ended.
+            // Any error is a connection's, and the next connection resumes.
             let _ = self.read_a_connection(&mut total).await;
             tokio::time::sleep(PAUSE).await;
         }
@@ -202,7 +201,7 @@ impl Reader {
     }
 }
 
-/// A network that cuts every connection after some bytes.
+/// A proxy that cuts each connection after a random number of bytes.
 struct Proxy {
     address: SocketAddr,
     cuts: Arc<AtomicU64>,
@@ -224,7 +223,7 @@ impl Proxy {
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
                     let bytes = random_bytes(cuts.load(Ordering::Relaxed));
-                    // Both ways end where either does, and drop both connections.
+                    // Both directions end when either does, and both connections are dropped.
                     tokio::select! {
                         () = pass(from_client, to_server, usize::MAX) => {}
                         () = pass(from_server, to_client, bytes) => {}
@@ -237,13 +236,13 @@ impl Proxy {
     }
 }
 
-/// From the handshake alone to some hundred comments.
+/// Returns between nothing and the bytes of some hundred comments.
 fn random_bytes(salt: u64) -> usize {
     use std::hash::{BuildHasher, RandomState};
     usize::try_from(RandomState::new().hash_one(salt) % 40_000).expect("small")
 }
 
-/// Passes so many bytes on.
+/// Forwards at most `bytes` bytes.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut bytes: usize) {
     let mut buffer = [0; 1024];
     while bytes > 0 {

@@ -1,4 +1,4 @@
-//! Who may do what, as one table: every mutation by everybody.
+//! The permissions as one table: every mutation by every kind of user.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, TestServer, token};
 
-/// Who tries.
+/// The users that try each mutation.
 const ACTORS: [&str; 6] = [
     "anonymous",
     "guest",
@@ -17,16 +17,16 @@ const ACTORS: [&str; 6] = [
     "banned",
 ];
 
-/// What a mutation is tried on.
+/// The target of a mutation.
 #[derive(Clone, Copy, PartialEq)]
 enum Target {
-    /// Nothing that is there before.
+    /// An object that does not exist yet.
     New,
-    /// A comment of the actor's own.
+    /// The actor's own comment.
     Own,
-    /// Another's comment.
+    /// Another user's comment.
     Others,
-    /// A user who is banned.
+    /// A banned user.
     Banned,
 }
 
@@ -82,14 +82,14 @@ async fn guest(server: &TestServer) -> Client {
     server.client().with_token(token)
 }
 
-/// All that a mutation could have changed, but for bans.
+/// Returns all that a mutation could have changed, except for bans.
 async fn state(server: &TestServer) -> Value {
     let query = "{ post(id: \"hello\") { cursor commentCount } posts { nodes { id } } }";
     server.client().send(query, json!({})).await
 }
 
 #[tokio::test]
-async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
+async fn each_role_may_do_exactly_what_the_contract_says() {
     let server = TestServer::start().await;
     let signed_in = |name: &str, role| server.client().with_token(&token(name, name, role));
     let boss = signed_in("boss", Role::Moderator);
@@ -106,7 +106,7 @@ async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
         let tried = ACTORS.iter().zip(&actors).zip(row.expected);
         for ((name, actor), expected) in tried {
             let what = format!("{name}: {}", row.document);
-            // Whoever is anonymous has no comment of their own.
+            // An anonymous client has no comment of its own.
             let is_own = row.target == Target::Own && *name != "anonymous";
             let writer = if is_own { actor } else { &owner };
             let id = writer.comment("a comment").await;
@@ -145,7 +145,7 @@ async fn every_role_may_do_what_the_contract_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_table_has_every_mutation_that_there_is() {
+async fn table_has_every_mutation_of_the_schema() {
     let server = TestServer::start().await;
     let query = "{ __schema { mutationType { fields { name } } } }";
     let data = server.client().send(query, json!({})).await;

@@ -1,4 +1,4 @@
-//! Rooms as their members see them: comments, viewer counts and typing cross over.
+//! Rooms as their members see them: comments, viewer counts and typing.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TYPING: &str = "subscription { typing(postId: \"hello\") { user { name } i
 const SET_TYPING: &str = "mutation($on: Boolean!) { setTyping(input: { postId: \"hello\", isTyping: $on }) { isTyping } }";
 
 #[tokio::test]
-async fn a_comment_reaches_every_reader_but_the_client_that_wrote_it() {
+async fn comment_reaches_every_reader_except_the_client_that_wrote_it() {
     let server = TestServer::start().await;
     let mut ada = server.reader_socket("ada").await;
     let mut other_tab_of_ada = server.connect().await;
@@ -26,7 +26,7 @@ async fn a_comment_reaches_every_reader_but_the_client_that_wrote_it() {
         socket.subscribe("c", ADDED, json!({"post": "hello"})).await;
         assert!(socket.settle().await.is_empty());
     }
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
 
     server.reader("ada").named("ada").comment("hi there").await;
 
@@ -45,7 +45,7 @@ async fn a_comment_reaches_every_reader_but_the_client_that_wrote_it() {
 }
 
 #[tokio::test]
-async fn the_count_comes_at_once_and_follows_who_comes_and_goes() {
+async fn viewer_count_comes_at_once_and_follows_joins_and_leaves() {
     let server = TestServer::start().await;
     let mut first = server.socket().await;
     first.subscribe("v", VIEWERS, json!({})).await;
@@ -62,13 +62,13 @@ async fn the_count_comes_at_once_and_follows_who_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn typing_is_seen_by_others_and_ends_when_its_user_says_so_posts_or_leaves() {
+async fn typing_shows_to_others_and_ends_on_stop_post_or_leave() {
     let server = TestServer::start().await;
     let mut ada = server.reader_socket("ada").await;
     ada.subscribe("t", TYPING, json!({})).await;
     let mut bob = server.reader_socket("bob").await;
     bob.subscribe("t", TYPING, json!({})).await;
-    server.until_census(1, 2).await;
+    server.wait_for_members(1, 2).await;
 
     let started = json!({"typing": {"user": {"name": "ada"}, "isTyping": true}});
     let stopped = json!({"typing": {"user": {"name": "ada"}, "isTyping": false}});
@@ -97,7 +97,7 @@ async fn typing_is_seen_by_others_and_ends_when_its_user_says_so_posts_or_leaves
 }
 
 #[tokio::test]
-async fn typing_that_is_not_refreshed_ends_by_itself() {
+async fn typing_ends_unless_refreshed() {
     let server = TestServer::start().await;
     let mut bob = server.socket().await;
     bob.subscribe("t", TYPING, json!({})).await;
@@ -115,10 +115,10 @@ async fn typing_that_is_not_refreshed_ends_by_itself() {
     server.stop().await;
 }
 
-/// A thousand joins in a burst tell nobody a thousand times: what is sent grows with the readers
-/// and with the time, not with the readers times the joins.
+/// The messages of a thousand joins in a burst grow with the readers and with time, not with the readers
+/// times the joins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_joins_costs_messages_linear_in_readers_and_ends_with_the_exact_count() {
+async fn burst_of_joins_sends_linear_messages_and_ends_exact() {
     const READERS: usize = 400;
     let server = TestServer::start().await;
     let began = std::time::Instant::now();
@@ -130,13 +130,13 @@ async fn a_burst_of_joins_costs_messages_linear_in_readers_and_ends_with_the_exa
     }
     let mut messages = 0;
     for socket in &mut readers {
-        // Every reader hears the last value, whatever it heard before.
+        // Every reader receives the last value, whatever it received before.
         while socket.data("v").await["viewerCount"] != json!(READERS) {
             messages += 1;
         }
         messages += 1;
     }
-    // One at once, and then one in each window of a quarter of a second.
+    // One message at once, and then one in each window of 250 ms.
     let windows = began.elapsed().as_millis() / 250 + 2;
     let most = READERS * (usize::try_from(windows).expect("few") + 1);
     assert!(messages <= most, "{messages} messages, {windows} windows");

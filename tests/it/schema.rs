@@ -1,5 +1,5 @@
-//! The schema as the public contract: what is in the repository, what the command prints and what
-//! clients were promised are one.
+//! The schema as the public contract: the file in the repository, the output of the command and the agreed
+//! contract are the same.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use async_graphql::parser::{
 
 use crate::support::causerie;
 
-/// The contract as it was agreed with those who build on it. It changes only with them.
+/// The contract as it was agreed with its users. It changes only with them.
 const CONTRACT: &str = include_str!("contract.graphql");
 
 #[tokio::test]
-async fn the_schema_in_the_repository_is_the_one_that_the_command_prints() {
+async fn schema_file_equals_the_printed_schema() {
     let printed = causerie(&["schema"]).output().await.expect("an end");
     assert!(printed.status.success());
     assert_eq!(
@@ -25,7 +25,7 @@ async fn the_schema_in_the_repository_is_the_one_that_the_command_prints() {
 }
 
 #[test]
-fn the_schema_holds_all_of_the_contract_and_changes_none_of_it() {
+fn schema_contains_the_unchanged_contract() {
     assert_eq!(
         differences(CONTRACT, &causerie::graphql::sdl()),
         Vec::<String>::new()
@@ -33,7 +33,7 @@ fn the_schema_holds_all_of_the_contract_and_changes_none_of_it() {
 }
 
 #[test]
-fn the_comparison_with_the_contract_finds_every_way_to_break_it() {
+fn contract_comparison_finds_every_breaking_change() {
     let contract = "
         type Query { a(x: Int = 1, y: ID!): [Int!]! b: E }
         enum E { ONE TWO }
@@ -96,7 +96,7 @@ fn the_comparison_with_the_contract_finds_every_way_to_break_it() {
     }
 }
 
-/// What breaks the contract, each as a sentence.
+/// Returns the breaches of the contract, each as a sentence.
 fn differences(contract: &str, server: &str) -> Vec<String> {
     let (contract, server) = (Facts::of(contract), Facts::of(server));
     let missing = contract
@@ -111,13 +111,13 @@ fn differences(contract: &str, server: &str) -> Vec<String> {
     missing.chain(demanded).collect()
 }
 
-/// A schema as a set of facts: a schema that has all facts of another can do whatever that can.
+/// A schema as a set of facts. A schema that has all facts of another can do everything the other can.
 #[derive(Default)]
 struct Facts {
     all: BTreeSet<String>,
-    /// What has arguments or input fields.
+    /// Fields with arguments, and input types.
     owners: BTreeSet<String>,
-    /// Arguments and input fields that must be given, each with its owner.
+    /// Required arguments and input fields, each with its owner.
     required: BTreeSet<(String, String)>,
 }
 
@@ -181,7 +181,7 @@ impl Facts {
                 self.owners.insert(name.to_owned());
                 "input"
             }
-            // The contract has none, and clients cannot be made to meet one.
+            // The contract has none, and clients cannot meet one.
             TypeKind::Interface(_) => "interface",
             TypeKind::Union(_) => "union",
         };

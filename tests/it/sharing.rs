@@ -1,4 +1,4 @@
-//! One execution an event: who asks the same is given the same bytes, and who asks otherwise is not.
+//! A single execution for each event: equal subscriptions receive the same bytes, and others their own.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
+async fn event_is_executed_once_for_all_equal_subscriptions() {
     const SUBSCRIBERS: u64 = 40;
     const COMMENTS: u64 = 10;
     let server = TestServer::start().await;
@@ -22,7 +22,7 @@ async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
     let mut sockets = Vec::new();
     for number in 0..SUBSCRIBERS {
         let mut socket = server.socket().await;
-        // From where a subscriber resumes, and whether with its own, does not show in an event.
+        // An event does not depend on where a subscriber resumes, nor on whether it receives its own changes.
         let after = (number % 2 == 0).then(|| start["post"]["cursor"].clone());
         let query = "subscription($after: Cursor, $own: Boolean!) {
             commentAdded(postId: \"hello\", after: $after, includeOwn: $own) { body }
@@ -33,7 +33,7 @@ async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
             .await;
         sockets.push(socket);
     }
-    server.until_census(1, sockets.len()).await;
+    server.wait_for_members(1, sockets.len()).await;
     let writer = server.reader("writer");
     for number in 0..COMMENTS {
         writer.comment(&number.to_string()).await;
@@ -55,9 +55,10 @@ async fn an_event_is_executed_once_for_all_who_ask_the_same_of_it() {
     server.stop().await;
 }
 
-/// What others have opened is opened without executing it anew, and is no less looked at.
+/// An operation that the room already has is joined without executing it, and its arguments are validated all
+/// the same.
 #[tokio::test]
-async fn whoever_asks_what_others_have_asked_is_told_the_same_of_their_own_arguments() {
+async fn joining_a_shared_operation_validates_its_own_arguments() {
     const ADDED: &str = "subscription($post: ID!, $after: Cursor, $own: Boolean! = false) {
         commentAdded(postId: $post, after: $after, includeOwn: $own) { body }
     }";
@@ -91,15 +92,15 @@ async fn whoever_asks_what_others_have_asked_is_told_the_same_of_their_own_argum
         first.subscribe("w", ADDED, variables.clone()).await;
         assert_eq!(first.message().await, told, "{variables}");
     }
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     first.close().await;
     other.close().await;
     server.stop().await;
 }
 
-/// What one subscriber asks of a comment.
+/// A subscriber's selection on a comment.
 #[derive(Clone, Debug)]
-struct Asked {
+struct Selection {
     fields: Vec<&'static str>,
     with_author: bool,
     replies: usize,
@@ -118,8 +119,8 @@ const FIELDS: [&str; 9] = [
     "cursor @skip(if: $without)",
 ];
 
-impl Asked {
-    /// The selection and its fragment: few documents, of which the variables make many.
+impl Selection {
+    /// Returns the selection and its fragment: few documents, of which the variables make many.
     fn document(&self, head: &str, root: &str) -> String {
         let fields = self.fields.join(" ");
         let name = if self.is_named { "named: id" } else { "id" };
@@ -139,14 +140,14 @@ impl Asked {
     }
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn selection() -> impl Strategy<Value = Selection> {
     (
         subsequence(FIELDS.to_vec(), 0..4),
         any::<bool>(),
         0..3_usize,
         any::<bool>(),
     )
-        .prop_map(|(fields, with_author, replies, is_named)| Asked {
+        .prop_map(|(fields, with_author, replies, is_named)| Selection {
             fields,
             with_author,
             replies,
@@ -157,15 +158,15 @@ fn asked() -> impl Strategy<Value = Asked> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A shared rendering has, byte for byte, what a private query of the same selection has.
+    /// A shared rendering equals, byte for byte, the answer to a private query of the same selection.
     #[test]
-    fn what_is_shared_is_what_each_would_be_given_alone(asked in vec(asked(), 2..12)) {
+    fn shared_rendering_equals_a_private_query(asked in vec(selection(), 2..12)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(compare(asked));
     }
 }
 
-async fn compare(all: Vec<Asked>) {
+async fn compare(all: Vec<Selection>) {
     let server = TestServer::start().await;
     let mut sockets = Vec::new();
     for asked in &all {
@@ -179,7 +180,7 @@ async fn compare(all: Vec<Asked>) {
             .expect("sent");
         sockets.push(socket);
     }
-    server.until_census(1, all.len()).await;
+    server.wait_for_members(1, all.len()).await;
     let id = server.reader("writer").comment("what is shared").await;
     for (asked, mut socket) in all.iter().zip(sockets) {
         let Some(Ok(Message::Text(text))) = socket.next().await else {
@@ -193,12 +194,12 @@ async fn compare(all: Vec<Asked>) {
     server.stop().await;
 }
 
-/// An object of JSON whose values are still as they were sent.
+/// Parses an object of JSON and keeps its values as they were sent.
 fn raw(text: &str) -> HashMap<String, Box<RawValue>> {
     serde_json::from_str(text).expect("an object")
 }
 
-/// The bytes of a response's data.
+/// Returns the bytes of a response's data.
 fn data_of(response: &str) -> String {
     raw(response)["data"].get().to_owned()
 }

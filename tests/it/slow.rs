@@ -1,4 +1,4 @@
-//! One reader who stops reading costs the others nothing, and itself only the time to come back.
+//! A reader that stops reading costs other readers nothing, and itself only the time to catch up.
 
 use causerie::model::Role;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use tokio::net::TcpSocket;
 
 use crate::support::{Frame, Process, Socket, token, upgrade_request};
 
-/// As many as a debug build serves in some seconds; a release build is given the whole load.
+/// The number of readers. A debug build serves this load in some seconds, and a release build gets all of it.
 const READERS: usize = if cfg!(debug_assertions) { 40 } else { 200 };
 const COMMENTS: usize = if cfg!(debug_assertions) { 3_500 } else { 5_000 };
 const WRITERS: usize = 4;
 const BODY: usize = 2_000;
-/// How much the server may grow while all this flows, in kB: far less than what flows to one
-/// reader, of which the system's own buffers take the rest.
+/// Maximum growth of the server's memory under the load, in kB. It is far less than the bytes for one reader,
+/// because the system buffers hold the rest.
 const MAX_GROWTH: u64 = 40_000;
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -20,7 +20,7 @@ const FOLLOW: &str = "subscription($after: Cursor) {
 }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes() {
+async fn stalled_reader_is_closed_and_complete_after_it_resumes() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Process::start(folder.path(), &["--ws-write-timeout=2s"]).await;
     let author = server
@@ -32,13 +32,13 @@ async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes()
 
     let mut slow = connect_with_a_small_window(&server).await;
     slow.subscribe("s", FOLLOW, json!({})).await;
-    server.until_members(1).await;
+    server.wait_for_members(1).await;
     assert!(slow.settle().await.is_empty());
     let mut readers = Vec::new();
     for reader in 0..READERS {
         let mut socket = server.socket().await;
         socket.subscribe("s", FOLLOW, json!({})).await;
-        server.until_members(reader + 2).await;
+        server.wait_for_members(reader + 2).await;
         assert!(socket.settle().await.is_empty());
         readers.push(tokio::spawn(read(socket, COMMENTS)));
     }
@@ -64,7 +64,7 @@ async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes()
     }
     let mut all = None;
     for reader in readers {
-        // The slow one has not read a byte since the first comment.
+        // The slow reader has read nothing since the first comment.
         let (_, held) = reader.await.expect("a reader");
         assert_eq!(*all.get_or_insert(held.clone()), held, "all hold the same");
     }
@@ -72,7 +72,7 @@ async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes()
     let growth = server.memory().saturating_sub(before);
     assert!(growth < MAX_GROWTH, "the server grew by {growth} kB");
 
-    // What the system had taken for it is still there; then the connection is over.
+    // The bytes in the system's buffers are still readable before the connection ends.
     let mut held = Vec::new();
     let mut cursor = Value::Null;
     while let Frame::Message(message) = slow.next().await {
@@ -93,7 +93,7 @@ async fn a_reader_who_stops_reading_is_closed_and_is_complete_after_it_resumes()
     assert!(server.ended().await.status.success());
 }
 
-/// A socket for which the system takes little: 4 kB, or what its least is.
+/// Opens a socket with a small receive buffer: 4 kB, or the system's minimum.
 async fn connect_with_a_small_window(server: &Process) -> Socket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
@@ -118,7 +118,7 @@ async fn read(mut socket: Socket, count: usize) -> (Socket, Vec<String>) {
     (socket, held)
 }
 
-/// Which comment it is: the text before the first blank.
+/// Returns the comment's number: the text before the first space.
 fn number_of(added: &Value) -> String {
     let body = added["body"].as_str().expect("a body");
     body.split(' ').next().expect("a number").to_owned()

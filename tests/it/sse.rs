@@ -1,5 +1,5 @@
-//! Results as server-sent events: a sentence of graphql-sse's PROTOCOL.md (distinct connections mode)
-//! a test, and what a stream owes its room.
+//! Results as server-sent events: each test is a sentence of graphql-sse's PROTOCOL.md (distinct connections
+//! mode). The membership that a stream holds is tested too.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Chunk, Event, Request, Streaming, TestServer, in_time, token, token_for};
+use crate::support::{Chunk, Event, Request, Streaming, TestServer, token, token_for, within};
 
 const SSE: &str = "text/event-stream";
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -35,7 +35,7 @@ fn complete() -> Event {
     }
 }
 
-/// The code of the one error of a `next` that has no data, and the end behind it.
+/// Returns the code of the one error of a `next` without data, and asserts that the stream then ends.
 async fn refusal(stream: &mut Streaming) -> Value {
     assert_eq!(stream.status(), 200);
     let next = stream.event().await;
@@ -52,7 +52,7 @@ async fn refusal(stream: &mut Streaming) -> Value {
 // The stream
 
 #[tokio::test]
-async fn a_subscription_is_a_next_for_each_event_as_it_happens() {
+async fn subscription_sends_next_for_each_event_as_it_happens() {
     let server = TestServer::start().await;
     let mut stream = subscribe(&server, ADDED).await;
     assert_eq!(stream.status(), 200);
@@ -65,9 +65,9 @@ async fn a_subscription_is_a_next_for_each_event_as_it_happens() {
             Some("no")
         ]
     );
-    // The head, and something for browsers that wait for the first byte of a body.
+    // The head, and a comment for browsers that wait for the first byte of a body.
     assert_eq!(stream.chunk().await, Chunk::Text(":\n\n".to_owned()));
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     for body in ["one", "two\nlines", "a\u{2028}b"] {
         server.reader("ada").comment(body).await;
         let result = json!({"data": added(body)});
@@ -79,7 +79,7 @@ async fn a_subscription_is_a_next_for_each_event_as_it_happens() {
 }
 
 #[tokio::test]
-async fn a_subscription_may_be_asked_for_by_get_as_event_source_does() {
+async fn subscription_by_get_works_as_event_source_needs_it() {
     let server = TestServer::start().await;
     let start = "{ post(id: \"hello\") { cursor } }";
     let start = server.client().send(start, json!({})).await;
@@ -103,7 +103,7 @@ async fn a_subscription_may_be_asked_for_by_get_as_event_source_does() {
 }
 
 #[tokio::test]
-async fn a_query_or_mutation_is_one_next_and_then_complete() {
+async fn query_or_mutation_is_one_next_then_complete() {
     let server = TestServer::start().await;
     let query = "{ post(id: \"hello\") { title id } me { id } }";
     for request in [
@@ -132,7 +132,7 @@ async fn a_query_or_mutation_is_one_next_and_then_complete() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_operation_is_told_in_a_next_before_complete() {
+async fn operation_errors_come_in_next_before_complete() {
     let server = TestServer::start().await;
     let no_post = "subscription { viewerCount(postId: \"none\") }";
     let two_fields = "subscription { a: viewerCount(postId: \"hello\") b: __typename }";
@@ -154,7 +154,7 @@ async fn what_is_wrong_with_an_operation_is_told_in_a_next_before_complete() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_request_itself_is_told_by_its_status() {
+async fn request_errors_set_the_status() {
     let server = TestServer::start_with(&["--http-body-limit=1024"]).await;
     let client = server.client().accepting(SSE);
     let subscription = json!({"query": VIEWERS}).to_string();
@@ -192,7 +192,7 @@ async fn what_is_wrong_with_the_request_itself_is_told_by_its_status() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_answered_with_the_stream_that_the_client_likes_best() {
+async fn accept_header_selects_the_preferred_stream_type() {
     let server = TestServer::start().await;
     let multipart = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0";
     let events = "text/event-stream; charset=utf-8";
@@ -223,7 +223,7 @@ async fn a_subscription_is_answered_with_the_stream_that_the_client_likes_best()
 }
 
 #[tokio::test]
-async fn a_stream_that_has_nothing_to_say_says_that_it_is_there() {
+async fn idle_stream_sends_keep_alives() {
     let server = TestServer::start_with(&["--stream-keep-alive=20ms"]).await;
     let mut stream = subscribe(&server, ADDED).await;
     for _ in 0..5 {
@@ -235,10 +235,10 @@ async fn a_stream_that_has_nothing_to_say_says_that_it_is_there() {
     server.stop().await;
 }
 
-// Its end is the membership's
+// The end of a stream is the end of its membership
 
 #[tokio::test]
-async fn a_client_that_vanishes_leaves_its_room() {
+async fn lost_client_leaves_its_room() {
     let server = TestServer::start().await;
     let mut first = subscribe(&server, VIEWERS).await;
     assert_eq!(first.event_data().await, json!({"viewerCount": 1}));
@@ -250,8 +250,8 @@ async fn a_client_that_vanishes_leaves_its_room() {
     server.stop().await;
 }
 
-/// A stream whose system takes next to nothing on its behalf, and which is not read.
-async fn deaf(server: &TestServer) -> Streaming {
+/// Opens a stream that has small system buffers and is not read.
+async fn unread_stream(server: &TestServer) -> Streaming {
     let connection = TcpSocket::new_v4().expect("a socket");
     connection.set_recv_buffer_size(4096).expect("small");
     let connection = connection.connect(server.address()).await;
@@ -260,46 +260,46 @@ async fn deaf(server: &TestServer) -> Streaming {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_what_comes_is_dropped() {
-    // The system is told to have more patience than the server has.
+async fn client_that_never_reads_is_dropped() {
+    // The system's timeout is longer than the server's.
     let server =
         TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=1h"]).await;
-    let mut deaf = deaf(&server).await;
-    server.until_census(1, 1).await;
+    let mut unread_stream = unread_stream(&server).await;
+    server.wait_for_members(1, 1).await;
     let ada = server.reader("ada");
     let large = "x".repeat(10_000);
-    // More than all that waits on its behalf, on this side and on the other.
-    in_time("it leaves the room", async {
+    // More than the buffers on both sides hold.
+    within("it leaves the room", async {
         while server.observer().census().members == 1 {
             ada.comment(&large).await;
         }
     })
     .await;
-    let (text, end) = deaf.rest().await;
+    let (text, end) = unread_stream.rest().await;
     assert_eq!(end, Chunk::CutOff);
     assert!(!text.contains("complete"));
     server.stop().await;
 }
 
-/// There is no more to write than the system has taken already, so only it can see that nothing of
-/// that arrives. A peer that is gone without a word looks the same.
+/// The system has taken all that was written, so only it can see that no byte is acknowledged. A peer that is
+/// gone without a close frame looks the same.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_client_that_acknowledges_nothing_is_dropped_though_nothing_more_comes() {
+async fn client_acknowledging_no_bytes_is_dropped_even_when_idle() {
     let server =
         TestServer::start_with(&["--http-write-timeout=500ms", "--ws-write-timeout=500ms"]).await;
-    let deaf = deaf(&server).await;
-    server.until_census(1, 1).await;
+    let unread_stream = unread_stream(&server).await;
+    server.wait_for_members(1, 1).await;
     for _ in 0..3 {
         server.reader("ada").comment(&"x".repeat(10_000)).await;
     }
-    server.until_census(0, 0).await;
-    deaf.vanish();
+    server.wait_for_members(0, 0).await;
+    unread_stream.vanish();
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token_in_a_way_that_has_clients_come_back() {
+async fn token_expiry_cuts_the_stream_off_so_clients_reconnect() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let token = token_for("ada", Duration::from_secs(2));
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
@@ -310,19 +310,19 @@ async fn a_stream_ends_with_its_token_in_a_way_that_has_clients_come_back() {
 }
 
 #[tokio::test]
-async fn streams_end_when_the_server_goes_down_in_a_way_that_has_clients_come_back() {
+async fn shutdown_cuts_streams_off_so_clients_reconnect() {
     let server = TestServer::start_with(&["--grace-period=1s"]).await;
     let mut stream = subscribe(&server, VIEWERS).await;
     assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));
-    // More waits for this one than it can be given, but that does not keep it in the room.
-    let deaf = deaf(&server).await;
-    server.until_census(1, 2).await;
+    // This stream has more pending than it can take, which does not keep it in its room.
+    let unread_stream = unread_stream(&server).await;
+    server.wait_for_members(1, 2).await;
     for _ in 0..60 {
         server.reader("ada").comment(&"x".repeat(10_000)).await;
     }
     let (_, (text, end)) = tokio::join!(server.shut_down(), stream.rest());
-    // The other's leaving may still have been told.
+    // The count without the other reader may still have been sent.
     assert!(!text.contains("complete"), "{text}");
     assert_eq!(end, Chunk::CutOff);
-    drop(deaf);
+    drop(unread_stream);
 }

@@ -1,4 +1,4 @@
-//! Traces: where a collector is named, each operation is a span that it is sent.
+//! Traces: if a collector is configured, each operation is sent to it as a span.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use causerie::model::Role;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::mpsc};
 
-use crate::support::{Process, causerie, in_time, token};
+use crate::support::{Process, causerie, token, within};
 
-/// A collector that takes spans by OTLP over HTTP and hands on what it is sent, as it is.
+/// Starts a collector that accepts OTLP over HTTP and passes on the raw bodies.
 async fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
     let (sender, received) = mpsc::channel(100);
     let take = async |State(sender): State<Arc<mpsc::Sender<Vec<u8>>>>,
@@ -31,12 +31,12 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn a_mutation_is_a_span_of_the_trace_that_its_sender_has_begun() {
+async fn mutation_is_a_span_of_its_senders_trace() {
     let (address, mut received) = collector().await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [
         &format!("--otel-exporter-otlp-endpoint={address}"),
-        // What is logged is another matter.
+        // The log level does not affect spans.
         "--log=warn",
     ];
     let server = Process::start(folder.path(), &settings).await;
@@ -56,7 +56,7 @@ async fn a_mutation_is_a_span_of_the_trace_that_its_sender_has_begun() {
     let ended = server.ended().await;
     assert!(ended.status.success(), "{}", ended.stderr);
     let mut spans = Vec::new();
-    in_time("spans", async {
+    within("spans", async {
         spans = received.recv().await.expect("spans");
     })
     .await;
@@ -78,7 +78,7 @@ async fn a_mutation_is_a_span_of_the_trace_that_its_sender_has_begun() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_there_holds_nobody_up() {
+async fn absent_collector_delays_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = taken.local_addr().expect("an address");
     drop(taken);
@@ -94,7 +94,7 @@ async fn a_collector_that_is_not_there_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn only_a_collector_that_can_be_spoken_to_is_taken() {
+async fn collector_url_must_be_http() {
     let refused = causerie(&["--otel-exporter-otlp-endpoint=https://collector.example"]).output();
     let said = String::from_utf8(refused.await.expect("an end").stderr).expect("a text");
     assert!(

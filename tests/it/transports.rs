@@ -14,14 +14,14 @@ const ADDED: &str = "subscription($after: Cursor) {
     commentAdded(postId: \"hello\", after: $after) { body cursor }
 }";
 
-/// A subscription, over whatever it came.
+/// A subscription over any transport.
 enum Reader {
     WebSocket(Box<Socket>),
     Sse(Streaming),
     Multipart(Streaming),
 }
 
-/// One subscription of the same client and user over each transport.
+/// Opens one subscription of the same client and user over each transport.
 async fn readers(
     server: &TestServer,
     token: &str,
@@ -56,25 +56,25 @@ impl Reader {
         }
     }
 
-    /// The text of the next comment.
+    /// Returns the text of the next comment.
     async fn body(&mut self) -> String {
         let data = self.data().await;
         let body = data["commentAdded"]["body"].as_str().expect("a body");
         body.to_owned()
     }
 
-    /// Reads counts until this one comes; those before it may be conflated.
-    async fn until_viewers(&mut self, count: usize) {
+    /// Reads counts until `count` comes. Those before it may be conflated.
+    async fn wait_for_viewers(&mut self, count: usize) {
         while self.data().await != json!({"viewerCount": count}) {}
     }
 
-    /// Waits until the server ends it for its token's end.
+    /// Waits until the server ends the subscription because its token expired.
     async fn expired(&mut self) {
         match self {
             Self::WebSocket(socket) => assert_eq!(socket.closed().await.0, 4403),
             Self::Sse(stream) => assert_eq!(stream.rest().await.1, Chunk::CutOff),
             Self::Multipart(stream) => {
-                // Counts may have come before.
+                // Counts may come first.
                 let mut last = stream.part().await;
                 while last["errors"].is_null() {
                     last = stream.part().await;
@@ -94,7 +94,7 @@ impl Reader {
     }
 }
 
-/// The variables that subscribe from where `hello` stands now.
+/// Returns the variables that subscribe from the current end of `hello`.
 async fn start(server: &TestServer) -> Value {
     let query = "{ post(id: \"hello\") { cursor } }";
     let data = server.client().send(query, json!({})).await;
@@ -105,12 +105,12 @@ fn reader(name: &str) -> String {
     token(name, name, Role::Reader)
 }
 
-/// Three people have one post open, each over another transport, until their tokens end.
+/// Three users have one post open, each over another transport, until their tokens expire.
 #[tokio::test]
-async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_room() {
+async fn readers_on_three_transports_share_one_room() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let names = ["ada", "bob", "cleo"];
-    // Of the three subscriptions that there may be of each, the one over this transport.
+    // Of each user's three subscriptions, only the one over this transport is kept.
     let open = async |query: &str, lifetimes: [u64; 3], variables: [Value; 3]| {
         let mut all = Vec::new();
         for (number, variables) in variables.iter().enumerate() {
@@ -128,21 +128,21 @@ async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_r
     };
     let nothing = || [json!({}), json!({}), json!({})];
 
-    // Counts: each sees all three, and one less when another goes.
+    // Counts: each sees all three, and one less when another leaves.
     let mut counting = open(VIEWERS, [3600; 3], nothing()).await;
     for reader in &mut counting {
-        reader.until_viewers(3).await;
+        reader.wait_for_viewers(3).await;
     }
     counting.remove(1).vanish();
     for reader in &mut counting {
-        reader.until_viewers(2).await;
+        reader.wait_for_viewers(2).await;
     }
     counting.into_iter().for_each(Reader::vanish);
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
 
-    // Exclusion: what one writes comes to the two others.
+    // Exclusion: a user's comment reaches the two others.
     let mut reading = open(ADDED, [3600; 3], nothing()).await;
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     for name in names {
         server.reader(name).named(name).comment(name).await;
     }
@@ -157,7 +157,7 @@ async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_r
     }
     reading.into_iter().for_each(Reader::vanish);
 
-    // Resuming: each from where another had come.
+    // Resuming: each resumes at another's cursor.
     server.reader("dora").comment("missed").await;
     let [one, two, three] = [2, 0, 1].map(|number: usize| json!({"after": last[number]}));
     for mut reader in open(ADDED, [3600; 3], [one, two, three]).await {
@@ -165,15 +165,15 @@ async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_r
         reader.vanish();
     }
 
-    // Expiry: each goes when their own token ends, and the others see it.
+    // Expiry: each subscription ends with its own token, and the others see it.
     let mut socket = server.socket().await;
     socket.subscribe("s", VIEWERS, json!({})).await;
     let mut watching = Reader::WebSocket(Box::new(socket));
     let expiring = open(VIEWERS, [4, 5, 6], nothing()).await;
-    watching.until_viewers(4).await;
+    watching.wait_for_viewers(4).await;
     for (number, mut reader) in expiring.into_iter().enumerate() {
         reader.expired().await;
-        watching.until_viewers(3 - number).await;
+        watching.wait_for_viewers(3 - number).await;
         reader.vanish();
     }
     watching.vanish();
@@ -181,7 +181,7 @@ async fn three_readers_of_one_post_each_over_another_transport_are_in_the_same_r
 }
 
 #[tokio::test]
-async fn a_reader_counts_once_over_all_transports_and_a_client_without_a_name_for_each_stream() {
+async fn named_reader_counts_once_and_unnamed_client_once_per_stream() {
     let server = TestServer::start().await;
     // One user on three transports is one viewer,
     let ada = readers(&server, &reader("ada"), "ada", VIEWERS, &json!({})).await;
@@ -194,20 +194,20 @@ async fn a_reader_counts_once_over_all_transports_and_a_client_without_a_name_fo
     for (number, accept) in [SSE, MULTIPART, SSE].into_iter().enumerate() {
         let request = Request::post(VIEWERS, json!({})).accepting(accept);
         anonymous.push(Streaming::open(server.address(), &request).await);
-        watching.until_viewers(number + 2).await;
+        watching.wait_for_viewers(number + 2).await;
     }
-    // Streams of one named client are one viewer more, whatever they come over.
+    // Streams of one named client are one more viewer, over any transport.
     let named = Request::post(VIEWERS, json!({})).with("x-client-id", "tab");
     let mut tab = Vec::new();
     for accept in [SSE, MULTIPART] {
         let request = named.clone().accepting(accept);
         tab.push(Streaming::open(server.address(), &request).await);
     }
-    watching.until_viewers(5).await;
+    watching.wait_for_viewers(5).await;
     for stream in anonymous.into_iter().chain(tab) {
         stream.vanish();
     }
-    watching.until_viewers(1).await;
+    watching.wait_for_viewers(1).await;
     let counts = "{ post(id: \"hello\") { viewerCount } }";
     let data = server.client().send(counts, json!({})).await;
     assert_eq!(data, json!({"post": {"viewerCount": 1}}));
@@ -218,7 +218,7 @@ async fn a_reader_counts_once_over_all_transports_and_a_client_without_a_name_fo
 }
 
 #[tokio::test]
-async fn a_change_reaches_every_transport_but_the_client_that_made_it() {
+async fn change_reaches_every_transport_except_its_own_client() {
     let server = TestServer::start().await;
     let after = start(&server).await;
     server.reader("bob").comment("before").await;
@@ -230,7 +230,7 @@ async fn a_change_reaches_every_transport_but_the_client_that_made_it() {
     server.reader("ada").named("tab1").comment("mine").await;
     server.reader("bob").named("bob").comment("yours").await;
     for mut reader in own {
-        // Had it been sent its own, that would have come first.
+        // Its own comment, if sent, would have come first.
         assert_eq!(reader.body().await, "yours");
         reader.vanish();
     }
@@ -244,7 +244,7 @@ async fn a_change_reaches_every_transport_but_the_client_that_made_it() {
 }
 
 #[tokio::test]
-async fn an_event_is_executed_once_for_the_readers_of_all_transports() {
+async fn event_is_executed_once_for_all_transports() {
     let server = TestServer::start().await;
     let (mut socket, request) = (server.socket().await, Request::post(ADDED, json!({})));
     socket.subscribe("s", ADDED, json!({})).await;
@@ -257,7 +257,7 @@ async fn an_event_is_executed_once_for_the_readers_of_all_transports() {
         Reader::Sse(open(SSE).await),
         Reader::Multipart(open(MULTIPART).await),
     ];
-    server.until_census(1, 3).await;
+    server.wait_for_members(1, 3).await;
     server.reader("bob").comment("one").await;
     for reader in &mut readers {
         assert_eq!(reader.body().await, "one");
@@ -269,7 +269,7 @@ async fn an_event_is_executed_once_for_the_readers_of_all_transports() {
 }
 
 #[tokio::test]
-async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
+async fn every_transport_resumes_at_any_others_cursor() {
     let server = TestServer::start().await;
     let after = start(&server).await;
     server.reader("bob").comment("0").await;
@@ -279,7 +279,7 @@ async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
         cursors.push(reader.data().await["commentAdded"]["cursor"].clone());
     }
     first.into_iter().for_each(Reader::vanish);
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     for body in ["1", "2"] {
         server.reader("bob").comment(body).await;
     }
@@ -302,7 +302,7 @@ async fn every_transport_resumes_at_a_cursor_that_came_over_any_other() {
 }
 
 #[tokio::test]
-async fn every_transport_ends_with_its_token_and_its_reader_leaves_the_room() {
+async fn token_expiry_ends_every_transport_and_its_membership() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let mut bob = server.socket().await;
     bob.subscribe("v", VIEWERS, json!({})).await;
@@ -311,12 +311,12 @@ async fn every_transport_ends_with_its_token_and_its_reader_leaves_the_room() {
     let ada = readers(&server, &token, "ada", VIEWERS, &json!({})).await;
     assert_eq!(bob.data("v").await, json!({"viewerCount": 2}));
     for mut reader in ada {
-        reader.until_viewers(2).await;
+        reader.wait_for_viewers(2).await;
         reader.expired().await;
         reader.vanish();
     }
     assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));
-    server.until_census(1, 1).await;
+    server.wait_for_members(1, 1).await;
     bob.close().await;
     server.stop().await;
 }

@@ -1,5 +1,5 @@
-//! RFC 6455, a rule a test, after the groups of the Autobahn test suite (docs/websocket-conformance.md).
-//! The protocol's own ping is the echo: its payload comes back.
+//! RFC 6455, one rule a test, in the groups of the Autobahn test suite (docs/websocket-conformance.md). The
+//! protocol's own ping serves as the echo, because its payload comes back.
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -8,21 +8,21 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Frame, Socket, TestServer,
     frame::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, closed_by, frame},
-    in_time,
+    within,
 };
 
-/// A message whose payload is echoed.
+/// Returns a message whose payload is echoed.
 fn echo(text: &str) -> String {
     json!({"type": "ping", "payload": {"text": text}}).to_string()
 }
 
-/// The text is echoed, whatever stands before it is not.
-async fn echoes(socket: &mut Socket, text: &str) {
+/// Asserts that the next message echoes exactly `text`.
+async fn assert_echo(socket: &mut Socket, text: &str) {
     let answer = socket.message().await;
     assert_eq!(answer, json!({"type": "pong", "payload": {"text": text}}));
 }
 
-/// Each of these closes a socket of its own with this code.
+/// Asserts that each of these byte strings closes its own socket with this code.
 async fn close_with(code: u16, all: impl IntoIterator<Item = Vec<u8>>) {
     let server = TestServer::start().await;
     for bytes in all {
@@ -36,7 +36,7 @@ async fn close_with(code: u16, all: impl IntoIterator<Item = Vec<u8>>) {
 // Framing
 
 #[tokio::test]
-async fn a_message_of_every_form_of_length_is_read_in_whatever_pieces_it_comes() {
+async fn every_length_encoding_is_read_in_pieces_of_any_size() {
     let server = TestServer::start().await;
     let around = echo("").len();
     for length in [125, 126, 127, 128, 65_535, 65_536, 200_000] {
@@ -47,7 +47,7 @@ async fn a_message_of_every_form_of_length_is_read_in_whatever_pieces_it_comes()
             for piece in bytes.chunks(pieces) {
                 socket.send_bytes(piece).await;
             }
-            echoes(&mut socket, &text).await;
+            assert_echo(&mut socket, &text).await;
             socket.close().await;
         }
     }
@@ -55,13 +55,13 @@ async fn a_message_of_every_form_of_length_is_read_in_whatever_pieces_it_comes()
     for byte in frame(FIN | TEXT, echo("byte by byte")) {
         socket.send_bytes(&[byte]).await;
     }
-    echoes(&mut socket, "byte by byte").await;
+    assert_echo(&mut socket, "byte by byte").await;
     socket.close().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn frames_without_a_mask_are_closed_with_1002() {
+async fn unmasked_frames_close_1002() {
     let text = b"\x81\x02{}".to_vec();
     let ping = b"\x89\x00".to_vec();
     let close = b"\x88\x02\x03\xe8".to_vec();
@@ -71,7 +71,7 @@ async fn frames_without_a_mask_are_closed_with_1002() {
 // Pings and pongs
 
 #[tokio::test]
-async fn a_ping_is_answered_by_a_pong_with_its_bytes_in_its_turn() {
+async fn pings_are_answered_in_order_with_their_payloads() {
     let server = TestServer::start().await;
     let socket = server.socket().await;
     let payloads: Vec<Vec<u8>> = [&b""[..], b"Hello", b"\x00\xff\xfe\xfd", &[0xfe; 125]]
@@ -90,7 +90,7 @@ async fn a_ping_is_answered_by_a_pong_with_its_bytes_in_its_turn() {
         }
         let mut frames = socket.into_inner();
         for payload in &payloads {
-            let pong = in_time("a pong", frames.next()).await;
+            let pong = within("a pong", frames.next()).await;
             assert!(matches!(pong, Some(Ok(Message::Pong(bytes))) if bytes == payload[..]));
         }
     }
@@ -99,7 +99,7 @@ async fn a_ping_is_answered_by_a_pong_with_its_bytes_in_its_turn() {
 }
 
 #[tokio::test]
-async fn a_pong_that_nobody_asked_for_is_ignored() {
+async fn unsolicited_pong_is_ignored() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     for payload in ["", "unsolicited"] {
@@ -113,7 +113,7 @@ async fn a_pong_that_nobody_asked_for_is_ignored() {
 // Reserved bits, opcodes and control frames
 
 #[tokio::test]
-async fn frames_with_a_reserved_bit_are_closed_with_1002() {
+async fn reserved_bits_close_1002() {
     let bits = (1..8).map(|bits| bits << 4);
     let frames = bits.flat_map(|bits| {
         [TEXT, BINARY, PING, PONG, CLOSE].map(|opcode| frame(FIN | bits | opcode, ""))
@@ -122,14 +122,14 @@ async fn frames_with_a_reserved_bit_are_closed_with_1002() {
 }
 
 #[tokio::test]
-async fn frames_with_a_reserved_opcode_are_closed_with_1002() {
+async fn reserved_opcodes_close_1002() {
     let opcodes = (3..8).chain(11..16);
     let frames = opcodes.flat_map(|opcode| ["", "x"].map(|payload| frame(FIN | opcode, payload)));
     close_with(1002, frames).await;
 }
 
 #[tokio::test]
-async fn control_frames_that_are_long_or_in_fragments_are_closed_with_1002() {
+async fn long_or_fragmented_control_frames_close_1002() {
     let frames = [PING, PONG, CLOSE].into_iter().flat_map(|opcode| {
         let long = frame(FIN | opcode, [b'x'; 126]);
         let fragments = [frame(opcode, "a"), frame(FIN | CONTINUATION, "b")].concat();
@@ -141,12 +141,12 @@ async fn control_frames_that_are_long_or_in_fragments_are_closed_with_1002() {
 // Fragmentation
 
 #[tokio::test]
-async fn a_message_in_fragments_is_one_message_and_pings_may_stand_between_them() {
+async fn fragments_form_one_message_with_pings_between_them() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     let text = "κόσμε \u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}";
     let message = echo(text);
-    // Cut everywhere, in the middle of characters too; empty fragments among them.
+    // Split at every byte, within characters too, with empty fragments in between.
     let mut frames = frame(TEXT, "");
     for byte in message.as_bytes() {
         frames.extend(frame(CONTINUATION, [*byte]));
@@ -154,13 +154,13 @@ async fn a_message_in_fragments_is_one_message_and_pings_may_stand_between_them(
     }
     frames.extend(frame(FIN | CONTINUATION, ""));
     socket.send_bytes(&frames).await;
-    echoes(&mut socket, text).await;
+    assert_echo(&mut socket, text).await;
     socket.close().await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn fragments_of_nothing_and_messages_within_one_another_are_closed_with_1002() {
+async fn stray_or_interleaved_fragments_close_1002() {
     let begun = || frame(TEXT, "{");
     let frames = [
         frame(FIN | CONTINUATION, "of nothing"),
@@ -179,24 +179,24 @@ async fn fragments_of_nothing_and_messages_within_one_another_are_closed_with_10
 
 // UTF-8
 
-/// What is not UTF-8, of the kinds that Unicode names (section 3.9, table 3-7).
+/// Invalid UTF-8, one of each kind that Unicode names (section 3.9, table 3-7).
 const NOT_UTF8: [&[u8]; 9] = [
     b"\xff",
     b"\x80",
-    // Cut off.
+    // Truncated.
     b"\xce",
     b"\xf0\x90\x80",
-    // Longer than it need be.
+    // Overlong.
     b"\xc0\xaf",
     b"\xe0\x80\xaf",
-    // Half of a pair, beyond the last character, and a first byte that there is none of.
+    // A surrogate, a code point beyond the last, and an invalid first byte.
     b"\xed\xa0\x80",
     b"\xf4\x90\x80\x80",
     b"\xf8\x88\x80\x80\x80",
 ];
 
 #[tokio::test]
-async fn text_that_is_not_utf8_is_closed_with_1007_in_one_frame_and_in_fragments() {
+async fn invalid_utf8_closes_1007_whole_or_fragmented() {
     let frames = NOT_UTF8.into_iter().flat_map(|bytes| {
         let whole = frame(FIN | TEXT, [b"{\"", bytes, b"\"}"].concat());
         let pieces = [
@@ -209,14 +209,14 @@ async fn text_that_is_not_utf8_is_closed_with_1007_in_one_frame_and_in_fragments
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf8_is_closed_with_1007_before_its_message_is_over() {
+async fn invalid_utf8_closes_1007_before_its_message_ends() {
     close_with(1007, [frame(TEXT, b"{\"\xff")]).await;
 }
 
 // Closing
 
 #[tokio::test]
-async fn a_close_frame_is_answered_with_its_code_and_reason_and_nothing_more() {
+async fn close_frame_is_echoed_and_nothing_follows() {
     let server = TestServer::start().await;
     let codes = (1000..=1003)
         .chain(1007..=1011)
@@ -237,10 +237,10 @@ async fn a_close_frame_is_answered_with_its_code_and_reason_and_nothing_more() {
             assert!(matches!(socket.next().await, Frame::End), "{code}");
         }
     }
-    // Without a code there is none in the answer.
+    // A close frame without a code is answered without one.
     let mut socket = server.socket().await;
     socket.send_bytes(&frame(FIN | CLOSE, "")).await;
-    let answer = in_time("a close frame", socket.into_inner().next()).await;
+    let answer = within("a close frame", socket.into_inner().next()).await;
     assert!(
         matches!(answer, Some(Ok(Message::Close(None)))),
         "{answer:?}"
@@ -249,7 +249,7 @@ async fn a_close_frame_is_answered_with_its_code_and_reason_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_close_frame_with_a_code_that_nobody_may_send_is_answered_with_1002() {
+async fn close_frame_with_a_forbidden_code_closes_1002() {
     let codes: [u16; 11] = [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000];
     let frames = codes.map(|code| frame(FIN | CLOSE, code.to_be_bytes()));
     let half = frame(FIN | CLOSE, [3]);
@@ -257,16 +257,16 @@ async fn a_close_frame_with_a_code_that_nobody_may_send_is_answered_with_1002() 
 }
 
 #[tokio::test]
-async fn a_close_frame_whose_reason_is_not_utf8_is_answered_with_1007() {
+async fn close_reason_with_invalid_utf8_closes_1007() {
     let frames = NOT_UTF8.map(|reason| frame(FIN | CLOSE, [&[3, 232], reason].concat()));
     close_with(1007, frames).await;
 }
 
 // Extensions
 
-/// Compression costs memory for each connection, and what is sent to many is compressed for each.
+/// Compression costs memory for each connection, and would compress a shared payload for each.
 #[tokio::test]
-async fn compression_is_not_agreed_on_when_a_client_offers_it() {
+async fn offered_compression_is_declined() {
     let server = TestServer::start().await;
     let client = reqwest::Client::new();
     let offer = client

@@ -1,5 +1,5 @@
-//! Many who write at once share commits: each is told of their own comment, and of nobody else's
-//! failure, unless the database itself fails.
+//! Concurrent writers share commits. Each receives the result of its own write, and no other's failure unless
+//! the database itself fails.
 
 use std::collections::HashSet;
 
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    failure::places,
+    failure::seqs,
     support::{
-        Client, Process, Reply, TestServer, abortion, another_program, database_url, lock,
-        on_postgres, run, serve, settings, token, trigger, until,
+        Client, Process, Reply, TestServer, another_program, database_url, lock, on_postgres,
+        raise_error, run, serve, settings, token, trigger, wait_until,
     },
 };
 
@@ -32,8 +32,8 @@ fn code(reply: &Reply) -> Value {
     reply.body["errors"][0]["extensions"]["code"].clone()
 }
 
-/// Sends all of these at once, while another program holds the database's lock: they wait together.
-/// What is sent later waits behind what is sent earlier.
+/// Sends all of these at once while another program holds the database's lock, so they wait together. A later
+/// wave waits after an earlier one.
 async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -> Vec<Reply> {
     let other = another_program(&server.database()).await;
     lock(&other).await;
@@ -46,7 +46,7 @@ async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -
                 client.try_send(&query, variables).await
             }));
         }
-        until("all of these wait", || {
+        wait_until("all of these wait", || {
             server.observer().tasks() == expected
         })
         .await;
@@ -57,7 +57,7 @@ async fn together(server: &TestServer, waves: Vec<Vec<(Client, &str, Value)>>) -
 }
 
 #[tokio::test]
-async fn writers_who_wait_together_share_commits_and_those_who_are_refused_harm_nobody() {
+async fn waiting_writes_share_commits_and_refused_ones_harm_no_other() {
     let server = TestServer::start().await;
     let (ada, author) = (
         server.reader("ada"),
@@ -86,8 +86,9 @@ async fn writers_who_wait_together_share_commits_and_those_who_are_refused_harm_
         let expected = ["NOT_FOUND", "BAD_USER_INPUT", "FORBIDDEN", "CONFLICT"];
         assert_eq!(code(refused), json!(expected[number % 4]), "{refused:?}");
     }
-    // The first batch is what waited when the first job came; the others found the lock taken. In
-    // PostgreSQL each of four writers has such a first batch, and what is no addition its own commit.
+    // The first batch is what waited when the first job came, and the others found the lock taken. On
+    // PostgreSQL each of the four writers has such a first batch, and what is no addition is a commit of its
+    // own.
     let commits = server.observer().commits() - before;
     let most = if on_postgres() { 8 + 20 } else { 3 };
     assert!(
@@ -101,25 +102,25 @@ async fn writers_who_wait_together_share_commits_and_those_who_are_refused_harm_
     assert_eq!(bodies, expected);
     let database = server.database();
     let folder = stopped(server).await;
-    let (places, stands) = places(&database).await;
+    let (seqs, stands) = seqs(&database).await;
     assert_eq!(stands, 41);
-    assert_eq!(places, (1..=41).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=41).collect::<Vec<_>>());
     drop(folder);
 }
 
-/// The id of no comment.
+/// Returns the id of no comment.
 fn uuid(number: usize) -> String {
     format!("0190f2a0-0000-7000-8000-{number:012}")
 }
 
-/// Ends the server, whose clients are gone; its files are left for as long as the folder is kept.
+/// Stops the server, whose clients are gone. The files stay while the returned folder lives.
 async fn stopped(server: TestServer) -> tempfile::TempDir {
-    server.until_census(0, 0).await;
+    server.wait_for_members(0, 0).await;
     server.shut_down().await
 }
 
 #[tokio::test]
-async fn replies_that_are_added_together_are_counted_at_their_parents() {
+async fn replies_in_one_commit_are_counted_at_their_parents() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let parents = [ada.comment("one").await, ada.comment("two").await];
@@ -148,7 +149,7 @@ async fn replies_that_are_added_together_are_counted_at_their_parents() {
 }
 
 #[tokio::test]
-async fn of_a_user_who_writes_twice_in_one_commit_the_later_token_counts() {
+async fn later_token_wins_for_a_user_writing_twice_in_one_commit() {
     let server = TestServer::start().await;
     let named = |name: &str| {
         server
@@ -168,7 +169,7 @@ async fn of_a_user_who_writes_twice_in_one_commit_the_later_token_counts() {
 }
 
 #[tokio::test]
-async fn one_who_writes_alone_is_committed_at_once() {
+async fn lone_write_is_committed_at_once() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     for _ in 0..10 {
@@ -180,14 +181,14 @@ async fn one_who_writes_alone_is_committed_at_once() {
 }
 
 #[tokio::test]
-async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_are_kept() {
+async fn edit_failing_half_way_rolls_back_alone_in_a_shared_commit() {
     let server = TestServer::start().await;
     let ada = server.reader("ada");
     let mine = ada.comment("mine").await;
     let other = another_program(&server.database()).await;
-    // The edit has taken its place in the feed when this stops it.
+    // The trigger aborts the edit after it has taken its seq.
     let condition = "new.body = 'theirs'";
-    let trigger = trigger("BEFORE UPDATE OF body", condition, abortion());
+    let trigger = trigger("BEFORE UPDATE OF body", condition, raise_error());
     run(&other, &trigger).await;
     let write = |number: usize| (ada.clone(), WRITE, json!({"body": format!("{number}")}));
     let mut wave: Vec<_> = (0..10).map(write).collect();
@@ -199,15 +200,15 @@ async fn an_edit_that_fails_half_way_is_undone_and_those_who_share_its_commit_ar
     }
     let database = server.database();
     let folder = stopped(server).await;
-    assert_eq!(places(&database).await, ((1..=11).collect(), 11));
+    assert_eq!(seqs(&database).await, ((1..=11).collect(), 11));
     drop(folder);
 }
 
 #[tokio::test]
-async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_next_is_kept() {
-    // What a row may do to its transaction: the commit fails and leaves it open; a statement fails
-    // and takes the transaction with it, as a full disk may; a statement fails.
-    let mut deeds = vec!["INSERT INTO debt VALUES (1)", abortion()];
+async fn failed_commit_is_reported_to_all_in_it_and_the_next_is_kept() {
+    // A row may break its transaction in these ways: the commit fails and leaves it open; a statement fails;
+    // a statement fails and rolls back the transaction, as a full disk may.
+    let mut deeds = vec!["INSERT INTO debt VALUES (1)", raise_error()];
     if !on_postgres() {
         deeds.push("SELECT RAISE(ROLLBACK, 'gone')");
     }
@@ -229,7 +230,8 @@ async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_nex
                 .map(|number| write(format!("innocent {number}")))
                 .collect::<Vec<_>>()
         };
-        // More than one commit takes before and some behind, so it is never alone in its own.
+        // More than one commit takes precede the failing write and some follow, so it always shares its
+        // commit.
         let waves = vec![
             innocent(0..70),
             vec![write("fails".to_owned())],
@@ -250,17 +252,17 @@ async fn where_the_database_fails_a_commit_all_who_share_it_are_told_and_the_nex
                 "{deed}: the failing one was acknowledged"
             );
         }
-        // Four desks of PostgreSQL's may have taken all that waited before it came.
+        // The four writers of PostgreSQL may have taken all that waited before the failing write came.
         let least = if on_postgres() { 1 } else { 2 };
         assert!((least..=64).contains(&failed), "{deed}: {failed} failed");
 
         kept.insert(ada.comment("the next").await);
         let database = server.database();
         let folder = stopped(server).await;
-        // What another process reads is what was committed.
+        // Another process reads only what was committed.
         assert_eq!(stored(&database).await, kept, "{deed}");
-        let (places, stands) = places(&database).await;
-        assert_eq!(places, (1..=stands).collect::<Vec<_>>(), "{deed}");
+        let (seqs, stands) = seqs(&database).await;
+        assert_eq!(seqs, (1..=stands).collect::<Vec<_>>(), "{deed}");
         drop(folder);
     }
 }
@@ -276,7 +278,7 @@ async fn open(database: &str, arguments: &[&str]) -> Store {
         .expect("a store")
 }
 
-/// The ids of all comments of `hello`.
+/// Returns the ids of all comments of `hello`.
 async fn stored(database: &str) -> HashSet<String> {
     let store = open(database, &[]).await;
     let post = PostId::parse("hello").expect("an id");
@@ -307,8 +309,7 @@ fn new_comment(body: &str) -> NewComment {
 }
 
 #[tokio::test]
-async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_finishes_what_was_accepted()
- {
+async fn abandoned_write_is_atomic_and_close_finishes_accepted_ones() {
     let server = TestServer::start().await;
     let database = server.database();
     let folder = stopped(server).await;
@@ -333,7 +334,7 @@ async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_fi
             acknowledged.insert(done.expect("a comment").comment.id.to_string());
         }
     }
-    // What was accepted when the store is closed is done, what is under way and what waits behind it.
+    // Closing the store finishes what was accepted: what is under way and what waits after it.
     let other = another_program(&database).await;
     lock(&other).await;
     let mut accepted = Vec::new();
@@ -359,21 +360,21 @@ async fn a_job_whose_caller_has_gone_is_done_wholly_or_not_at_all_and_closing_fi
 
     let stored = stored(&database).await;
     assert!(stored.is_superset(&acknowledged));
-    let (places, stands) = places(&database).await;
-    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
-    assert_eq!(stored.len(), places.len());
+    let (seqs, stands) = seqs(&database).await;
+    assert_eq!(seqs, (1..=stands).collect::<Vec<_>>());
+    assert_eq!(stored.len(), seqs.len());
     drop(folder);
 }
 
 #[tokio::test]
-async fn who_waits_too_long_is_told_so_and_nothing_of_it_is_done_later() {
+async fn timed_out_write_is_reported_and_never_committed() {
     let server = TestServer::start().await;
     let database = server.database();
     let folder = stopped(server).await;
     let store = open(&database, &["--database-timeout=200ms"]).await;
     let other = another_program(&database).await;
     lock(&other).await;
-    // More than wait in the queue: these wait for a place in it, and for their turn.
+    // More than the queue holds: these wait for a place in it, and for their turn.
     let waiting = (0..600).map(|_| store.create_comment(new_comment("in vain")));
     for done in join_all(waiting).await {
         assert!(done.is_err());
@@ -390,13 +391,13 @@ async fn who_waits_too_long_is_told_so_and_nothing_of_it_is_done_later() {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_writers_at_once_are_told_exactly_what_is_kept() {
+async fn full_disk_acknowledges_exactly_the_writes_that_are_kept() {
     if on_postgres() {
-        return; // The disk that is full is PostgreSQL's own.
+        return; // The full disk would be PostgreSQL's own.
     }
     const WRITERS: usize = 16;
     let folder = tempfile::tempdir().expect("a folder");
-    // No file may grow beyond 600 blocks of 512 bytes: writing there fails, as on a full disk.
+    // No file may grow beyond 600 blocks of 512 bytes: writing there fails as on a full disk.
     let mut limited = Command::new("sh");
     limited
         .env_clear()
@@ -443,6 +444,6 @@ async fn on_a_full_disk_writers_at_once_are_told_exactly_what_is_kept() {
 
     let database = database_url(folder.path());
     assert_eq!(stored(&database).await, acknowledged);
-    let (places, stands) = places(&database).await;
-    assert_eq!(places, (1..=stands).collect::<Vec<_>>());
+    let (seqs, stands) = seqs(&database).await;
+    assert_eq!(seqs, (1..=stands).collect::<Vec<_>>());
 }

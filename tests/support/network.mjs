@@ -1,9 +1,9 @@
-// A network between a client and the server, whose connections can be cut.
+// A proxy between a client and the server, whose connections can be cut.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** Listens on a free port and passes everything on to `port`, until it is cut. */
+/** Listens on a free port and forwards connections to `port`. */
 export async function startNetwork(port) {
   const connections = new Set();
   let isDown = false;
@@ -20,13 +20,13 @@ export async function startNetwork(port) {
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
 
-  /** Breaks what is open; whoever connects anew gets through. */
+  /** Cuts open connections. New ones get through. */
   const cut = () => connections.forEach((pair) => pair.cut());
   return {
     port: listener.address().port,
     url: `http://127.0.0.1:${listener.address().port}`,
     cut,
-    /** Breaks what is open, and lets nobody through before `goUp`. */
+    /** Cuts open connections, and refuses new ones until `goUp`. */
     goDown: () => ((isDown = true), cut()),
     goUp: () => (isDown = false),
     stop: () => (cut(), listener.close()),

@@ -1,4 +1,4 @@
-// Starts the real server for a test, and speaks to it as a host site and its readers would.
+// Starts the real server for a test, and acts as its host site and its readers.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,14 +9,14 @@ import { createInterface } from 'node:readline';
 import { within } from './within.mjs';
 
 const STARTS_WITHIN = 20_000;
-/** Longer than the server gives its open requests to end. */
+/** Longer than the server's grace period for open requests. */
 const STOPS_WITHIN = 15_000;
 
 /**
- * A running server. The tests are its host site: they hold the secret that its tokens are signed with.
+ * Starts a server. The tests are its host site, so they hold the secret that its tokens are signed with.
  *
- * `databaseUrl` makes it serve that database, which outlives it; without one it is a demo, whose
- * database goes with it. `port` 0 takes a free one. `secret` is for a server that another succeeds.
+ * With `databaseUrl` it serves that database, which outlives it. Without one it is a demo, whose
+ * database is deleted with it. `port` 0 means a free one. A server that is replaced needs a `secret`.
  */
 export async function startServer({ port = 0, databaseUrl, secret = randomBytes(32).toString('hex') } = {}) {
   const binary = process.env.CAUSERIE_BIN;
@@ -24,7 +24,7 @@ export async function startServer({ port = 0, databaseUrl, secret = randomBytes(
 
   const database = databaseUrl ? ['--database-url', databaseUrl] : ['--demo'];
   const child = spawn(binary, ['serve', ...database, '--listen', `127.0.0.1:${port}`], {
-    // One user of a test does in a second what people do in an hour.
+    // A test's user does in a second what people do in an hour.
     env: { ...process.env, JWT_SECRET: secret, JWT_LEEWAY: '0s', RATE_LIMITS: 'off' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -36,7 +36,7 @@ export async function startServer({ port = 0, databaseUrl, secret = randomBytes(
   const died = exited.then(([code, signal]) => {
     throw new Error(`the server ended (${signal ?? code}) before it listened:\n${log}`);
   });
-  died.catch(() => {}); // Once it has listened, ending is no failure.
+  died.catch(() => {}); // Once the server has listened, its end is no failure.
   const line = await within(STARTS_WITHIN, Promise.race([announced, died]), 'the server listens');
   const [, url] = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/) ?? [];
   assert.ok(url, `the server should say where it listens, and said: ${line}`);
@@ -59,7 +59,7 @@ class Server {
     this.socketUrl = `${url.replace(/^http/, 'ws')}/graphql`;
   }
 
-  /** Ends the server as an operator does; it must go of its own accord and in good order. */
+  /** Stops the server as an operator does, and asserts that it exits in time with 0. */
   async stop() {
     this.#child.kill('SIGTERM');
     try {
@@ -70,7 +70,7 @@ class Server {
     }
   }
 
-  /** A token as the host site issues it. `claims` replace the ordinary ones; `exp` is in seconds. */
+  /** Returns a token of the host site. `claims` override the defaults; `exp` is in seconds. */
   token(claims, secret = this.#secret) {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const exp = Math.floor(Date.now() / 1000) + 3600;
@@ -78,7 +78,7 @@ class Server {
     return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
   }
 
-  /** One operation over HTTP: the status, and the response as it came. */
+  /** Sends one operation over HTTP. Returns the status and the response's fields. */
   async send(query, variables, { token, clientId } = {}) {
     const headers = { 'Content-Type': 'application/json', Accept: 'application/json' };
     if (token) headers.Authorization = `Bearer ${token}`;
@@ -88,14 +88,14 @@ class Server {
     return { status: response.status, ...(await response.json()) };
   }
 
-  /** One operation over HTTP that must succeed: its data. */
+  /** Sends one operation over HTTP that must succeed, and returns its data. */
   async ask(query, variables, identity) {
     const { data, errors } = await this.send(query, variables, identity);
     assert.equal(errors, undefined, JSON.stringify(errors));
     return data;
   }
 
-  /** A new post, for a test to have to itself. Returns its id. */
+  /** Creates a post for one test, and returns its id. */
   async createPost(title = 'A post') {
     const id = `post-${randomUUID()}`;
     await this.ask(
@@ -111,7 +111,7 @@ class Server {
     return post;
   }
 
-  /** Returns the new comment's id. */
+  /** Creates a comment, and returns its id. */
   async createComment(input, identity) {
     const data = await this.ask(
       `mutation ($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }`,

@@ -1,4 +1,4 @@
-/** What the promise brings, or a failure that says what did not happen in time. */
+/** Resolves with the promise's value. Rejects with an error that names `what` if it takes too long. */
 export async function within(milliseconds, promise, what) {
   let timer;
   const deadline = new Promise((_, reject) => {

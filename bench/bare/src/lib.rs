@@ -1,4 +1,4 @@
-//! What both loops share: opening the database as the server does, and the clocks.
+//! Shared code of both loops: opening the database as the server does, and the clocks.
 
 use std::{
     path::Path,
@@ -9,10 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// Why a loop could not be run.
+/// The error of a loop.
 pub type Failure = Box<dyn std::error::Error>;
 
-/// Opens a database that `causerie migrate` has made, and sets its connection up as the server does.
+/// Opens a database created by `causerie migrate`, with the server's connection settings.
 pub fn open(path: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
@@ -32,7 +32,7 @@ pub fn open(path: &Path) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-/// How long a loop runs: more than nothing, and at most an hour.
+/// Parses a duration in seconds: more than zero, and at most an hour.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
@@ -40,7 +40,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -48,7 +48,7 @@ pub fn now() -> i64 {
     })
 }
 
-/// What a loop came to.
+/// The result of a loop.
 #[derive(Debug, Serialize)]
 pub struct Report {
     operations: u64,
@@ -56,7 +56,7 @@ pub struct Report {
     cpu_seconds: f64,
 }
 
-/// Does `operation` again and again for this long, and counts.
+/// Repeats `operation` for `length` and counts.
 pub fn run(
     length: Duration,
     mut operation: impl FnMut() -> Result<(), Failure>,
@@ -83,7 +83,7 @@ fn cpu_seconds() -> f64 {
     .as_secs_f64()
 }
 
-/// Prints what was asked for in JSON, or why it cannot be had.
+/// Prints the result as JSON, or the error.
 pub fn finish(result: Result<impl Serialize, Failure>) -> std::process::ExitCode {
     let line = result.and_then(|result| Ok(serde_json::to_string(&result)?));
     match line {

@@ -1,8 +1,9 @@
-//! The floor: what no server that writes a message to each of its connections can go below.
+//! The floor: a lower bound for any server that writes a message to each of its connections.
 //!
-//! It looks like a WebSocket server just as far as the load generator looks: it answers the upgrade and
-//! ignores what clients send. The first connection is the publisher's: the body of each of its requests is one
-//! message; it is framed once, and the frame is written to each connection by one `write(2)`, from one thread.
+//! It behaves like a WebSocket server only as far as the load generator checks: it answers the upgrade and
+//! ignores what clients send. The first connection is the publisher's, and the body of each of its requests
+//! is one message. The message is framed once, and the frame is written to each connection by one `write(2)`,
+//! from one thread.
 
 use std::{
     io::{self, Read, Write},
@@ -28,13 +29,13 @@ fn main() -> io::Result<()> {
     for stream in listener.incoming() {
         let stream = stream?;
         stream.set_nodelay(true)?;
-        // A client that is gone already is not the floor's business.
+        // A client that is already gone does not matter to the floor.
         let _ = welcome(stream, &connections);
     }
     Ok(())
 }
 
-/// Answers the request, which comes at once, and the client is in.
+/// Answers the upgrade request, which comes at once, and adds the client.
 fn welcome(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
     read_head(&mut stream, &mut Vec::with_capacity(1024))?;
     let mut answer = UPGRADED.to_vec();
@@ -44,7 +45,7 @@ fn welcome(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves the publisher: one message a request, until it goes.
+/// Serves the publisher, one message a request, until it disconnects.
 fn publish(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
@@ -55,7 +56,7 @@ fn publish(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
         }
         let frame = text_frame(&received[head..end]);
         for mut connection in lock(connections).iter() {
-            // The generator notices a message that did not arrive.
+            // The load generator notices a message that did not arrive.
             let _ = connection.write(&frame);
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")?;
@@ -63,7 +64,7 @@ fn publish(mut stream: TcpStream, connections: &Connections) -> io::Result<()> {
     }
 }
 
-/// Reads until there is a whole head, and says where it ends.
+/// Reads until the head is complete, and returns its length.
 fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         if let Some(at) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -93,7 +94,7 @@ fn content_length(head: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
-/// An unmasked text frame of at most 64 KiB.
+/// Returns an unmasked text frame of at most 64 KiB.
 fn text_frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u8::try_from(payload.len()) {

@@ -1,4 +1,4 @@
-//! One subscriber: a socket, what it has got so far, and whether that is what it should have got.
+//! A subscriber: its socket, what it has received, and the check of what it should have received.
 
 use std::{
     io::{self, Read, Write},
@@ -13,7 +13,7 @@ use crate::{
     protocol::{Answer, Protocol, SubscriptionIds, json_of},
 };
 
-/// What went wrong with a client. Any of it fails the run.
+/// A failure of a client. Any failure fails the run.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("{0}")]
@@ -41,28 +41,28 @@ enum Stage {
     Joined,
 }
 
-/// What all clients have got.
+/// The totals of all clients.
 #[derive(Default)]
 pub struct Tally {
-    /// Clients in the room.
+    /// The number of clients in the room.
     pub joined: usize,
-    /// Frames of all kinds.
+    /// The number of frames of all kinds.
     pub frames: u64,
-    /// Comments that arrived.
+    /// The number of comments that arrived.
     pub deliveries: u64,
-    /// The bytes of the messages that brought them.
+    /// The bytes of the messages that carried them.
     pub message_bytes: u64,
-    /// How many clients have the newest comment.
+    /// The number of clients that have the newest comment.
     pub have_newest: usize,
-    /// How long each delivery took, in nanoseconds from when the comment was due to be sent; kept where
-    /// the phase measures it, for each node its own.
+    /// The latency of each delivery in nanoseconds, from the time at which the comment was due to be sent.
+    /// They are recorded for each node if the phase measures them.
     pub latencies: Option<Vec<Vec<u64>>>,
-    /// When each comment was due to be sent, by its number.
+    /// The time at which each comment was due to be sent, by its number.
     due: Vec<Instant>,
 }
 
 impl Tally {
-    /// The number of the next comment, which is due to be sent then.
+    /// Returns the number of the next comment, which is due to be sent at `due`.
     pub fn announce(&mut self, due: Instant) -> u32 {
         self.due.push(due);
         self.have_newest = 0;
@@ -92,18 +92,18 @@ impl Tally {
 /// A subscriber.
 pub struct Client {
     stream: TcpStream,
-    /// The place of the node that it is connected with.
+    /// The index of its node.
     node: usize,
     stage: Stage,
     ids: SubscriptionIds,
-    /// The comment that must come next; any may be the first.
+    /// The number of the next comment. `None` until the first one, which may have any number.
     due: Option<u32>,
-    /// A frame, or a head, of which more is to come.
+    /// The beginning of an incomplete frame or head.
     pending: Vec<u8>,
 }
 
 impl Client {
-    /// Connects with a node, and asks for the WebSocket.
+    /// Connects with a node, and requests the WebSocket.
     pub fn connect(node: usize, address: SocketAddr, protocol: &Protocol) -> Result<Self, Fault> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -119,7 +119,7 @@ impl Client {
         })
     }
 
-    /// Reads once, and takes all that has come.
+    /// Reads once, and processes all complete frames.
     pub fn read(
         &mut self,
         buffer: &mut [u8],
@@ -149,7 +149,7 @@ impl Client {
         Ok(())
     }
 
-    /// Takes whole frames, and says how many bytes they were.
+    /// Processes complete frames, and returns their length in bytes.
     fn take(
         &mut self,
         bytes: &[u8],
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// Each comment exactly once and in order; of the first one, every field.
+    /// Checks that each comment comes exactly once and in order, and that the first one has every field.
     fn check(&mut self, number: u32, message: &[u8], protocol: &Protocol) -> Result<(), Fault> {
         match self.due {
             Some(due) if due != number => return Err(Fault::Order { got: number, due }),
@@ -237,7 +237,7 @@ impl Client {
         for message in messages {
             frame::push(&mut frames, Opcode::Text, message.as_bytes());
         }
-        // Little enough for a socket's buffer.
+        // Small enough for the socket's buffer.
         Ok(self.stream.write_all(&frames)?)
     }
 
@@ -254,7 +254,7 @@ impl AsFd for Client {
     }
 }
 
-/// A close frame's code and reason.
+/// Returns a close frame's code and reason.
 fn reason(payload: &[u8]) -> String {
     match payload {
         [high, low, reason @ ..] => {
@@ -272,14 +272,14 @@ mod tests {
     use super::*;
     use crate::comment::body;
 
-    /// A client in the room, and the server's end of its socket.
+    /// Returns a client in the room, and the server's end of its socket.
     fn joined() -> (Client, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut client = Client::connect(0, address, &Protocol::SocketIo).unwrap();
         client.stage = Stage::Joined;
         let mut server = listener.accept().unwrap().0;
-        // Unread bytes would make its closing a reset.
+        // Unread bytes would turn the close into a reset.
         let mut request = vec![0; Protocol::SocketIo.upgrade().len()];
         server.read_exact(&mut request).unwrap();
         (client, server)
@@ -296,7 +296,7 @@ mod tests {
         bytes
     }
 
-    /// What the client makes of bytes that come in pieces of this length.
+    /// Returns the client's result for bytes that come in pieces of this length.
     fn receive(numbers: &[u32], published: u32, piece: usize) -> Result<Tally, Fault> {
         let (mut client, mut server) = joined();
         let mut tally = Tally {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_in_order_are_counted_wherever_the_stream_is_cut() {
+    fn ordered_comments_are_counted_however_the_stream_is_split() {
         for piece in [1, 7, 100, 301, 10_000] {
             let tally = receive(&[3, 4, 5], 6, piece).unwrap();
             assert_eq!(tally.deliveries, 3);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_a_repeated_and_a_misplaced_comment_are_faults() {
+    fn lost_repeated_or_misplaced_comment_is_a_fault() {
         for (numbers, got, due) in [([0, 2], 2, 1), ([0, 0], 0, 1), ([1, 0], 0, 2)] {
             match receive(&numbers, 3, 10_000) {
                 Err(Fault::Order { got: g, due: d }) => assert_eq!((g, d), (got, due)),
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_that_nobody_published_is_a_fault() {
+    fn unpublished_comment_is_a_fault() {
         assert!(matches!(
             receive(&[0, 1], 1, 10_000),
             Err(Fault::Unpublished(1))

@@ -1,4 +1,4 @@
-//! Some HTTP connections, each of which sends its next request as soon as the last is answered.
+//! A closed loop: HTTP connections, each of which sends its next request as soon as the last is answered.
 
 use std::{
     net::SocketAddr,
@@ -9,28 +9,28 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::{
     crowd::CrowdError,
-    http::{Connection, HttpError, PATIENCE},
+    http::{Connection, HttpError, TIMEOUT},
     interrupt::Interrupt,
 };
 
-/// What was answered.
+/// The result of a loop.
 #[derive(Debug)]
 pub struct Answered {
     pub operations: u64,
     pub elapsed: Duration,
-    /// How long each took, in ascending order, in nanoseconds.
+    /// The latencies in ascending order, in nanoseconds.
     pub latencies: Vec<u64>,
 }
 
-/// When to stop.
+/// The end condition of a loop.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     Passed(Duration),
     Answered(u64),
 }
 
-/// Sends requests over `connections` connections. Every one that was sent is waited for and counted; one that
-/// is refused is an error.
+/// Sends requests over `connections` connections. Every request sent is awaited and counted, and a refused
+/// one is an error.
 pub fn run(
     address: SocketAddr,
     connections: usize,
@@ -67,7 +67,7 @@ pub fn run(
     let mut last = Instant::now();
     while (latencies.len() as u64) < sent {
         interrupt.check()?;
-        if last.elapsed() > PATIENCE {
+        if last.elapsed() > TIMEOUT {
             return Err(HttpError::Closed.into());
         }
         let ready = match epoll.wait(&mut events, EpollTimeout::from(1000u16)) {

@@ -1,5 +1,5 @@
-//! Causerie on one, two and three nodes with one PostgreSQL and one NATS server: what a cluster delivers,
-//! and how much later a comment reaches the readers of another node than those of the writer's own.
+//! Causerie on one, two and three nodes with one PostgreSQL and one NATS server. Measures the deliveries of a
+//! cluster, and how much later a comment reaches the readers of another node than those of the writer's own.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +26,10 @@ use crate::{
     statistics::percentile,
 };
 
-/// The largest cluster that is measured.
+/// The size of the largest cluster measured.
 pub const NODES: usize = 3;
 
-/// What is measured of a cluster. Latencies are in milliseconds.
+/// A measured value of a cluster. Latencies are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -41,22 +41,22 @@ pub enum Metric {
     CpuSaturated,
     /// CPU time of the NATS server for a comment at a steady pace, in microseconds.
     NatsCpu,
-    /// Readers of the node that the comments are written to.
+    /// Latency of readers on the node that the comments are written to.
     NearP50,
     NearP99,
-    /// Readers of the other nodes.
+    /// Latency of readers on the other nodes.
     FarP50,
     FarP99,
-    /// The share of one core, in percent, that the load generator took at a steady pace.
+    /// The load generator's share of one core at a steady pace, in percent.
     GeneratorCpu,
     /// The same at saturation.
     GeneratorCpuSaturated,
 }
 
-/// One turn's figures.
+/// The values of one turn.
 pub type Figures = BTreeMap<Metric, f64>;
 
-/// Why there are no figures.
+/// The error of a turn.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("{0}")]
@@ -75,7 +75,7 @@ pub enum ClusterError {
     NoUser,
 }
 
-/// Measures a cluster of so many nodes, on which as many readers are spread.
+/// Measures a cluster of `nodes` nodes, over which the readers are spread.
 pub fn measure(
     programs: &Programs,
     nodes: usize,
@@ -107,7 +107,7 @@ pub fn measure(
     let saturated = crowd.saturate(effort.saturation)?;
     let cpu_saturated = cluster.cpu()? - cpu_before;
     let own_saturated = own_cpu() - own_before;
-    // What came twice comes by now.
+    // A duplicate would have arrived by the end of this.
     crowd.rest()?;
 
     let mut figures = Figures::from([
@@ -144,7 +144,7 @@ pub fn measure(
     Ok(figures)
 }
 
-/// The programs of a cluster; each ends with it. Nodes first: what they need is there to their end.
+/// The programs of a cluster. Each ends with it, and nodes end first, because they need the others.
 struct Cluster {
     nodes: Vec<(Process, SocketAddr)>,
     nats: Option<Process>,
@@ -153,11 +153,11 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// One node alone needs no NATS, and has none.
+    /// Starts the programs. A single node runs without NATS.
     fn start(programs: &Programs, nodes: usize) -> Result<Self, ClusterError> {
         let mut folders = Vec::new();
         let mut folder = || {
-            // Beside the programs and not in /tmp, which may be memory: commits must reach a disk.
+            // Next to the programs and not in /tmp, which may be in memory: commits must reach a disk.
             let folder = tempfile::Builder::new()
                 .prefix("run-")
                 .tempdir_in(&programs.folder)?;
@@ -194,7 +194,7 @@ impl Cluster {
         self.nodes.iter().map(|(_, address)| *address).collect()
     }
 
-    /// Of all nodes.
+    /// Returns the CPU time of all nodes.
     fn cpu(&self) -> Result<Duration, ProcessError> {
         self.nodes.iter().map(|(node, _)| node.cpu()).sum()
     }
@@ -204,13 +204,13 @@ impl Cluster {
     }
 }
 
-/// What a server writes down when it has found a port.
+/// The file that a server writes once it has found a port.
 #[derive(Deserialize)]
 struct Ports {
     nats: Vec<String>,
 }
 
-/// A NATS server on a free port, and its URL.
+/// Starts a NATS server on a free port, and returns its URL.
 fn nats(folder: &Path) -> Result<(Process, String), ClusterError> {
     let mut command = Command::new(find("nats-server")?);
     command
@@ -219,7 +219,7 @@ fn nats(folder: &Path) -> Result<(Process, String), ClusterError> {
     let mut url = None;
     let process = Process::start_silent(&command, folder, |process| {
         let file = folder.join(format!("nats-server_{}.ports", process.id()));
-        // It may be there and not be written yet.
+        // The file may exist before its text is written.
         let text = fs::read_to_string(file).unwrap_or_default();
         let ports = serde_json::from_str::<Ports>(&text).ok();
         url = ports.and_then(|ports| ports.nats.into_iter().next());
@@ -228,19 +228,19 @@ fn nats(folder: &Path) -> Result<(Process, String), ClusterError> {
     Ok((process, url.unwrap_or_default()))
 }
 
-/// Who owns the database, there.
+/// The database user.
 const OWNER: &str = "causerie";
-/// Whom PostgreSQL runs as where this runs as root: it refuses to be root.
+/// The system user that PostgreSQL runs as if this runs as root, because it refuses to run as root.
 const USER: &str = "postgres";
 
-/// A PostgreSQL as it is by itself, on a free port, and its URL.
+/// Starts PostgreSQL with its default settings on a free port, and returns its URL.
 fn postgres(data: &Path, logs: &Path) -> Result<(Process, String), ClusterError> {
     let command = |program| -> Result<Command, ClusterError> {
         let program = find(program)?;
         if !Uid::effective().is_root() {
             return Ok(Command::new(program));
         }
-        // Who it is must be settled first: the kernel forgets to end it with this when that changes.
+        // The user must be set first, because the kernel resets the death signal when the user changes.
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", USER, "--regid", USER, "--init-groups", "--"])
@@ -269,7 +269,7 @@ fn postgres(data: &Path, logs: &Path) -> Result<(Process, String), ClusterError>
         let said = String::from_utf8_lossy(&made.stderr).into_owned();
         return Err(ClusterError::NoDatabase(said));
     }
-    // Free again when this returns.
+    // The port is free again when this returns.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let port = address.port().to_string();
     let mut server = command("postgres")?;
@@ -289,7 +289,7 @@ fn postgres(data: &Path, logs: &Path) -> Result<(Process, String), ClusterError>
     Ok((process, format!("postgres://{OWNER}@{address}/postgres")))
 }
 
-/// A program where Debian puts PostgreSQL's, the newest version first, on the path, or where only root's
+/// Finds a program in Debian's folders of PostgreSQL, newest version first, on the path, or where only root's
 /// path leads.
 pub fn find(program: &'static str) -> Result<PathBuf, ClusterError> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The page about clusters: CLUSTER.md, and every single figure as JSON.
+//! The page about clusters: CLUSTER.md, and all values as JSON.
 
 use std::{collections::BTreeMap, fmt::Write, fs, io, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     statistics::Spread,
 };
 
-/// The figures of each round, by the number of nodes.
+/// The values of each round, by the number of nodes.
 #[derive(Debug, Default)]
 pub struct Rounds(pub BTreeMap<usize, Vec<Figures>>);
 
@@ -21,7 +21,7 @@ impl Rounds {
         Spread::of(rounds.filter_map(|figures| figures.get(&metric).copied()))
     }
 
-    /// How much later the readers of other nodes have a comment: the difference of the same round.
+    /// Returns how much later the readers of other nodes have a comment, as the difference within a round.
     fn hop(&self, nodes: usize, near: Metric, far: Metric) -> Option<Spread> {
         let rounds = self.0.get(&nodes)?.iter();
         Spread::of(rounds.filter_map(|figures| Some(figures.get(&far)? - figures.get(&near)?)))
@@ -117,9 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_hop_adds_is_the_difference_within_a_round() {
+    fn hop_is_the_difference_within_a_round() {
         let round = |near, far| Figures::from([(Metric::NearP50, near), (Metric::FarP50, far)]);
-        // The machine got slower; the hop did not.
+        // The machine slowed down, but the hop did not change.
         let rounds = Rounds(BTreeMap::from([
             (1, vec![Figures::from([(Metric::NearP50, 5.0)])]),
             (2, vec![round(1.0, 1.5), round(8.0, 8.5)]),

@@ -1,4 +1,4 @@
-//! The comments that are published, and how they are known again when they arrive.
+//! The published comments, and their recognition on arrival.
 
 use memchr::memmem::Finder;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::http;
 
-/// The post that everybody has open.
+/// The post that all clients have open.
 pub const POST: &str = "bench";
 
 /// The mutation, as pages send it.
@@ -16,12 +16,12 @@ const CREATE_COMMENT: &str = "mutation CreateComment($input: CreateCommentInput!
 const TEXT: &str = "I read this twice, and the second time I saw what you meant by it: the part on \
     clocks is the better half, and I would like to read more of that kind.";
 
-/// The body of the comment with this number: about 150 bytes, the number first.
+/// Returns the body of the comment with this number: about 150 bytes, the number first.
 pub fn body(number: u32) -> String {
     format!("#{number:08} {TEXT}")
 }
 
-/// Finds a comment's number in the message that brought it, whatever the protocol around it.
+/// A finder of the comment's number in a message of any protocol.
 pub struct Numbers(Finder<'static>);
 
 impl Numbers {
@@ -29,7 +29,7 @@ impl Numbers {
         Self(Finder::new(br#""body":"#))
     }
 
-    /// None where the message brings no comment.
+    /// Returns `None` if the message carries no comment.
     pub fn find(&self, message: &[u8]) -> Option<u32> {
         let body = &message[self.0.find(message)? + self.0.needle().len()..];
         let digits = body.strip_prefix(b"\"#")?.get(..8)?;
@@ -41,7 +41,7 @@ impl Numbers {
     }
 }
 
-/// Whether an object is a comment with all that was selected, and a whole body.
+/// Returns true if an object is a comment with all selected fields and a complete body.
 pub fn is_complete(comment: &Value, number: u32) -> bool {
     let is_text = |pointer| {
         comment
@@ -54,19 +54,19 @@ pub fn is_complete(comment: &Value, number: u32) -> bool {
             .all(is_text)
 }
 
-/// How a comment is published on a server.
+/// A server's way of publishing a comment.
 #[derive(Clone, Debug)]
 pub enum Publication {
-    /// The mutation `createComment`, with this token where it needs one.
+    /// The mutation `createComment`, with this token if one is needed.
     Mutation { token: Option<String> },
     /// POST /comments.
     Endpoint,
-    /// The whole message that subscribers are to get: the floor makes none itself.
+    /// The complete message for subscribers, because the floor renders none itself.
     Message,
 }
 
 impl Publication {
-    /// The request that publishes the comment with this number.
+    /// Returns the request that publishes the comment with this number.
     pub fn request(&self, number: u32) -> Vec<u8> {
         let body = body(number);
         match self {
@@ -83,7 +83,7 @@ impl Publication {
     }
 }
 
-/// A GraphQL request over HTTP.
+/// Returns a GraphQL request over HTTP.
 pub fn mutation(token: Option<&str>, document: &str, variables: &Value) -> Vec<u8> {
     let headers = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let body = json!({ "query": document, "variables": variables });
@@ -94,7 +94,7 @@ pub fn mutation(token: Option<&str>, document: &str, variables: &Value) -> Vec<u
     )
 }
 
-/// Byte for byte as long as Causerie's own `next` message.
+/// Returns a message exactly as long as Causerie's own `next`.
 fn message(body: &str) -> String {
     let (id, comment) = (Uuid::nil(), Uuid::nil());
     format!(
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_is_known_by_its_number_in_every_protocol() {
+    fn comment_number_is_found_in_every_protocol() {
         let numbers = Numbers::new();
         for number in [0, 12, 99_999_999] {
             let body = body(number);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_without_its_author_or_with_another_body_is_not_complete() {
+    fn comment_lacking_author_or_with_other_body_is_incomplete() {
         let whole = serde_json::from_str::<Value>(&message(&body(7))).unwrap();
         let comment = &whole["payload"]["data"]["commentAdded"];
         assert!(is_complete(comment, 7));

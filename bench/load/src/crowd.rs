@@ -1,5 +1,4 @@
-//! All subscribers of a server, or of the nodes of a cluster, in one loop, and the one connection that
-//! publishes to them.
+//! All subscribers of a server, or of the nodes of a cluster, in one loop, and one publishing connection.
 
 use std::{
     net::SocketAddr,
@@ -11,21 +10,21 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::{
     client::{Client, Fault, Tally},
     comment::{Numbers, Publication},
-    http::{Connection, HttpError, PATIENCE},
+    http::{Connection, HttpError, TIMEOUT},
     interrupt::{Interrupt, Interrupted},
     protocol::Protocol,
 };
 
-/// Clients that may be on their way into the room at the same time: fewer than any server's backlog.
+/// The number of clients that may be joining at the same time: fewer than any server's backlog.
 const JOINING_AT_ONCE: usize = 128;
-/// How long nothing must arrive for the server to be at rest: longer than any window of conflation.
+/// The silence after which a server is at rest: longer than any window of conflation.
 const REST: Duration = Duration::from_millis(600);
-/// Comments that are sent before anything is measured.
+/// The number of comments sent before the measurement.
 const WARM_UP: usize = 20;
-/// The publisher's place among the events.
+/// The publisher's token among the events.
 const PUBLISHER: u64 = u64::MAX;
 
-/// Why a crowd's run failed.
+/// The error of a crowd's run.
 #[derive(Debug, thiserror::Error)]
 pub enum CrowdError {
     #[error(transparent)]
@@ -36,7 +35,7 @@ pub enum CrowdError {
         of: usize,
         fault: Fault,
     },
-    #[error("LOST: {missing} of {due} deliveries did not arrive within {} s", PATIENCE.as_secs())]
+    #[error("LOST: {missing} of {due} deliveries did not arrive within {} s", TIMEOUT.as_secs())]
     Lost { missing: u64, due: u64 },
     #[error("{joined} of {of} clients are in the room, and no other gets in")]
     NotJoined { joined: usize, of: usize },
@@ -63,18 +62,19 @@ pub struct Crowd<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// What was delivered in a phase.
+/// The deliveries of a phase.
 #[derive(Debug)]
 pub struct Delivered {
     pub deliveries: u64,
     pub elapsed: Duration,
-    /// Of each node, in ascending order, in nanoseconds; empty where the phase does not measure it.
+    /// The latencies of each node in nanoseconds, in ascending order. Empty if the phase does not measure
+    /// them.
     pub latencies: Vec<Vec<u64>>,
 }
 
 impl<'a> Crowd<'a> {
-    /// Nobody yet, and a publisher. Clients are spread evenly over the nodes; the publisher sends to the
-    /// first.
+    /// Creates an empty crowd with a publisher. Clients are spread evenly over the nodes, and the publisher
+    /// sends to the first.
     pub fn new(
         nodes: Vec<SocketAddr>,
         protocol: Protocol,
@@ -99,7 +99,7 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    /// Brings clients into the room as fast as it goes, and says how long it took.
+    /// Joins clients as fast as possible, and returns the time that it took.
     pub fn join(&mut self, clients: usize) -> Result<Duration, CrowdError> {
         let start = Instant::now();
         let mut progress = (0, start);
@@ -112,7 +112,7 @@ impl<'a> Crowd<'a> {
             self.turn(Instant::now() + Duration::from_millis(100))?;
             if self.tally.joined > progress.0 {
                 progress = (self.tally.joined, Instant::now());
-            } else if progress.1.elapsed() > PATIENCE {
+            } else if progress.1.elapsed() > TIMEOUT {
                 return Err(CrowdError::NotJoined {
                     joined: self.tally.joined,
                     of: clients,
@@ -141,7 +141,7 @@ impl<'a> Crowd<'a> {
     pub fn rest(&mut self) -> Result<(), CrowdError> {
         let start = Instant::now();
         let mut quiet = (self.tally.frames, start);
-        while quiet.1.elapsed() < REST && start.elapsed() < PATIENCE {
+        while quiet.1.elapsed() < REST && start.elapsed() < TIMEOUT {
             self.turn(quiet.1 + REST)?;
             if self.tally.frames != quiet.0 {
                 quiet = (self.tally.frames, Instant::now());
@@ -150,8 +150,8 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Publishes until every client gets what is published, then a little more. From a client's first
-    /// comment on, none may be missing.
+    /// Publishes until every client receives comments, and a little longer. From a client's first comment on,
+    /// none may be missing.
     pub fn warm_up(&mut self) -> Result<(), CrowdError> {
         let start = Instant::now();
         let mut comments = 0;
@@ -164,7 +164,7 @@ impl<'a> Crowd<'a> {
                 self.turn(patience)?;
             }
             comments += usize::from(self.all_have_newest());
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(CrowdError::NotJoined {
                     joined: self.tally.have_newest,
                     of: self.clients.len(),
@@ -174,8 +174,8 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Publishes at a fixed pace, whether or not the server keeps up (an open loop): a delivery's latency
-    /// counts from the moment at which its comment was due to be sent.
+    /// Publishes at a fixed pace, whether or not the server keeps up (an open loop). A delivery's latency
+    /// counts from the time at which its comment was due to be sent.
     pub fn steady(&mut self, comments: u32, pace: f64) -> Result<Delivered, CrowdError> {
         let start = Instant::now() + Duration::from_millis(20);
         let mut due =
@@ -186,10 +186,10 @@ impl<'a> Crowd<'a> {
         self.tally.latencies = Some(latencies.collect());
         let before = self.tally.deliveries;
         let expected = u64::from(comments) * self.clients.len() as u64;
-        let end = start + Duration::from_secs_f64(f64::from(comments) / pace) + PATIENCE;
+        let end = start + Duration::from_secs_f64(f64::from(comments) / pace) + TIMEOUT;
         loop {
-            // Comments go one after another, so that their order is known; one that has to wait for the
-            // answer to the last is late, and its latency says so.
+            // Comments are sent one after another, so their order is known. A comment that waits for the last
+            // answer is late, and its latency shows it.
             if let Some(at) = next
                 && at <= Instant::now()
                 && !self.publisher.is_waiting()
@@ -201,7 +201,7 @@ impl<'a> Crowd<'a> {
             if next.is_none() && delivered >= expected && !self.publisher.is_waiting() {
                 break;
             }
-            self.patient(end, expected - delivered.min(expected), expected)?;
+            self.check_timeout(end, expected - delivered.min(expected), expected)?;
             self.turn(match next {
                 Some(at) if !self.publisher.is_waiting() => at,
                 _ => end,
@@ -210,23 +210,23 @@ impl<'a> Crowd<'a> {
         self.delivered(before, start)
     }
 
-    /// Publishes the next comment as soon as all have the last, for that long.
+    /// Publishes the next comment as soon as all clients have the last one, for `duration`.
     pub fn saturate(&mut self, duration: Duration) -> Result<Delivered, CrowdError> {
         let start = Instant::now();
         let before = self.tally.deliveries;
         let all = self.clients.len() as u64;
         while start.elapsed() < duration {
             self.publish(Instant::now())?;
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + TIMEOUT;
             while !self.all_have_newest() || self.publisher.is_waiting() {
-                self.patient(end, all - self.tally.have_newest as u64, all)?;
+                self.check_timeout(end, all - self.tally.have_newest as u64, all)?;
                 self.turn(end)?;
             }
         }
         self.delivered(before, start)
     }
 
-    /// The mean length of the messages that brought the comments.
+    /// Returns the mean length of the messages that carried the comments.
     pub fn message_bytes(&self) -> f64 {
         self.tally.message_bytes as f64 / self.tally.deliveries as f64
     }
@@ -246,7 +246,7 @@ impl<'a> Crowd<'a> {
         self.tally.have_newest == self.clients.len()
     }
 
-    fn patient(&self, end: Instant, missing: u64, due: u64) -> Result<(), CrowdError> {
+    fn check_timeout(&self, end: Instant, missing: u64, due: u64) -> Result<(), CrowdError> {
         if Instant::now() < end {
             return Ok(());
         }
@@ -258,11 +258,10 @@ impl<'a> Crowd<'a> {
         Ok(self.publisher.send(&self.publication.request(number))?)
     }
 
-    /// Takes what has arrived; waits for it until then at the latest.
+    /// Processes what has arrived, and waits for it until `until` at the latest.
     fn turn(&mut self, until: Instant) -> Result<(), CrowdError> {
         self.interrupt.check()?;
-        // Rounded down: the last part of a millisecond is spent asking again and again, so that no
-        // comment is sent late.
+        // Rounded down, so the last part of a millisecond is spent polling and no comment is sent late.
         let wait = until.saturating_duration_since(Instant::now()).as_millis();
         let wait = EpollTimeout::from(u16::try_from(wait.min(1000)).unwrap_or_default());
         let ready = match self.epoll.wait(&mut self.events, wait) {

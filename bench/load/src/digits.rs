@@ -1,6 +1,6 @@
-//! Figures as text.
+//! Numbers as text.
 
-/// With as many digits as mean something.
+/// Formats a number with its significant digits.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         0.0..10.0 => format!("{value:.2}"),
@@ -9,7 +9,7 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-/// A whole number with commas.
+/// Formats a whole number with commas.
 pub fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
@@ -22,7 +22,7 @@ pub fn grouped(value: f64) -> String {
     grouped
 }
 
-/// A number of things.
+/// Formats a number of things.
 pub fn count(things: usize) -> String {
     match things {
         0..100 => things.to_string(),
@@ -30,7 +30,7 @@ pub fn count(things: usize) -> String {
     }
 }
 
-/// A number of HTTP connections.
+/// Formats a number of HTTP connections.
 pub fn connections(number: usize) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} HTTP connection{plural}", count(number))
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_the_digits_that_mean_something() {
+    fn figures_have_their_significant_digits() {
         assert_eq!(figure(3.217), "3.22");
         assert_eq!(figure(52.34), "52.3");
         assert_eq!(figure(146.4), "146");

@@ -1,6 +1,6 @@
-//! WebSocket's frames (RFC 6455, section 5), as far as a client meets them that offers no extensions.
+//! WebSocket frames (RFC 6455, section 5), as far as a client without extensions meets them.
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
     Text,
@@ -20,14 +20,14 @@ impl Opcode {
     }
 }
 
-/// A frame of a server's.
+/// A frame of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     pub opcode: Opcode,
     pub payload: &'a [u8],
 }
 
-/// Why bytes are no frame that this client takes.
+/// The error of an invalid frame.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     #[error("a frame that is not whole: no server here has cause to split its messages")]
@@ -40,7 +40,7 @@ pub enum FrameError {
     Opcode(u8),
 }
 
-/// The first frame of `bytes` and its length; none where it has not all come yet.
+/// Parses the first frame of `bytes` and returns it with its length. Returns `None` if it is incomplete.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let [first, second, ..] = *bytes else {
         return Ok(None);
@@ -71,7 +71,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
         .map(|payload| (Frame { opcode, payload }, end)))
 }
 
-/// Where the payload starts, and how long it is.
+/// Returns the offset and length of the payload.
 fn length(second: u8, rest: &[u8]) -> Option<(usize, usize)> {
     match second {
         126 => {
@@ -80,7 +80,7 @@ fn length(second: u8, rest: &[u8]) -> Option<(usize, usize)> {
         }
         127 => {
             let bytes = rest.first_chunk()?;
-            // What does not fit never comes either.
+            // A frame that does not fit into memory never arrives completely either.
             let length = usize::try_from(u64::from_be_bytes(*bytes)).unwrap_or(usize::MAX - 10);
             Some((10, length))
         }
@@ -88,10 +88,10 @@ fn length(second: u8, rest: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// Any key will do on a wire that no proxy reads.
+/// The mask. Any key will do on a wire without proxies.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
 
-/// Appends a frame of a client's; the payload is at most 64 KiB.
+/// Appends a frame of a client. The payload is at most 64 KiB.
 pub fn push(frames: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     frames.push(0x80 | opcode.bits());
     match u8::try_from(payload.len()) {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_each_form_of_length_is_read() {
+    fn frames_of_every_length_encoding_are_read() {
         for length in [0, 1, 125, 126, 127, 300, 65_535, 65_536] {
             let payload = vec![b'x'; length];
             let bytes = text(&payload);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_in_a_row_are_taken_one_by_one_wherever_the_stream_is_cut() {
+    fn consecutive_frames_are_read_however_the_stream_is_split() {
         let payloads = [vec![b'a'; 3], vec![b'b'; 200], vec![], vec![b'c'; 70_000]];
         let stream: Vec<u8> = payloads.iter().flat_map(|payload| text(payload)).collect();
         for cut in (0..300).chain([stream.len() - 1]) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_may_send_is_an_error() {
+    fn invalid_server_frames_are_errors() {
         assert_eq!(parse(&[0x01, 0x00]), Err(FrameError::Fragment));
         assert_eq!(parse(&[0x80, 0x00]), Err(FrameError::Fragment));
         assert_eq!(parse(&[0xc1, 0x00]), Err(FrameError::Reserved));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_frame_is_masked() {
+    fn client_frames_are_masked() {
         for length in [0, 125, 126, 1000] {
             let payload = vec![b'x'; length];
             let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over a connection that is kept: one request, one answer, the next.
+//! HTTP/1.1 over a kept connection, one request after another.
 
 use std::{
     io::{self, Read, Write},
@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// How long anything on a socket may take before the run fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of any socket operation, after which the run fails.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer that can be used.
+/// The error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     #[error("HTTP: {0}")]
@@ -33,7 +33,7 @@ pub enum HttpError {
 }
 
 impl Response {
-    /// Nothing but 200 without GraphQL errors will do.
+    /// Returns the response if it is 200 without GraphQL errors.
     pub fn accepted(self) -> Result<Self, HttpError> {
         let has_errors = memchr::memmem::find(&self.body, br#""errors":"#).is_some();
         if self.status == 200 && !has_errors {
@@ -49,7 +49,7 @@ impl Response {
     }
 }
 
-/// A POST of JSON. `headers` are whole lines, each with its line break.
+/// Returns a POST of JSON. `headers` are whole lines, each with its line break.
 pub fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -67,11 +67,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection for [`Self::call`].
+    /// Opens a connection for [`Self::call`].
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self {
             stream,
             received: Vec::new(),
@@ -79,25 +79,25 @@ impl Connection {
         })
     }
 
-    /// From now on [`Self::receive`] does not wait.
+    /// Makes [`Self::receive`] nonblocking.
     pub fn nonblocking(self) -> io::Result<Self> {
         self.stream.set_nonblocking(true)?;
         Ok(self)
     }
 
-    /// Whether an answer is still to come.
+    /// Returns true if an answer is outstanding.
     pub fn is_waiting(&self) -> bool {
         self.is_waiting
     }
 
-    /// Sends a request; the last one must have been answered.
+    /// Sends a request. The last one must have been answered.
     pub fn send(&mut self, request: &[u8]) -> Result<(), HttpError> {
         assert!(!self.is_waiting, "one request at a time");
         self.is_waiting = true;
         Ok(self.stream.write_all(request)?)
     }
 
-    /// Reads once, and gives the answer if it is whole now.
+    /// Reads once, and returns the answer if it is complete.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<Response>, HttpError> {
         match self.stream.read(buffer) {
             Ok(0) => return Err(HttpError::Closed),
@@ -131,7 +131,7 @@ impl AsFd for Connection {
     }
 }
 
-/// The first answer of `bytes` and its length; none where it has not all come yet.
+/// Parses the first answer of `bytes` and returns it with its length. Returns `None` if it is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);
@@ -160,7 +160,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     }))
 }
 
-/// A body in chunks, and the length that it takes.
+/// Parses a chunked body and returns it with its length.
 fn chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, HttpError> {
     let mut body = Vec::new();
     let mut at = 0;
@@ -171,7 +171,7 @@ fn chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, HttpError> {
         };
         let length = usize::try_from(length).map_err(|_| HttpError::Chunk)?;
         let start = at + start;
-        // Each chunk, and the empty list of trailers after the last, ends with a line break.
+        // A line break ends each chunk, and the empty list of trailers after the last one.
         let Some(chunk) = bytes.get(start..start + length + 2) else {
             return Ok(None);
         };
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_whole_only_when_all_of_it_has_come() {
+    fn response_is_parsed_only_once_complete() {
         let plain: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         let chunked: &[u8] =
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_errors_is_not_accepted() {
+    fn response_with_errors_is_not_accepted() {
         let answer = |status, body: &str| Response {
             status,
             body: body.into(),

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: everything that waits looks here, so that a run ends in good order.
+//! Ctrl-C and SIGTERM. Everything that waits checks them, so a run ends in order.
 
 use std::{
     io,
@@ -10,17 +10,17 @@ use std::{
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Somebody wants the run to end.
+/// The error of an interrupted run.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Whether somebody wants the run to end.
+/// A flag that is set by a signal.
 #[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens to the signals from now on.
+    /// Starts listening to the signals.
     pub fn listen() -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -29,7 +29,7 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
-    /// An error once a signal has come.
+    /// Returns an error once a signal has come.
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.0.load(Ordering::Relaxed) {
             Err(Interrupted)

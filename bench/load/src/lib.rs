@@ -1,5 +1,5 @@
-//! What the benchmark and the soak are made of: clients that check what they get, servers as processes,
-//! and reports.
+//! Parts of the benchmark and the soak: clients that check what they receive, servers as processes, and
+//! reports.
 
 pub mod client;
 pub mod closed_loop;

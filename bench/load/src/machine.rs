@@ -1,4 +1,4 @@
-//! What a run was made on, and with what.
+//! The machine of a run, and the versions of the programs.
 
 use std::{fs, path::Path, process::Command, thread::available_parallelism};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{cluster, server::Programs};
 
-/// The machine in one line.
+/// Describes the machine in one line.
 pub fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
@@ -33,7 +33,8 @@ pub fn machine() -> String {
     )
 }
 
-/// Each thing that was measured or built with, and its exact version. `bench` is the benchmark's folder.
+/// Returns the exact version of each program that was measured or built with. `bench` is the benchmark's
+/// folder.
 pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)> {
     let lock = fs::read_to_string(bench.join("Cargo.lock")).unwrap_or_default();
     let node = fs::read_to_string(bench.join("peers/node/package.json")).unwrap_or_default();
@@ -80,7 +81,7 @@ pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)
     ]
 }
 
-/// The same of what a cluster is made of.
+/// Returns the versions of a cluster's programs.
 pub fn cluster_versions(programs: &Programs) -> Vec<(&'static str, String)> {
     let of =
         |program| cluster::find(program).map(|path| said(&path.to_string_lossy(), &["--version"]));
@@ -92,7 +93,7 @@ pub fn cluster_versions(programs: &Programs) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The server's version, and the commit that it was built from.
+/// Returns the server's version, and the commit that it was built from.
 fn causerie(programs: &Programs) -> String {
     let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
     let changed = said(
@@ -114,14 +115,14 @@ fn causerie(programs: &Programs) -> String {
     format!("{causerie}, commit {commit}{mark}")
 }
 
-/// What a program prints, if it can.
+/// Returns a program's output, or an empty text.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     output.unwrap_or_default()
 }
 
-/// A crate's version in a lock file.
+/// Returns a crate's version in a lock file.
 fn locked<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
     let start = lock.find(&format!("name = \"{name}\"\n"))?;
     let version = lock[start..].lines().nth(1)?;
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_from_the_lock_file() {
+    fn version_is_read_from_the_lock_file() {
         let lock = "[[package]]\nname = \"axum-core\"\nversion = \"0.5.1\"\n\n\
             [[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n";
         assert_eq!(locked(lock, "axum"), Some("0.8.9"));

@@ -26,21 +26,21 @@ use load::{
 
 /// Measures Causerie, the floor and the peers on this machine.
 ///
-/// Only a run of everything writes bench/RESULTS.md; other runs leave their report beside the programs that
-/// were built.
+/// Only a run of everything writes bench/RESULTS.md. Other runs leave their report next to the built
+/// programs.
 #[derive(Parser)]
 #[command(name = "run")]
 struct Options {
     /// A small run, to see that everything works.
     #[arg(long)]
     quick: bool,
-    /// How often each server has its turn.
+    /// Number of turns of each server.
     #[arg(long)]
     rounds: Option<usize>,
     /// The folder that the report is written into.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// How many files a process may have open; as many as the system lets it, if not given.
+    /// Limit of open files of a process; the system's maximum by default.
     #[arg(long, env = "OPEN_FILES")]
     open_files: Option<u64>,
     /// Another build of the server.
@@ -49,7 +49,7 @@ struct Options {
     /// The benchmark's folder.
     #[arg(long, default_value = ".", hide = true)]
     bench: PathBuf,
-    /// Scenarios and servers; all, if none is named. `cluster` alone measures Causerie on several nodes.
+    /// Scenarios and servers; all by default. `cluster` alone measures Causerie on several nodes.
     names: Vec<String>,
 }
 
@@ -66,9 +66,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every turn went well.
+/// Runs the benchmark. Returns true if every turn succeeded.
 fn run(options: Options) -> Result<bool, Failure> {
-    // It is measured beside nobody else, and has a page of its own.
+    // A cluster is measured without other servers, and has its own page.
     let is_cluster = options.names == [CLUSTER];
     let names = if is_cluster { &[] } else { &options.names[..] };
     let plan = Plan::new(options.quick, options.rounds, names)?;
@@ -133,7 +133,7 @@ fn run(options: Options) -> Result<bool, Failure> {
     Ok(results.failures().count() == 0)
 }
 
-/// How the command line names a run about clusters.
+/// The name of a run about clusters on the command line.
 const CLUSTER: &str = "cluster";
 
 /// Measures clusters of one node and more, round by round. Any failure ends the run.
@@ -159,8 +159,8 @@ fn measure_clusters(
     Ok(true)
 }
 
-/// Plays all turns. A failure of a peer's is reported at the end; one of Causerie's or the floor's, without which
-/// there is nothing to compare, ends the run at once.
+/// Runs all turns. A failure of a peer is reported at the end. A failure of Causerie or the floor ends the
+/// run at once, because then there is nothing to compare.
 fn play(plan: &Plan, programs: &Programs, interrupt: &Interrupt) -> Result<Results, Failure> {
     let turns = plan.turns();
     let start = Instant::now();
@@ -174,7 +174,7 @@ fn play(plan: &Plan, programs: &Programs, interrupt: &Interrupt) -> Result<Resul
                 }
                 results.0.extend(measured);
             }
-            // Ctrl-C ends the servers too: whatever it looks like, that is why.
+            // Ctrl-C ends the servers too, so it is the cause of whatever error appears.
             Err(_) if interrupt.check().is_err() => return Err(Interrupted.into()),
             Err(error) if matches!(turn.server, Server::Floor | Server::Causerie) => {
                 return Err(format!("{}, {}: {error}", turn.server.name(), turn.scenario).into());
@@ -232,7 +232,7 @@ fn line(figures: &Figures, metric: Metric, unit: &str) -> Option<String> {
     Some(format!("{} {unit}", digits::figure(*figures.get(&metric)?)))
 }
 
-/// Raises the limit of open files; the servers inherit it.
+/// Raises the limit of open files, which the servers inherit.
 fn raise_open_files(wanted: Option<u64>, plan: &Plan) -> Result<(), Failure> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let limit = wanted.unwrap_or(hard);

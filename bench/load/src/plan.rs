@@ -1,15 +1,15 @@
-//! What a run measures, and how much of it.
+//! The plan of a run: its scenarios, servers and durations.
 
 use std::{fmt, time::Duration};
 
 use crate::server::Server;
 
-/// One thing that is measured.
+/// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// Comments reach this many connections.
     Fanout(usize),
-    /// This many clients come at once.
+    /// This many clients join at once.
     Join(usize),
     /// Comments are written over this many connections.
     Writes(usize),
@@ -18,7 +18,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fanout(_) => "fanout",
@@ -28,7 +28,7 @@ impl Scenario {
         }
     }
 
-    /// How many connections it has.
+    /// Returns the number of connections.
     pub fn connections(self) -> usize {
         match self {
             Self::Fanout(connections)
@@ -38,7 +38,7 @@ impl Scenario {
         }
     }
 
-    /// Whether it needs a database: the peers and the floor have none.
+    /// Returns true if the scenario needs a database, which the peers and the floor lack.
     fn needs_database(self) -> bool {
         matches!(self, Self::Writes(_) | Self::Reads(_))
     }
@@ -50,31 +50,31 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// How long each part takes.
+/// The duration and pace of each part.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How many deliveries a second the steady phase makes: few enough for the slowest to keep up.
+    /// Deliveries a second in the steady phase: few enough for the slowest server to keep up.
     pub steady_rate: f64,
     pub steady: Duration,
     pub saturation: Duration,
-    /// Writes and reads.
+    /// The duration of writes and of reads.
     pub operations: Duration,
-    /// How many comments the post has of which a page is read.
+    /// The number of comments of the post whose page is read.
     pub comments_to_read: u64,
 }
 
-/// What a run measures.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub rounds: usize,
     pub scenarios: Vec<Scenario>,
     pub servers: Vec<Server>,
     pub effort: Effort,
-    /// Whether it is all there is to measure, at full length.
+    /// True if the plan measures everything at full length.
     pub is_whole: bool,
 }
 
-/// A name that is neither a scenario's nor a server's.
+/// The error of a name that is neither a scenario nor a server.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{name}: there are the scenarios fanout, join, writes and reads, and the servers {servers}"
@@ -85,7 +85,7 @@ pub struct UnknownName {
 }
 
 impl Plan {
-    /// The whole plan, or one that takes a minute; of either only what is named, where something is.
+    /// Returns the whole plan, or one that takes a minute, reduced to `names` if there are any.
     pub fn new(
         is_quick: bool,
         rounds: Option<usize>,
@@ -138,7 +138,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Keeps what is named; of scenarios and of servers all, where none is.
+    /// Keeps the named scenarios and servers. If none is named, all of that kind are kept.
     fn choose(&mut self, names: &[String]) -> Result<(), UnknownName> {
         let is_scenario = |name: &String| self.scenarios.iter().any(|known| known.name() == name);
         let is_server = |name: &String| Server::ALL.iter().any(|known| known.name() == name);
@@ -162,7 +162,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The turns in order: of each scenario, round by round, one server after another.
+    /// Returns the turns in order: for each scenario, round by round, one server after another.
     pub fn turns(&self) -> Vec<Turn> {
         let mut turns = Vec::new();
         for scenario in &self.scenarios {
@@ -182,7 +182,7 @@ impl Plan {
     }
 }
 
-/// One server's turn.
+/// A server's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     pub scenario: Scenario,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_database_has_no_turn_where_one_is_needed() {
+    fn server_without_a_database_has_no_turn_if_one_is_needed() {
         let plan = Plan::new(true, None, &named(&["writes", "reads"])).unwrap();
         assert!(
             plan.turns()
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_run_of_everything_is_whole() {
+    fn only_a_full_run_is_whole() {
         assert!(Plan::new(false, None, &[]).unwrap().is_whole);
         assert!(!Plan::new(true, None, &[]).unwrap().is_whole);
         assert!(

@@ -1,4 +1,4 @@
-//! Which plots a report has.
+//! The plots of a report.
 
 use crate::{
     digits::{self, count},
@@ -7,7 +7,7 @@ use crate::{
     svg::{self, Bar, Panel, Percentiles},
 };
 
-/// The plots of a report, by the names of their files.
+/// Returns the plots of a report, each with its file name.
 pub fn all(plan: &Plan, results: &Results) -> Vec<(&'static str, String)> {
     let is = |name: &'static str| move |scenario: &Scenario| scenario.name() == name;
     let bars = |name, title, subtitle, metric, ascending| {

@@ -1,4 +1,4 @@
-//! A server as a process: started, measured from outside, and ended whatever happens.
+//! A server as a process: started, measured from outside, and always ended.
 
 use std::{
     fs,
@@ -17,10 +17,10 @@ use nix::{
     unistd::Pid,
 };
 
-/// How long a server may take to start, and to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Timeout of starting a server, and of stopping it.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a server did not start, or could not be measured.
+/// The error of starting or measuring a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     #[error("{0}: {1}")]
@@ -40,8 +40,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server that prints `listening on http://…` when it is ready. What it writes to standard
-    /// error goes into a file in `folder`.
+    /// Starts a server that prints `listening on http://…` when it is ready. Its standard error goes into a
+    /// file in `folder`.
     pub fn start(server: &Command, folder: &Path) -> Result<(Self, SocketAddr), ProcessError> {
         let mut process = Self::spawn(server, folder)?;
         let output = process.child.stdout.take();
@@ -55,14 +55,14 @@ impl Process {
                 }
             }
         });
-        match receiver.recv_timeout(PATIENCE) {
+        match receiver.recv_timeout(TIMEOUT) {
             Ok(address) => Ok((process, address)),
-            Err(_) => Err(ProcessError::Silent(process.last_words())),
+            Err(_) => Err(ProcessError::Silent(process.stderr_tail())),
         }
     }
 
-    /// Starts a program that has its own way of saying that it is ready, which `is_ready` sees. What it
-    /// writes to standard error goes into a file in `folder`.
+    /// Starts a program that reports its readiness in another way, which `is_ready` checks. Its standard
+    /// error goes into a file in `folder`.
     pub fn start_silent(
         program: &Command,
         folder: &Path,
@@ -71,8 +71,8 @@ impl Process {
         let process = Self::spawn(program, folder)?;
         let start = Instant::now();
         while !is_ready(&process) {
-            if start.elapsed() > PATIENCE {
-                return Err(ProcessError::Silent(process.last_words()));
+            if start.elapsed() > TIMEOUT {
+                return Err(ProcessError::Silent(process.stderr_tail()));
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -83,7 +83,7 @@ impl Process {
         let program = server.get_program().to_string_lossy().into_owned();
         let failed = |error| ProcessError::Start(program.clone(), error);
         let log = folder.join("stderr.log");
-        // The kernel ends it should this process be killed; the program takes setpriv's place.
+        // The kernel ends the program if this process is killed; setpriv is replaced by it.
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--"])
@@ -110,19 +110,19 @@ impl Process {
         })
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The CPU time of all its threads so far, user and system, of those that have ended too.
+    /// Returns the CPU time of all threads so far, user and system, ended threads included.
     pub fn cpu(&self) -> Result<Duration, ProcessError> {
         let now = self.clock.now();
         let now = now.map_err(|error| ProcessError::Measure(error.to_string()))?;
         Ok(now.into())
     }
 
-    /// Its resident memory in bytes.
+    /// Returns the resident memory in bytes.
     pub fn resident(&self) -> Result<u64, ProcessError> {
         let failed = |error: String| ProcessError::Measure(error);
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
@@ -139,21 +139,21 @@ impl Process {
             .ok_or_else(|| failed("no Rss".into()))
     }
 
-    /// The end of what it wrote to standard error.
-    pub fn last_words(&self) -> String {
+    /// Returns the end of what was written to standard error.
+    pub fn stderr_tail(&self) -> String {
         let words = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = words.lines().collect();
         lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
-    /// Asks it to end in good order, and waits until it has.
+    /// Asks the process to shut down, and waits until it has ended.
     pub fn stop(mut self) {
         let _ = kill(
             Pid::from_raw(self.child.id().cast_signed()),
             Signal::SIGTERM,
         );
         let start = Instant::now();
-        while start.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+        while start.elapsed() < TIMEOUT && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -166,7 +166,7 @@ impl Drop for Process {
     }
 }
 
-/// The CPU time of this process so far.
+/// Returns the CPU time of this process so far.
 pub fn own_cpu() -> Duration {
     let now = ClockId::CLOCK_PROCESS_CPUTIME_ID.now();
     now.map(Duration::from).unwrap_or_default()
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_measured_and_ends_with_its_guard() {
+    fn process_is_measured_and_ends_with_its_guard() {
         let folder = tempfile::tempdir().unwrap();
         let script = "echo listening on http://127.0.0.1:1; while :; do :; done";
         let (process, address) = Process::start(&shell(script), folder.path()).unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_is_quoted() {
+    fn failed_start_quotes_standard_error() {
         let folder = tempfile::tempdir().unwrap();
         let failure = Process::start(&shell("echo no such port >&2; exit 1"), folder.path());
         assert!(failure.unwrap_err().to_string().contains("no such port"));

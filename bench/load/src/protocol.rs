@@ -1,4 +1,4 @@
-//! What a client says to be in a post's room, and what it answers there.
+//! The messages with which a client joins a post's room and stays there.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use crate::comment::POST;
 
 /// The key of RFC 6455's example. Every client may send the same one.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// What a server makes of it.
+/// The server's answer to the key.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A stream that a page holds open.
@@ -36,30 +36,30 @@ impl Stream {
     }
 }
 
-/// How a server is spoken to over its WebSocket.
+/// The protocol of a server's WebSocket.
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {
-    /// graphql-transport-ws at `path`, with these streams a client.
+    /// graphql-transport-ws at `path`, with these streams for each client.
     GraphqlWs {
         path: &'static str,
         streams: &'static [Stream],
     },
-    /// Socket.IO's, by WebSocket from the start.
+    /// Socket.IO, by WebSocket from the start.
     SocketIo,
-    /// The floor's: whoever is connected is in the room.
+    /// The floor's protocol: a connected client is in the room.
     Bare,
 }
 
-/// What a client does about a message.
+/// A client's reaction to a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     Nothing,
     Send(Vec<String>),
-    /// It is in the room now.
+    /// The client is in the room now.
     Joined,
 }
 
-/// The ids of a client's subscriptions, as graphql-ws makes them, in the order of its streams.
+/// The ids of a client's subscriptions, as graphql-ws generates them, in the order of its streams.
 #[derive(Clone, Copy, Debug)]
 pub struct SubscriptionIds([Uuid; 3]);
 
@@ -70,7 +70,7 @@ impl SubscriptionIds {
 }
 
 impl Protocol {
-    /// The request for the WebSocket.
+    /// Returns the request for the WebSocket.
     pub fn upgrade(&self) -> String {
         let (path, subprotocol) = match self {
             Self::GraphqlWs { path, .. } => {
@@ -85,7 +85,7 @@ impl Protocol {
         )
     }
 
-    /// Whether the head of an answer is a WebSocket's.
+    /// Returns true if the head of an answer accepts the WebSocket.
     pub fn is_upgraded(&self, head: &[u8]) -> bool {
         let head = String::from_utf8_lossy(head);
         let has = |name: &str, value: &str| {
@@ -99,13 +99,13 @@ impl Protocol {
                 || has("sec-websocket-protocol", "graphql-transport-ws"))
     }
 
-    /// What a client says first.
+    /// Returns the client's first message.
     pub fn opening(&self) -> Option<String> {
         matches!(self, Self::GraphqlWs { .. })
             .then(|| json!({ "type": "connection_init" }).to_string())
     }
 
-    /// What a client that is joining does about a message.
+    /// Returns the reaction of a joining client to a message.
     pub fn join(&self, ids: &SubscriptionIds, message: &str) -> Result<Answer, String> {
         match self {
             Self::GraphqlWs { streams, .. } => graphql(streams, ids, message),
@@ -114,7 +114,7 @@ impl Protocol {
         }
     }
 
-    /// What a client that is in the room does about a message that brings no comment.
+    /// Returns the reaction of a client in the room to a message without a comment.
     pub fn stay(&self, ids: &SubscriptionIds, message: &str) -> Result<Answer, String> {
         match self.join(ids, message)? {
             Answer::Joined => Ok(Answer::Nothing),
@@ -122,7 +122,7 @@ impl Protocol {
         }
     }
 
-    /// The comment in the message that brought it, if it came by the right stream.
+    /// Returns the comment in a message, if it came by the right stream.
     pub fn comment(&self, ids: &SubscriptionIds, message: &Value) -> Value {
         match self {
             Self::GraphqlWs { .. } if message["id"] != ids.0[0].to_string() => Value::Null,
@@ -134,8 +134,9 @@ impl Protocol {
     }
 }
 
-/// Where there is a stream of viewers, its first value says that the client is in; it is the last to be
-/// subscribed to. Elsewhere it is the answer to a ping that follows the subscription.
+/// Handles a message of graphql-transport-ws. With a stream of viewers, its first value means that the client
+/// has joined, because it is subscribed to last. Otherwise the answer to a ping after the subscription means
+/// it.
 fn graphql(streams: &[Stream], ids: &SubscriptionIds, message: &str) -> Result<Answer, String> {
     let message: Value = serde_json::from_str(message).map_err(|error| error.to_string())?;
     let counted = streams
@@ -170,7 +171,7 @@ fn graphql(streams: &[Stream], ids: &SubscriptionIds, message: &str) -> Result<A
     }
 }
 
-/// The digits are Engine.IO's and Socket.IO's types of packets.
+/// Handles a message of Socket.IO. The digits are the packet types of Engine.IO and Socket.IO.
 fn socket_io(message: &str) -> Result<Answer, String> {
     let send = |message: String| Ok(Answer::Send(vec![message]));
     match message.as_bytes() {
@@ -182,7 +183,7 @@ fn socket_io(message: &str) -> Result<Answer, String> {
     }
 }
 
-/// A Socket.IO event's JSON starts behind its types.
+/// Returns the JSON of a Socket.IO event, which follows its packet types.
 pub fn json_of(message: &[u8]) -> &[u8] {
     let start = message.iter().position(|byte| !byte.is_ascii_digit());
     &message[start.unwrap_or(message.len())..]
@@ -198,7 +199,7 @@ mod tests {
     };
 
     #[test]
-    fn a_page_is_in_with_the_first_count_of_its_viewers() {
+    fn page_has_joined_at_its_first_viewer_count() {
         let ids = SubscriptionIds::new();
         let Ok(Answer::Send(sent)) = PAGE.join(&ids, r#"{"type":"connection_ack"}"#) else {
             panic!("nothing is subscribed to");
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_socket_io_is_in_when_its_join_is_acknowledged() {
+    fn socket_io_client_has_joined_once_acknowledged() {
         let ids = SubscriptionIds::new();
         let join = |message: &str| Protocol::SocketIo.join(&ids, message);
         assert_eq!(join(r#"0{"sid":"1"}"#), Ok(Answer::Send(vec!["40".into()])));
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_without_the_right_accept_is_none() {
+    fn upgrade_without_the_right_accept_is_refused() {
         let head =
             format!("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
         assert!(Protocol::Bare.is_upgraded(head.as_bytes()));

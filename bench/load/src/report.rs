@@ -1,4 +1,4 @@
-//! What a run came to: RESULTS.md, its plots, every single figure as JSON, and the ratio in one line.
+//! The report of a run: RESULTS.md, its plots, all values as JSON, and the ratio in one line.
 
 use std::{fmt::Write, fs, io, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     statistics::Spread,
 };
 
-/// What a report says besides the figures.
+/// The context of a run for its report.
 #[derive(Debug)]
 pub struct Circumstances {
     pub date: String,
@@ -25,7 +25,7 @@ pub struct Circumstances {
 struct Column {
     title: &'static str,
     metric: Metric,
-    /// Whether the spread over the rounds and the ratio to the floor are shown.
+    /// True if the spread over the rounds and the ratio to the floor are shown.
     is_main: bool,
 }
 
@@ -53,7 +53,7 @@ pub fn write(
     circumstances: &Circumstances,
 ) -> io::Result<()> {
     let plots = folder.join("plots");
-    // Those of another run would pass for this one's.
+    // Plots of an older run would look like part of this one.
     if plots.exists() {
         fs::remove_dir_all(&plots)?;
     }
@@ -74,7 +74,7 @@ pub fn write(
     )
 }
 
-/// Causerie and the floor in one line; none where one of them was not measured.
+/// Compares Causerie with the floor in one line. Returns `None` if one of them was not measured.
 pub fn ratio(plan: &Plan, results: &Results) -> Option<String> {
     let ratios: Vec<String> = plan
         .scenarios

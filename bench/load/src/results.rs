@@ -1,4 +1,4 @@
-//! The figures of a run: what was measured, of whom, in which round.
+//! The values of a run, by scenario, server and round.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::{
     statistics::Spread,
 };
 
-/// What a figure says. A latency is in milliseconds.
+/// A measured value. A latency is in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// CPU time of the server's process for an operation: a delivery (at a steady pace), a client, a write, a
-    /// page; in microseconds.
+    /// CPU time of the server's process for an operation: a delivery (at a steady pace), a client, a write or
+    /// a page, in microseconds.
     Cpu,
     /// The same for a delivery at saturation.
     CpuSaturated,
@@ -24,24 +24,24 @@ pub enum Metric {
     P50,
     P99,
     P999,
-    /// Resident memory of the server's process, in kB (1,000 bytes) for a connection that is idle.
+    /// Resident memory of the server's process, in kB (1,000 bytes) for each idle connection.
     Memory,
-    /// The length of the message that brings a comment.
+    /// The length of the message that carries a comment.
     MessageBytes,
-    /// The share of one core, in percent, that the load generator took in the phase that gives `Cpu`.
+    /// The load generator's share of one core, in percent, in the phase that gives `Cpu`.
     GeneratorCpu,
     /// The same at saturation.
     GeneratorCpuSaturated,
 }
 
-/// One turn's figures.
+/// The values of one turn.
 pub type Figures = BTreeMap<Metric, f64>;
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Debug)]
 pub struct Measurement {
     pub turn: Turn,
-    /// Or why there are none.
+    /// The values, or the reason for the failure.
     pub figures: Result<Figures, String>,
 }
 
@@ -50,7 +50,7 @@ pub struct Measurement {
 pub struct Results(pub Vec<Measurement>);
 
 impl Results {
-    /// Who was measured there, in order.
+    /// Returns the servers measured in a scenario, in order.
     pub fn servers(&self, scenario: Scenario) -> Vec<Server> {
         let there = self
             .0
@@ -63,12 +63,12 @@ impl Results {
         servers
     }
 
-    /// The figure over the rounds.
+    /// Returns the spread of a value over the rounds.
     pub fn spread(&self, scenario: Scenario, server: Server, metric: Metric) -> Option<Spread> {
         Spread::of(self.rounds(scenario, server, metric).into_values())
     }
 
-    /// The figure compared with the floor's, each with that of the same round.
+    /// Returns the ratio of a value to the floor's, each within its round.
     pub fn ratio(&self, scenario: Scenario, server: Server, metric: Metric) -> Option<Spread> {
         let servers = self.servers(scenario);
         let floor = servers.iter().find(|server| server.is_floor())?;
@@ -80,7 +80,7 @@ impl Results {
         Spread::of(pairs)
     }
 
-    /// Why turns failed.
+    /// Returns the failed turns with their reasons.
     pub fn failures(&self) -> impl Iterator<Item = (&Turn, &str)> {
         self.0.iter().filter_map(|measured| {
             let failure = measured.figures.as_ref().err()?;
@@ -88,7 +88,7 @@ impl Results {
         })
     }
 
-    /// Every figure of every turn.
+    /// Returns every value of every turn.
     pub fn to_json(&self) -> serde_json::Value {
         let measurements = self.0.iter().map(|measured| {
             serde_json::json!({
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_compares_within_a_round() {
+    fn ratio_compares_within_a_round() {
         let scenario = Scenario::Fanout(10);
         let measured = |server, round, figures: Result<f64, &str>| Measurement {
             turn: Turn {
@@ -138,7 +138,7 @@ mod tests {
                 .map(|cpu| Figures::from([(Metric::Cpu, cpu)]))
                 .map_err(String::from),
         };
-        // The machine got slower and slower; the ratio did not.
+        // The machine slowed down, but the ratio did not change.
         let results = Results(vec![
             measured(Server::Floor, 1, Ok(2.0)),
             measured(Server::Causerie, 1, Ok(3.0)),

@@ -1,4 +1,4 @@
-//! How each scenario is played: a fresh server, its load, its figures.
+//! The scenarios: each starts a fresh server, loads it, and returns its values.
 
 use std::{
     process::{Command, Stdio},
@@ -20,7 +20,7 @@ use crate::{
     statistics::percentile,
 };
 
-/// Why a turn has no figures.
+/// The error of a turn.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
     #[error("{0}")]
@@ -33,7 +33,7 @@ pub enum TurnError {
     Bare { program: String, cause: String },
 }
 
-/// Plays one server's turn. With Causerie's on a database comes that of the database alone.
+/// Runs one server's turn. A turn of Causerie with a database includes one of the database alone.
 pub fn play(
     programs: &Programs,
     turn: Turn,
@@ -54,7 +54,7 @@ pub fn play(
     let figures = match played {
         Ok(figures) => figures,
         Err(error) => {
-            let words = started.process.last_words();
+            let words = started.process.stderr_tail();
             if !words.is_empty() {
                 eprintln!("  {} said: {words}", turn.server.name());
             }
@@ -74,7 +74,7 @@ pub fn play(
     Ok(measurements)
 }
 
-/// All have the post open; comments come at a steady pace, and then as fast as they are delivered.
+/// Runs the fan-out: all clients have the post open, and comments come at a steady pace, then at saturation.
 fn fanout(
     started: &Started,
     connections: usize,
@@ -100,7 +100,7 @@ fn fanout(
     let saturated = crowd.saturate(effort.saturation)?;
     let cpu_saturated = process.cpu()? - cpu_before;
     let own_saturated = own_cpu() - own_before;
-    // What came twice comes by now.
+    // A duplicate would have arrived by the end of this.
     crowd.rest()?;
 
     let mut figures = latencies(&steady.latencies[0]);
@@ -125,7 +125,7 @@ fn fanout(
     Ok(figures)
 }
 
-/// Clients come as fast as the server lets them in, and then a comment must reach them all.
+/// Runs the join: clients join as fast as the server admits them, and then a comment must reach them all.
 fn join(started: &Started, clients: usize, interrupt: &Interrupt) -> Result<Figures, TurnError> {
     let mut crowd = crowd(started, interrupt)?;
     let (cpu, own) = (started.process.cpu()?, own_cpu());
@@ -141,7 +141,7 @@ fn join(started: &Started, clients: usize, interrupt: &Interrupt) -> Result<Figu
     ]))
 }
 
-/// Comments are written as fast as they are committed.
+/// Runs the writes: comments are written as fast as they are committed.
 fn writes(
     started: &Started,
     connections: usize,
@@ -165,14 +165,14 @@ fn writes(
     ))
 }
 
-/// A page, with just what `bare-reads` reads.
+/// A page with exactly the fields that `bare-reads` reads.
 const PAGE: &str = "query Page($id: ID!) { post(id: $id) { comments(first: 50) { nodes { \
     id body createdAt author { id name avatar } } } } }";
 
-/// How many people have written the comments of which a page is read.
+/// The number of authors of the comments on the page.
 const AUTHORS: usize = 20;
 
-/// The first page of a post is read as fast as it is answered.
+/// Runs the reads: the first page of a post is read as fast as it is answered.
 fn reads(
     programs: &Programs,
     started: &Started,
@@ -210,7 +210,7 @@ fn reads(
     ))
 }
 
-/// What a program prints that does the same on the database, without a server.
+/// The output of a program that does the same on the database, without a server.
 #[derive(Deserialize)]
 struct BareOperations {
     operations: u64,
@@ -218,7 +218,7 @@ struct BareOperations {
     cpu_seconds: f64,
 }
 
-/// None where there is no such program.
+/// Returns `None` if there is no such program.
 fn bare(
     programs: &Programs,
     program: &str,

@@ -1,4 +1,4 @@
-//! The servers that are measured: how each is started, and how it is spoken to.
+//! The measured servers: their start, and their protocols.
 
 use std::{
     io,
@@ -18,11 +18,11 @@ use crate::{
     protocol::{Protocol, Stream},
 };
 
-/// Who is measured, in the order in which they take their turns.
+/// A measured server, in the order of the turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Server {
-    /// One bare write(2) of a ready frame to each socket.
+    /// A bare write(2) of a ready frame to each socket.
     Floor,
     Causerie,
     Socketioxide,
@@ -31,12 +31,12 @@ pub enum Server {
     Mercurius,
     Apollo,
     Yoga,
-    /// The database without a server: what writes and reads cannot go below.
+    /// The database without a server: the floor of writes and reads.
     Bare,
 }
 
 impl Server {
-    /// All that have subscribers.
+    /// All servers with subscribers.
     pub const ALL: [Self; 8] = [
         Self::Floor,
         Self::Causerie,
@@ -48,7 +48,7 @@ impl Server {
         Self::Yoga,
     ];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
@@ -63,7 +63,7 @@ impl Server {
         }
     }
 
-    /// The name in a report.
+    /// Returns the name in a report.
     pub fn title(self) -> &'static str {
         match self {
             Self::Floor => "floor: bare write(2)",
@@ -78,12 +78,12 @@ impl Server {
         }
     }
 
-    /// Whether it is what others are compared with.
+    /// Returns true if others are compared with it.
     pub fn is_floor(self) -> bool {
         matches!(self, Self::Floor | Self::Bare)
     }
 
-    /// What each client holds open there.
+    /// Describes the streams that each client holds open.
     pub fn streams(self) -> &'static str {
         match self {
             Self::Floor | Self::Bare => "nothing",
@@ -95,7 +95,7 @@ impl Server {
         }
     }
 
-    /// How its clients speak.
+    /// Returns the protocol of its clients.
     pub fn protocol(self) -> Protocol {
         let path = match self {
             Self::AsyncGraphqlAxum => "/ws",
@@ -126,7 +126,7 @@ impl Server {
     }
 }
 
-/// Why a server cannot be used.
+/// The error of starting a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error("{0}")]
@@ -139,22 +139,22 @@ pub enum ServerError {
     Token(String),
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Debug)]
 pub struct Programs {
-    /// The folder of what the benchmark's own workspace builds.
+    /// The output folder of the benchmark's own workspace.
     pub folder: PathBuf,
     pub causerie: PathBuf,
-    /// The folder of the servers for Node.
+    /// The folder of the Node servers.
     pub node: PathBuf,
 }
 
 const SECRET: &str = "a secret of this benchmark alone, 32 bytes or more";
 
 impl Programs {
-    /// Starts a server, with the post there if it needs one.
+    /// Starts a server, and creates the post if it needs one.
     pub fn start(&self, server: Server) -> Result<Started, ServerError> {
-        // Beside the programs and not in /tmp, which may be memory: commits must reach a disk.
+        // Next to the programs and not in /tmp, which may be in memory: commits must reach a disk.
         let folder = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(&self.folder)?;
@@ -184,7 +184,8 @@ impl Programs {
         })
     }
 
-    /// A token of one of several users; they share their name and picture, as the comments of all servers do.
+    /// Returns a token of one of several users. They share their name and picture, as the comments of all
+    /// servers do.
     pub fn token(&self, user: usize) -> Result<String, ServerError> {
         let output = Command::new(&self.causerie)
             .args([
@@ -208,7 +209,7 @@ impl Programs {
         }
     }
 
-    /// Causerie on the database with this URL, and all else as by default.
+    /// Returns the command that runs Causerie on this database, with all other settings at their defaults.
     pub fn causerie(&self, database: &str) -> Command {
         let mut command = Command::new(&self.causerie);
         command
@@ -248,7 +249,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Ends it in good order, and leaves its database.
+    /// Shuts it down, and keeps its database.
     pub fn stop(self) -> Stopped {
         self.process.stop();
         Stopped {
@@ -257,14 +258,14 @@ impl Started {
     }
 }
 
-/// What a server left behind; gone when this is dropped.
+/// The files of a stopped server, deleted when this is dropped.
 #[derive(Debug)]
 pub struct Stopped {
     folder: TempDir,
 }
 
 impl Stopped {
-    /// Its database.
+    /// Returns the path of its database.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join(DATABASE)
     }
@@ -274,7 +275,7 @@ fn sqlite(file: &Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
 
-/// Makes the post that everybody has open.
+/// Creates the post that all clients have open.
 pub fn create_post(address: SocketAddr, token: &str) -> Result<(), ServerError> {
     let document =
         "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }";

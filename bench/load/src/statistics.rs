@@ -1,13 +1,13 @@
-//! What is said of many values.
+//! Statistics of many values.
 
-/// The least value such that the share `p` of all values is not above it (nearest rank).
-/// `sorted` is in ascending order and not empty.
+/// Returns the least value that is not below the share `p` of all values (nearest rank). `sorted` is in
+/// ascending order and not empty.
 pub fn percentile(sorted: &[u64], p: f64) -> u64 {
     let rank = (p * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
-/// The least, the middle and the greatest of several rounds' values.
+/// The least, the median and the greatest of several rounds' values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub least: f64,
@@ -16,7 +16,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// None of no values.
+    /// Returns `None` if there are no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_the_least_value_with_that_share_at_or_below_it() {
+    fn percentile_is_the_least_value_that_covers_its_share() {
         let values: Vec<u64> = (1..=1000).collect();
         assert_eq!(percentile(&values, 0.5), 500);
         assert_eq!(percentile(&values, 0.99), 990);
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(percentile(&values, 1.0), 1000);
         assert_eq!(percentile(&values, 0.0), 1);
         assert_eq!(percentile(&[7], 0.999), 7);
-        // One slow delivery of a hundred is p99.9, and not p99.
+        // One slow delivery in a hundred affects p99.9, but not p99.
         let mut slow = vec![1; 99];
         slow.push(50);
         assert_eq!(percentile(&slow, 0.99), 1);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_is_the_least_the_middle_and_the_greatest() {
+    fn spread_has_least_median_and_greatest() {
         let spread = |values: &[f64]| {
             let spread = Spread::of(values.iter().copied()).unwrap();
             (spread.least, spread.median, spread.greatest)

@@ -1,5 +1,5 @@
-//! Plots as SVG, by hand: bars, and percentiles on a logarithmic scale. They follow the reader's light or dark
-//! scheme, and need no script.
+//! Plots as SVG, by hand: bars, and percentiles on a logarithmic scale. They follow the reader's light or
+//! dark scheme, and need no script.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 const WIDTH: f64 = 820.0;
-/// Where the scale begins, and how long it is; what is right of it is for figures.
+/// The beginning of the scale and its length. Figures stand to the right of it.
 const LEFT: f64 = 220.0;
 const LENGTH: f64 = 400.0;
 const ROW: f64 = 26.0;
@@ -54,7 +54,7 @@ pub struct Panel<R> {
 pub struct Bar {
     pub server: Server,
     pub value: Spread,
-    /// Behind the figure.
+    /// A note after the figure.
     pub note: String,
 }
 
@@ -66,7 +66,7 @@ pub struct Percentiles {
     pub values: [f64; 3],
 }
 
-/// Bars that start at nought, all on one scale.
+/// Plots bars that start at zero, all on one scale.
 pub fn bars(title: &str, subtitle: &str, panels: &[Panel<Bar>]) -> String {
     let all = panels.iter().flat_map(|panel| &panel.rows);
     let greatest = all.map(|bar| bar.value.greatest).fold(0.0, f64::max);
@@ -110,7 +110,7 @@ pub fn bars(title: &str, subtitle: &str, panels: &[Panel<Bar>]) -> String {
     svg.end()
 }
 
-/// Percentiles on a logarithmic scale.
+/// Plots percentiles on a logarithmic scale.
 pub fn percentiles(title: &str, subtitle: &str, panels: &[Panel<Percentiles>]) -> String {
     let all = panels.iter().flat_map(|panel| &panel.rows);
     let values: Vec<f64> = all
@@ -170,7 +170,7 @@ pub fn percentiles(title: &str, subtitle: &str, panels: &[Panel<Percentiles>]) -
     svg.end()
 }
 
-/// A power of ten as it is written.
+/// Formats a power of ten.
 fn round(value: f64) -> String {
     if value >= 1.0 {
         grouped(value)
@@ -227,7 +227,7 @@ impl Svg {
         self.y += 8.0;
     }
 
-    /// Begins a row, and says where its text stands.
+    /// Begins a row, and returns the vertical position of its text.
     fn row(&mut self, server: Server) -> f64 {
         self.y += ROW;
         let y = self.y - 6.0;

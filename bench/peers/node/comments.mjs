@@ -1,4 +1,4 @@
-// What the GraphQL servers have in common: the part of Causerie's schema that the benchmark asks for.
+// Shared code of the GraphQL servers: the part of Causerie's schema that the benchmark uses.
 
 export const typeDefs = /* GraphQL */ `
   type User {
@@ -32,15 +32,15 @@ export const typeDefs = /* GraphQL */ `
 
 const author = { name: 'Ada Lovelace', avatar: 'https://avatars.example.org/1.png' };
 
-/** A new comment. Nothing is stored. */
+/** Returns a new comment. Nothing is stored. */
 export function newComment({ postId, body }) {
   return { id: crypto.randomUUID(), postId, body, createdAt: new Date().toISOString(), author };
 }
 
-/** The topic under which a post's comments are published. */
+/** Returns the topic of a post's comments. */
 export const topicOf = (postId) => `commentAdded:${postId}`;
 
-/** Listens on a free port of the loopback interface, and says which. */
+/** Listens on a free port of the loopback interface, and prints the URL. */
 export function listen(server) {
   server.listen(0, '127.0.0.1', () => {
     console.log(`listening on http://127.0.0.1:${server.address().port}`);

@@ -1,4 +1,4 @@
-// Socket.IO: a room a post. A comment comes by POST /comments and is emitted to the post's room.
+// Socket.IO: one room for each post. A comment comes by POST /comments and is emitted to the post's room.
 
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_of_it_may_be_spent_and_not_a_byte_more() {
+    fn budget_is_exact() {
         let budget = ResponseBudget::of(10);
         assert!(budget.spend(4).is_ok() && budget.spend(6).is_ok());
         assert!(budget.spend(0).is_ok() && !budget.is_spent());
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_longest_comments_fits_in() {
+    fn page_of_the_longest_comments_fits_the_budget() {
         use crate::graphql::schema::page::MAX_FIRST;
         use crate::model::MAX_BODY_CHARS;
         let longest = MAX_BODY_CHARS * char::MAX.len_utf8();

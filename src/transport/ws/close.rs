@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_has_at_most_123_bytes_and_is_cut_between_characters() {
+    fn reason_has_at_most_123_bytes_and_is_cut_between_characters() {
         let close = Close::SubscriberExists("é".repeat(200));
         let reason = close.reason();
         assert!(reason.len() <= MAX_REASON && reason.len() > MAX_REASON - 2);

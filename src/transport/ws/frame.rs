@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_those_of_the_rfc_at_each_length() {
+    fn headers_follow_the_rfc_at_each_length() {
         let header = |len: usize| bytes(&Frame::text(&"x".repeat(len)))[..].to_vec();
         assert_eq!(header(0), [0x81, 0]);
         assert_eq!(header(125)[..2], [0x81, 125]);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_next_message_is_its_prefix_and_the_shared_payload() {
+    fn next_message_is_a_prefix_and_the_shared_payload() {
         let id = message::OperationId("a\"b".to_owned());
         let frame = Frame::next(&prefix(&id), &Payload::from(r#"{"data":1}"#));
         let text = br#"{"type":"next","id":"a\"b","payload":{"data":1}}"#;

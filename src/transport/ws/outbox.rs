@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_stay_whole_and_in_order_however_little_is_taken_at_a_time() {
+    fn partial_writes_keep_frames_whole_and_in_order() {
         for step in 1..12 {
             let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
             let written = outbox.write(taking(step, 100, &mut taken)).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cleared_leaves_the_frame_that_was_begun() {
+    fn clear_keeps_a_partly_written_frame() {
         let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
         let written = outbox.write(taking(4, 7, &mut taken)).unwrap();
         assert_eq!(written, Written::Some);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_with_as_many_messages_or_bytes_as_it_may_have() {
+    fn message_and_byte_limits_bound_the_queue() {
         let room = |texts: &[&str], length| outbox(texts).room_for([length; 9].into_iter());
         assert_eq!(room(&["one"], 1), 2);
         assert_eq!(room(&["one", "two", "three"], 1), 0);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_behind_does_not_count_as_taken() {
+    fn push_does_not_extend_the_write_deadline() {
         let (mut outbox, mut taken) = (outbox(&["one", "two"]), Vec::new());
         outbox.write(taking(4, 7, &mut taken)).unwrap();
         let deadline = outbox.deadline();

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_not_initialised_in_time_is_closed() {
+    fn missing_initialisation_closes_4408() {
         let now = Instant::now();
         let mut protocol = Protocol::new(RULES, now);
         assert_eq!(protocol.deadline(), now + RULES.init_timeout);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn one_ping_without_an_answer_until_the_next_is_the_end() {
+    fn unanswered_ping_abandons_the_connection_at_the_next() {
         let now = Instant::now();
         let mut protocol = acknowledged(now, None);
         let first = now + RULES.ping_interval;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_ends_with_its_token() {
+    fn token_expiry_closes_4403() {
         let now = Instant::now();
         let until = now + Duration::from_secs(5);
         let mut protocol = acknowledged(now, Some(until));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_init_is_refused_while_the_first_is_looked_at_and_after() {
+    fn second_init_closes_4429_during_and_after_the_first() {
         let now = Instant::now();
         let mut protocol = Protocol::new(RULES, now);
         protocol.text(INIT);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_started_before_the_acknowledgement() {
+    fn operation_before_acknowledgement_closes_4401() {
         let now = Instant::now();
         let mut protocol = Protocol::new(RULES, now);
         assert_eq!(close_code(protocol.text(&subscribe("1"))), 4401);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_free_again_when_its_operation_is_over() {
+    fn id_is_reusable_once_its_operation_ended() {
         let mut protocol = acknowledged(Instant::now(), None);
         assert!(matches!(
             protocol.text(&subscribe("1")),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn one_operation_too_many_is_refused_and_the_others_go_on() {
+    fn operation_beyond_the_limit_is_refused_until_one_ends() {
         let mut protocol = acknowledged(Instant::now(), None);
         protocol.text(&subscribe("1"));
         protocol.text(&subscribe("2"));
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_message_is_a_bad_request() {
+    fn malformed_message_closes_4400() {
         for text in [
             "",
             "nonsense",
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_sends_its_headers_is_known_by_its_name_there() {
+    fn client_id_is_read_from_its_header_name_too() {
         let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
         let Some(Action::Authenticate(payload)) = Protocol::new(RULES, Instant::now()).text(text)
         else {
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_found_under_authorization_in_any_letter_case() {
+    fn token_is_found_under_authorization_in_any_case() {
         for name in ["authorization", "Authorization", "AUTHORIZATION"] {
             let text = format!(
                 r#"{{"type":"connection_init","payload":{{"{name}":"Bearer t","clientId":"c","more":1}}}}"#

@@ -55,7 +55,7 @@ const CreateCommentDocument = graphql(`
   }
 `);
 
-/** Where a subscription to the post starts. */
+/** Returns the variables of a subscription that continues what was read. */
 export function start(id: string, read: ResultOf<typeof PostDocument>) {
   const variables: VariablesOf<typeof CommentChangedDocument> = { postId: id, after: read.post?.cursor };
   return variables;
@@ -66,7 +66,7 @@ export function headline({ post }: ResultOf<typeof PostDocument>): string {
   const viewers: number = post.viewerCount;
   // @ts-expect-error: an author has no picture.
   post.comments.nodes[0]?.author.picture;
-  // @ts-expect-error: a comment that was never edited has no time of its editing.
+  // @ts-expect-error: editedAt is null unless the comment was edited.
   const edited: string = post.comments.nodes[0]!.editedAt;
   return `${post.title} (${viewers}, ${edited})`;
 }

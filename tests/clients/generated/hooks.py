@@ -1,4 +1,4 @@
-"""What must hold of every answer, whatever was asked."""
+"""Assertions about every answer, whatever the request."""
 
 import os
 
@@ -8,12 +8,12 @@ from schemathesis.graphql import nodes
 
 MEDIA_TYPES = {"application/json", "application/graphql-response+json"}
 
-# What an operation may be told that is well formed: the server has no other codes for it.
+# The codes of errors for a valid operation.
 REFUSALS = {"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "NOT_FOUND", "QUERY_TOO_EXPENSIVE"}
-# What one may be told besides that is not.
+# Additional codes for an invalid one.
 FAULTS = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
 
-# Ids of what there is, beside those that are made up: else next to nothing would be found.
+# Existing ids, mixed with generated ones: without them, next to nothing would be found.
 ids = st.sampled_from(os.environ["IDS"].split(",")) | st.text(max_size=200)
 schemathesis.graphql.scalar("ID", ids.map(nodes.String))
 
@@ -37,7 +37,7 @@ def the_answer_is_one_of_those_that_are_documented(ctx, response, case):
         if code == "BAD_USER_INPUT":
             assert error["extensions"].get("field"), f"no field: {error}"
 
-    # What failed as a whole is told by the status, where the newer media type is spoken.
+    # A failure without data sets the status, if the newer media type is accepted.
     is_whole_failure = "data" not in answer
     is_newer = media_type == "application/graphql-response+json"
     expected = 400 if is_newer and is_whole_failure else 200

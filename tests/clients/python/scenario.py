@@ -1,4 +1,4 @@
-"""The main scenario with gql, Python's GraphQL client: everything over one WebSocket a client.
+"""The main scenario with gql, Python's GraphQL client: everything over one WebSocket for each client.
 
 Takes SOCKET_URL, and AUTHOR_TOKEN for opening posts, from its environment.
 """
@@ -32,7 +32,7 @@ VIEWER_COUNT = "subscription ($postId: ID!) { viewerCount(postId: $postId) }"
 
 
 def connect(url=SOCKET_URL, **init_payload):
-    """A client for `async with`, which checks each operation against the server's own schema."""
+    """Returns a client for `async with` that validates operations against the server's own schema."""
     transport = WebsocketsTransport(
         url=url,
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
@@ -41,12 +41,12 @@ def connect(url=SOCKET_URL, **init_payload):
     return Client(transport=transport, fetch_schema_from_transport=True)
 
 
-async def soon(awaitable):
+async def within(awaitable):
     return await asyncio.wait_for(awaitable, ARRIVES_WITHIN)
 
 
 async def guest(name):
-    """A guest's identity, for `connect`."""
+    """Signs in a guest, and returns the arguments for `connect`."""
     async with connect() as session:
         request = GraphQLRequest(SIGN_IN, variable_values={"input": {"name": name}})
         token = (await session.execute(request))["signInAsGuest"]["token"]
@@ -87,7 +87,7 @@ def viewer_counts(session, post_id):
 
 
 async def following(url, post):
-    """The changes to a post, whatever becomes of the connection: behind the last one, it goes on."""
+    """Yields the changes to a post, and resumes after the last one when the connection is lost."""
     while True:
         try:
             async with connect(url) as session:
@@ -100,7 +100,7 @@ async def following(url, post):
 
 
 class Network:
-    """Passes everything on to the server until it is cut."""
+    """A proxy to the server whose connections can be cut."""
 
     async def __aenter__(self):
         self.writers = set()
@@ -138,47 +138,47 @@ class Network:
 
 
 class MainScenario(unittest.IsolatedAsyncioTestCase):
-    async def test_a_post_is_read_and_a_comment_written_elsewhere_arrives(self):
+    async def test_post_is_read_and_comment_of_another_client_arrives(self):
         post_id = await create_post()
         async with connect() as reader, connect(**await guest("Ada")) as ada:
             post = await read(reader, post_id)
             self.assertEqual((post["title"], post["comments"]["nodes"]), ("Read by many", []))
             sees = changes(reader, post)
             await write(ada, post_id, "Hello.")
-            change = (await soon(anext(sees)))["commentChanged"]
+            change = (await within(anext(sees)))["commentChanged"]
             self.assertEqual(change["kind"], "ADDED")
             self.assertEqual(change["comment"], {"body": "Hello.", "author": {"name": "Ada"}})
             await sees.aclose()
 
-    async def test_a_client_that_names_itself_is_not_sent_its_own_comment(self):
+    async def test_named_client_does_not_receive_its_own_comment(self):
         post_id = await create_post()
         as_ada = await guest("Ada")
         async with (
             connect(**as_ada) as ada,
-            # By its name it is the same client, though the connection is another.
+            # The name makes it the same client, on another connection.
             connect(**as_ada) as ada_too,
             connect(**await guest("Bob")) as bob,
         ):
             sees = changes(ada, await read(ada, post_id))
             self.assertEqual((await write(ada_too, post_id, "by Ada"))["body"], "by Ada")
             await write(bob, post_id, "by Bob")
-            # Had Ada's own been sent, it would come first.
-            change = (await soon(anext(sees)))["commentChanged"]
+            # Ada's own comment, if sent, would have come first.
+            change = (await within(anext(sees)))["commentChanged"]
             self.assertEqual(change["comment"]["body"], "by Bob")
             await sees.aclose()
 
-    async def test_readers_are_counted_as_they_come_and_go(self):
+    async def test_viewer_count_follows_joins_and_leaves(self):
         post_id = await create_post()
         async with connect() as ada, connect() as bob:
             ada_counts, bob_counts = viewer_counts(ada, post_id), viewer_counts(bob, post_id)
-            self.assertEqual(await soon(anext(ada_counts)), {"viewerCount": 1})
-            self.assertEqual(await soon(anext(bob_counts)), {"viewerCount": 2})
-            self.assertEqual(await soon(anext(ada_counts)), {"viewerCount": 2})
+            self.assertEqual(await within(anext(ada_counts)), {"viewerCount": 1})
+            self.assertEqual(await within(anext(bob_counts)), {"viewerCount": 2})
+            self.assertEqual(await within(anext(ada_counts)), {"viewerCount": 2})
             await bob_counts.aclose()
-            self.assertEqual(await soon(anext(ada_counts)), {"viewerCount": 1})
+            self.assertEqual(await within(anext(ada_counts)), {"viewerCount": 1})
             await ada_counts.aclose()
 
-    async def test_a_client_that_is_cut_off_comes_back_and_has_missed_nothing(self):
+    async def test_cut_off_client_resumes_and_misses_nothing(self):
         post_id = await create_post()
         async with Network() as network, connect(**await guest("Ada")) as ada:
             sees = following(network.url, await read(ada, post_id))
@@ -187,16 +187,16 @@ class MainScenario(unittest.IsolatedAsyncioTestCase):
                 await write(ada, post_id, f"{number}, written while away")
                 await write(ada, post_id, f"{number}, written too")
                 for _ in range(2):
-                    seen.append((await soon(anext(sees)))["comment"]["body"])
+                    seen.append((await within(anext(sees)))["comment"]["body"])
                 network.cut()
             written = ("written while away", "written too")
             self.assertEqual(seen, [f"{number}, {how}" for number in range(6) for how in written])
             await sees.aclose()
 
-    async def test_what_is_refused_is_refused_with_its_code(self):
+    async def test_refused_subscription_has_an_error_code(self):
         async with connect() as reader:
             with self.assertRaises(TransportQueryError) as refused:
-                await soon(anext(changes(reader, {"id": "no-such-post", "cursor": None})))
+                await within(anext(changes(reader, {"id": "no-such-post", "cursor": None})))
             self.assertEqual(refused.exception.errors[0]["extensions"]["code"], "NOT_FOUND")
 
 

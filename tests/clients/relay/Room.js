@@ -1,4 +1,4 @@
-// What a page with Relay would say of a post. Relay's compiler reads this; nothing runs it.
+// The operations of a page with Relay. Relay's compiler reads this file, and nothing runs it.
 
 import { graphql } from 'relay-runtime';
 

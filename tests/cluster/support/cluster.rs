@@ -18,13 +18,13 @@ use super::{
     postgres::Postgres,
 };
 
-/// How many nodes there are.
+/// The number of nodes.
 pub(crate) const NODES: usize = 3;
 
-/// What tokens are signed with.
+/// The secret that tokens are signed with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
 
-/// A cluster takes all of the machine: there is one at a time, however many tests are started.
+/// A lock on the machine. A cluster uses all of it, so only one runs at a time.
 static MACHINE: Mutex<()> = Mutex::const_new(());
 
 /// The programs of a cluster. They end with it.
@@ -32,19 +32,19 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) nats: Nats,
     pub(crate) postgres: Postgres,
-    /// The ways from the first node to each NATS server.
+    /// The proxies between the first node and each NATS server.
     links: Vec<Link>,
     folder: TempDir,
     _machine: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
-    /// Waits until the machine is free, and starts all of them.
+    /// Waits until the machine is free, and starts all programs.
     pub(crate) async fn start() -> Self {
         Self::start_with(Vec::new()).await
     }
 
-    /// With these settings of the nodes besides.
+    /// Starts all programs with additional settings of the nodes.
     pub(crate) async fn start_with(settings: Vec<(String, String)>) -> Self {
         let machine = MACHINE.lock().await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -72,19 +72,19 @@ impl Cluster {
         cluster
     }
 
-    /// Where the programs' logs are.
+    /// Returns the folder of the programs' logs.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Sets the network between the first node and all NATS servers.
+    /// Sets the state of the network between the first node and all NATS servers.
     pub(crate) fn set_network(&self, network: Network) {
         for link in &self.links {
             link.set(network);
         }
     }
 
-    /// Opens a post; where its feed begins.
+    /// Creates a post and returns the cursor of its beginning.
     pub(crate) async fn open_post(&self, id: &str) -> Value {
         let query = "mutation($id: ID!) {
             createPost(input: { id: $id, title: \"A post\" }) { post { cursor } }
@@ -96,7 +96,7 @@ impl Cluster {
         answer["data"]["createPost"]["post"]["cursor"].take()
     }
 
-    /// What a node is told. The first one's way to NATS can be cut.
+    /// Returns a node's settings. Only the first node reaches NATS through proxies.
     fn settings(&self, number: usize) -> Vec<(String, String)> {
         let servers = match number {
             0 => self.links.iter().map(Link::address).collect(),
@@ -117,7 +117,7 @@ impl Cluster {
     }
 }
 
-/// A token that every node takes, good for an hour.
+/// Returns a token that every node accepts, valid for an hour.
 pub(crate) fn token(user: &str, role: Role) -> String {
     let identity = Identity {
         user: User {

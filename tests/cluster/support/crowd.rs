@@ -1,4 +1,4 @@
-//! Readers and writers of one post, spread over the nodes, and what must be true of them.
+//! Readers and writers of one post, spread over the nodes, and the assertions about them.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -15,17 +15,17 @@ use super::{
     feed::Feed,
     node::Node,
     reader::{Loss, Reader, Seen, Viewer},
-    waiting::{eventually, within},
+    waiting::{wait_until, wait_until_within},
     writer::Writer,
 };
 
-/// How long is waited for what has no time of its own in the contract.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout for conditions without a bound in the contract.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Who comes to a post.
+/// The size of a crowd.
 pub(crate) struct Party {
     pub(crate) readers: usize,
-    /// How many on each node only look, and do not come back when they lose their connection.
+    /// Readers on each node that do not come back after a lost connection.
     pub(crate) passers_by: usize,
     pub(crate) writers: usize,
     /// The pause between a writer's comments.
@@ -40,7 +40,7 @@ impl Party {
         writers: 4,
         pace: Duration::from_millis(100),
     };
-    /// A post that few read.
+    /// The crowd of a quiet post.
     pub(crate) const QUIET: Self = Self {
         readers: 3,
         passers_by: 0,
@@ -52,7 +52,7 @@ impl Party {
 /// A post's readers and writers. They end with it.
 pub(crate) struct Crowd {
     post: &'static str,
-    /// Where its feed begins.
+    /// The cursor of the feed's beginning.
     start: Value,
     nodes: Vec<SocketAddr>,
     feed: Arc<Feed>,
@@ -68,13 +68,13 @@ struct Member {
 }
 
 impl Crowd {
-    /// Opens the post. Nobody is there yet.
+    /// Creates the post without any reader.
     pub(crate) async fn open(cluster: &Cluster, post: &'static str) -> Self {
         let nodes = cluster.nodes.iter().map(Node::address).collect();
         Self::open_at(cluster, post, nodes).await
     }
 
-    /// The same for those who know these addresses of the cluster.
+    /// Like [`open`](Self::open), for readers that know only these addresses.
     async fn open_at(cluster: &Cluster, post: &'static str, nodes: Vec<SocketAddr>) -> Self {
         Self {
             post,
@@ -87,14 +87,14 @@ impl Crowd {
         }
     }
 
-    /// Opens the post, brings everybody there, and waits until all are shown that all are in, and
-    /// comments are flowing.
+    /// Creates the post, starts the crowd, and waits until every reader sees the full count and comments are
+    /// flowing.
     pub(crate) async fn gather(cluster: &Cluster, post: &'static str, party: Party) -> Self {
         let nodes = cluster.nodes.iter().map(Node::address).collect();
         Self::gather_at(cluster, post, party, nodes).await
     }
 
-    /// The same for those who know these addresses of the cluster.
+    /// Like [`gather`](Self::gather), for readers that know only these addresses.
     pub(crate) async fn gather_at(
         cluster: &Cluster,
         post: &'static str,
@@ -112,14 +112,14 @@ impl Crowd {
         for number in 0..party.writers {
             crowd.write(number, party.pace);
         }
-        crowd.until_counted(cluster, PATIENCE).await;
-        // What comes later comes to readers who have something to lose.
-        crowd.until_written(3).await;
-        crowd.until_told().await;
+        crowd.wait_until_counted(cluster, TIMEOUT).await;
+        // Later events must find readers that already have comments.
+        crowd.wait_until_written(3).await;
+        crowd.wait_until_delivered().await;
         crowd
     }
 
-    /// Somebody comes to this node.
+    /// Starts a reader on this node.
     pub(crate) fn join(&mut self, node: usize, viewer: Viewer, on_loss: Loss) {
         let (seen, sees) = watch::channel(Seen::default());
         let mut nodes = self.nodes.clone();
@@ -143,7 +143,7 @@ impl Crowd {
         });
     }
 
-    /// The first of those who are there goes.
+    /// Ends the reader that joined first.
     pub(crate) fn leave(&mut self) {
         self.members.remove(0);
     }
@@ -162,15 +162,15 @@ impl Crowd {
         self.writers.push((seen, task));
     }
 
-    /// What was seen on the way.
+    /// Returns the events that readers and writers recorded.
     pub(crate) fn feed(&self) -> &Feed {
         &self.feed
     }
 
-    /// Waits until each writer has so many more comments acknowledged.
-    pub(crate) async fn until_written(&self, more: usize) {
+    /// Waits until each writer has `more` additional comments acknowledged.
+    pub(crate) async fn wait_until_written(&self, more: usize) {
         let goals: Vec<usize> = self.written().iter().map(|done| done + more).collect();
-        eventually("writers get on", || {
+        wait_until("writers get on", || {
             self.feed.check();
             let done = self.written();
             let is_so = done.iter().zip(&goals).all(|(done, goal)| done >= goal);
@@ -184,7 +184,7 @@ impl Crowd {
         writers.map(|(seen, _)| *seen.borrow()).collect()
     }
 
-    /// Lets this much time pass, in which nothing may go wrong. For how long a fault lasts.
+    /// Lets this much time pass while the feed must stay consistent. It serves the duration of a fault.
     pub(crate) async fn endure(&self, time: Duration) {
         let start = Instant::now();
         while start.elapsed() < time {
@@ -193,17 +193,17 @@ impl Crowd {
         }
     }
 
-    /// Waits until everybody who comes back is in, every one of them is shown the number of those
-    /// who are there, and every node says it of the post.
-    pub(crate) async fn until_counted(&self, cluster: &Cluster, limit: Duration) {
+    /// Waits until every returning reader is in the room and sees the true number of viewers, and every node
+    /// reports it.
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster, limit: Duration) {
         let nodes: Vec<&Node> = cluster.nodes.iter().collect();
-        self.until_counted_by(&nodes, limit).await;
+        self.wait_until_counted_by(&nodes, limit).await;
     }
 
-    /// The same, asking only these nodes.
-    pub(crate) async fn until_counted_by(&self, nodes: &[&Node], limit: Duration) {
+    /// Like [`wait_until_counted`](Self::wait_until_counted), but asks only these nodes.
+    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node], limit: Duration) {
         let what = format!("{}: all agree how many there are", self.post);
-        within(limit, &what, || async {
+        wait_until_within(limit, &what, || async {
             self.feed.check();
             self.all_are_in()?;
             let truth = self.number();
@@ -240,7 +240,7 @@ impl Crowd {
         }
     }
 
-    /// How many of them are connected with this node.
+    /// Returns the number of readers connected with this node.
     pub(crate) fn connected_with(&self, node: SocketAddr) -> usize {
         let is_there = |member: &&Member| {
             let seen = member.seen.borrow();
@@ -249,9 +249,9 @@ impl Crowd {
         self.members.iter().filter(is_there).count()
     }
 
-    /// Waits until nobody is connected with this node any more.
-    pub(crate) async fn until_gone_from(&self, node: SocketAddr) {
-        eventually("everybody has noticed", || {
+    /// Waits until no reader is connected with this node.
+    pub(crate) async fn wait_until_gone_from(&self, node: SocketAddr) {
+        wait_until("everybody has noticed", || {
             self.feed.check();
             let left = self.connected_with(node);
             std::future::ready((left == 0).then_some(()).ok_or(left))
@@ -259,10 +259,10 @@ impl Crowd {
         .await;
     }
 
-    /// Waits until these nodes, which hear of no other, say how many are connected with them.
-    pub(crate) async fn until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
+    /// Waits until these nodes, which are isolated, report the number of viewers connected with them.
+    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
         let what = format!("{}: those who are left count themselves", self.post);
-        within(limit, &what, || async {
+        wait_until_within(limit, &what, || async {
             self.feed.check();
             let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address()).collect();
             let truth = self.distinct(|seen| {
@@ -279,12 +279,12 @@ impl Crowd {
         .await;
     }
 
-    /// How many distinct viewers are there.
+    /// Returns the number of distinct viewers.
     pub(crate) fn number(&self) -> u64 {
         self.distinct(|seen| !seen.is_over)
     }
 
-    /// How many distinct viewers with whom it stands like this.
+    /// Returns the number of distinct viewers with a reader in this state.
     fn distinct(&self, is_so: impl Fn(&Seen) -> bool) -> u64 {
         let those = self
             .members
@@ -294,10 +294,10 @@ impl Crowd {
         viewers.len() as u64
     }
 
-    /// Waits until everybody who comes back has at least as many comments as are acknowledged now.
-    pub(crate) async fn until_told(&self) {
+    /// Waits until every returning reader has at least as many comments as are acknowledged now.
+    pub(crate) async fn wait_until_delivered(&self) {
         let acknowledged: usize = self.written().iter().sum();
-        eventually("what is acknowledged has reached everybody", || {
+        wait_until("what is acknowledged has reached everybody", || {
             self.feed.check();
             let least = self.held().first().copied().unwrap_or_default();
             let is_so = least >= acknowledged;
@@ -306,7 +306,7 @@ impl Crowd {
         .await;
     }
 
-    /// How many comments those who come back have.
+    /// Returns the numbers of comments that returning readers have.
     fn held(&self) -> BTreeSet<usize> {
         let resuming = self
             .members
@@ -317,9 +317,8 @@ impl Crowd {
             .collect()
     }
 
-    /// Ends the writing, and waits until everybody who comes back has every comment that there is:
-    /// exactly once, in one order, in which each writer's acknowledged comments are in the order in
-    /// which they were written.
+    /// Stops the writers, and waits until every returning reader has every stored comment exactly once and in
+    /// one order. Each writer's acknowledged comments must be in the order of writing.
     pub(crate) async fn finish(mut self, cluster: &Cluster) {
         self.stop.send_replace(true);
         let mut acknowledged = Vec::new();
@@ -327,7 +326,7 @@ impl Crowd {
             acknowledged.push(task.await.expect("a writer"));
         }
         let stored = stored(&cluster.nodes[0], self.post).await;
-        eventually("everybody has everything", || {
+        wait_until("everybody has everything", || {
             self.feed.check();
             let held = self.held();
             let is_so = held.iter().all(|held| *held == stored.len());
@@ -344,7 +343,8 @@ impl Crowd {
     }
 }
 
-/// The first two thirds are anonymous; of the others two are the same user, on two nodes.
+/// Returns the identity of a reader. The first two thirds are anonymous; of the others two share a user, on
+/// two nodes.
 fn viewer(number: usize, readers: usize) -> Viewer {
     match number.checked_sub(readers * 2 / 3) {
         Some(signed_in) => Viewer::User(format!("user-{}", signed_in / 2)),
@@ -352,7 +352,7 @@ fn viewer(number: usize, readers: usize) -> Viewer {
     }
 }
 
-/// The ids of all comments of a post, in the order in which it took them.
+/// Returns the ids of all comments of a post, in its order.
 async fn stored(node: &Node, post: &str) -> Vec<String> {
     let query = "query($post: ID!, $after: String) { post(id: $post) {
         comments(first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } }

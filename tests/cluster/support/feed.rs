@@ -1,5 +1,5 @@
-//! What all readers of a post were given. They check each other: the first to be given a comment says
-//! which place it has, and everybody else must be given the same one there.
+//! The record of the comments that all readers of a post received. Readers check each other: the first one to
+//! receive a comment sets its place, and all others must receive the same one there.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// One post's comments as its readers have them.
+/// The record of one post.
 #[derive(Default)]
 pub(crate) struct Feed {
     state: Mutex<State>,
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Feed {
-    /// A reader who has so many comments is given this one.
+    /// Records that a reader with `place` comments received this one.
     pub(crate) fn given(&self, reader: usize, place: usize, id: &str) {
         let mut state = self.state.lock();
         let expected = state.order.get(place).cloned();
@@ -42,33 +42,33 @@ impl Feed {
         }
     }
 
-    /// A request failed with this code.
+    /// Records that a request failed with this code.
     pub(crate) fn failed_with(&self, code: &str) {
         self.state.lock().codes.insert(code.to_owned());
     }
 
-    /// A socket was closed by its server.
+    /// Records that a server closed a socket.
     pub(crate) fn closed_with(&self, code: u16) {
         self.state.lock().closes.push((Instant::now(), code));
     }
 
-    /// Fails where anything was seen that must not be.
+    /// Panics if an inconsistency was recorded.
     pub(crate) fn check(&self) {
         let state = self.state.lock();
         assert!(state.broken.is_empty(), "{:#?}", state.broken);
     }
 
-    /// The comments in the order in which readers were given them.
+    /// Returns the comments in the order in which readers received them.
     pub(crate) fn order(&self) -> Vec<String> {
         self.state.lock().order.clone()
     }
 
-    /// The codes with which requests failed.
+    /// Returns the codes of failed requests.
     pub(crate) fn codes(&self) -> BTreeSet<String> {
         self.state.lock().codes.clone()
     }
 
-    /// When sockets were closed, and with which code.
+    /// Returns the times and codes of closed sockets.
     pub(crate) fn closes(&self) -> Vec<(Instant, u16)> {
         self.state.lock().closes.clone()
     }

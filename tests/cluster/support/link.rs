@@ -1,4 +1,4 @@
-//! The network between a node and a NATS server, which can be cut.
+//! A proxy between a node and a NATS server, whose network can be cut.
 
 use std::net::SocketAddr;
 
@@ -11,18 +11,18 @@ use tokio::{
     sync::watch,
 };
 
-/// How the network is.
+/// The state of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Network {
-    /// It carries what it is given.
+    /// Everything is delivered.
     Whole,
-    /// It loses what it is given, and nobody is told: connections stay open at both ends.
+    /// Everything is lost silently: connections stay open at both ends.
     Silent,
-    /// It ends connections, and takes none.
+    /// Connections are ended and refused.
     Closed,
 }
 
-/// A way to one server. It ends with its guard.
+/// A proxy to one server. It ends with its guard.
 pub(crate) struct Link {
     address: SocketAddr,
     network: watch::Sender<Network>,
@@ -47,7 +47,7 @@ impl Link {
         Self { address, network }
     }
 
-    /// Where the node connects.
+    /// Returns the address that the node connects to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -68,7 +68,7 @@ async fn connection(client: TcpStream, server: SocketAddr, mut state: watch::Rec
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let is_lost = move |mut state: watch::Receiver<Network>| async move {
-        // What was lost makes the rest worthless: when the network is whole again, this ends.
+        // Lost bytes break the stream, so the connection ends when the network is whole again.
         let mut lost = *state.borrow() == Network::Silent;
         while state.changed().await.is_ok() {
             match *state.borrow_and_update() {
@@ -86,7 +86,7 @@ async fn connection(client: TcpStream, server: SocketAddr, mut state: watch::Rec
     }
 }
 
-/// Passes on what comes, or loses it.
+/// Forwards bytes, or drops them while the network is silent.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: watch::Receiver<Network>) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {

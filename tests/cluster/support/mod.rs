@@ -1,4 +1,4 @@
-//! What the tests start from: the programs of a cluster, and a crowd that reads and writes on it.
+//! The test harness: the programs of a cluster, and a crowd that reads and writes on it.
 
 mod cluster;
 mod crowd;
@@ -20,5 +20,5 @@ pub(crate) use self::{
     posts::{AGREEMENT, Posts},
     program::{Program, command, find, path},
     reader::{Loss, RESTART, Viewer},
-    waiting::{eventually, within},
+    waiting::{wait_until, wait_until_within},
 };

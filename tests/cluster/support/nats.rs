@@ -1,4 +1,4 @@
-//! NATS servers that are one cluster, as processes.
+//! NATS servers that form one cluster, as processes.
 
 use std::{
     net::SocketAddr,
@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use super::{
     program::{Program, command, find, path},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
-/// How many there are.
+/// The number of servers.
 const SERVERS: usize = 3;
 
 /// The servers, each connected with every other.
@@ -27,7 +27,7 @@ struct Server {
     program: Option<Program>,
 }
 
-/// Where a server listens: for clients, for the other servers, and for questions about it.
+/// The addresses of a server: for clients, for other servers, and for monitoring.
 #[derive(Clone, Copy)]
 struct Ports {
     clients: SocketAddr,
@@ -36,7 +36,7 @@ struct Ports {
 }
 
 impl Nats {
-    /// Starts them on free ports.
+    /// Starts the servers on free ports.
     pub(crate) async fn start(folder: &Path) -> Self {
         let mut nats = Self {
             servers: Vec::new(),
@@ -50,30 +50,30 @@ impl Nats {
                 program: Some(program),
             });
         }
-        nats.until_connected().await;
+        nats.wait_until_connected().await;
         nats
     }
 
-    /// Where clients connect, a server each.
+    /// Returns the address for clients of each server.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let servers = self.servers.iter();
         servers.map(|server| server.ports.clients).collect()
     }
 
-    /// Ends one, like a machine that loses its power.
+    /// Kills one server.
     pub(crate) fn kill(&mut self, number: usize) {
         let program = self.servers[number].program.take();
         program.expect("it runs").kill();
     }
 
-    /// Ends them all.
+    /// Kills all servers.
     pub(crate) fn kill_all(&mut self) {
         for number in 0..SERVERS {
             self.kill(number);
         }
     }
 
-    /// Starts those that were killed, where they were.
+    /// Starts the killed servers again on the same ports.
     pub(crate) async fn start_again(&mut self) {
         for number in 0..SERVERS {
             if self.servers[number].program.is_none() {
@@ -81,15 +81,15 @@ impl Nats {
                 self.servers[number].program = Some(program);
             }
         }
-        self.until_connected().await;
+        self.wait_until_connected().await;
     }
 
-    /// Stops them all where they are: connections stay open, and nobody is at the other end.
+    /// Stops all processes: connections stay open, but no server answers.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets them go on.
+    /// Continues the stopped processes.
     pub(crate) fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -100,7 +100,7 @@ impl Nats {
         }
     }
 
-    /// On these ports, else on free ones; it connects to those that are there already.
+    /// Starts a server on these ports, or else on free ones. It connects to the servers that already run.
     fn spawn(&self, number: usize, ports: Option<Ports>) -> Program {
         let port = |address: fn(&Ports) -> SocketAddr| {
             ports.map_or_else(
@@ -121,7 +121,7 @@ impl Nats {
             .args(["-m", &port(|ports| ports.monitoring)])
             .arg("--cluster")
             .arg(format!("nats://127.0.0.1:{}", port(|ports| ports.servers)))
-            // Clients know the servers that they were told of, so that they can be cut off from them.
+            // Clients must know only the servers that they were given, so they can be cut off from them.
             .arg("--no_advertise")
             .arg("--ports_file_dir")
             .arg(&self.folder);
@@ -132,9 +132,9 @@ impl Nats {
     }
 
     /// Waits until each server is connected with every other one.
-    async fn until_connected(&self) {
+    async fn wait_until_connected(&self) {
         let http = reqwest::Client::new();
-        eventually("the NATS servers are one cluster", || async {
+        wait_until("the NATS servers are one cluster", || async {
             for server in &self.servers {
                 let url = format!("http://{}/routez", server.ports.monitoring);
                 let answer = http
@@ -155,7 +155,7 @@ impl Nats {
     }
 }
 
-/// What a server writes down when it has found its ports.
+/// The file that a server writes once it has found its ports.
 #[derive(Deserialize)]
 struct PortsFile {
     nats: Vec<String>,
@@ -166,8 +166,8 @@ struct PortsFile {
 async fn ports(program: &Program, folder: &Path) -> Ports {
     let path = folder.join(format!("nats-server_{}.ports", program.id()));
     let mut found = None;
-    eventually("a NATS server listens", || {
-        // It may be there and not be written yet.
+    wait_until("a NATS server listens", || {
+        // The file may exist before its text is written.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let file = serde_json::from_str::<PortsFile>(&text);
         let result = file.map(|file| found = Some(file));

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::{
     program::{Program, command},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
-/// How long a node may take to answer before it is taken for gone.
+/// Timeout of a request to a node.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A node, which keeps its place when it is started again.
+/// A node, which keeps its address and folder across restarts.
 pub(crate) struct Node {
     name: String,
     folder: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts one with these settings on a free port.
+    /// Starts a node with these settings on a free port.
     pub(crate) async fn start(name: &str, folder: &Path, settings: Vec<(String, String)>) -> Self {
         let mut node = Self {
             name: name.to_owned(),
@@ -46,7 +46,7 @@ impl Node {
         node
     }
 
-    /// Where it listens, in this life and the next.
+    /// Returns the node's address, which stays the same across restarts.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -59,14 +59,14 @@ impl Node {
         self.program.take().expect("it runs").kill();
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let status = self.program.as_mut().expect("it runs").ended().await;
         self.program = None;
         status
     }
 
-    /// Starts it, and waits until it is ready.
+    /// Starts the process, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) {
         let mut serve = command(env!("CARGO_BIN_EXE_causerie"));
         serve
@@ -76,7 +76,7 @@ impl Node {
             .envs(self.settings.iter().cloned())
             .current_dir(&self.folder);
         let mut program = Program::start(&self.name, &self.folder, &mut serve);
-        eventually(&format!("{} listens", self.name), || {
+        wait_until(&format!("{} listens", self.name), || {
             program.still_runs();
             let said = program.said();
             let mut lines = said.lines();
@@ -88,7 +88,7 @@ impl Node {
         })
         .await;
         self.program = Some(program);
-        eventually(&format!("{} is ready", self.name), || async {
+        wait_until(&format!("{} is ready", self.name), || async {
             match self.is_ready().await {
                 Some(true) => Ok(()),
                 other => Err(other),
@@ -97,14 +97,14 @@ impl Node {
         .await;
     }
 
-    /// Whether it would have requests sent to it; nothing where it does not answer.
+    /// Returns true if `/readyz` succeeds, and `None` if the node does not answer.
     pub(crate) async fn is_ready(&self) -> Option<bool> {
         let url = format!("http://{}/readyz", self.address);
         let answer = self.http.get(url).send().await.ok()?;
         Some(answer.status().is_success())
     }
 
-    /// Sends an operation; what came back, if anything did.
+    /// Sends an operation and returns the answer.
     pub(crate) async fn send(
         &self,
         token: Option<&str>,
@@ -123,7 +123,7 @@ impl Node {
         request.send().await?.json().await
     }
 
-    /// How many viewers it says that a post has.
+    /// Returns the viewer count of a post as this node reports it.
     pub(crate) async fn viewer_count(&self, post: &str) -> Option<u64> {
         let query = "query($id: ID!) { post(id: $id) { viewerCount } }";
         let answer = self.send(None, query, json!({"id": post})).await.ok()?;

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own, as durable as PostgreSQL is by itself.
+//! A PostgreSQL of one test, with PostgreSQL's default durability.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 
 use super::{
     program::{Program, command, find},
-    waiting::eventually,
+    waiting::wait_until,
 };
 
-/// Where Debian puts each version.
+/// Debian's folder of installed versions.
 const VERSIONS: &str = "/usr/lib/postgresql";
 const USER: &str = "causerie";
-/// As root it runs as the user whom its package made for it: it refuses to run as root.
+/// The user that PostgreSQL runs as if the tests run as root, because it refuses to run as root.
 const OWNER: &str = "postgres";
 
 /// The one database of a cluster.
@@ -34,7 +34,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a database in a folder of its own and starts it on a free port.
+    /// Creates a database in its own folder and starts it on a free port.
     pub(crate) async fn start(logs: &Path) -> Self {
         let data = tempfile::tempdir().expect("a folder");
         if Uid::effective().is_root() {
@@ -75,13 +75,13 @@ impl Postgres {
         postgres
     }
 
-    /// What nodes are told.
+    /// Returns the URL for nodes.
     pub(crate) fn url(&self) -> String {
         format!("postgres://{USER}@{}/postgres", self.address)
     }
 
-    /// Runs a program that asks whether it is there, as a container does: without saying where.
-    pub(crate) fn is_there(&self, check: &[String]) -> bool {
+    /// Runs a readiness check as a container does, with the address in the environment only.
+    pub(crate) fn is_ready(&self, check: &[String]) -> bool {
         let asked = Command::new(find(&check[0], &self.programs))
             .args(&check[1..])
             .env("PGHOST", self.address.ip().to_string())
@@ -91,14 +91,14 @@ impl Postgres {
         asked.expect("an end").success()
     }
 
-    /// Ends it as a crash does: nobody is waited for, and nothing is written down.
+    /// Stops PostgreSQL like a crash: it neither waits for clients nor flushes.
     pub(crate) async fn stop_immediately(&mut self) {
         let mut program = self.program.take().expect("it runs");
         program.signal(Signal::SIGQUIT);
         program.ended().await;
     }
 
-    /// Starts it where it was, and waits until it takes connections.
+    /// Starts PostgreSQL on the same port, and waits until it accepts connections.
     pub(crate) async fn start_again(&mut self) {
         let mut postgres = self.command("postgres");
         postgres
@@ -110,22 +110,22 @@ impl Postgres {
             .args(["-c", "fsync=on", "-c", "synchronous_commit=on"]);
         let mut program = Program::start("postgres", &self.logs, &mut postgres);
         let check = ["pg_isready", "-q"].map(str::to_owned);
-        eventually("PostgreSQL takes connections", || {
+        wait_until("PostgreSQL takes connections", || {
             program.still_runs();
-            let ready = self.is_there(&check);
+            let ready = self.is_ready(&check);
             std::future::ready(ready.then_some(()).ok_or("it takes none"))
         })
         .await;
         self.program = Some(program);
     }
 
-    /// One of PostgreSQL's programs, as a user whom it takes.
+    /// Returns a command for one of PostgreSQL's programs, as a user that it accepts.
     fn command(&self, program: &str) -> Command {
         let program = find(program, &self.programs);
         if !Uid::effective().is_root() {
             return command(program);
         }
-        // Who it is must be settled first: the kernel forgets the rest when that changes.
+        // The user must be set first, because the kernel resets the death signal when the user changes.
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", OWNER, "--regid", OWNER, "--init-groups", "--"])
@@ -141,14 +141,14 @@ impl Drop for Postgres {
         let Some(mut program) = self.program.take() else {
             return;
         };
-        // By itself it takes its processes and its shared memory with it; killed it would not.
+        // PostgreSQL's own shutdown ends its child processes and frees its shared memory. A kill would not.
         program.signal(Signal::SIGCONT);
         program.signal(Signal::SIGQUIT);
         program.wait();
     }
 }
 
-/// The newest version's folder, then what is on the path.
+/// Returns the newest version's folder, followed by the folders of the path.
 fn programs() -> Vec<PathBuf> {
     let versions = std::fs::read_dir(VERSIONS).into_iter().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions

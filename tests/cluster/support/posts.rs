@@ -1,4 +1,4 @@
-//! The posts that the nodes have while something happens to them: what must be true of each, is of both.
+//! The posts of a cluster under test. Each assertion is made for both.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,8 +7,8 @@ use super::{
     crowd::{Crowd, Party},
 };
 
-/// How long the nodes may take to agree again, and to forget a dead node's readers: ten seconds, and
-/// half of that again for a machine that has other things to do.
+/// The time within which the nodes agree again and forget a dead node's readers: ten seconds, and half as
+/// much as a margin for a busy machine.
 pub(crate) const AGREEMENT: Duration = Duration::from_secs(15);
 
 /// A busy post and a quiet one.
@@ -25,30 +25,30 @@ impl Posts {
         }
     }
 
-    pub(crate) async fn until_counted(&self, cluster: &Cluster) {
-        self.until_counted_but_by(cluster, None).await;
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster) {
+        self.wait_until_counted_but_by(cluster, None).await;
     }
 
-    /// The same without a node that cannot be asked.
-    pub(crate) async fn until_counted_but_by(&self, cluster: &Cluster, lost: Option<usize>) {
+    /// Like `wait_until_counted`, except for a node that cannot be asked.
+    pub(crate) async fn wait_until_counted_but_by(&self, cluster: &Cluster, lost: Option<usize>) {
         let nodes = cluster.nodes.iter().enumerate();
         let nodes: Vec<_> = nodes
             .filter(|(number, _)| Some(*number) != lost)
             .map(|(_, node)| node)
             .collect();
-        self.busy.until_counted_by(&nodes, AGREEMENT).await;
-        self.quiet.until_counted_by(&nodes, AGREEMENT).await;
+        self.busy.wait_until_counted_by(&nodes, AGREEMENT).await;
+        self.quiet.wait_until_counted_by(&nodes, AGREEMENT).await;
     }
 
-    /// Writers get on, and what they write gets to everybody, while the fault lasts.
+    /// Waits until writers progress and readers receive what was written, while the fault lasts.
     pub(crate) async fn go_on(&self) {
-        self.busy.until_written(10).await;
-        self.quiet.until_written(1).await;
-        self.busy.until_told().await;
-        self.quiet.until_told().await;
+        self.busy.wait_until_written(10).await;
+        self.quiet.wait_until_written(1).await;
+        self.busy.wait_until_delivered().await;
+        self.quiet.wait_until_delivered().await;
     }
 
-    /// No request may have failed with a code other than these.
+    /// Asserts that requests failed only with these codes, and that both posts are complete.
     pub(crate) async fn finish(self, cluster: &Cluster, codes: &[&str]) {
         let codes: BTreeSet<String> = codes.iter().copied().map(str::to_owned).collect();
         for crowd in [self.busy, self.quiet] {

@@ -1,5 +1,5 @@
-//! A program that a test started. It ends with the test, however the test ends: with its guard, and
-//! should the test's own process be killed, by the kernel.
+//! A program that a test starts. It ends with the test: by its guard, or by the kernel if the test's process
+//! is killed.
 
 use std::{
     ffi::OsStr,
@@ -14,27 +14,27 @@ use nix::{
     unistd::Pid,
 };
 
-use super::waiting::eventually;
+use super::waiting::wait_until;
 
-/// How much of a program's log is shown when a test fails.
+/// The number of log lines shown when a test fails.
 const LAST_LINES: usize = 60;
 
-/// A command that the kernel ends with this process. `setpriv` makes it so, and gives its place to the
-/// program.
+/// Returns a command that the kernel kills when this process ends. `setpriv` arranges that, and then replaces
+/// itself by the program.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 
-/// The folders of this process's path, and those where only root's path leads.
+/// Returns the folders of this process's path, and those that only root's path has.
 pub(crate) fn path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(more).collect()
 }
 
-/// The first of these folders that has the program.
+/// Returns the path of the program in the first of these folders that has it.
 pub(crate) fn find(program: &str, folders: &[PathBuf]) -> PathBuf {
     let mut found = folders.iter().map(|folder| folder.join(program));
     found
@@ -42,17 +42,17 @@ pub(crate) fn find(program: &str, folders: &[PathBuf]) -> PathBuf {
         .unwrap_or_else(|| panic!("no {program} in {folders:?}: ./scripts/test installs it"))
 }
 
-/// A running program, and what it says.
+/// A running program and its log.
 pub(crate) struct Program {
     name: String,
     child: Child,
     log: PathBuf,
-    /// Where in the log this life of the program begins.
+    /// The offset in the log at which this run of the program begins.
     start_of_log: u64,
 }
 
 impl Program {
-    /// Starts it. What it writes is appended to a file of its name in this folder.
+    /// Starts the program. Its output is appended to a log of its name in this folder.
     pub(crate) fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = OpenOptions::new().create(true).append(true).open(&log);
@@ -76,7 +76,7 @@ impl Program {
         self.child.id()
     }
 
-    /// What it has said in this life.
+    /// Returns the output of this run.
     pub(crate) fn said(&self) -> String {
         let mut file = File::open(&self.log).expect("a log");
         file.seek(SeekFrom::Start(self.start_of_log))
@@ -86,7 +86,7 @@ impl Program {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Fails where it has ended by itself.
+    /// Panics if the program has ended by itself.
     pub(crate) fn still_runs(&mut self) {
         if let Some(status) = self.child.try_wait().expect("a status") {
             panic!("{} has ended ({status}): {}", self.name, self.said());
@@ -97,21 +97,21 @@ impl Program {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("a process that runs");
     }
 
-    /// Kills it, and waits until it is gone.
+    /// Kills the program and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("a status");
     }
 
-    /// Waits for its end, where nothing else can be done meanwhile.
+    /// Blocks until the program has ended, for callers that cannot await.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a status")
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the program has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually(&format!("{} ends", self.name), || {
+        wait_until(&format!("{} ends", self.name), || {
             status = self.child.try_wait().expect("a status");
             std::future::ready(status.map(|_| ()).ok_or("it still runs"))
         })
@@ -122,7 +122,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // They fail only where it is gone already.
+        // These calls fail only if the program has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

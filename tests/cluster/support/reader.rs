@@ -1,5 +1,5 @@
-//! A reader with a post open, as a page has it: it follows the comments and the number of readers over
-//! graphql-transport-ws, and comes back with its cursor, to this node or another.
+//! A reader that behaves like a page with a post open. It follows the comments and the viewer count over
+//! graphql-transport-ws, and reconnects with its cursor to this node or another.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use tokio_tungstenite::{
 
 use super::{cluster::token, feed::Feed};
 
-/// How long a node may take to take a reader in.
-const WELCOME: Duration = Duration::from_secs(3);
-/// How often a reader asks whether the node is still there.
+/// Timeout of connecting to a node.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval of the reader's pings.
 const PING: Duration = Duration::from_secs(1);
-/// How long a node may say nothing before it is taken for gone.
+/// The silence after which a node is considered gone.
 const SILENCE: Duration = Duration::from_secs(4);
-/// The longest pause before the next attempt; the first is at most a sixteenth of it.
+/// The longest pause before a reconnect. The first pause is at most a sixteenth of it.
 const PAUSE: Duration = Duration::from_millis(1600);
 
-/// The close code of a node that goes down.
+/// The close code of a node that shuts down.
 pub(crate) const RESTART: u16 = 1012;
 
 const COMMENTS: &str = "subscription($post: ID!, $after: Cursor) {
@@ -31,16 +31,16 @@ const COMMENTS: &str = "subscription($post: ID!, $after: Cursor) {
 }";
 const VIEWERS: &str = "subscription($post: ID!) { viewerCount(postId: $post) }";
 
-/// What a reader does when its connection is lost.
+/// A reader's behaviour when its connection is lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Loss {
-    /// It comes back.
+    /// It reconnects.
     Resume,
-    /// It has seen enough.
+    /// It stops.
     Leave,
 }
 
-/// Who reads: readers with the same viewer count once.
+/// A reader's identity. Readers with the same identity count once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Viewer {
     /// An anonymous page of this name.
@@ -49,40 +49,40 @@ pub(crate) enum Viewer {
     User(String),
 }
 
-/// How it stands with a reader.
+/// The state of a reader.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// How many comments it has.
+    /// The number of comments received.
     pub(crate) comments: usize,
-    /// How many readers it is shown: nothing while it is not in the room.
+    /// The viewer count received, or `None` while the reader is not in the room.
     pub(crate) viewers: Option<u64>,
-    /// The node that it was last taken in by.
+    /// The node that accepted the reader last.
     pub(crate) node: Option<SocketAddr>,
-    /// It has left for good.
+    /// True once the reader has stopped for good.
     pub(crate) is_over: bool,
 }
 
-/// Someone who reads a post until the test is over.
+/// A reader of a post, until the test is over.
 pub(crate) struct Reader {
     pub(crate) number: usize,
     pub(crate) viewer: Viewer,
     pub(crate) post: &'static str,
-    /// Where it goes, the node that it likes best first.
+    /// The nodes to connect to, the preferred one first.
     pub(crate) nodes: Vec<SocketAddr>,
     pub(crate) on_loss: Loss,
-    /// The place behind which it was given everything.
+    /// The cursor of the last comment received.
     pub(crate) cursor: Value,
     pub(crate) feed: Arc<Feed>,
     pub(crate) seen: watch::Sender<Seen>,
 }
 
-/// Any error is the connection's: the next one goes on where this ended.
+/// An error of the connection. The next connection resumes.
 type Lost = Box<dyn std::error::Error + Send + Sync>;
 
 type Socket = WebSocketStream<TcpStream>;
 
 impl Reader {
-    /// Reads until nobody looks at it any more.
+    /// Reads until the receiver of its state is dropped.
     pub(crate) async fn read(mut self) {
         let mut failures = 0;
         loop {
@@ -90,7 +90,7 @@ impl Reader {
             match enter(node, &self.viewer).await {
                 Ok(socket) => {
                     self.seen.send_modify(|seen| seen.node = Some(node));
-                    // Any error is the end of the connection.
+                    // Any error means the end of the connection.
                     let _lost = self.follow(socket, &mut failures).await;
                 }
                 Err(_) => failures += 1,
@@ -139,7 +139,7 @@ impl Reader {
                     let code = frame.map_or(1005, |frame| frame.code.into());
                     self.feed.closed_with(code);
                     if code == RESTART {
-                        // A balancer would know by now where not to send it.
+                        // A load balancer would avoid this node by now.
                         *failures += 1;
                     }
                     return Err("closed".into());
@@ -149,7 +149,7 @@ impl Reader {
         }
     }
 
-    /// Takes what the node says.
+    /// Handles a message of the node.
     fn take(&mut self, message: &Value) -> Result<(), Lost> {
         let of_type = message["type"].as_str().unwrap_or_default();
         let errors = match of_type {
@@ -180,7 +180,7 @@ impl Reader {
     }
 }
 
-/// A connection on which the node has said that it takes the reader.
+/// Opens a connection and waits until the node acknowledges it.
 async fn enter(node: SocketAddr, viewer: &Viewer) -> Result<Socket, Lost> {
     let entering = async {
         let mut request = format!("ws://{node}/graphql").into_client_request()?;
@@ -205,7 +205,7 @@ async fn enter(node: SocketAddr, viewer: &Viewer) -> Result<Socket, Lost> {
             }
         }
     };
-    tokio::time::timeout(WELCOME, entering).await?
+    tokio::time::timeout(CONNECT_TIMEOUT, entering).await?
 }
 
 fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
@@ -213,7 +213,7 @@ fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
     json!({"id": id, "type": "subscribe", "payload": payload})
 }
 
-/// Never waits long for a node that takes nothing.
+/// Sends a message. Times out if the node does not read.
 async fn send(socket: &mut Socket, message: Value) -> Result<(), Lost> {
     let sent = socket.send(Message::text(message.to_string()));
     Ok(tokio::time::timeout(SILENCE, sent).await??)

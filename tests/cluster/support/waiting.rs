@@ -1,4 +1,4 @@
-//! Waiting for what no message tells of: looking again until it is so, and failing where it never is.
+//! Waiting for conditions without a notification, by polling with a timeout.
 
 use std::{
     fmt::Debug,
@@ -6,22 +6,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a test waits for what has no time of its own in the contract.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout for conditions without a bound in the contract.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is looked again. Each look costs the programs that are waited for.
+/// The polling interval. Each poll costs the programs under test some work.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until `look` finds nothing that is not as expected.
-pub(crate) async fn eventually<E: Debug, F: Future<Output = Result<(), E>>>(
+/// Polls until `look` returns `Ok`.
+pub(crate) async fn wait_until<E: Debug, F: Future<Output = Result<(), E>>>(
     what: &str,
     look: impl FnMut() -> F,
 ) {
-    wait(PATIENCE, what, look).await;
+    wait(TIMEOUT, what, look).await;
 }
 
-/// The same with a time of the contract's. Says how long it took.
-pub(crate) async fn within<E: Debug, F: Future<Output = Result<(), E>>>(
+/// Polls until `look` returns `Ok` within the contract's `limit`. Prints the time that it took.
+pub(crate) async fn wait_until_within<E: Debug, F: Future<Output = Result<(), E>>>(
     limit: Duration,
     what: &str,
     look: impl FnMut() -> F,

@@ -1,4 +1,4 @@
-//! A writer who posts one comment after another, each until some node has acknowledged it.
+//! A writer that posts one comment after another, each until some node has acknowledged it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,29 +11,29 @@ use tokio::{
 
 use super::{cluster::token, feed::Feed};
 
-/// How long an answer may take before another node is asked.
+/// Timeout of an answer, after which the next node is tried.
 const ANSWER: Duration = Duration::from_secs(3);
-/// The pause after a failure, for the node that is asked next.
+/// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
 
 const WRITE: &str = "mutation($input: CreateCommentInput!) {
     createComment(input: $input) { comment { id } }
 }";
 
-/// Someone who writes at a steady pace until told to stop.
+/// A writer at a steady pace until told to stop.
 pub(crate) struct Writer {
     pub(crate) number: usize,
     pub(crate) post: &'static str,
     pub(crate) nodes: Vec<SocketAddr>,
     pub(crate) pace: Duration,
     pub(crate) feed: Arc<Feed>,
-    /// How many of its comments were acknowledged so far.
+    /// The number of its acknowledged comments.
     pub(crate) acknowledged: watch::Sender<usize>,
 }
 
 impl Writer {
-    /// Returns the ids of the acknowledged comments, each acknowledged before the next was sent. A
-    /// comment whose answer was lost may exist as well, so each attempt has a text of its own.
+    /// Returns the ids of the acknowledged comments, each acknowledged before the next was sent. A comment
+    /// whose answer was lost may exist too, so each attempt has its own text.
     pub(crate) async fn write(self, mut stop: watch::Receiver<bool>) -> Vec<String> {
         let http = reqwest::Client::builder().timeout(ANSWER).build();
         let http = http.expect("a client");
@@ -71,7 +71,7 @@ impl Writer {
         }
     }
 
-    /// The id that the node says the comment has.
+    /// Returns the comment's id from the answer, or `None` if there is none.
     async fn answer(&self, request: reqwest::RequestBuilder) -> Option<String> {
         let answer: Value = request.send().await.ok()?.json().await.ok()?;
         for error in answer["errors"].as_array().into_iter().flatten() {

@@ -34,13 +34,13 @@ impl Client {
         }
     }
 
-    /// Takes only answers of these media types.
+    /// Accepts only answers of these media types.
     pub(crate) fn accepting(mut self, accept: &str) -> Self {
         self.accept = Some(accept.to_owned());
         self
     }
 
-    /// As if through a proxy that names this address of the client.
+    /// Sends as if through a proxy that forwards `address` as the client's.
     pub(crate) fn behind(mut self, address: &str) -> Self {
         self.behind = Some(address.to_owned());
         self
@@ -57,13 +57,13 @@ impl Client {
         self
     }
 
-    /// Sends an operation, whatever becomes of it.
+    /// Sends an operation and returns the answer, successful or not.
     pub(crate) async fn try_send(&self, query: &str, variables: Value) -> Reply {
         let body = json!({"query": query, "variables": variables}).to_string();
         self.post("application/json", body).await
     }
 
-    /// Sends an operation and returns the answer's bytes.
+    /// Sends an operation and returns the answer's text.
     pub(crate) async fn raw(&self, query: &str, variables: Value) -> String {
         let body = json!({"query": query, "variables": variables}).to_string();
         let request = self
@@ -74,7 +74,7 @@ impl Client {
         response.text().await.expect("a text")
     }
 
-    /// Sends an operation and returns its data; there must be no error.
+    /// Sends an operation, asserts that there is no error, and returns its data.
     pub(crate) async fn send(&self, query: &str, variables: Value) -> Value {
         let mut reply = self.try_send(query, variables).await;
         assert_eq!(reply.body.get("errors"), None, "{:?}", reply.body);
@@ -111,8 +111,7 @@ impl Client {
         comment["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Writes a comment with this input, on `hello` where it names no post, and returns all that
-    /// the server knows of it.
+    /// Writes a comment with this input, on `hello` if it names no post, and returns all its fields.
     pub(crate) async fn create_comment(&self, mut input: Value) -> Value {
         if input.get("postId").is_none() {
             input["postId"] = json!("hello");
@@ -129,7 +128,7 @@ impl Client {
         data["createComment"]["comment"].take()
     }
 
-    /// Writes a comment on `hello` and returns its id, unless the server is gone.
+    /// Writes a comment on `hello` and returns its id, or `None` if the server is gone.
     pub(crate) async fn try_write(&self, body: &str) -> Option<String> {
         let query = "mutation($body: String!) {
             createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
@@ -143,7 +142,7 @@ impl Client {
         Some(id.expect("an id").to_owned())
     }
 
-    /// The texts of all top-level comments of `hello`, in the order in which the post took them.
+    /// Returns the texts of all top-level comments of `hello`, in the order of the post.
     pub(crate) async fn bodies(&self) -> Vec<String> {
         let query = "query($after: String) { post(id: \"hello\") {
             comments(first: 100, after: $after) { nodes { body } pageInfo { hasNextPage endCursor } }
@@ -174,7 +173,7 @@ impl Client {
         }
     }
 
-    /// The request with what the client says of itself.
+    /// Adds the client's headers to a request.
     fn identified(&self, mut request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -193,7 +192,7 @@ impl Client {
 }
 
 impl Reply {
-    /// The one error of the answer.
+    /// Returns the one error of the answer.
     pub(crate) fn error(&self) -> Value {
         let errors = self.body["errors"].as_array();
         match errors.map(Vec::as_slice) {

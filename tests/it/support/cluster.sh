@@ -1,6 +1,6 @@
-# A PostgreSQL of the tests' own, on this port of loopback and with these settings, in a folder that
-# is gone when it ends. It obeys the lines of its standard input, says for each whether it was done,
-# and ends when no more can come: whatever becomes of the test, nothing is left behind.
+# Runs a PostgreSQL for the tests on port $1 of loopback with the settings $2, in a temporary folder. It
+# obeys the lines of its standard input and answers each when it is done or has failed. It ends with its
+# input and removes the folder, so nothing is left behind, whatever happens to the test.
 set -u
 port=$1
 settings=$2

@@ -1,5 +1,5 @@
-//! The database of a test: a SQLite file in the test's folder, or, where `TEST_DATABASE` is
-//! `postgres`, a database of its own in a PostgreSQL that the tests start.
+//! The database of a test: a SQLite file in the test's folder. If `TEST_DATABASE` is `postgres`, it is a
+//! separate database in a PostgreSQL cluster that the tests start.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -15,14 +15,14 @@ use std::{
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
-/// Nothing of it outlives the tests, so nothing needs to reach the disk.
+/// Settings without durability: the data does not outlive the tests.
 const FAST: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
-/// What all tests share, each with a database of its own.
+/// The cluster that all tests share, each with its own database.
 static SHARED: LazyLock<Cluster> = LazyLock::new(|| Cluster::start(FAST));
 
-/// Whether the tests run on PostgreSQL. Those that are about SQLite's file, or about its single
-/// writer, are left out then.
+/// Returns true if the tests run on PostgreSQL. Tests about SQLite's file or its single writer are skipped
+/// then.
 pub(crate) fn on_postgres() -> bool {
     #[allow(
         clippy::disallowed_methods,
@@ -36,7 +36,7 @@ pub(crate) fn on_postgres() -> bool {
     }
 }
 
-/// The URL of the database that belongs to this folder, which is there as long as the folder.
+/// Returns the URL of the folder's database, which lives as long as the folder.
 pub(crate) fn database_url(folder: &Path) -> String {
     if on_postgres() {
         SHARED.database_of(folder)
@@ -45,7 +45,7 @@ pub(crate) fn database_url(folder: &Path) -> String {
     }
 }
 
-/// Another program's one connection to the same database.
+/// Opens one connection to the same database, as another program would.
 pub(crate) async fn another_program(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
@@ -56,7 +56,7 @@ pub(crate) async fn run(connection: &DatabaseConnection, sql: &str) {
     connection.execute_unprepared(sql).await.expect(sql);
 }
 
-/// Has everybody wait who wants to write, until the connection says ROLLBACK.
+/// Blocks all writers until the connection runs ROLLBACK.
 pub(crate) async fn lock(connection: &DatabaseConnection) {
     if on_postgres() {
         run(connection, "BEGIN").await;
@@ -66,7 +66,7 @@ pub(crate) async fn lock(connection: &DatabaseConnection) {
     }
 }
 
-/// A trigger on a row of `comment` that does a deed where its condition holds.
+/// Returns the SQL of a trigger on a row of `comment` that runs `deed` if `condition` holds.
 pub(crate) fn trigger(moment: &str, condition: &str, deed: &str) -> String {
     if on_postgres() {
         format!(
@@ -80,8 +80,8 @@ pub(crate) fn trigger(moment: &str, condition: &str, deed: &str) -> String {
     }
 }
 
-/// What a trigger does that has its statement fail.
-pub(crate) fn abortion() -> &'static str {
+/// Returns the SQL with which a trigger makes its statement fail.
+pub(crate) fn raise_error() -> &'static str {
     if on_postgres() {
         "RAISE EXCEPTION 'no'"
     } else {
@@ -89,24 +89,24 @@ pub(crate) fn abortion() -> &'static str {
     }
 }
 
-/// A PostgreSQL of the tests' own. It ends with the value, or with the tests.
+/// A PostgreSQL cluster of the tests. It ends with the value, or with the tests.
 pub(crate) struct Cluster {
     port: u16,
     folder: PathBuf,
     supervisor: Mutex<Supervisor>,
-    /// The databases, and to which folders they belong.
+    /// The databases, each with its folder.
     databases: Mutex<Vec<(PathBuf, String)>>,
 }
 
 struct Supervisor {
     process: Child,
-    /// None once it was told that it is over.
+    /// `None` once the supervisor was told to end.
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Cluster {
-    /// Starts one with these settings on a free port of loopback.
+    /// Starts a cluster with these settings on a free port of loopback.
     pub(crate) fn start(settings: &str) -> Self {
         let port = free_port();
         let settings = format!(
@@ -115,7 +115,7 @@ impl Cluster {
         let mut process = Command::new("sh")
             .args(["-c", include_str!("cluster.sh"), "cluster"])
             .args([port.to_string(), settings])
-            // Ctrl-C is for the tests: the supervisor ends when they have.
+            // Ctrl-C must not reach the supervisor, which ends after the tests.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -137,7 +137,7 @@ impl Cluster {
         }
     }
 
-    /// Has the supervisor do `start`, or `stop` with its manner, and waits until it is done.
+    /// Runs the order `start`, or `stop` with its mode, and waits until it is done.
     pub(crate) fn order(&self, order: &str) {
         let mut supervisor = self.supervisor.lock().expect("no panic");
         let orders = supervisor.orders.as_mut().expect("a supervisor");
@@ -145,18 +145,18 @@ impl Cluster {
         assert_eq!(line(&mut supervisor.answers), "done", "{order}");
     }
 
-    /// Where it listens.
+    /// Returns the port that the cluster listens on.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where its files are; the data is in `data`.
+    /// Returns the cluster's folder. The data is in `data`.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The URL of the database of this folder, which is made where it is not there yet. Those whose
-    /// folders are gone are dropped.
+    /// Returns the URL of the folder's database and creates it if needed. Databases whose folders are gone
+    /// are dropped.
     pub(crate) fn database_of(&self, folder: &Path) -> String {
         let mut databases = self.databases.lock().expect("no panic");
         let known = databases.iter().find(|(of, _)| of == folder);
@@ -179,7 +179,7 @@ impl Cluster {
         self.url(&name)
     }
 
-    /// The URL of a database.
+    /// Returns the URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://causerie@127.0.0.1:{}/{database}", self.port)
     }
@@ -210,8 +210,7 @@ fn line(answers: &mut impl BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-/// A port that is free, out of those that the system gives to nobody who does not name one, and that
-/// nobody was given before.
+/// Returns a free port that was not returned before, from outside the system's range of ephemeral ports.
 fn free_port() -> u16 {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 12_000).expect("small");

@@ -7,10 +7,9 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
-use super::{Socket, in_time};
+use super::{Socket, within};
 
-/// First bytes of frames (RFC 6455, section 5.2), of which all but the last of a message are
-/// without FIN.
+/// First bytes of frames (RFC 6455, section 5.2). Only the last frame of a message has FIN.
 pub(crate) const FIN: u8 = 0x80;
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
@@ -19,7 +18,7 @@ pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 pub(crate) const CLOSE: u8 = 8;
 
-/// A frame as it goes over the wire, under a mask of zeros.
+/// Returns the bytes of a frame, under a mask of zeros.
 pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     const MASKED: u8 = 0x80;
     let payload = payload.as_ref();
@@ -40,8 +39,8 @@ pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame
 }
 
-/// Sends what the server may not take to its end, without ever waiting for it, and returns the
-/// code with which it closes. Whatever it says after that finds nobody.
+/// Sends chunks until the server closes, and returns the close code. The server may stop reading early, so
+/// sending and receiving run concurrently.
 pub(crate) async fn closed_by(socket: Socket, chunks: impl IntoIterator<Item = Vec<u8>>) -> u16 {
     let (read, mut write) = socket.into_inner().into_inner().into_split();
     let send = async {
@@ -69,5 +68,5 @@ pub(crate) async fn closed_by(socket: Socket, chunks: impl IntoIterator<Item = V
             code = read => code,
         }
     };
-    in_time("a close frame", closed).await
+    within("a close frame", closed).await
 }

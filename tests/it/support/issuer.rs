@@ -1,4 +1,4 @@
-//! A host site that signs with keys of its own, and publishes the public ones over HTTP.
+//! A host site that signs with its own keys and publishes the public ones over HTTP.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,9 +17,9 @@ use rsa::pkcs1::EncodeRsaPrivateKey;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use super::in_time;
+use super::within;
 
-/// A key pair with a name.
+/// A key pair with an id.
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) algorithm: Algorithm,
@@ -28,7 +28,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Of 2048 bits, for RS256.
+    /// Generates an RSA key of 2048 bits, for RS256.
     pub(crate) fn rsa(id: &str) -> Self {
         let key = rsa::RsaPrivateKey::new(&mut OsRng, 2048).expect("a key");
         let der = key.to_pkcs1_der().expect("DER");
@@ -39,14 +39,14 @@ impl Key {
         )
     }
 
-    /// On P-256, for ES256.
+    /// Generates a P-256 key, for ES256.
     pub(crate) fn p256(id: &str) -> Self {
         let der = p256::SecretKey::random(&mut OsRng).to_pkcs8_der();
         let signing = EncodingKey::from_ec_der(der.expect("DER").as_bytes());
         Self::new(id, Algorithm::ES256, signing)
     }
 
-    /// On Ed25519, for EdDSA.
+    /// Generates an Ed25519 key, for EdDSA.
     pub(crate) fn ed25519(id: &str) -> Self {
         let key = ed25519_dalek::SigningKey::generate(&mut OsRng);
         let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
@@ -69,7 +69,7 @@ impl Key {
         }
     }
 
-    /// The public part.
+    /// Returns the public key as a JWK.
     pub(crate) fn public(&self) -> Value {
         let mut key = self.public.clone();
         key["kid"] = json!(self.id);
@@ -77,7 +77,7 @@ impl Key {
         key
     }
 
-    /// A header that names this key and its algorithm.
+    /// Returns a header that names this key and its algorithm.
     pub(crate) fn header(&self) -> Header {
         Header {
             kid: Some(self.id.clone()),
@@ -85,24 +85,24 @@ impl Key {
         }
     }
 
-    /// A token of these claims.
+    /// Signs these claims.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         jsonwebtoken::encode(&self.header(), claims, &self.signing).expect("a token")
     }
 }
 
-/// How the host site answers who asks for its keys.
+/// The host site's response to a request for its keys.
 #[derive(Clone, Debug)]
 pub(crate) enum Behaviour {
-    /// With these keys, as JSON.
+    /// These keys, as JSON.
     Keys(Value),
-    /// With this text.
+    /// This text.
     Text(String),
-    /// With this status, and the keys all the same.
+    /// This status, with the keys as the body.
     Status(StatusCode, Value),
-    /// With a redirect to an address.
+    /// A redirect to an address.
     Redirect(String),
-    /// Not at all, and the connection stays open.
+    /// No response, on a connection that stays open.
     Never,
 }
 
@@ -119,13 +119,13 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Publishes these keys.
+    /// Starts a site that publishes these keys.
     pub(crate) async fn start(keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         Self::start_on(listener, keys)
     }
 
-    /// On a port that was taken before.
+    /// Starts a site on a listener that was bound before.
     pub(crate) fn start_on(listener: TcpListener, keys: &[&Key]) -> Self {
         let site = Arc::new(Site {
             behaviour: watch::Sender::new(Behaviour::Keys(set(keys))),
@@ -145,7 +145,7 @@ impl Issuer {
         }
     }
 
-    /// The setting that names its keys.
+    /// Returns the setting with the URL of the keys.
     pub(crate) fn setting(&self) -> String {
         format!("--jwks=http://{}/keys", self.address)
     }
@@ -158,16 +158,16 @@ impl Issuer {
         self.site.behaviour.send_replace(behaviour);
     }
 
-    /// How often it was asked.
+    /// Returns the number of requests so far.
     pub(crate) fn requests(&self) -> u64 {
         *self.site.requests.borrow()
     }
 
-    /// Waits until it was asked so many times.
-    pub(crate) async fn until_asked(&self, times: u64) {
+    /// Waits until there were `times` requests.
+    pub(crate) async fn wait_for_requests(&self, times: u64) {
         let mut requests = self.site.requests.subscribe();
         let asked = requests.wait_for(|requests| *requests >= times);
-        in_time("the keys are asked for", asked)
+        within("the keys are asked for", asked)
             .await
             .expect("a count");
     }
@@ -179,7 +179,7 @@ impl Drop for Issuer {
     }
 }
 
-/// The public parts of these keys.
+/// Returns the JWK set of these keys.
 pub(crate) fn set(keys: &[&Key]) -> Value {
     json!({"keys": keys.iter().map(|key| key.public()).collect::<Vec<_>>()})
 }

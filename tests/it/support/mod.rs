@@ -1,5 +1,5 @@
-//! What every test starts from: a real server on a real socket and a real database, and clients
-//! that know nothing of its code.
+//! The test harness: a real server on a real socket with a real database, and clients that share no code with
+//! it.
 
 mod client;
 mod database;
@@ -13,11 +13,13 @@ mod stream;
 
 pub(crate) use self::{
     client::{Client, Reply},
-    database::{Cluster, abortion, another_program, database_url, lock, on_postgres, run, trigger},
+    database::{
+        Cluster, another_program, database_url, lock, on_postgres, raise_error, run, trigger,
+    },
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
     nats::Nats,
     process::{Process, causerie, serve},
-    server::{SECRET, TestServer, in_time, settings, token, token_for, until},
+    server::{SECRET, TestServer, settings, token, token_for, wait_until, within},
     socket::{Frame, Socket, upgrade_request},
     stream::{Chunk, Event, Request, Streaming},
 };

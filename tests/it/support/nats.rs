@@ -1,5 +1,5 @@
-//! A NATS server of a test's own. It ends with the test, and should the test's process be killed,
-//! with the pipe that it holds.
+//! A NATS server of one test. It ends with the test, and with the pipe to the test's process if that is
+//! killed.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// The shell that watches the pipe obeys each line of it, and says when it has.
+/// A shell script that runs the server and watches a pipe. It obeys each line and answers when it is done.
 const WATCH: &str = r#"
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 folder=$(mktemp -d)
@@ -39,12 +39,12 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// On a free port.
+    /// Starts a server on a free port.
     pub(crate) fn start() -> Self {
         Self::start_with("")
     }
 
-    /// With these options besides.
+    /// Starts a server with additional options.
     pub(crate) fn start_with(options: &str) -> Self {
         let mut shell = Command::new("sh")
             .args(["-c", WATCH, "watch", &free_port().to_string(), options])
@@ -68,32 +68,32 @@ impl Nats {
         }
     }
 
-    /// Where it listens.
+    /// Returns the server's URL.
     pub(crate) fn url(&self) -> String {
         self.url_as("")
     }
 
-    /// Where it listens, for one who is to be known by what stands before the host.
+    /// Returns the server's URL with `who` before the host, as user information.
     pub(crate) fn url_as(&self, who: &str) -> String {
         format!("nats://{who}127.0.0.1:{}", self.port)
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         self.order("KILL");
     }
 
-    /// Stops it where it is: connections stay open and nobody is at the other end.
+    /// Stops the process: connections stay open, but the server does not answer.
     pub(crate) fn freeze(&mut self) {
         self.order("STOP");
     }
 
-    /// Lets it go on.
+    /// Continues the stopped process.
     pub(crate) fn thaw(&mut self) {
         self.order("CONT");
     }
 
-    /// Starts it again where it was.
+    /// Starts the server again on the same port.
     pub(crate) fn start_again(&mut self) {
         self.order(&format!("start {}", self.port));
     }
@@ -106,8 +106,8 @@ impl Nats {
     }
 }
 
-/// A port that nobody has, below those that the system gives to connections: while the server is
-/// down, none may take it.
+/// Returns a free port below the system's range of ephemeral ports, so no connection takes it while the
+/// server is down.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");

@@ -1,5 +1,5 @@
-//! The real command as a process of its own, for what a server inside the test cannot show: what
-//! it prints, how it ends, and what is left when it is killed.
+//! The real command as a process, for what a server inside the test cannot show: its output, its exit, and
+//! what a kill leaves behind.
 
 use std::{net::SocketAddr, path::Path, process::ExitStatus, time::Duration};
 
@@ -11,17 +11,17 @@ use tokio::{
 
 use super::{Client, SECRET, Socket, database_url, token};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The command with these arguments, in an empty environment: the developer's own settings are
-/// none of the test's.
+/// Returns the command with these arguments in an empty environment, so a developer's own settings have no
+/// effect.
 pub(crate) fn causerie(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_causerie"));
     command.env_clear().args(arguments).kill_on_drop(true);
     command
 }
 
-/// The arguments of a server on a free port and the database of this folder.
+/// Returns the arguments of a server on a free port with the folder's database.
 pub(crate) fn serve(folder: &Path) -> Vec<String> {
     vec![
         "serve".to_owned(),
@@ -40,24 +40,24 @@ pub(crate) struct Process {
     address: SocketAddr,
 }
 
-/// What a process left behind when it ended by itself.
+/// The result of a process that ended by itself.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
-    /// What it printed after its first line.
+    /// The lines printed after the first.
     pub(crate) stdout: Vec<String>,
     pub(crate) stderr: String,
 }
 
 impl Process {
-    /// A server of this folder with these settings besides.
+    /// Starts a server on the folder's database with additional settings.
     pub(crate) async fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = causerie(&[]);
         command.args(serve(folder)).args(arguments);
         Self::spawn(&mut command).await
     }
 
-    /// Waits until the server says where it listens: the first line on its standard output.
+    /// Starts a server and waits for the first line on its standard output, which says where it listens.
     pub(crate) async fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .kill_on_drop(true)
@@ -67,13 +67,13 @@ impl Process {
             .expect("a process");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut errors = child.stderr.take().expect("a pipe");
-        // Read all the time: a full pipe would stop the server.
+        // Read all the time, because a full pipe would block the server.
         let stderr = tokio::spawn(async move {
             let mut text = String::new();
             errors.read_to_string(&mut text).await.expect("a text");
             text
         });
-        let first = tokio::time::timeout(PATIENCE, stdout.next_line()).await;
+        let first = tokio::time::timeout(TIMEOUT, stdout.next_line()).await;
         let Some(line) = first.expect("a line in time").expect("a text") else {
             panic!(
                 "the server did not start: {}",
@@ -92,34 +92,34 @@ impl Process {
         }
     }
 
-    /// Where the server listens.
+    /// Returns the server's address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// An anonymous client over HTTP.
+    /// Returns an anonymous client over HTTP.
     pub(crate) fn client(&self) -> Client {
         Client::new(format!("http://{}/graphql", self.address))
     }
 
-    /// A client over HTTP of this role, whose user has the role's name.
+    /// Returns a client over HTTP of this role, whose user has the role's name.
     pub(crate) fn user(&self, role: causerie::model::Role) -> Client {
         let name = format!("{role:?}");
         self.client().with_token(&token(&name, &name, role))
     }
 
-    /// An acknowledged socket of an anonymous client.
+    /// Opens an acknowledged socket of an anonymous client.
     pub(crate) async fn socket(&self) -> Socket {
         let mut socket = Socket::connect(self.address).await;
         socket.init(serde_json::json!({})).await;
         socket
     }
 
-    /// Waits until so many members are in rooms.
-    pub(crate) async fn until_members(&self, members: usize) {
+    /// Waits until rooms have `members` members in total.
+    pub(crate) async fn wait_for_members(&self, members: usize) {
         let url = format!("http://{}/metrics", self.address);
         let wanted = format!("causerie_members {members}");
-        super::in_time(&wanted, async {
+        super::within(&wanted, async {
             loop {
                 let metrics = reqwest::get(&url).await.expect("an answer");
                 let metrics = metrics.text().await.expect("a text");
@@ -131,7 +131,7 @@ impl Process {
         .await;
     }
 
-    /// How much memory the process has, in kB (resident set).
+    /// Returns the process's resident memory in kB.
     pub(crate) fn memory(&self) -> u64 {
         let id = self.child.id().expect("a process that runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a status");
@@ -152,7 +152,7 @@ impl Process {
 
     /// Waits until the process has ended.
     pub(crate) async fn ended(mut self) -> Ended {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
         let mut stdout = Vec::new();
         while let Some(line) = self.stdout.next_line().await.expect("a text") {
             stdout.push(line);

@@ -1,4 +1,4 @@
-//! A server of a test's own, which leaves nothing behind.
+//! A test's own server, which asserts at its end that it leaves nothing behind.
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -18,12 +18,12 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{Client, Socket, database_url};
 
-/// What tests sign tokens with.
+/// The secret that tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
-/// How long a test waits for what must come. Nothing waits this long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout for whatever must happen. Only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A configuration of these arguments, as the command line has them.
+/// Parses a configuration from command-line arguments.
 pub(crate) fn settings(arguments: &[&str]) -> Config {
     let command = Config::augment_args(clap::Command::new("causerie"));
     let arguments = std::iter::once("causerie").chain(arguments.iter().copied());
@@ -31,7 +31,7 @@ pub(crate) fn settings(arguments: &[&str]) -> Config {
     Config::from_arg_matches(&matches).expect("settings")
 }
 
-/// A token for this user, good for an hour.
+/// Returns a token for this user, valid for an hour.
 pub(crate) fn token(sub: &str, name: &str, role: Role) -> String {
     token_until(
         sub,
@@ -56,10 +56,10 @@ fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> Stri
         .expect("a token")
 }
 
-/// Waits until `is_so`, looking again whenever other tasks had their turn. For what no message
-/// tells of; it fails where it takes too long, and never passes by waiting.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    in_time(what, async {
+/// Waits until a condition holds, and checks it after other tasks have run. It serves conditions without a
+/// notification. A timeout panics, and never counts as success.
+pub(crate) async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    within(what, async {
         while !is_so() {
             tokio::task::yield_now().await;
         }
@@ -67,9 +67,9 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     .await;
 }
 
-/// Waits for what must come, and fails where it does not.
-pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let result = tokio::time::timeout(PATIENCE, future).await;
+/// Awaits a future, and panics if it takes too long.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(TIMEOUT, future).await;
     result.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
@@ -83,24 +83,24 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// With the settings of a test, and one post, `hello`. Limits are off.
+    /// Starts a server with the settings of a test and one post, `hello`. Rate limits are off.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// With these settings besides.
+    /// Starts a server with additional settings.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self::start_in(folder, arguments).await
     }
 
-    /// On the database in this folder; `hello` is made where it is not there yet.
+    /// Starts a server on the folder's database. `hello` is created if needed.
     pub(crate) async fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let database = database_url(folder.path());
         Self::start_on(folder, &database, arguments).await
     }
 
-    /// On this database; `hello` is made where it is not there yet.
+    /// Starts a server on this database. `hello` is created if needed.
     pub(crate) async fn start_on(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
         Self::launch(folder, database, arguments)
             .await
@@ -108,7 +108,7 @@ impl TestServer {
             .await
     }
 
-    /// With the post `hello`.
+    /// Creates the post `hello` if needed.
     async fn with_post(self) -> Self {
         let author = self
             .client()
@@ -121,26 +121,26 @@ impl TestServer {
         self
     }
 
-    /// On the database in this folder, as it is.
+    /// Starts a server on the folder's database as it is.
     pub(crate) async fn start_bare(folder: TempDir, arguments: &[&str]) -> Self {
         let database = database_url(folder.path());
         Self::launch(folder, &database, arguments).await
     }
 
-    /// Another server on the database of this one, which lasts as long as this one does.
+    /// Starts another server on the same database, which lives as long as this server's folder.
     pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self::launch(folder, &self.database(), arguments).await
     }
 
-    /// Another node on the database of this one, in whose network it is.
+    /// Starts another node on the same database and in `network`.
     pub(crate) async fn node_beside(&self, network: &Network, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (_, connection) = network.connect();
         Self::launch_among(folder, &self.database(), arguments, connection).await
     }
 
-    /// A node in this network.
+    /// Starts a node in `network`.
     pub(crate) async fn start_node(network: &Network, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = database_url(folder.path());
@@ -166,7 +166,7 @@ impl TestServer {
             "--database-url",
             database,
         ];
-        // Most tests end a server while clients are there, and have nothing to say of how long that takes.
+        // Most tests shut a server down while clients are connected, and need no drain window.
         if !arguments
             .iter()
             .any(|argument| argument.starts_with("--drain-window"))
@@ -174,7 +174,7 @@ impl TestServer {
             all.push("--drain-window=0s");
         }
         all.extend(arguments);
-        // A user of a test does in a second what people do in an hour.
+        // A test's user does in a second what people do in an hour.
         if !arguments
             .iter()
             .any(|argument| argument.starts_with("--rate-limits"))
@@ -189,7 +189,7 @@ impl TestServer {
             observer: server.observer(),
             stop,
             running: tokio::spawn(server.run(async move {
-                // An error says that the test is over, which is a reason to stop as well.
+                // An error means that the test is over, which is a reason to stop too.
                 let _ = stopped.await;
             })),
             folder,
@@ -208,34 +208,34 @@ impl TestServer {
         &self.observer
     }
 
-    /// The URL of its database.
+    /// Returns the URL of the database.
     pub(crate) fn database(&self) -> String {
         database_url(self.folder.path())
     }
 
-    /// An anonymous client over HTTP.
+    /// Returns an anonymous client over HTTP.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.url("/graphql"))
     }
 
-    /// A client over HTTP that is signed in as a reader.
+    /// Returns a client over HTTP that is signed in as a reader.
     pub(crate) fn reader(&self, name: &str) -> Client {
         self.client().with_token(&token(name, name, Role::Reader))
     }
 
-    /// A socket that was not initialised.
+    /// Opens a socket without initialising it.
     pub(crate) async fn connect(&self) -> Socket {
         Socket::connect(self.address).await
     }
 
-    /// An acknowledged socket of an anonymous client.
+    /// Opens an acknowledged socket of an anonymous client.
     pub(crate) async fn socket(&self) -> Socket {
         let mut socket = self.connect().await;
         socket.init(serde_json::json!({})).await;
         socket
     }
 
-    /// An acknowledged socket of a client of this name, signed in as a reader of the same name.
+    /// Opens an acknowledged socket of a client and reader that both have this name.
     pub(crate) async fn reader_socket(&self, name: &str) -> Socket {
         let mut socket = self.connect().await;
         let authorization = format!("Bearer {}", token(name, name, Role::Reader));
@@ -244,27 +244,26 @@ impl TestServer {
         socket
     }
 
-    /// Waits until so many members are in so many rooms.
-    pub(crate) async fn until_census(&self, rooms: usize, members: usize) {
+    /// Waits until there are exactly `rooms` rooms with `members` members.
+    pub(crate) async fn wait_for_members(&self, rooms: usize, members: usize) {
         let expected = Census { rooms, members };
-        until(&format!("{expected:?}"), || {
+        wait_until(&format!("{expected:?}"), || {
             self.observer.census() == expected
         })
         .await;
     }
 
-    /// Ends the server. Every client must have gone: nobody may be left in a room, no room, and no
-    /// task, before it is told to go down.
+    /// Stops the server. Before shutdown, all clients must have left: no member, room or task may remain.
     pub(crate) async fn stop(self) {
-        self.until_census(0, 0).await;
-        until("no task is left", || self.observer.tasks() == 0).await;
+        self.wait_for_members(0, 0).await;
+        wait_until("no task is left", || self.observer.tasks() == 0).await;
         self.shut_down().await;
     }
 
-    /// Ends the server while clients are there; returns its folder, for another to start in.
+    /// Stops the server while clients are connected, and returns its folder for another server.
     pub(crate) async fn shut_down(self) -> TempDir {
         let _ = self.stop.send(());
-        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.running).await;
         ended
             .expect("in time")
             .expect("no panic")
@@ -274,7 +273,7 @@ impl TestServer {
         self.folder
     }
 
-    /// Tells the server to go down, and returns what waits for its end.
+    /// Tells the server to shut down, and returns a future that waits for its end.
     pub(crate) fn begin_to_stop(self) -> impl Future<Output = ()> {
         let Self {
             stop,
@@ -284,7 +283,7 @@ impl TestServer {
         } = self;
         let _ = stop.send(());
         async move {
-            let ended = tokio::time::timeout(PATIENCE, running).await;
+            let ended = tokio::time::timeout(TIMEOUT, running).await;
             // The database is needed until then.
             drop(folder);
             ended
@@ -295,7 +294,7 @@ impl TestServer {
     }
 }
 
-/// A token whose end is this far away, to the second.
+/// Returns a token that expires after `lifetime`, to the second.
 pub(crate) fn token_for(sub: &str, lifetime: Duration) -> String {
     token_until(sub, sub, Role::Reader, Timestamp::now().plus(lifetime))
 }

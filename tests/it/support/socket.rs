@@ -1,5 +1,5 @@
-//! A client over WebSocket that writes its frames by hand: it knows RFC 6455, and of
-//! graphql-transport-ws only what the test says.
+//! A client over WebSocket that writes its frames by hand. It knows RFC 6455, and of graphql-transport-ws
+//! only what the test says.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,20 +17,20 @@ use tokio_tungstenite::{
     },
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a server sends.
+/// A frame, or the end, received from a server.
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// A message of the protocol.
     Message(Value),
     /// A close frame: its code and reason.
     Close(u16, String),
-    /// The connection is over, without a close frame.
+    /// The end of the connection, without a close frame.
     End,
 }
 
-/// The request of a WebSocket (RFC 6455, section 4.1), with the key of the RFC's own example.
+/// Returns an upgrade request (RFC 6455, section 4.1), with the key of the RFC's own example.
 pub(crate) fn upgrade_request(subprotocols: Option<&str>) -> String {
     let offer = subprotocols.map_or_else(String::new, |list| {
         format!("Sec-WebSocket-Protocol: {list}\r\n")
@@ -44,7 +44,7 @@ pub(crate) fn upgrade_request(subprotocols: Option<&str>) -> String {
 /// A connected WebSocket.
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
-    /// What the server chose.
+    /// The subprotocol that the server chose.
     subprotocol: Option<String>,
 }
 
@@ -53,14 +53,14 @@ impl Socket {
         Self::connect_with(address, Some("graphql-transport-ws")).await
     }
 
-    /// Offers these subprotocols, a list as the header has it, or none.
+    /// Connects and offers these subprotocols, a list as in the header, or none.
     pub(crate) async fn connect_with(address: SocketAddr, subprotocols: Option<&str>) -> Self {
         let connection = TcpStream::connect(address).await.expect("a connection");
         connection.set_nodelay(true).expect("set");
         Self::upgrade(connection, upgrade_request(subprotocols).as_bytes()).await
     }
 
-    /// Connects, if there is a server that takes anybody in.
+    /// Connects, or returns `None` if no server accepts the socket.
     pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
         let mut connection = TcpStream::connect(address).await.ok()?;
         let request = upgrade_request(Some("graphql-transport-ws"));
@@ -75,7 +75,7 @@ impl Socket {
         })
     }
 
-    /// The head of an answer, in lower case; `None` where there is none.
+    /// Reads the head of an answer in lower case, or `None` if there is none.
     async fn head(connection: &mut TcpStream) -> Option<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -84,8 +84,8 @@ impl Socket {
         Some(String::from_utf8(head).expect("text").to_ascii_lowercase())
     }
 
-    /// Shakes hands by hand: a library would refuse an answer that names no subprotocol, and here
-    /// the close frame behind it is what is looked at. Frames may follow the request at once.
+    /// Performs the handshake by hand: a library would refuse an answer without a subprotocol, but its close
+    /// frame is under test. Frames may follow the request at once.
     pub(crate) async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
         connection.write_all(request).await.expect("sent");
         let head = Self::head(&mut connection).await.expect("an answer");
@@ -99,12 +99,12 @@ impl Socket {
         }
     }
 
-    /// Which subprotocol the server took.
+    /// Returns the subprotocol that the server chose.
     pub(crate) fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// Sends `connection_init` and takes the acknowledgement.
+    /// Sends `connection_init` and reads the acknowledgement.
     pub(crate) async fn init(&mut self, payload: Value) {
         self.send(json!({"type": "connection_init", "payload": payload}))
             .await;
@@ -115,7 +115,7 @@ impl Socket {
         self.send_frame(Message::text(message.to_string())).await;
     }
 
-    /// Sends a message, if the server still takes any.
+    /// Sends a message. Returns false if the connection is lost.
     pub(crate) async fn try_send(&mut self, message: Value) -> bool {
         let message = Message::text(message.to_string());
         self.stream.send(message).await.is_ok()
@@ -125,14 +125,13 @@ impl Socket {
         self.stream.send(frame).await.expect("sent");
     }
 
-    /// Sends frames of the test's own making.
+    /// Sends raw bytes, which should be frames.
     pub(crate) async fn send_bytes(&mut self, frames: &[u8]) {
         let connection = self.stream.get_mut();
         connection.write_all(frames).await.expect("sent");
     }
 
-    /// Sends these messages in one write, so that the server has read the last before it has done
-    /// anything about the first.
+    /// Sends these messages in one write, so the server has read the last one before it acts on the first.
     pub(crate) async fn send_together(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
             let frame = Message::text(message.to_string());
@@ -141,7 +140,7 @@ impl Socket {
         self.stream.flush().await.expect("sent");
     }
 
-    /// Subscribes to anything; what it sends comes as messages of this id.
+    /// Starts an operation, whose results come as messages of this id.
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({"query": query, "variables": variables});
         self.send(json!({"id": id, "type": "subscribe", "payload": payload}))
@@ -152,8 +151,8 @@ impl Socket {
         self.send(json!({"id": id, "type": "complete"})).await;
     }
 
-    /// Sends a ping of the protocol and takes everything up to its answer: what was sent before it
-    /// has been looked at by the server. Returns what came in between.
+    /// Sends a protocol ping and reads up to its pong, so the server has handled everything sent before.
+    /// Returns the messages in between.
     pub(crate) async fn settle(&mut self) -> Vec<Value> {
         let mark = json!({"mark": uuid::Uuid::new_v4().to_string()});
         self.send(json!({"type": "ping", "payload": mark})).await;
@@ -167,9 +166,9 @@ impl Socket {
         }
     }
 
-    /// What comes next, pings and pongs of WebSocket left out; the library answers those.
+    /// Returns the next frame. WebSocket pings and pongs are skipped, because the library answers them.
     pub(crate) async fn next(&mut self) -> Frame {
-        let next = tokio::time::timeout(PATIENCE, self.next_but_pings()).await;
+        let next = tokio::time::timeout(TIMEOUT, self.next_but_pings()).await;
         next.expect("waited in vain for a frame")
     }
 
@@ -195,7 +194,7 @@ impl Socket {
         }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn message(&mut self) -> Value {
         match self.next().await {
             Frame::Message(message) => message,
@@ -203,7 +202,7 @@ impl Socket {
         }
     }
 
-    /// The data of the next message, which must be a `next` of this id without errors.
+    /// Returns the data of the next message, which must be a `next` of this id without errors.
     pub(crate) async fn data(&mut self, id: &str) -> Value {
         let mut message = self.message().await;
         assert_eq!(
@@ -218,7 +217,7 @@ impl Socket {
         message["payload"]["data"].take()
     }
 
-    /// The code and reason with which the server closes, with whatever messages before.
+    /// Returns the code and reason of the server's close frame, and skips messages before it.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.next().await {
@@ -234,12 +233,12 @@ impl Socket {
         self.stream.close(None).await.expect("closed");
     }
 
-    /// Gives up the connection without a close frame.
+    /// Drops the connection without a close frame.
     pub(crate) fn vanish(self) {
         drop(self.stream);
     }
 
-    /// The connection itself, to be treated badly.
+    /// Returns the connection itself, for tests that misuse it.
     pub(crate) fn into_inner(self) -> WebSocketStream<TcpStream> {
         self.stream
     }

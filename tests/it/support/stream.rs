@@ -1,5 +1,4 @@
-//! A response that goes on, read by hand from its connection, chunk by chunk: what has arrived and
-//! what has not is what its tests are about.
+//! A streamed response, read by hand chunk by chunk, because the tests are about which bytes have arrived.
 
 use std::{fmt::Write, net::SocketAddr};
 
@@ -9,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::in_time;
+use super::within;
 
 /// A request over HTTP/1.1, written by hand.
 #[derive(Clone)]
@@ -20,7 +19,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// An operation by POST.
+    /// Creates an operation by POST.
     pub(crate) fn post(query: &str, variables: Value) -> Self {
         Self {
             line: "POST /graphql HTTP/1.1".to_owned(),
@@ -30,7 +29,7 @@ impl Request {
         .with("content-type", "application/json")
     }
 
-    /// These parameters by GET.
+    /// Creates a GET request with these parameters.
     pub(crate) fn get(parameters: &[(&str, &str)]) -> Self {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(parameters)
@@ -66,14 +65,14 @@ impl Request {
     }
 }
 
-/// What comes next in a body of chunks (RFC 9112, section 7.1).
+/// The next item in a chunked body (RFC 9112, section 7.1).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Chunk {
     /// A chunk.
     Text(String),
-    /// The last chunk: the body is whole.
+    /// The last chunk: the body is complete.
     Last,
-    /// The connection is over before the last chunk: something is missing.
+    /// The end of the connection before the last chunk: the body is incomplete.
     CutOff,
 }
 
@@ -84,13 +83,13 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-/// A response that goes on.
+/// A streamed response.
 pub(crate) struct Streaming {
     connection: TcpStream,
     head: String,
-    /// What was read and is not part of a chunk yet.
+    /// Bytes that are not yet part of a complete chunk.
     read: Vec<u8>,
-    /// The text of the chunks that nobody has asked for yet.
+    /// Text of chunks that was not consumed yet.
     text: String,
 }
 
@@ -107,7 +106,7 @@ impl Streaming {
             .await
             .expect("sent");
         let mut head = Vec::new();
-        in_time("a head", async {
+        within("a head", async {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(connection.read_u8().await.expect("an answer"));
             }
@@ -126,7 +125,7 @@ impl Streaming {
         status.parse().expect("a number")
     }
 
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of a header, by its name in any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (head, value) = line.split_once(": ")?;
@@ -134,9 +133,9 @@ impl Streaming {
         })
     }
 
-    /// The next chunk as it was sent.
+    /// Returns the next chunk as it was sent.
     pub(crate) async fn chunk(&mut self) -> Chunk {
-        in_time("a chunk", async {
+        within("a chunk", async {
             loop {
                 if let Some(chunk) = self.take_chunk() {
                     return chunk;
@@ -165,8 +164,8 @@ impl Streaming {
         })
     }
 
-    /// The text up to this mark and with it, which must come.
-    pub(crate) async fn until(&mut self, mark: &str) -> String {
+    /// Reads text up to and including `mark`, which must come.
+    pub(crate) async fn read_until(&mut self, mark: &str) -> String {
         loop {
             if let Some(at) = self.text.find(mark) {
                 let rest = self.text.split_off(at + mark.len());
@@ -179,10 +178,10 @@ impl Streaming {
         }
     }
 
-    /// The next server-sent event; comments are left out.
+    /// Returns the next server-sent event and skips comments.
     pub(crate) async fn event(&mut self) -> Event {
         loop {
-            let block = self.until("\n\n").await;
+            let block = self.read_until("\n\n").await;
             if block.starts_with(':') {
                 continue;
             }
@@ -202,7 +201,7 @@ impl Streaming {
         }
     }
 
-    /// The data of the next server-sent event, which must be a result without errors.
+    /// Returns the data of the next server-sent event, which must be a result without errors.
     pub(crate) async fn event_data(&mut self) -> Value {
         let mut event = self.event().await;
         assert_eq!(
@@ -213,13 +212,13 @@ impl Streaming {
         event.data["data"].take()
     }
 
-    /// The next part that is no heartbeat, whose delimiter has arrived.
+    /// Returns the next part that is no heartbeat and whose delimiter has arrived.
     pub(crate) async fn part(&mut self) -> Value {
         loop {
-            let part = self.until("\r\n--graphql").await;
+            let part = self.read_until("\r\n--graphql").await;
             let part = part.trim_end_matches("\r\n--graphql");
             if part.is_empty() {
-                // Before the first delimiter there is nothing.
+                // Nothing precedes the first delimiter.
                 continue;
             }
             let (head, body) = part.split_once("\r\n\r\n").expect("a head");
@@ -231,7 +230,7 @@ impl Streaming {
         }
     }
 
-    /// The data of the next part, which must be a result without errors.
+    /// Returns the data of the next part, which must be a result without errors.
     pub(crate) async fn part_data(&mut self) -> Value {
         let mut part = self.part().await;
         assert_eq!(
@@ -242,7 +241,7 @@ impl Streaming {
         part["payload"]["data"].take()
     }
 
-    /// All the rest of the text, and how the body ends.
+    /// Reads the rest of the text, and returns it with the end of the body.
     pub(crate) async fn rest(&mut self) -> (String, Chunk) {
         let mut text = std::mem::take(&mut self.text);
         loop {
@@ -253,7 +252,7 @@ impl Streaming {
         }
     }
 
-    /// Gives up the connection.
+    /// Drops the connection.
     pub(crate) fn vanish(self) {
         drop(self.connection);
     }

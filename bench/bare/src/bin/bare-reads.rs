@@ -1,5 +1,5 @@
-//! The floor of reading: one loop, one page of comments as JSON, and nothing between the loop and
-//! SQLite. It reads only the columns that the page shows.
+//! The floor of reading: one loop that reads a page of comments as JSON from SQLite directly. It reads only
+//! the columns that the page shows.
 
 use std::{hint::black_box, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -10,20 +10,20 @@ use serde::Serialize;
 use time::{UtcDateTime, macros::format_description};
 use uuid::Uuid;
 
-/// Reads a post's first comments as `{ post(id) { comments(first) { nodes { id body createdAt author
-/// { id name avatar } } } } }` does, without the server, and prints how many times in how long.
+/// Reads a post's first comments as `{ post(id) { comments(first) { nodes { id body createdAt author { id
+/// name avatar } } } } }` does, without the server. Prints the number of pages and the time.
 #[derive(Parser)]
 struct Arguments {
-    /// A database that `causerie migrate` has made.
+    /// A database created by `causerie migrate`.
     #[arg(long)]
     database: PathBuf,
     /// The id of a post that has comments.
     #[arg(long)]
     post: String,
-    /// How long.
+    /// Duration in seconds.
     #[arg(long, value_parser = bare::seconds)]
     seconds: Duration,
-    /// How many comments a page has.
+    /// Number of comments on a page.
     #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
     first: u32,
     /// Prints the page instead, for comparison with the server's.
@@ -109,8 +109,8 @@ fn page(connection: &Connection, arguments: &Arguments) -> Result<Response, Fail
             data: Data { post: None },
         });
     };
-    // One more than the page has: it tells whether the list goes on. The number stands in the text:
-    // SQLite prepares a statement anew whenever the limit was bound anew.
+    // One row more than the page has shows if the list goes on. The number is part of the text, because
+    // SQLite prepares a statement again whenever a limit is bound.
     let mut statement = connection.prepare_cached(&format!(
         "SELECT comment.id, body, created_at, user.id, user.name, user.avatar
          FROM comment JOIN user ON user.id = comment.author_id
@@ -143,7 +143,7 @@ fn comment(row: &Row<'_>) -> rusqlite::Result<Comment> {
     })
 }
 
-/// RFC 3339 with milliseconds; empty for an instant that has no such form.
+/// Formats an instant as RFC 3339 with milliseconds. Returns an empty text if it has no such form.
 fn instant(millis: i64) -> String {
     let layout =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

@@ -1,4 +1,4 @@
-//! The floor of writing: one loop, one commit a comment, and nothing between the loop and SQLite.
+//! The floor of writing: one loop that commits each comment to SQLite directly.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -7,18 +7,18 @@ use clap::Parser;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-/// Inserts comments as the server does, without the server, and prints how many in how long.
+/// Inserts comments as the server does, without the server. Prints the number of comments and the time.
 #[derive(Parser)]
 struct Arguments {
-    /// A database that `causerie migrate` has made.
+    /// A database created by `causerie migrate`.
     #[arg(long)]
     database: PathBuf,
-    /// How long.
+    /// Duration in seconds.
     #[arg(long, value_parser = bare::seconds)]
     seconds: Duration,
 }
 
-/// As long as comments are: about 150 bytes.
+/// A body of about 150 bytes, as comments have.
 const BODY: &str = "The best comment sections that I remember felt like a kitchen table: few chairs, \
     long evenings, and somebody who always had to fetch more chairs.";
 

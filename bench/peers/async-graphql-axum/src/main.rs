@@ -39,7 +39,7 @@ struct CreateCommentPayload {
     comment: Comment,
 }
 
-/// A channel a post.
+/// A channel for each post.
 #[derive(Clone, Default)]
 struct Posts(Arc<Mutex<HashMap<ID, broadcast::Sender<Comment>>>>);
 
@@ -80,7 +80,7 @@ impl Mutation {
                 avatar: Some("https://avatars.example.org/1.png".into()),
             },
         };
-        // An error says that nobody listens.
+        // An error means that there is no subscriber.
         let _ = ctx
             .data::<Posts>()?
             .channel(input.post_id)

@@ -1,4 +1,5 @@
-//! Socket.IO in Rust: a room a post. A comment comes by POST /comments and is emitted to the post's room.
+//! Socket.IO in Rust: one room for each post. A comment comes by POST /comments and is emitted to the post's
+//! room.
 
 use std::convert::Infallible;
 
@@ -48,8 +49,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A middleware, as that comes before the client is told that it is connected: the connect handler is a task of its
-/// own, and now and then a client that joins at once is not heard by it.
+/// Registers the handlers. It is a middleware because that runs before the client is told that it is
+/// connected. The connect handler is a separate task, and may miss a client that joins at once.
 async fn listen(socket: SocketRef) -> Result<(), Infallible> {
     socket.on(
         "join",

@@ -1,4 +1,4 @@
-//! Readers who have fallen silent: their connections stay open, and nothing is read, said or answered.
+//! Silent readers: their connections stay open, and nothing is read, sent or answered.
 
 use std::{
     sync::{atomic::Ordering, mpsc::Receiver},
@@ -11,18 +11,18 @@ use crate::{
     line::{Fault, Line, Transport},
 };
 
-/// Within how long the server has given a silent socket up.
+/// The time within which the server must drop a silent socket.
 pub const FORGOTTEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// One of them.
+/// A silent reader.
 pub struct Silent {
     pub line: Line,
     pub since: Instant,
 }
 
-/// Keeps each for as long as the server may take to notice, and sees that it has; to its end even where
-/// the soak is over, so that nobody is helped to go. A stream over HTTP is not asked for a sign of life:
-/// that one is let go then.
+/// Keeps each connection until the server must have dropped it, and checks that it has. This continues after
+/// the end of the soak, so that no client closes a silent socket itself. The server sends no ping on a stream
+/// over HTTP, so that one is closed then.
 pub fn keep(world: &World, graves: &Receiver<Silent>) -> Result<(), Fault> {
     while let Ok(mut silent) = graves.recv() {
         let until = silent.since + FORGOTTEN_WITHIN;

@@ -1,4 +1,4 @@
-//! A reader's life: it comes, follows a post for a while, and goes.
+//! A reader's life: it connects, follows a post for a while, and leaves.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use crate::{
     writer,
 };
 
-/// How a reader goes.
+/// A reader's way of leaving.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     Completes,
@@ -57,18 +57,14 @@ const TYPING: &str =
     "subscription($post: ID!) { typing(postId: $post) { isTyping user { name } } }";
 
 const LONGEST_LIFE: Duration = Duration::from_secs(12);
-/// Of how many lives over SSE one is.
+/// The number of lives of which one is over SSE.
 const SSE_ONE_OF: u8 = 4;
 
-/// Where a reader was in a post's feed: the cursor, and the number of the comment there.
+/// Positions in the feeds: by post, the cursor and the number of the last comment.
 type Places = HashMap<usize, (Value, u32)>;
 
-/// One life after another, until the soak is over.
-pub fn live_again_and_again(
-    world: &World,
-    number: u64,
-    bury: &Sender<Silent>,
-) -> Result<(), Fault> {
+/// Lives repeatedly, until the soak is over.
+pub fn live_repeatedly(world: &World, number: u64, bury: &Sender<Silent>) -> Result<(), Fault> {
     let mut random = fastrand::Rng::with_seed(number);
     let mut places = Places::new();
     while !world.is_over() {
@@ -89,7 +85,7 @@ fn live(
     };
     let manner = loop {
         let manner = Manner::ALL[random.usize(0..MANNERS)];
-        // An HTTP request has nothing to say after it was sent.
+        // An HTTP request cannot send anything after its head and body.
         let is_said = matches!(manner, Manner::Completes | Manner::Closes);
         if transport == Transport::WebSocket || !is_said {
             break manner;
@@ -127,9 +123,9 @@ fn live(
         world.tally.resumed.fetch_add(1, Ordering::Relaxed);
     }
     match followed {
-        // One that reads slowly may be sent away, and comes back.
+        // A slow reader may be disconnected, and then reconnects.
         Err(Fault::Ended(_)) if is_slow => return Ok(()),
-        // Any may come back a little later where the disk is busy.
+        // Any operation may be refused for a moment while the disk is busy.
         Err(Fault::Said(message)) if message.contains(writer::UNAVAILABLE) => {
             world.tally.unavailable.fetch_add(1, Ordering::Relaxed);
             return Ok(());
@@ -145,7 +141,7 @@ fn live(
         Manner::Leaves | Manner::ReadsSlowly => Ok(()),
         Manner::Resets => line.reset(),
         Manner::FallsSilent => {
-            // The one who keeps them lives as long as the readers do.
+            // The keeper of silent connections lives as long as the readers do.
             let _ = bury.send(Silent {
                 line,
                 since: Instant::now(),
@@ -155,7 +151,7 @@ fn live(
     }
 }
 
-/// Takes what comes, and sees that each comment comes once and in order.
+/// Reads messages, and checks that each comment comes once and in order.
 fn follow(
     world: &World,
     line: &mut Line,

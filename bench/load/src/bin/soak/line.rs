@@ -13,14 +13,14 @@ use load::{
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::{Value, json};
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How much a reader who reads slowly takes at once, and how long it rests then.
+/// Timeout of an answer of the server.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The bytes that a slow reader reads at once, and its pause afterwards.
 const SLOWLY: (usize, Duration) = (512, Duration::from_millis(100));
-/// How little its system takes on its behalf.
+/// The receive buffer of a slow reader, in bytes.
 const SMALL_BUFFER: usize = 4096;
 
-/// What must not happen.
+/// A failure of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("{0}")]
@@ -52,7 +52,7 @@ pub struct Line {
     received: Vec<u8>,
 }
 
-/// What a reader asks for: the GraphQL of one subscription.
+/// A reader's request: the GraphQL of one subscription.
 pub struct Request<'a> {
     pub document: &'a str,
     pub variables: Value,
@@ -91,7 +91,7 @@ impl Line {
         )?;
         self.head("HTTP/1.1 101")?;
         self.say(&json!({"type": "connection_init"}))?;
-        match self.next(Instant::now() + PATIENCE)? {
+        match self.next(Instant::now() + TIMEOUT)? {
             Some(message) if message["type"] == "connection_ack" => {}
             other => return Err(Fault::Said(format!("{other:?}"))),
         }
@@ -103,7 +103,7 @@ impl Line {
         Ok(())
     }
 
-    /// HTTP/1.0 has no chunks: what comes is the stream itself.
+    /// Opens the stream with HTTP/1.0, which has no chunks, so the body is the stream itself.
     fn open_sse(&mut self, request: &Request<'_>) -> Result<(), Fault> {
         let body = json!({"query": request.document, "variables": request.variables}).to_string();
         write!(
@@ -116,7 +116,7 @@ impl Line {
     }
 
     fn head(&mut self, expected: &str) -> Result<(), Fault> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(end) = memchr::memmem::find(&self.received, b"\r\n\r\n") {
                 let head: Vec<u8> = self.received.drain(..end + 4).collect();
@@ -132,7 +132,8 @@ impl Line {
         }
     }
 
-    /// The next message, or what one of an HTTP answer stands for; `None` where none came until then.
+    /// Returns the next message, or the `next` message that an event stands for. Returns `None` if none came
+    /// before `until`.
     pub fn next(&mut self, until: Instant) -> Result<Option<Value>, Fault> {
         loop {
             let next = match self.transport {
@@ -173,7 +174,7 @@ impl Line {
                 return Ok(None);
             };
             let event: Vec<u8> = self.received.drain(..end + 2).collect();
-            // A comment keeps the connection, and has no data.
+            // A comment keeps the connection open, and has no data.
             let Some(data) = event.strip_prefix(b"event: next\ndata: ") else {
                 continue;
             };
@@ -183,7 +184,7 @@ impl Line {
         }
     }
 
-    /// Whether anything came until then.
+    /// Reads once. Returns true if bytes came before `until`.
     fn read(&mut self, until: Instant) -> Result<bool, Fault> {
         let mut buffer = [0; 16 * 1024];
         let mut most = buffer.len();
@@ -193,7 +194,7 @@ impl Line {
             most = bytes;
         }
         let left = until.saturating_duration_since(Instant::now());
-        // No time at all would be no limit.
+        // A timeout of zero would mean no timeout.
         self.tcp
             .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         match self.tcp.read(&mut buffer[..most]) {
@@ -220,13 +221,13 @@ impl Line {
         Ok(self.tcp.write_all(&frames)?)
     }
 
-    /// Completes its subscriptions, and stays until the server has heard of it.
+    /// Completes its subscriptions, and waits until the server has processed that.
     pub fn complete(&mut self, subscriptions: usize) -> Result<(), Fault> {
         for number in 0..subscriptions {
             self.say(&json!({"type": "complete", "id": number.to_string()}))?;
         }
         self.say(&json!({"type": "ping"}))?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while let Some(message) = self.next(until)? {
             if message["type"] == "pong" {
                 return Ok(());
@@ -235,12 +236,12 @@ impl Line {
         Err(Fault::Said("no pong".to_owned()))
     }
 
-    /// Says that it goes.
+    /// Closes with a close frame.
     pub fn close(mut self) -> Result<(), Fault> {
         self.send(Opcode::Close, &1000_u16.to_be_bytes())
     }
 
-    /// Goes with a reset.
+    /// Closes with a TCP reset.
     pub fn reset(self) -> Result<(), Fault> {
         let at_once = nix::libc::linger {
             l_onoff: 1,
@@ -253,7 +254,7 @@ impl Line {
         self.transport
     }
 
-    /// Whether the server has closed it: takes what came before that.
+    /// Reads what came so far, and returns true if the server has closed the connection.
     pub fn is_closed(&mut self) -> Result<bool, Fault> {
         let mut buffer = [0; 16 * 1024];
         self.tcp.set_nonblocking(true)?;

@@ -1,5 +1,5 @@
-//! The soak: readers come, follow a post, and go in every way that there is, the impolite ones included,
-//! while others write. In the end nothing may be left of them, and nothing may have grown.
+//! The soak: readers connect, follow a post and leave in every way, abrupt ones included, while comments are
+//! written. At the end no state may remain, and nothing may have grown.
 
 mod grave;
 mod life;
@@ -29,17 +29,17 @@ use parking_lot::Mutex;
 
 use crate::measure::{Meter, Verdict};
 
-/// Lets readers come and go for a while, and says whether the server forgets those who went.
+/// Runs readers that come and go for a while, and checks that the server forgets them.
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Options {
-    /// How long readers come and go; three minutes at least.
+    /// Minutes for which readers come and go; at least three.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(3..))]
     minutes: u32,
-    /// How many are there at once, besides those who have fallen silent.
+    /// Number of concurrent readers, in addition to the silent ones.
     #[arg(long, default_value_t = 200)]
     readers: u64,
-    /// How many comments are written a second.
+    /// Number of comments written a second.
     #[arg(long, default_value_t = 40)]
     comments: u32,
     /// Another build of the server.
@@ -47,26 +47,26 @@ struct Options {
     causerie: Option<PathBuf>,
 }
 
-/// How often a line says how it stands.
+/// The interval of progress lines.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How many posts there are; the comments go to one after another.
+/// The number of posts. Comments go to them in turn.
 const POSTS: usize = 20;
-/// How long the server may take to forget the last reader.
+/// The time within which the server must forget the last reader.
 const EMPTY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What everybody knows.
+/// The state that all threads share.
 struct World {
     address: SocketAddr,
     until: Instant,
     tally: Tally,
-    /// The first thing that went wrong. It ends the run.
+    /// The first failure, which ends the run.
     fault: Mutex<Option<String>>,
 }
 
-/// What has happened so far.
+/// Counters of the run so far.
 #[derive(Default)]
 struct Tally {
     lives: AtomicU64,
@@ -74,9 +74,9 @@ struct Tally {
     comments: AtomicU64,
     silent: AtomicU64,
     forgotten: AtomicU64,
-    /// How often somebody was told that the database was not to be had.
+    /// The number of operations refused because the database was unavailable.
     unavailable: AtomicU64,
-    /// How many ended in each way, by its place in `Manner::ALL`.
+    /// The number of lives that ended in each way, in the order of `Manner::ALL`.
     manners: [AtomicU64; life::MANNERS],
     /// The number of the newest comment.
     written: AtomicU32,
@@ -139,7 +139,7 @@ fn run(options: &Options) -> Result<bool, Failure> {
     for number in 0..options.readers {
         let bury = bury.clone();
         threads.push(in_thread(&world, move |world| {
-            life::live_again_and_again(world, number, &bury)
+            life::live_repeatedly(world, number, &bury)
         }));
     }
     drop(bury);
@@ -156,7 +156,7 @@ fn run(options: &Options) -> Result<bool, Failure> {
     for thread in threads {
         thread.join().map_err(|_| "a thread panicked")?;
     }
-    let after = meter.until_empty(EMPTY_WITHIN)?;
+    let after = meter.wait_until_empty(EMPTY_WITHIN)?;
     let failures = meter.failures()?;
     let verdict = Verdict {
         length,

@@ -1,4 +1,4 @@
-//! What the server says of itself in `/metrics`, and what is made of it.
+//! The server's `/metrics`, and the verdict based on them.
 
 use std::{
     fmt,
@@ -9,19 +9,18 @@ use std::{
 
 use load::http::{Connection, HttpError};
 
-/// How much of the run is not looked at: caches fill, and the allocator finds its size. It is never less
-/// than it takes until there are as many silent readers as there will be, and every connection to the
-/// database has its cache.
+/// The part of the run that is ignored while caches fill and the allocator finds its size. The minimum lasts
+/// until all silent readers exist and every database connection has filled its cache.
 const WARM_UP: (f64, Duration) = (0.25, Duration::from_secs(90));
-/// How much more may be there in the last third of the rest than in the first: medians are compared.
+/// The growth allowed from the first to the last third of the rest, by their medians.
 const TOLERANCE: f64 = 0.10;
-/// How many more descriptors may be open in the end than before the first reader: connections to the
-/// database, which are opened when they are needed.
+/// The number of descriptors that may be open at the end beyond those before the first reader: database
+/// connections, which are opened on demand.
 const MORE_FILES: f64 = 16.0;
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// What holds at one moment.
+/// The values at one moment.
 #[derive(Clone, Copy)]
 pub struct Reading {
     pub at: Duration,
@@ -32,7 +31,7 @@ pub struct Reading {
     connections: f64,
 }
 
-/// Asks the server.
+/// A client of the server's metrics.
 pub struct Meter {
     address: SocketAddr,
     samples: Vec<Reading>,
@@ -50,7 +49,7 @@ impl Meter {
         &self.samples
     }
 
-    /// Reads, and keeps what was read.
+    /// Reads the values and stores them.
     pub fn sample(&mut self, at: Duration) -> Result<Reading, HttpError> {
         let reading = self.read()?;
         let reading = Reading { at, ..reading };
@@ -70,14 +69,14 @@ impl Meter {
         })
     }
 
-    /// How many operations failed for a reason of the server's own.
+    /// Returns the number of operations that failed with an internal error.
     pub fn failures(&self) -> Result<f64, HttpError> {
         let label = "code=\"INTERNAL_SERVER_ERROR\"";
         Ok(sum(&self.text()?, "causerie_operations_total", label))
     }
 
-    /// Waits until nobody is there, and returns what holds then, or at the end of the time.
-    pub fn until_empty(&self, most: Duration) -> Result<Reading, HttpError> {
+    /// Waits until no reader is left, for `most` at the longest, and returns the last reading.
+    pub fn wait_until_empty(&self, most: Duration) -> Result<Reading, HttpError> {
         let until = Instant::now() + most;
         loop {
             let reading = self.read()?;
@@ -88,7 +87,7 @@ impl Meter {
         }
     }
 
-    /// A connection of its own: one that rests for a while is closed.
+    /// Opens a new connection each time, because an idle one is closed.
     fn text(&self) -> Result<String, HttpError> {
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
         let response = Connection::open(self.address)?.call(request)?;
@@ -116,7 +115,7 @@ impl fmt::Display for Reading {
     }
 }
 
-/// The sum of a metric's values that have this among their labels.
+/// Returns the sum of a metric's values whose labels contain `label`.
 fn sum(text: &str, name: &str, label: &str) -> f64 {
     let lines = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
@@ -129,7 +128,7 @@ fn sum(text: &str, name: &str, label: &str) -> f64 {
         .sum()
 }
 
-/// Whether all is well.
+/// The verdict on a run.
 pub struct Verdict<'a> {
     pub length: Duration,
     pub samples: &'a [Reading],
@@ -200,7 +199,7 @@ impl Verdict<'_> {
         ]
     }
 
-    /// The medians of the first and the last third of what comes after the warm-up.
+    /// Returns the medians of the first and the last third after the warm-up.
     fn thirds(&self, value: impl Fn(&Reading) -> f64) -> (f64, f64) {
         let (part, least) = WARM_UP;
         let start = self.length.mul_f64(part).max(least).min(self.length);
@@ -216,7 +215,7 @@ impl Verdict<'_> {
     }
 }
 
-/// Where nothing was measured nothing is known to be flat.
+/// Returns false if a value is missing, because nothing measured is not flat.
 fn is_flat(first: f64, last: f64) -> bool {
     last <= first * (1.0 + TOLERANCE)
 }
@@ -256,7 +255,7 @@ mod tests {
         causerie_connections{transport=\"sse\"} 2\ncauserie_connections{transport=\"websocket\"} 5\n";
 
     #[test]
-    fn a_metrics_values_are_summed_over_their_labels() {
+    fn metric_values_are_summed_over_labels() {
         assert_eq!(sum(TEXT, "causerie_rooms", ""), 3.0);
         assert_eq!(sum(TEXT, "causerie_connections", ""), 7.0);
         assert_eq!(sum(TEXT, "causerie_connections", "transport=\"sse\""), 2.0);
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_by_more_than_the_tolerance_is_not_flat_nor_is_what_was_not_measured() {
+    fn growth_beyond_tolerance_or_no_measurement_is_not_flat() {
         let reading = |second: u64, resident: f64| Reading {
             at: Duration::from_secs(second),
             resident: resident * MEBIBYTE,

@@ -1,4 +1,4 @@
-//! The one who writes: comments with numbers, to one post after another, and a word that it types.
+//! The writer: numbered comments to one post after another, and typing.
 
 use std::{
     net::SocketAddr,
@@ -21,17 +21,18 @@ const CREATE: &str =
     "mutation($input: CreateCommentInput!) { createComment(input: $input) { comment { id } } }";
 const TYPE: &str = "mutation($input: SetTypingInput!) { setTyping(input: $input) { isTyping } }";
 
-/// The code of what was not done because the database was not to be had: it may be sent again.
+/// The error code of an operation that was not executed because the database was unavailable. It can be
+/// retried.
 pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
-/// When it is sent again.
+/// The pause before a retry.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The id of the post with this place.
+/// Returns the id of a post.
 pub fn id(post: usize) -> String {
     format!("soak-{post}")
 }
 
-/// The number that a comment has in its post.
+/// Returns a comment's number in its post.
 pub fn number(body: &str) -> Option<u32> {
     body.split(' ').next()?.parse().ok()
 }
@@ -42,7 +43,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes the posts.
+    /// Creates the posts.
     pub fn new(address: SocketAddr, token: String) -> Result<Self, Fault> {
         let connection = Connection::open(address)?;
         let mut writer = Self { connection, token };
@@ -62,10 +63,10 @@ impl Writer {
                     return Ok(());
                 }
                 let typing = json!({"postId": id(post), "isTyping": true});
-                self.insist(world, TYPE, &typing)?;
+                self.send_with_retry(world, TYPE, &typing)?;
                 let body = format!("{round} {filler}");
                 let comment = json!({"postId": id(post), "body": body});
-                self.insist(world, CREATE, &comment)?;
+                self.send_with_retry(world, CREATE, &comment)?;
                 world.tally.written.fetch_add(1, Ordering::Relaxed);
                 due += pace;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -80,8 +81,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Sends again what was not done because the disk was busy.
-    fn insist(&mut self, world: &World, document: &str, input: &Value) -> Result<(), Fault> {
+    /// Sends an operation, and retries it while the disk is busy.
+    fn send_with_retry(
+        &mut self,
+        world: &World,
+        document: &str,
+        input: &Value,
+    ) -> Result<(), Fault> {
         loop {
             match self.send(document, input.clone()) {
                 Err(Fault::Http(HttpError::Refused { body, .. })) if body.contains(UNAVAILABLE) => {
