@@ -6,50 +6,62 @@ import { answer } from './reference.mjs';
 import { EXECUTION, LIMITS } from './stages.mjs';
 
 /**
- * Returns the differences over all transports as readable text; undefined if there are none. A case is
- * `{ query, variables, operationName, stage, isPlaced, view }`, in which `<POST>` and other names of a fixture stand for ids.
+ * Runs a case over every transport. Returns a report of what differs, and its kind, which is the same for faults of
+ * one cause; both are undefined if nothing differs.
+ *
+ * A case is `{ query, variables, operationName, stage, isPlaced, view }`, in which `<POST>` and the other names of a
+ * fixture stand for ids.
  */
 export async function check(fixtures, test) {
-  const found = [];
+  const reports = [];
+  let kind;
   for (const way of fixtures.ways()) {
     const { place, transport } = await way(/mutation|subscription/.test(test.query));
-    const report = await checkOver(transport, place, test);
-    if (report) found.push(`Over ${transport.name}: ${report}`);
+    const { found, ...seen } = await checkOver(transport, place, test);
+    if (found.length === 0) continue;
+    kind ??= found[0].replace(/[[{":].*/, '');
+    reports.push(`Over ${transport.name}: ${describe(found, seen)}`);
   }
-  return found.length === 0 ? undefined : found.join('\n');
+  return { kind, report: reports.length > 0 ? reports.join('\n') : undefined };
 }
 
 async function checkOver(transport, place, test) {
   const request = requestOf(test, place.names);
   const asking = transport.send(request);
   if (request.query.includes('subscription')) await place.stimulate(asking);
-  const actual = await asking;
+  const answered = await asking;
   const { context, stored } = await place.conclude();
-  const expected = await answer(request, context);
+  const reference = await answer(request, context);
+  const [expected, actual] = [reference, answered].map((seen) => ({
+    ...seen,
+    data: test.view?.(seen.data) ?? seen.data,
+  }));
 
-  const seen = test.view ? [expected, actual].map((seen) => ({ ...seen, data: test.view(seen.data) })) : [expected, actual];
-  const found = differences(request.query, stagesAllowed(test, expected), ...seen);
+  const found = differences(request.query, stagesAllowed(test, expected), expected, actual);
   if (![undefined, LIMITS, expected.stage].includes(test.stage)) {
     found.push(`the table says ${test.stage}, and graphql-js ${expected.stage}`);
   }
-  if (!actual.fault && stageOf(actual) !== EXECUTION) found.push(...(await instability(transport, request, actual)));
+  const isRefused = !actual.fault && stageOf(actual) !== EXECUTION;
+  if (isRefused) found.push(...(await instability(transport, request, answered)));
   if (test.isPlaced) found.push(...misplaced(expected, actual));
-  const [onServer, inWorld] = stored();
-  if (JSON.stringify(onServer) !== JSON.stringify(inWorld)) {
-    found.push(`stored ${JSON.stringify(onServer)}, and should have ${JSON.stringify(inWorld)}`);
-  }
-  return found.length === 0 ? undefined : describe(found, request, seen);
+  const [onServer, inWorld] = stored().map((posts) => JSON.stringify(posts));
+  if (onServer !== inWorld) found.push(`stored ${onServer}, and should have ${inWorld}`);
+  return { found, request, expected, actual };
 }
 
-/** A refusal must be the same when it is asked for again, so that snapshots of it are stable. */
+/** Asks again: a refusal must be the same each time, so that snapshots of it are stable. */
 async function instability(transport, request, refusal) {
   const again = await transport.send(request);
-  return JSON.stringify(again) === JSON.stringify(refusal) ? [] : [`refused otherwise: ${JSON.stringify(again)}`];
+  return JSON.stringify(again) === JSON.stringify(refusal)
+    ? []
+    : [`refused otherwise: ${JSON.stringify(again)}`];
 }
 
-/** The first error must be where the reference has it. */
+/** Compares the location of the first error with the reference's. */
 function misplaced({ errors: [wanted] }, { errors: [given] = [] }) {
-  const [place, found] = [wanted, given].map((error) => JSON.stringify(error?.locations));
+  const [place, found] = [wanted, given].map((error) =>
+    error?.locations?.map(({ line, column }) => `${line}:${column}`).join(', '),
+  );
   return place === found ? [] : [`the error is at ${found}, and should be at ${place}`];
 }
 
@@ -62,7 +74,7 @@ function requestOf({ query, variables, operationName }, names) {
   };
 }
 
-function describe(found, { query, variables, operationName }, [expected, actual]) {
+function describe(found, { request: { query, variables, operationName }, expected, actual }) {
   const { stage, data, errors = [] } = expected;
   const reference = { stage, data, errors: errors.map(({ message, path }) => ({ message, path })) };
   return [

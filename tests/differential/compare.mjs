@@ -29,19 +29,25 @@ export function stageOf({ data, errors = [] }) {
 function faultsOfForm(query, expected, { data, errors }) {
   if (errors === undefined) return data === undefined ? ['neither data nor errors'] : [];
   if (!Array.isArray(errors) || errors.length === 0) return ['errors are an empty list, or no list'];
-  const isAboutDocument = data === undefined && expected.errors?.every(({ locations }) => locations);
+  const isAboutPlace = data === undefined && hasPlace(expected);
   const lines = query.split(/\r\n|\n|\r/);
   const isPlace = ({ line, column }) => line >= 1 && line <= lines.length && column >= 1;
   return errors.flatMap((error) => {
     const faults = [];
     if (typeof error.message !== 'string' || error.message === '') faults.push('an error without a message');
     if (typeof error.extensions?.code !== 'string') faults.push('an error without a code');
-    if (!error.locations && isAboutDocument) faults.push(`an error without locations: ${error.message}`);
+    if (!error.locations && isAboutPlace) faults.push(`an error without locations: ${error.message}`);
     if (error.locations && !(error.locations.length > 0 && error.locations.every(isPlace))) {
       faults.push(`locations outside of the document: ${JSON.stringify(error.locations)}`);
     }
     return faults;
   });
+}
+
+/** Tells whether a refusal is about places in the document. That it has no operation at all is about none. */
+function hasPlace({ errors, document }) {
+  const isOperation = ({ kind }) => kind === 'OperationDefinition';
+  return errors?.every(({ locations }) => locations) && document?.definitions.some(isOperation) !== false;
 }
 
 function differencesOfResults(expected, actual) {

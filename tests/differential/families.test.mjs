@@ -18,7 +18,8 @@ for (const file of (await readdir(folder)).sort()) {
     describe(title, () => {
       for (const entry of cases) {
         test(entry.title, async () => {
-          assert.equal(await check(fixtures, entry), undefined);
+          const { report } = await check(fixtures, entry);
+          if (report) assert.fail(report);
         });
       }
     });

@@ -11,7 +11,7 @@ import { Socket } from './transports/socket.mjs';
 
 const ADA = { id: 'ada', name: 'Ada', avatar: null };
 const BOB = { id: 'bob', name: 'Bob', avatar: 'https://example.org/bob.png' };
-/** Writes when a case waits for an event; what a case stored does not count hers. */
+/** The author of comments that wake subscriptions. They do not count as stored by a case. */
 const CLEO = { id: 'cleo', name: 'Cleo', avatar: null };
 
 /** Two servers, so that the lists that are read stay as they are while other cases write. */
@@ -60,7 +60,7 @@ function tokenOf(server, { id, name, avatar }, role = 'reader') {
   return server.token({ sub: id, name, picture: avatar ?? undefined, role });
 }
 
-/** What the reference's resolvers know besides the arguments. */
+/** Returns the context of the reference's resolvers. */
 function contextOf(posts, made) {
   return { world: new World(posts, made), user: ADA, typist: BOB };
 }
@@ -104,7 +104,7 @@ class ReadPlace {
     };
   }
 
-  /** Does nothing: what is read here does not change. */
+  /** Does nothing, because these posts do not change. */
   async stimulate() {}
 
   async conclude() {
@@ -121,11 +121,21 @@ const FRESH = `mutation ($post: CreatePostInput!, $comment: CreateCommentInput!)
 class WritePlace {
   static async create(server) {
     const postId = `post-${randomUUID()}`;
-    const variables = { post: { id: postId, title: 'A fresh post' }, comment: { postId, body: 'There before' } };
-    const { createPost, createComment } = await server.ask(FRESH, variables, { token: tokenOf(server, ADA, 'author') });
+    const variables = {
+      post: { id: postId, title: 'A fresh post' },
+      comment: { postId, body: 'There before' },
+    };
+    const { createPost, createComment } = await server.ask(FRESH, variables, {
+      token: tokenOf(server, ADA, 'author'),
+    });
     const { post } = createPost;
     const { comment } = createComment;
-    return new WritePlace(server, { ...post, startCursor: post.cursor, cursor: comment.cursor, comments: [comment] });
+    return new WritePlace(server, {
+      ...post,
+      startCursor: post.cursor,
+      cursor: comment.cursor,
+      comments: [comment],
+    });
   }
 
   constructor(server, post) {
@@ -140,7 +150,7 @@ class WritePlace {
     };
   }
 
-  /** Makes something happen in the post once somebody has subscribed to it, until `answered`. */
+  /** Writes to the post as soon as it has a subscriber, unless `answered` settles before. */
   async stimulate(answered) {
     let isAnswered = false;
     answered.finally(() => (isAnswered = true));

@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 
 import {
-  buildSchema,
   execute,
   getOperationAST,
   GraphQLError,
@@ -14,7 +13,7 @@ import {
   validate,
 } from 'graphql';
 
-import { EDITION, RULES } from './edition.mjs';
+import { EDITION, RULES, schemaOf } from './edition.mjs';
 import { FIRST_EVENTS, RESOLVERS } from './model/resolvers.mjs';
 import { Refusal } from './model/world.mjs';
 import { EXECUTION, OPENING, PARSING, VALIDATION } from './stages.mjs';
@@ -22,9 +21,9 @@ import { EXECUTION, OPENING, PARSING, VALIDATION } from './stages.mjs';
 const SDL = readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8');
 
 /** The schema whose answers are compared. */
-export const schema = withModel(buildSchema(SDL));
+export const schema = withModel(schemaOf(SDL));
 /** The same schema in which every field may be null, so that no error hides another. */
-const nullable = withModel(buildSchema(SDL), { isNullable: true });
+const nullable = withModel(schemaOf(SDL), { isNullable: true });
 
 /**
  * Answers a request: `{ stage, data, errors, possible }`. `possible` are the paths of all field errors, those
@@ -79,7 +78,7 @@ function withModel(schema, { isNullable = false } = {}) {
     }
   }
   for (const field of Object.values(schema.getSubscriptionType().getFields())) {
-    field.subscribe = openingOf(field.name);
+    field.subscribe = FIRST_EVENTS[field.name] && openingOf(field.name);
     field.resolve = (event) => event;
   }
   return schema;

@@ -39,7 +39,7 @@ export class World {
     return this.post(postId).comments.filter((comment) => comment.parentId === parentId);
   }
 
-  /** Returns a guest with a token that is signed by nobody. */
+  /** Returns a guest with a token without a signature. */
   signInAsGuest({ name }) {
     const id = `guest:${(this.#guests += 1)}`;
     const claims = Buffer.from(JSON.stringify({ sub: id })).toString('base64url');
@@ -48,6 +48,7 @@ export class World {
 
   createPost({ id, title, url = null }) {
     if (this.post(id)) throw new Refusal('CONFLICT');
+    if (url !== null && !/^https?:\/\//.test(url)) throw new Refusal('BAD_USER_INPUT');
     const { createdAt, cursor } = this.made.find((post) => post.id === id) ?? invented('post');
     const post = { id, title: text(title, 300), url, createdAt, cursor, comments: [] };
     this.posts.unshift(post);
@@ -61,7 +62,17 @@ export class World {
     if (parentId !== null && this.comment(parentId)?.postId !== postId) throw new Refusal('BAD_USER_INPUT');
     const count = this.comments(postId, parentId).length;
     const { id, createdAt, cursor } = this.#madeChildren(postId, parentId)[count] ?? invented('comment');
-    const comment = { id, postId, parentId, author, body, createdAt, cursor, editedAt: null, isDeleted: false };
+    const comment = {
+      id,
+      postId,
+      parentId,
+      author,
+      body,
+      createdAt,
+      cursor,
+      editedAt: null,
+      isDeleted: false,
+    };
     post.comments.push(comment);
     return comment;
   }
@@ -92,7 +103,7 @@ export class World {
   }
 }
 
-/** Returns what stands for the values of something that the server did not make. */
+/** Returns placeholders for something that the server did not make. */
 function invented(what) {
   const missing = `the server made no such ${what}`;
   return { id: missing, createdAt: missing, cursor: missing, editedAt: missing };
