@@ -30,6 +30,7 @@ mod multipart;
 mod mutations;
 mod nodes;
 mod persisted;
+mod pipeline;
 mod postgres;
 mod protocol;
 mod queries;
