@@ -7,7 +7,7 @@ use apollo_compiler::{
 };
 use async_graphql::ServerError;
 
-use super::{positions::Positions, tokens};
+use super::{positions::Positions, size, tokens};
 use crate::graphql::error::{RequestCode, request_error};
 
 /// Parses a document that is within the size limit.
@@ -16,14 +16,17 @@ use crate::graphql::error::{RequestCode, request_error};
 ///
 /// Returns the first syntax error, with its position.
 pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
-    let document = Parser::new().parse_ast(text, "").map_err(|failed| {
-        let errors = failed.errors.iter();
-        let first = errors.min_by_key(|error| error.error.location().map_or(0, |at| at.offset()));
-        match first {
-            Some(first) => syntax_error(text, first.error.to_string(), first.error.location()),
-            None => syntax_error(text, "syntax error".to_owned(), None),
-        }
-    })?;
+    let document = Parser::new()
+        .parse_ast(size::without_marks(text), "")
+        .map_err(|failed| {
+            let errors = failed.errors.iter();
+            let first =
+                errors.min_by_key(|error| error.error.location().map_or(0, |at| at.offset()));
+            match first {
+                Some(first) => syntax_error(text, first.error.to_string(), first.error.location()),
+                None => syntax_error(text, "syntax error".to_owned(), None),
+            }
+        })?;
     if let Some(at) = empty_selection(&document) {
         let message = "syntax error: expected at least one selection".to_owned();
         return Err(syntax_error(text, message, at));

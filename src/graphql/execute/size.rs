@@ -4,6 +4,8 @@
 //! Tokens and brackets are counted as the parser sees them (GraphQL specification, section 2.1):
 //! none are inside a string or a comment.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// Maximum length of a document in bytes. A comment of the maximum length fits, however it is
@@ -93,9 +95,35 @@ pub(super) fn tokens(text: &str) -> usize {
     Tokens::new(text).count()
 }
 
+/// Returns a text without byte order marks between its tokens: each is three spaces, which are as many
+/// bytes. apollo-parser does not skip a mark after a name (docs/upstream.md).
+pub(super) fn without_marks(text: &str) -> Cow<'_, str> {
+    const MARK: &str = "\u{feff}";
+    if !text.contains(MARK) {
+        return text.into();
+    }
+    let mut blank = String::with_capacity(text.len());
+    let mut tokens = Tokens::new(text);
+    let mut copied = 0;
+    loop {
+        let token = tokens.next();
+        // The token, or what is ignored at the end, and what is ignored before it.
+        let (ignored, end) = (tokens.begin, text.len() - tokens.rest.len());
+        blank.push_str(&text[copied..ignored].replace(MARK, "   "));
+        blank.push_str(&text[ignored..end]);
+        copied = end;
+        if token.is_none() {
+            return blank.into();
+        }
+    }
+}
+
 /// The tokens of a text, each as its first byte.
 struct Tokens<'t> {
     rest: &'t [u8],
+    /// The length of the text, and the offset at which the last token begins.
+    length: usize,
+    begin: usize,
     /// False once a block string was found that has no end: then none after it has one.
     blocks_end: bool,
 }
@@ -104,6 +132,8 @@ impl<'t> Tokens<'t> {
     fn new(text: &'t str) -> Self {
         Self {
             rest: text.as_bytes(),
+            length: text.len(),
+            begin: 0,
             blocks_end: true,
         }
     }
@@ -122,6 +152,7 @@ impl Iterator for Tokens<'_> {
                 _ => break,
             };
         }
+        self.begin = self.length - self.rest.len();
         let [first, rest @ ..] = self.rest else {
             return None;
         };
@@ -139,6 +170,8 @@ impl Iterator for Tokens<'_> {
                 }
             }
             _ if is_of_name(*first) => after(rest, |byte| !is_of_name(byte)),
+            // The rest of a character that no token has.
+            _ if !first.is_ascii() => after(rest, |byte| byte & 0b1100_0000 != 0b1000_0000),
             _ => rest,
         };
         Some(*first)
@@ -202,6 +235,16 @@ mod tests {
         let text = format!("# {{\n{}", "[".repeat(MAX_NESTING + 5));
         let offset = "# {\n".len() + MAX_NESTING + 1;
         assert_eq!(super::check(&text), Err((TooLarge::Nesting, offset)));
+    }
+
+    #[test]
+    fn marks_between_tokens_are_blanked_and_those_in_strings_kept() {
+        let marks =
+            "\u{feff}{\u{feff}a(b: \"\u{feff}\", c: \"\"\"\u{feff}\"\"\")\u{feff}} #\u{feff}";
+        let blank = "   {   a(b: \"\u{feff}\", c: \"\"\"\u{feff}\"\"\")   } #   ";
+        assert_eq!(without_marks(marks), blank);
+        assert!(matches!(without_marks("{ a }"), Cow::Borrowed(_)));
+        assert_eq!(without_marks("{ é🦀\u{feff} }"), "{ é🦀    }");
     }
 
     #[test]
