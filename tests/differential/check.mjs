@@ -13,16 +13,17 @@ import { EXECUTION, LIMITS } from './stages.mjs';
  * fixture stand for ids.
  */
 export async function check(fixtures, test) {
-  const reports = [];
-  let kind;
-  for (const way of fixtures.ways()) {
-    const { place, transport } = await way(/mutation|subscription/.test(test.query));
-    const { found, ...seen } = await checkOver(transport, place, test);
-    if (found.length === 0) continue;
-    kind ??= found[0].replace(/[[{":].*/, '');
-    reports.push(`Over ${transport.name}: ${describe(found, seen)}`);
-  }
-  return { kind, report: reports.length > 0 ? reports.join('\n') : undefined };
+  const isWriting = /mutation|subscription/.test(test.query);
+  const checking = fixtures.ways().map(async (way) => {
+    const { place, transport } = await way(isWriting);
+    return { transport, ...(await checkOver(transport, place, test)) };
+  });
+  const differing = (await Promise.all(checking)).filter(({ found }) => found.length > 0);
+  if (differing.length === 0) return {};
+  return {
+    kind: differing[0].found[0].replace(/[[{":].*/, ''),
+    report: differing.map((way) => `Over ${way.transport.name}: ${describe(way)}`).join('\n'),
+  };
 }
 
 async function checkOver(transport, place, test) {
@@ -74,7 +75,7 @@ function requestOf({ query, variables, operationName }, names) {
   };
 }
 
-function describe(found, { request: { query, variables, operationName }, expected, actual }) {
+function describe({ found, request: { query, variables, operationName }, expected, actual }) {
   const { stage, data, errors = [] } = expected;
   const reference = { stage, data, errors: errors.map(({ message, path }) => ({ message, path })) };
   return [

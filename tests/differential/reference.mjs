@@ -40,9 +40,12 @@ export async function answer({ query, variables, operationName }, context) {
   if (errors.length > 0) return { stage: VALIDATION, errors, document };
 
   const run = { document, variableValues: variables, operationName };
-  const possible = await possibleErrors(run, context);
+  const untouched = { ...context, world: context.world.clone() };
   const result = await perform({ ...run, schema, contextValue: context });
-  if ('data' in result) return { stage: EXECUTION, possible, ...plain(result) };
+  if ('data' in result) {
+    const possible = result.errors ? await possibleErrors({ ...run, contextValue: untouched }) : [];
+    return { stage: EXECUTION, possible, ...plain(result) };
+  }
   const stage = result.errors.some(({ path }) => path) ? OPENING : VALIDATION;
   return { stage, errors: result.errors };
 }
@@ -57,9 +60,8 @@ async function perform(run) {
   return value;
 }
 
-async function possibleErrors(run, context) {
-  const apart = { ...context, world: context.world.clone() };
-  const { errors = [] } = await perform({ ...run, schema: nullable, contextValue: apart });
+async function possibleErrors(run) {
+  const { errors = [] } = await perform({ ...run, schema: nullable });
   return errors.map(({ path }) => path);
 }
 

@@ -1,7 +1,5 @@
 // Requests over HTTP POST. A subscription is answered with server-sent events, of which the first is read.
 
-import { within } from '../../support/within.mjs';
-
 const ANSWERS_WITHIN = 10_000;
 const ACCEPT = 'application/graphql-response+json, text/event-stream;q=0.5';
 
@@ -18,19 +16,20 @@ export class Http {
 
   /** Returns the response; `{ fault }` if there is none that a client could read. */
   async send(request) {
-    const abort = new AbortController();
     try {
-      return await within(ANSWERS_WITHIN, this.#exchange(request, abort.signal), 'an answer over HTTP');
+      return await this.#exchange(request);
     } catch (error) {
       return { fault: `no answer over HTTP: ${error.message}` };
-    } finally {
-      abort.abort();
     }
   }
 
-  async #exchange(request, signal) {
-    const init = { method: 'POST', headers: this.#headers, body: JSON.stringify(request), signal };
-    const response = await fetch(this.#url, init);
+  async #exchange(request) {
+    const response = await fetch(this.#url, {
+      method: 'POST',
+      headers: this.#headers,
+      body: JSON.stringify(request),
+      signal: AbortSignal.timeout(ANSWERS_WITHIN),
+    });
     if (response.status >= 500) return { fault: `HTTP ${response.status}: ${await response.text()}` };
     const isStream = response.headers.get('content-type').startsWith('text/event-stream');
     return isStream ? firstEvent(response.body) : response.json();
@@ -39,6 +38,7 @@ export class Http {
   close() {}
 }
 
+/** Returns the first event of a stream, which ends with it. */
 async function firstEvent(body) {
   let text = '';
   for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
