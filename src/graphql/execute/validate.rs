@@ -1,6 +1,6 @@
 //! Validation: every rule of section 5 of the GraphQL specification (September 2025).
 //!
-//! apollo-compiler has the rules, but for those in [`rules`](super::rules).
+//! apollo-compiler has the rules, but for those in [`rules`].
 
 use apollo_compiler::{
     ExecutableDocument, Schema, ast::Document, diagnostic::ToCliReport, parser::SourceSpan,
