@@ -17,7 +17,7 @@ use crate::graphql::error::{RequestCode, request_error};
 /// Returns the first syntax error, with its position.
 pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
     let document = Parser::new()
-        .parse_ast(size::without_marks(text), "")
+        .parse_ast(size::without_ignored(text), "")
         .map_err(|failed| {
             let errors = failed.errors.iter();
             let first =

@@ -4,8 +4,6 @@
 //! Tokens and brackets are counted as the parser sees them (GraphQL specification, section 2.1):
 //! none are inside a string or a comment.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
 /// Maximum length of a document in bytes. A comment of the maximum length fits, however it is
@@ -95,25 +93,24 @@ pub(super) fn tokens(text: &str) -> usize {
     Tokens::new(text).count()
 }
 
-/// Returns a text without byte order marks between its tokens: each is three spaces, which are as many
-/// bytes. apollo-parser does not skip a mark after a name (docs/upstream.md).
-pub(super) fn without_marks(text: &str) -> Cow<'_, str> {
-    const MARK: &str = "\u{feff}";
-    if !text.contains(MARK) {
-        return text.into();
-    }
+/// Returns a text in which everything between tokens is white space: commas, comments and byte order
+/// marks are spaces, as many as they have bytes. apollo-parser does not skip them where it looks ahead
+/// (docs/upstream.md).
+pub(super) fn without_ignored(text: &str) -> String {
     let mut blank = String::with_capacity(text.len());
     let mut tokens = Tokens::new(text);
-    let mut copied = 0;
     loop {
         let token = tokens.next();
-        // The token, or what is ignored at the end, and what is ignored before it.
-        let (ignored, end) = (tokens.begin, text.len() - tokens.rest.len());
-        blank.push_str(&text[copied..ignored].replace(MARK, "   "));
-        blank.push_str(&text[ignored..end]);
-        copied = end;
+        let end = text.len() - tokens.rest.len();
+        let ignored = &text.as_bytes()[blank.len()..tokens.begin];
+        blank.extend(ignored.iter().map(|byte| match byte {
+            b'\n' => '\n',
+            b'\r' => '\r',
+            _ => ' ',
+        }));
+        blank.push_str(&text[tokens.begin..end]);
         if token.is_none() {
-            return blank.into();
+            return blank;
         }
     }
 }
@@ -238,13 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn marks_between_tokens_are_blanked_and_those_in_strings_kept() {
-        let marks =
-            "\u{feff}{\u{feff}a(b: \"\u{feff}\", c: \"\"\"\u{feff}\"\"\")\u{feff}} #\u{feff}";
-        let blank = "   {   a(b: \"\u{feff}\", c: \"\"\"\u{feff}\"\"\")   } #   ";
-        assert_eq!(without_marks(marks), blank);
-        assert!(matches!(without_marks("{ a }"), Cow::Borrowed(_)));
-        assert_eq!(without_marks("{ é🦀\u{feff} }"), "{ é🦀    }");
+    fn ignored_characters_are_blanked_and_those_in_strings_kept() {
+        let text =
+            "\u{feff}{\u{feff}a,(b: \"\u{feff},#\", c: \"\"\"\u{feff}#\"\"\")\u{feff}} #é\r\n#,";
+        let blank = "   {   a (b: \"\u{feff},#\"  c: \"\"\"\u{feff}#\"\"\")   }    \r\n  ";
+        assert_eq!(without_ignored(text), blank);
+        assert_eq!(without_ignored("{ é🦀\u{feff} }"), "{ é🦀    }");
     }
 
     #[test]
