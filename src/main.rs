@@ -9,7 +9,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::{AuthConfig, Config, StoreConfig},
     demo, graphql,
     model::{Role, Timestamp, User, UserId},
@@ -173,7 +173,7 @@ fn token(arguments: &Token) -> Result<(), Failure> {
             "JWT_SECRET (--jwt-secret): a token must be signed with the server's secret".into(),
         );
     }
-    let identity = Identity {
+    let identity = Principal {
         user: User {
             id: UserId::parse(&arguments.sub).ok_or("--sub: 1 to 255 bytes")?,
             name: arguments.name.as_str().into(),

@@ -6,14 +6,11 @@ use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, tim
 
 use axum::{Router, serve::ListenerExt};
 use socket2::SockRef;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::broadcast::{self, error::RecvError},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Authenticator, Bans, SetupError},
+    auth::{Authenticator, SetupError},
     config::{Config, HttpConfig},
     drain::Drain,
     error::Error,
@@ -23,7 +20,7 @@ use crate::{
     limits::Limits,
     metrics::{BuildError, Metrics, Sample},
     model::UserId,
-    moderation::Moderation,
+    moderation::{Bans, Moderation, share_bans},
     rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
     store::{OpenError, Store},
     transport::{self, Entrance, MetricsFor, Operations, Transport},
@@ -176,7 +173,7 @@ impl Server {
         authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());
         let moderation = Arc::new(Moderation::new(store.clone(), Arc::clone(&bans)));
-        moderation.look_now().await.map_err(StartError::Bans)?;
+        moderation.refresh().await.map_err(StartError::Bans)?;
 
         let buffer = config.rooms.room_buffer as usize;
         let (hub, cluster) = Cluster::new(buffer, connection, &metrics);
@@ -330,7 +327,9 @@ impl Server {
         let looking = Arc::clone(&moderation);
         let bans = async move { looking.run(interval).await };
         background.spawn(until_down().run_until_cancelled_owned(bans));
-        let sharing = share_bans(moderation, observer.hub.clone(), cluster.users_changed());
+        let hub = observer.hub.clone();
+        let publish = move |user: &UserId| hub.user_changed(user);
+        let sharing = share_bans(moderation, publish, cluster.users_changed());
         background.spawn(until_down().run_until_cancelled_owned(sharing));
 
         // It hears of the last reader's leaving before it leaves itself.
@@ -389,33 +388,6 @@ impl Server {
         nodes.wait().await;
         observer.store.close().await;
         Ok(())
-    }
-}
-
-/// Tells the other nodes whose bans were changed here, and looks when they say so. Whatever of this is
-/// lost is found when it is time to look.
-async fn share_bans(
-    moderation: Arc<Moderation>,
-    hub: Hub,
-    mut changed_elsewhere: broadcast::Receiver<UserId>,
-) {
-    let mut changed_here = moderation.changes();
-    loop {
-        tokio::select! {
-            changed = changed_here.recv() => match changed {
-                Ok(user) => hub.user_changed(&user),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
-            },
-            changed = changed_elsewhere.recv() => {
-                if changed == Err(RecvError::Closed) {
-                    return;
-                }
-                if let Err(error) = moderation.look_now().await {
-                    tracing::warn!(error = ?error, "another node's ban takes effect later");
-                }
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use async_graphql::Context;
 
 use super::answers::Outlook;
 use crate::{
-    auth::Identity,
+    auth::Principal,
     error::Error,
     model::{ClientAddress, ClientId},
     rooms::Visitor,
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The user; `None` for an anonymous request.
-    pub identity: Option<Identity>,
+    pub identity: Option<Principal>,
     /// The client; `None` for a request over HTTP that did not name one.
     pub client: Option<ClientId>,
     /// Where the client is, as far as that is known.
@@ -32,7 +32,7 @@ impl Caller {
     }
 
     /// The user; `Unauthenticated` for an anonymous request.
-    pub(super) fn signed_in(&self) -> Result<&Identity, Error> {
+    pub(super) fn signed_in(&self) -> Result<&Principal, Error> {
         self.identity.as_ref().ok_or(Error::Unauthenticated)
     }
 

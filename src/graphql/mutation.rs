@@ -16,7 +16,7 @@ use super::{
     user::User,
 };
 use crate::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     error::{Error, Kind},
     limits::Limits,
     model::{self, Role, Timestamp, UserId},
@@ -48,7 +48,7 @@ impl Mutation {
         let address = Caller::of(context)?.address;
         context.data_unchecked::<Arc<Limits>>().guest(address)?;
         let until = Timestamp::now().plus(settings.guest_token_lifetime);
-        let guest = Identity {
+        let guest = Principal {
             user: model::User {
                 id: UserId::new_guest(),
                 name: name.into(),

@@ -40,11 +40,12 @@ pub use self::{
     ops::{MetricsFor, Operations, router as operations},
 };
 use crate::{
-    auth::{Authenticator, Bans},
+    auth::Authenticator,
     config::{HttpConfig, WsConfig},
     drain::Drain,
     graphql::{Executor, PersistedQueries},
     metrics::TransportMetrics,
+    moderation::Bans,
 };
 
 /// What the transports work with.

@@ -25,11 +25,12 @@ use tokio::{
 
 use super::{Transport, response};
 use crate::{
-    auth::{BanWatch, TokenError},
+    auth::TokenError,
     drain::Guest,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
     metrics::Lasting,
+    moderation::BanWatch,
 };
 
 /// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),

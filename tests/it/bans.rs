@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use causerie::{
-    auth::{Bans, Identity},
+    auth::Principal,
     model::{Role, Timestamp, User, UserId},
-    moderation::Moderation,
+    moderation::{Bans, Moderation},
     rooms::backplane::memory::Network,
     store::Store,
 };
@@ -316,8 +316,8 @@ async fn another_node_is_told_of_a_ban_at_once() {
     here.stop().await;
 }
 
-fn identity(id: &str, role: Role) -> Identity {
-    Identity {
+fn identity(id: &str, role: Role) -> Principal {
+    Principal {
         user: User {
             id: user(id),
             name: id.into(),
@@ -359,7 +359,7 @@ async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
     assert_eq!(told.try_recv(), Ok(user("ada")));
     // What the other does not know changes nothing there.
     assert!(!known.is_banned(&user("ada")));
-    there.look_now().await.expect("read");
+    there.refresh().await.expect("read");
     watch.banned().await;
     assert!(known.is_banned(&user("ada")));
 
@@ -368,7 +368,7 @@ async fn a_node_tells_of_its_own_changes_and_one_who_is_told_looks_at_once() {
     here.ban(&boss, user("ada"), None).await.expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
     there.unban(&boss, user("ada")).await.expect("unbanned");
-    here.look_now().await.expect("read");
+    here.refresh().await.expect("read");
     assert!(told.try_recv().is_err());
     one.close().await;
     two.close().await;
@@ -394,10 +394,10 @@ async fn however_bans_and_their_lifting_meet_all_nodes_agree_in_the_end() {
     });
     join_all(changes).await;
     for node in nodes {
-        node.look_now().await.expect("read");
+        node.refresh().await.expect("read");
     }
     let (fresh, known_fresh, three) = node(folder.path()).await;
-    fresh.look_now().await.expect("read");
+    fresh.refresh().await.expect("read");
     for number in 0..5 {
         let id = user(&format!("u{number}"));
         let truth = known_fresh.is_banned(&id);

@@ -55,6 +55,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "health",
             "metrics",
             "model",
+            "moderation",
             "telemetry",
         ],
     ),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::Secret,
     model::{Role, Timestamp, User, UserId},
 };
@@ -445,7 +445,7 @@ async fn an_edit_and_a_deletion_reach_the_readers_with_the_state_that_they_led_t
 async fn a_users_name_and_avatar_are_those_of_the_token_of_their_latest_comment() {
     let server = TestServer::start().await;
     let ada = |name: &str, avatar: Option<&str>| {
-        let identity = Identity {
+        let identity = Principal {
             user: User {
                 id: UserId::parse("u1").expect("an id"),
                 name: name.into(),

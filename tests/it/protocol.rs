@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::Secret,
     model::{Role, Timestamp, User, UserId},
 };
@@ -210,7 +210,7 @@ async fn an_initialisation_needs_no_payload_and_is_answered_by_connection_ack() 
 #[tokio::test]
 async fn a_token_that_is_forged_expired_unsigned_or_nonsense_is_closed_with_4403() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
-    let identity = Identity {
+    let identity = Principal {
         user: User {
             id: UserId::parse("ada").expect("a user id"),
             name: "Ada".into(),

@@ -29,7 +29,7 @@ use super::{
     reader::{Read, Reader},
 };
 use crate::{
-    auth::{BanWatch, Identity, TokenError, bearer},
+    auth::{Principal, TokenError, bearer},
     drain::Guest,
     error::Error,
     graphql::{
@@ -37,6 +37,7 @@ use crate::{
         server_error,
     },
     model::{ClientAddress, ClientId, Timestamp},
+    moderation::BanWatch,
     transport::{
         Transport,
         asked::Asked,
@@ -58,7 +59,7 @@ type Execution = IntoStream<BoxFuture<'static, Box<Answer>>>;
 /// A subscription with what is kept of it in the log, or why there is none.
 type Opened = Result<(Subscription, Option<Subscribed>), Vec<async_graphql::ServerError>>;
 /// Who the client is, once that is known; it takes a while only where a key must be asked for.
-type Authentication = Pin<Box<dyn Future<Output = Result<Option<Identity>, TokenError>> + Send>>;
+type Authentication = Pin<Box<dyn Future<Output = Result<Option<Principal>, TokenError>> + Send>>;
 
 enum Answer {
     Outcome(Outcome),
@@ -99,7 +100,7 @@ pub(super) struct Socket {
 enum Event {
     MomentToLeave,
     Banned,
-    Identified(Result<Option<Identity>, TokenError>),
+    Identified(Result<Option<Principal>, TokenError>),
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -374,7 +375,7 @@ impl Socket {
     }
 
     /// Acknowledges the connection, or closes it, now that it is known who the client is.
-    fn admit(&mut self, identity: Result<Option<Identity>, TokenError>) {
+    fn admit(&mut self, identity: Result<Option<Principal>, TokenError>) {
         let identity = match identity {
             Ok(identity) => identity,
             Err(error) => {
