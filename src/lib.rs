@@ -6,7 +6,6 @@
 pub mod auth;
 pub mod config;
 pub mod demo;
-pub mod drain;
 pub mod error;
 pub mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -21,6 +20,7 @@ pub mod moderation;
 pub mod probe;
 pub mod rooms;
 pub mod server;
+pub mod shutdown;
 pub mod store;
 pub mod telemetry;
 mod transport;

@@ -12,7 +12,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::{Authenticator, SetupError},
     config::{Config, HttpConfig},
-    drain::Drain,
     error::Error,
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
@@ -22,6 +21,7 @@ use crate::{
     model::UserId,
     moderation::{Bans, Moderation, share_bans},
     rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
+    shutdown::Shutdown,
     store::{OpenError, Store},
     transport::{self, Entrance, MetricsFor, Operations, Transport},
 };
@@ -74,7 +74,7 @@ pub struct Server {
     observer: Observer,
     cluster: Cluster,
     limits: Arc<Limits>,
-    drain: Drain,
+    drain: Shutdown,
     entrance: Entrance,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
@@ -204,7 +204,7 @@ impl Server {
         };
         let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
         let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
-        let drain = Drain::new(going_down.clone());
+        let drain = Shutdown::new(going_down.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -359,7 +359,7 @@ impl Server {
         drain.begin();
         let drained = async {
             tokio::time::sleep(config.drain_delay).await;
-            drain.spread(config.drain_window).await;
+            drain.drain(config.drain_window).await;
         };
         tokio::select! {
             () = drained => {}

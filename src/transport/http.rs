@@ -117,7 +117,7 @@ async fn answer(
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
-                let Some(guest) = transport.drain.enter() else {
+                let Some(guest) = transport.drain.register() else {
                     return match streamed {
                         // EventSource comes back after a stream that breaks off, and never after
                         // another status than 200.

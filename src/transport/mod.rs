@@ -42,10 +42,10 @@ pub use self::{
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
-    drain::Drain,
     graphql::{Executor, PersistedQueries},
     metrics::TransportMetrics,
     moderation::Bans,
+    shutdown::Shutdown,
 };
 
 /// What the transports work with.
@@ -69,7 +69,7 @@ pub struct Transport {
     pub tasks: TaskTracker,
     /// Gives every socket and every stream of a subscription the moment in which it ends, where the
     /// server goes down.
-    pub drain: Drain,
+    pub drain: Shutdown,
     /// What all of it is counted by.
     pub metrics: Arc<TransportMetrics>,
 }

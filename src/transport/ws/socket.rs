@@ -30,7 +30,6 @@ use super::{
 };
 use crate::{
     auth::{Principal, TokenError, bearer},
-    drain::Guest,
     error::Error,
     graphql::{
         Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
@@ -38,6 +37,7 @@ use crate::{
     },
     model::{ClientAddress, ClientId, Timestamp},
     moderation::BanWatch,
+    shutdown::ConnectionHandle,
     transport::{
         Transport,
         asked::Asked,
@@ -170,7 +170,7 @@ impl Socket {
     }
 
     /// Serves the client until it goes, is sent away, or its moment comes where the server goes down.
-    pub(super) async fn run(mut self, guest: &Guest) {
+    pub(super) async fn run(mut self, guest: &ConnectionHandle) {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue {
             let event = self.next_event(guest).await;
@@ -210,7 +210,7 @@ impl Socket {
     /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
     /// from the store. A client that never pauses holds off neither the others on its thread, nor
     /// the clock, nor the close frame, nor its own answers.
-    async fn next_event(&mut self, guest: &Guest) -> Event {
+    async fn next_event(&mut self, guest: &ConnectionHandle) -> Event {
         // What was read together is answered together.
         self.connection.write();
         if self.reader.has_more {
@@ -229,7 +229,7 @@ impl Socket {
         let tcp = self.connection.tcp();
         tokio::select! {
             biased;
-            () = guest.moment(), if !is_closing && !is_leaving => Event::MomentToLeave,
+            () = guest.deadline(), if !is_closing && !is_leaving => Event::MomentToLeave,
             () = banned(self.ban.as_ref()), if !is_closing => Event::Banned,
             Some(identity) = settled(self.authentication.as_mut()), if !is_closing => {
                 Event::Identified(identity)
