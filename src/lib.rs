@@ -12,12 +12,10 @@ pub mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphql;
-pub mod health;
 pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod moderation;
-pub mod probe;
 pub mod rooms;
 pub mod server;
 pub mod shutdown;

@@ -13,7 +13,6 @@ use causerie::{
     config::{AuthConfig, Config, StoreConfig},
     demo, graphql,
     model::{Role, Timestamp, User, UserId},
-    probe,
     server::Server,
     store::Store,
     telemetry,
@@ -106,7 +105,7 @@ fn run() -> Result<(), Failure> {
         None => serve(cli.serve, names_database),
         Some(Command::Serve(arguments)) => serve(*arguments, names_database),
         Some(Command::Health { listen }) => {
-            probe::is_alive(listen).map_err(|error| format!("{listen}: {error}").into())
+            telemetry::healthcheck::check(listen).map_err(|error| format!("{listen}: {error}").into())
         }
         Some(Command::Migrate(config)) => migrate(&config),
         Some(Command::Schema) => {

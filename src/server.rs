@@ -15,7 +15,6 @@ use crate::{
     error::Error,
     feed::{self, Feed},
     graphql::{Counts, Executor, PersistedQueries, Services, Settings},
-    health::{Checks, Health},
     limits::Limits,
     metrics::{BuildError, Metrics, Sample},
     model::UserId,
@@ -23,6 +22,7 @@ use crate::{
     rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
     shutdown::Shutdown,
     store::{OpenError, Store},
+    telemetry::{Checks, Health},
     transport::{self, Entrance, MetricsFor, Operations, Transport},
 };
 

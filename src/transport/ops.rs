@@ -18,7 +18,7 @@ use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{response::RETRY, security};
-use crate::{health::Health, shutdown::Shutdown};
+use crate::{shutdown::Shutdown, telemetry::Health};
 
 /// What the answers are made of. Cloning it gives the same.
 #[derive(Clone)]
