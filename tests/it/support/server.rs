@@ -181,7 +181,7 @@ impl TestServer {
         {
             all.push("--rate-limits=off");
         }
-        let server = Server::bind_among(settings(&all), connection).await;
+        let server = Server::bind_with_backplane(settings(&all), connection).await;
         let server = server.expect("a server");
         let (stop, stopped) = oneshot::channel();
         Self {
