@@ -1,8 +1,10 @@
-# The server and nothing else. `docker build -t causerie .`, or see compose.yaml.
+# An image with only the server.
 #
+#   docker build -t causerie .
 #   docker run -p 8000:8000 -e JWT_SECRET=… -v causerie:/data causerie
 #
-# serves out of a SQLite file in the volume. With DATABASE_URL=postgres://… it keeps nothing itself.
+# This keeps a SQLite file in the volume. With DATABASE_URL=postgres://… the container is stateless.
+# compose.yaml shows several nodes.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
@@ -14,7 +16,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && mkdir /data
 
 FROM debian:12.12-slim
-# For NATS, PostgreSQL and key sets over TLS.
+# Root certificates, for NATS, PostgreSQL and key sets over TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /usr/local/bin/causerie /usr/local/bin/causerie
 COPY --from=build --chown=10001:10001 /data /data

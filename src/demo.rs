@@ -1,5 +1,4 @@
-//! What `causerie serve --demo` shows: a database of its own that goes with the process, and three
-//! posts to comment on.
+//! The content of `causerie serve --demo`: a temporary database with three sample posts.
 
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use crate::{
     store::{NewComment, NewPost, Store},
 };
 
-/// The URL of a database in this folder.
+/// Returns the URL of a SQLite database in `folder`.
 pub fn database_url(folder: &Path) -> String {
     format!("sqlite://{}?mode=rwc", folder.join("demo.db").display())
 }
@@ -62,14 +61,14 @@ const POSTS: &[SamplePost] = &[
     },
 ];
 
-/// Writes the sample posts and their comments into an empty database.
+/// Writes the sample posts and their comments into an empty database. Fails if they exist already.
 pub async fn fill(store: &Store) -> Result<(), Error> {
-    for (place, sample) in (0..).zip(POSTS) {
+    for (position, sample) in (0..).zip(POSTS) {
         let Some(id) = PostId::parse(sample.id) else {
             continue;
         };
-        // One millisecond apart, so that the list has one order.
-        let at = Timestamp(Timestamp::now().0 + place);
+        // Posts are one millisecond apart, so that their order is unambiguous.
+        let at = Timestamp(Timestamp::now().0 + position);
         let post = NewPost {
             id: id.clone(),
             title: sample.title.to_owned(),

@@ -1,18 +1,18 @@
-//! What can go wrong, as types. The GraphQL layer gives each its code (`graphql/error.rs`).
+//! Errors of the domain. The GraphQL layer maps each to its code (`graphql/error.rs`).
 
 use std::time::Duration;
 
-/// Why an operation of the domain was not done. Nothing was changed where one of these is returned,
-/// but for [`Error::OutcomeUnknown`].
+/// An error of an operation. It means that nothing was changed, except for
+/// [`Error::OutcomeUnknown`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operation needs a token and the request had none.
+    /// The operation needs a token, and the request has none.
     #[error("This needs a token: sign in first.")]
     Unauthenticated,
-    /// The user is known and may not do this; the text says why.
+    /// The user is not allowed to do this. The text gives the reason.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// What the operation names does not exist.
+    /// The object that the operation names does not exist.
     #[error("There is no such {0}.")]
     NotFound(Kind),
     /// An argument breaks a rule of the contract.
@@ -20,42 +20,41 @@ pub enum Error {
     BadUserInput {
         /// The argument or input field at fault.
         field: &'static str,
-        /// The rule that it breaks, as a sentence.
+        /// The rule, as a sentence.
         message: String,
     },
-    /// The present state does not allow this; the text says what stands against it.
+    /// The current state does not allow this. The text gives the reason.
     #[error("{0}")]
     Conflict(&'static str),
-    /// Too much in too short a time.
+    /// A rate limit was reached.
     #[error("Too many requests of this kind: try again later.")]
     RateLimited {
-        /// When the same request would be let through, if nothing else is asked meanwhile.
+        /// Time until the same request would be allowed, if nothing else uses the budget.
         retry_after: Duration,
     },
-    /// What was asked for is larger than one answer may be; the text says what the limit is.
+    /// The result would exceed the maximum size of a response. The text names the limit.
     #[error("{0}")]
     TooLarge(&'static str),
-    /// The database cannot be reached, or has no room. Its text may name hosts: log it, never send
-    /// it.
+    /// The database is unreachable or out of space. The source may name hosts: log it, never send it.
     #[error("The database cannot be reached: try again shortly.")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database was lost while it was told to keep what was done: it may have kept it, or not.
+    /// The database was lost during a commit, which may have succeeded or not.
     #[error(
-        "The database was lost while this was being saved, and it may be saved or not: look before \
-         you send it again."
+        "The database was lost while this was saved, so it may be saved or not: check before you \
+         send it again."
     )]
     OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A fault of the server's. Its text may hold SQL and paths: log it, never send it.
+    /// A fault of the server. The source may contain SQL and paths: log it, never send it.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What was looked for in vain.
+/// The kind of an object that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A post.
+    /// Displayed as `post`.
     Post,
-    /// A comment.
+    /// Displayed as `comment`.
     Comment,
 }
 
@@ -69,7 +68,7 @@ impl std::fmt::Display for Kind {
 }
 
 impl Error {
-    /// An argument breaks a rule.
+    /// Creates [`Error::BadUserInput`] for the argument or input field `field`.
     pub fn bad_input(field: &'static str, message: impl Into<String>) -> Self {
         Self::BadUserInput {
             field,

@@ -1,8 +1,7 @@
-//! What reads bytes that anybody may send, for fuzzers: each function takes any bytes, and panics where
-//! what must hold does not.
+//! Fuzz targets for the parsers of untrusted bytes. Each takes any bytes, and panics if an invariant
+//! is broken.
 //!
-//! It is compiled for `fuzz/` alone, by the feature `fuzzing`, and for the test that feeds it what the
-//! fuzzers have found.
+//! The feature `fuzzing` compiles them for `fuzz/`. The test below replays the corpora.
 
 pub use crate::{
     auth::fuzzing::{keys, token},
@@ -15,22 +14,22 @@ pub use crate::{
 mod tests {
     use std::{fs, path::Path};
 
-    /// Feeds a function the corpus of its name.
-    fn replay(name: &str, function: fn(&[u8])) {
+    /// Runs a target on each file of the corpus with its name.
+    fn replay(name: &str, target: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fuzz/corpus")
             .join(name);
         let files: Vec<_> = fs::read_dir(&folder).unwrap().map(Result::unwrap).collect();
-        assert!(!files.is_empty(), "nothing in {}", folder.display());
+        assert!(!files.is_empty(), "{} is empty", folder.display());
         for file in files {
             let bytes = fs::read(file.path()).unwrap();
-            let fed = std::panic::catch_unwind(|| function(&bytes));
-            assert!(fed.is_ok(), "{}", file.path().display());
+            let result = std::panic::catch_unwind(|| target(&bytes));
+            assert!(result.is_ok(), "{}", file.path().display());
         }
     }
 
     #[test]
-    fn what_the_fuzzers_found_is_read_without_harm() {
+    fn fuzz_corpora_replay_without_panic() {
         replay("keys", super::keys);
         replay("token", super::token);
         replay("cursor", super::cursor);

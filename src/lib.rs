@@ -1,26 +1,46 @@
-//! Causerie: a comments server for a blog, with GraphQL subscriptions for its realtime channel.
+//! A comments server for websites: a GraphQL API whose realtime channel is GraphQL subscriptions.
 //!
-//! ARCHITECTURE.md has the picture, the map of the files and the invariants. A program that wants
-//! the server inside itself makes a [`config::Config`] and a [`server::Server`].
+//! To run a server inside another program, make a [`config::Config`], [`bind`](server::Server::bind) a
+//! [`server::Server`] and [`run`](server::Server::run) it.
+//!
+//! # Map
+//!
+//! Imports go down this list and never up; `tests/it/imports.rs` checks it.
+//!
+//! * [`server`]: composes the parts into a server: bind, run, shut down.
+//! * `transport`: HTTP, SSE, multipart and WebSocket: from bytes to operations and back.
+//! * [`graphql`]: the schema, and how an operation is parsed, limited and executed.
+//! * [`feed`]: subscriptions: joining a room, catching up, one execution for many subscribers.
+//! * [`moderation`]: bans: stored, in effect on this node, shared with others.
+//! * [`rooms`]: the live side of posts: members, presence and typing, on this node and on others.
+//! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
+//! * [`auth`]: bearer tokens in, principals out.
+//! * [`limits`]: rate limits of users and addresses.
+//! * [`telemetry`]: logs, spans and health checks.
+//! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
+//! * [`metrics`]: the registry of metrics.
+//! * [`config`]: settings: flags, environment variables, defaults.
+//! * [`model`]: the types of the domain: ids, posts, comments, changes.
+//! * [`error`]: the errors of the domain.
+//!
+//! [`demo`] fills a database with sample posts. ARCHITECTURE.md has the picture and the invariants.
 
 pub mod auth;
 pub mod config;
 pub mod demo;
-pub mod drain;
 pub mod error;
 pub mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphql;
-pub mod health;
 pub mod limits;
 pub mod metrics;
 pub mod model;
 pub mod moderation;
-pub mod probe;
 pub mod rooms;
 pub mod server;
+pub mod shutdown;
 pub mod store;
 pub mod telemetry;
 mod transport;

@@ -1,7 +1,6 @@
-//! The words of the domain as types: what every layer passes to the others.
+//! The types of the domain, which all layers share. Nothing here does I/O.
 //!
-//! Nothing here does I/O. Identifiers are shared strings, so that handing one to
-//! ten thousand members costs a reference count and no copy.
+//! Identifiers are shared strings, so that ten thousand members can have one without a copy.
 
 use std::{
     fmt,
@@ -12,17 +11,15 @@ use std::{
 
 use uuid::Uuid;
 
-/// Longest body of a comment, in characters after trimming.
+/// Maximum length of a comment's body, in characters after trimming.
 pub const MAX_BODY_CHARS: usize = 10_000;
-/// Longest title of a post, in characters after trimming.
+/// Maximum length of a post's title, in characters after trimming.
 pub const MAX_TITLE_CHARS: usize = 300;
-/// Longest name of a user, in characters after trimming.
+/// Maximum length of a user's name, in characters after trimming.
 pub const MAX_NAME_CHARS: usize = 80;
-
-/// Longest reason of a ban, in characters after trimming.
+/// Maximum length of a ban's reason, in characters after trimming.
 pub const MAX_REASON_CHARS: usize = 500;
-
-/// Longest URL of a post, in bytes.
+/// Maximum length of a post's URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
 macro_rules! shared_str {
@@ -32,7 +29,7 @@ macro_rules! shared_str {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The identifier as it is stored and sent.
+            /// Returns the identifier as it is stored and sent.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -47,69 +44,71 @@ macro_rules! shared_str {
 }
 
 shared_str! {
-    /// A post's id: the host site's own, 1 to 128 of `A-Z a-z 0-9 . _ ~ : / -`.
+    /// A post's id, chosen by the host site: 1 to 128 of `A-Z a-z 0-9 . _ ~ : / -`.
     PostId
 }
 
 shared_str! {
-    /// A user's id: the `sub` of the user's tokens, 1 to 255 bytes, none of them zero.
+    /// A user's id, the `sub` of their tokens: 1 to 255 bytes without U+0000.
     UserId
 }
 
 shared_str! {
-    /// A client's id: one page or app instance, 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    /// The id of a client (one page or app instance): 1 to 64 of `A-Z a-z 0-9 . _ -`.
     ClientId
 }
 
-fn is_made_of(text: &str, longest: usize, punctuation: &[u8]) -> bool {
-    (1..=longest).contains(&text.len())
+/// Checks that `text` has 1 to `max` characters, each an ASCII letter, a digit or in `punctuation`.
+fn is_made_of(text: &str, max: usize, punctuation: &[u8]) -> bool {
+    (1..=max).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || punctuation.contains(&byte))
 }
 
 impl PostId {
-    /// `None` where the text cannot be a post's id.
+    /// Returns `None` if `text` is not a valid post id.
     pub fn parse(text: &str) -> Option<Self> {
         is_made_of(text, 128, b"._~:/-").then(|| Self(text.into()))
     }
 }
 
-/// What a guest's id begins with.
-const GUEST: &str = "guest:";
+/// Prefix of guests' ids.
+const GUEST_PREFIX: &str = "guest:";
 
 impl UserId {
-    /// `None` where the text cannot be a user's id.
+    /// Returns `None` if `text` is not a valid user id.
     pub fn parse(text: &str) -> Option<Self> {
-        // PostgreSQL stores no U+0000.
+        // PostgreSQL cannot store U+0000.
         let is_id = (1..=255).contains(&text.len()) && !text.contains('\0');
         is_id.then(|| Self(text.into()))
     }
 
-    /// The id of a new guest; no host site's account may begin with `guest:`.
+    /// Creates a random id for a new guest. It begins with `guest:`, which is reserved.
     pub fn new_guest() -> Self {
-        Self(format!("{GUEST}{}", Uuid::new_v4().simple()).into())
+        Self(format!("{GUEST_PREFIX}{}", Uuid::new_v4().simple()).into())
     }
 
-    /// Whether it is a guest's: no token of a host site is taken that claims such an id.
+    /// Returns true for a guest's id. Tokens of the host site with such an id are refused.
     pub fn is_guest(&self) -> bool {
-        self.0.starts_with(GUEST)
+        self.0.starts_with(GUEST_PREFIX)
     }
 }
 
 impl ClientId {
-    /// `None` where the text cannot be a client's id.
+    /// Returns `None` if `text` is not a valid client id.
     pub fn parse(text: &str) -> Option<Self> {
         is_made_of(text, 64, b"._-").then(|| Self(text.into()))
     }
 
-    /// The id of a client that did not name itself; no other client has it.
+    /// Creates a unique id for a client that did not name itself.
     pub fn new_unnamed() -> Self {
         Self(format!("unnamed.{}", Uuid::new_v4().simple()).into())
     }
 }
 
-/// Where a client is, as far as limits go. Whoever has one address of IPv6 has all of its /64.
+/// A client's address as limits count it: an IPv4 address, or an IPv6 /64, because a client with one
+/// IPv6 address usually controls its whole /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
@@ -125,17 +124,17 @@ impl From<IpAddr> for ClientAddress {
     }
 }
 
-/// A comment's id: a version 7 UUID. Its order is not the order of the feed: that is [`Seq`].
+/// A comment's id: a version 7 UUID. Its order is not the feed's order, which is [`Seq`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommentId(pub Uuid);
 
 impl CommentId {
-    /// An id that no other comment has.
+    /// Creates a unique id.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
 
-    /// `None` where the text cannot be a comment's id.
+    /// Returns `None` if `text` is not a UUID.
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)
     }
@@ -153,12 +152,12 @@ impl fmt::Display for CommentId {
     }
 }
 
-/// A change's place in its post's feed. The first change is 1; 0 is the place before it.
+/// A change's position in its post's feed. The first change is 1; 0 is the position before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(pub i64);
 
 impl Seq {
-    /// The place right after this one.
+    /// Returns the next position.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -169,7 +168,7 @@ impl Seq {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// What the machine's clock says.
+    /// Returns the time of the machine's clock, or 1970 if the clock is set before it.
     pub fn now() -> Self {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -177,139 +176,136 @@ impl Timestamp {
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// From seconds since 1970, as JWT claims count (RFC 7519, section 2, NumericDate).
+    /// Converts seconds since 1970, the unit of JWT claims (RFC 7519, section 2). Saturates.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// From seconds since 1970 with a fraction, rounded down to a millisecond.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "what is out of range becomes the nearest instant that is not"
-    )]
+    /// Converts fractional seconds since 1970, rounded down to a millisecond. Saturates.
+    #[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
     pub fn from_unix_seconds_f64(seconds: f64) -> Self {
         Self((seconds * 1000.0).floor() as i64)
     }
 
-    /// Seconds since 1970, rounded down.
+    /// Returns the seconds since 1970, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// The instant `duration` later.
+    /// Returns the instant `duration` later. Saturates.
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// How long from `earlier` to this instant; zero where `earlier` is not earlier.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
 }
 
-/// Who writes and reads under a name.
+/// A user of the host site, or a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The `sub` of the user's tokens.
     pub id: UserId,
-    /// What others see.
+    /// The displayed name.
     pub name: Arc<str>,
-    /// An https URL.
+    /// The picture, an https URL.
     pub avatar: Option<Arc<str>>,
 }
 
-/// What a user may do, from least to most; each role may do what those before it may.
+/// A user's permissions. Each role includes those before it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads, writes comments, edits and deletes their own.
+    /// Reads, and writes, edits and deletes their own comments.
     Reader,
     /// Also opens posts to comments.
     Author,
-    /// Also edits and deletes the comments of others, at any time, and bans users.
+    /// Also edits and deletes anyone's comments at any time, and bans users.
     Moderator,
 }
 
-/// A user who is not let in any more.
+/// A ban, which keeps a user out until it is lifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ban {
-    /// Who.
+    /// The banned user.
     pub user_id: UserId,
     /// The moderator who banned them.
     pub banned_by: UserId,
-    /// When.
+    /// Time of the ban.
     pub at: Timestamp,
-    /// Why, for other moderators.
+    /// A note for other moderators.
     pub reason: Option<String>,
 }
 
-/// What is commented on.
+/// A page that can be commented on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
-    /// The host site's own id.
+    /// The id that the host site gave it.
     pub id: PostId,
-    /// As the host site names it.
+    /// The title that the host site gave it.
     pub title: String,
-    /// Where it can be read, http or https.
+    /// The page's address, http or https.
     pub url: Option<String>,
-    /// When it was opened to comments.
+    /// Time at which the post was opened for comments.
     pub created_at: Timestamp,
-    /// Comments that are not deleted.
+    /// Number of comments that are not deleted.
     pub comment_count: i64,
-    /// The place of the newest change in its feed.
+    /// Position of the latest change in the post's feed.
     pub seq: Seq,
 }
 
-/// A comment's complete state at one place of the feed, author included, so that showing it needs
-/// no further look into the store.
+/// A comment's complete state at one position of the feed, author included, so that rendering it needs
+/// no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// Unique over all posts.
+    /// The id, unique among the comments of all posts.
     pub id: CommentId,
-    /// The post it belongs to.
+    /// The post that the comment belongs to.
     pub post_id: PostId,
-    /// The comment it answers, of the same post.
+    /// The comment that this one replies to, in the same post.
     pub parent_id: Option<CommentId>,
-    /// Who wrote it.
+    /// The user who wrote it.
     pub author: User,
-    /// As it was written; empty once deleted.
+    /// The text as it was written; empty once deleted.
     pub body: String,
-    /// When it was added.
+    /// Time at which it was added.
     pub created_at: Timestamp,
-    /// When it was last edited.
+    /// Time of the latest edit.
     pub edited_at: Option<Timestamp>,
-    /// Whether only the tombstone is left.
+    /// True if only the tombstone is left.
     pub is_deleted: bool,
-    /// The place of its addition.
+    /// Position of its addition.
     pub added_seq: Seq,
-    /// The place of its latest change; that of its addition where there was none since.
+    /// Position of its latest change, which may be its addition.
     pub changed_seq: Seq,
-    /// Direct replies, deleted ones included, as the list of replies has them.
+    /// Number of direct replies, tombstones included, as the list of replies counts them.
     pub reply_count: i64,
 }
 
-/// What a change did to its comment.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// The comment is new.
     Added,
-    /// Its body is another.
+    /// The comment's body changed.
     Edited,
-    /// Only its tombstone is left.
+    /// The comment was deleted, and only its tombstone is left.
     Deleted,
 }
 
-/// One change of a post's feed, with the state that it led to.
+/// A change of a post's feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What was done.
+    /// The kind of the change.
     pub kind: ChangeKind,
-    /// The change's place in the post's feed.
+    /// The change's position in the feed.
     pub seq: Seq,
-    /// The client that did it, where it named itself: it is not sent its own change.
+    /// The client that made the change, if it named itself. It is not sent its own change.
     pub origin: Option<ClientId>,
     /// The comment after the change.
     pub comment: Arc<Comment>,

@@ -1,17 +1,17 @@
-//! Checking tokens and signing them.
+//! Verification and signing of tokens.
 //!
-//! Which algorithms are taken is configured and never read from a token (RFC 8725, section 3.1), and
-//! each has keys of its own: a token that is signed with HS256 is held to the secret and to nothing
-//! else, so the bytes of a public key, which everybody has, prove nothing.
+//! The accepted algorithms are configured and never read from a token (RFC 8725, section 3.1). Each
+//! has keys of its own: an HS256 token is verified with the secret only. So a token that is signed
+//! with the bytes of a public key, which everyone has, is refused.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header};
 
 use super::{
-    claims::{Rules, Verified},
-    identity::Identity,
+    claims::{ClaimRules, VerifiedBy},
+    error::{SetupError, TokenError},
     jwks::Jwks,
     keys::Verifier,
-    source::KeysError,
+    principal::Principal,
 };
 use crate::{
     config::{AuthConfig, JwtAlgorithm, Secret},
@@ -19,48 +19,17 @@ use crate::{
     model::Timestamp,
 };
 
-/// The longest token that is looked at.
+/// Maximum size of a token.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Why a token was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// It ended.
-    #[error("The token has expired.")]
-    Expired,
-    /// It begins later.
-    #[error("The token is not valid yet.")]
-    NotYet,
-    /// It is not a token, not signed with a key that is known here, or lacks a claim.
-    #[error("The token is not valid.")]
-    Invalid,
-    /// It names a public key that is not known here, yet.
-    #[error("The token is not valid.")]
-    UnknownKey,
-}
-
-/// Why tokens cannot be checked as the settings say.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// An algorithm was named whose keys are nowhere.
-    #[error("JWT_ALGORITHMS (--jwt-algorithms): RS256, ES256 and EdDSA need JWKS (--jwks)")]
-    NoKeys,
-    /// Public keys were named for which there is no algorithm.
-    #[error("JWKS (--jwks): JWT_ALGORITHMS (--jwt-algorithms) names none of RS256, ES256, EdDSA")]
-    NoAlgorithm,
-    /// The public keys cannot be read.
-    #[error("JWKS (--jwks): {0}")]
-    Keys(#[from] KeysError),
-}
-
-/// Checks tokens and signs them.
+/// Verifies and signs tokens.
 pub struct Authenticator {
     secret: Verifier,
-    encoding: EncodingKey,
-    /// Whether the host site signs with the secret too, or only this server does.
-    is_secret_hosts: bool,
+    signing_key: EncodingKey,
+    /// True if the host site signs with the secret, not only this server.
+    is_secret_shared: bool,
     jwks: Option<Jwks>,
-    rules: Rules,
+    rules: ClaimRules,
 }
 
 impl std::fmt::Debug for Authenticator {
@@ -70,14 +39,15 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// As the settings say: with the secret of the configuration, or a random one; and with the host
-    /// site's public keys, which are still to be read where they are at a URL (see
-    /// [`prepare`](Self::prepare)). A file of them must be there and good.
+    /// Creates an authenticator from the settings, with a random secret if none is set.
+    ///
+    /// Fails if public keys are in a file that cannot be read. Keys at a URL are not fetched yet: see
+    /// [`prepare`](Self::prepare).
     pub fn new(config: &AuthConfig) -> Result<Self, SetupError> {
         let algorithms = algorithms(config);
         let public: Vec<Algorithm> = algorithms
             .iter()
-            .filter_map(|&named| public(named))
+            .filter_map(|&algorithm| public_key_algorithm(algorithm))
             .collect();
         let jwks = match &config.jwks {
             None if !public.is_empty() => return Err(SetupError::NoKeys),
@@ -87,36 +57,37 @@ impl Authenticator {
         };
         let secret = config.jwt_secret.clone().unwrap_or_else(random_secret);
         Ok(Self {
-            is_secret_hosts: algorithms.contains(&JwtAlgorithm::Hs256),
+            is_secret_shared: algorithms.contains(&JwtAlgorithm::Hs256),
             jwks,
-            rules: Rules::new(config),
+            rules: ClaimRules::new(config),
             ..Self::with_secret(&secret)
         })
     }
 
-    /// With this secret, which the host site has too; it takes tokens of any issuer, for any
-    /// audience, and to the instant.
+    /// Creates an authenticator with a secret that the host site has too. It accepts tokens of any
+    /// issuer, for any audience, without leeway.
     pub fn with_secret(secret: &Secret) -> Self {
         let key = secret.reveal().as_bytes();
         Self {
             secret: Verifier::new(DecodingKey::from_secret(key), Algorithm::HS256),
-            encoding: EncodingKey::from_secret(key),
-            is_secret_hosts: true,
+            signing_key: EncodingKey::from_secret(key),
+            is_secret_shared: true,
             jwks: None,
-            rules: Rules::default(),
+            rules: ClaimRules::default(),
         }
     }
 
-    /// Makes ready to serve: reads the host site's public keys for the first time where they are at
-    /// a URL, and warns of what is not as it should be. Those keys may come later.
+    /// Warns of a weak or missing secret, and fetches public keys that are at a URL. A failed fetch is
+    /// logged and retried by [`run`](Self::run).
     pub async fn prepare(&self, config: &AuthConfig) {
         match &config.jwt_secret {
             Some(secret) if secret.reveal().len() < 32 => {
-                tracing::warn!("JWT_SECRET is shorter than 32 bytes: it can be guessed");
+                tracing::warn!("JWT_SECRET is shorter than 32 bytes and can be guessed");
             }
             Some(_) => {}
             None => tracing::warn!(
-                "no JWT_SECRET is set: {} are signed with a random one and end with this process",
+                "JWT_SECRET is not set: {} are signed with a random secret and become invalid when \
+                 this process ends",
                 if config.jwks.is_some() {
                     "guests' tokens"
                 } else {
@@ -124,18 +95,18 @@ impl Authenticator {
                 }
             ),
         }
-        let unread = self.jwks.as_ref().filter(|jwks| !jwks.is_read());
+        let unread = self.jwks.as_ref().filter(|jwks| !jwks.has_keys());
         if let Some(jwks) = unread
-            && let Err(error) = jwks.read().await
+            && let Err(error) = jwks.fetch().await
         {
             tracing::warn!(
                 %error,
-                "JWKS could not be read: tokens signed with its keys are refused until it is"
+                "cannot fetch JWKS: tokens signed with its keys are refused until it can be fetched"
             );
         }
     }
 
-    /// Reads the host site's public keys anew whenever it is time. Runs until it is dropped.
+    /// Refreshes the public keys when they are due. Runs until it is dropped.
     pub async fn run(&self) {
         match &self.jwks {
             Some(jwks) => jwks.run().await,
@@ -143,54 +114,54 @@ impl Authenticator {
         }
     }
 
-    /// The identity that a token proves now. Where it names a public key that is not known, the
-    /// keys are read anew first, if that was not done a short while ago.
-    pub async fn identify(&self, token: &str) -> Result<Identity, TokenError> {
-        let known = self.authenticate(token, Timestamp::now());
-        match (&self.jwks, known) {
+    /// Verifies a token now. If it names an unknown public key, refreshes the keys first, at most once
+    /// per cooldown.
+    pub async fn identify(&self, token: &str) -> Result<Principal, TokenError> {
+        let principal = self.authenticate(token, Timestamp::now());
+        match (&self.jwks, principal) {
             (Some(jwks), Err(TokenError::UnknownKey)) => {
-                jwks.look_again().await;
+                jwks.refresh_for_unknown_key().await;
                 self.authenticate(token, Timestamp::now())
             }
-            (_, known) => known,
+            (_, principal) => principal,
         }
     }
 
-    /// The identity that a token proves at `now`, as far as the keys are known.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
+    /// Verifies a token at `now` with the keys that are known, and returns its principal.
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
-        // What must be understood (RFC 7515, section 4.1.11) is not.
+        // `crit` lists extensions that must be understood (RFC 7515, section 4.1.11). None is.
         if header.crit.is_some() {
             return Err(TokenError::Invalid);
         }
-        let (claims, verified) = if header.alg == Algorithm::HS256 {
-            let is_hosts = self.is_secret_hosts;
-            (self.secret.claims(token), Verified::BySecret { is_hosts })
+        let (claims, verified_by) = if header.alg == Algorithm::HS256 {
+            let is_shared = self.is_secret_shared;
+            (self.secret.claims(token), VerifiedBy::Secret { is_shared })
         } else {
             let jwks = self.jwks.as_ref().ok_or(TokenError::Invalid)?;
-            if !jwks.takes(header.alg) {
+            if !jwks.accepts(header.alg) {
                 return Err(TokenError::Invalid);
             }
             let keys = jwks.keys();
             let key = keys.find(header.alg, header.kid.as_deref());
             let key = key.ok_or(TokenError::UnknownKey)?;
-            (key.claims(token), Verified::ByPublicKey)
+            (key.claims(token), VerifiedBy::PublicKey)
         };
-        self.rules.identity(claims?, verified, now)
+        self.rules.principal(claims?, verified_by, now)
     }
 
-    /// A token that proves `identity`. Its end is rounded down to a second.
-    pub fn sign(&self, identity: &Identity) -> Result<String, Error> {
-        let claims = self.rules.claims(identity);
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+    /// Signs a token for `principal`. Its `exp` is rounded down to a second.
+    pub fn sign(&self, principal: &Principal) -> Result<String, Error> {
+        let claims = self.rules.claims(principal);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing_key)
             .map_err(|error| Error::Internal(Box::new(error)))
     }
 }
 
-/// The algorithms that the host site signs with.
+/// Returns the algorithms that the host site signs with.
 fn algorithms(config: &AuthConfig) -> Vec<JwtAlgorithm> {
     use JwtAlgorithm::{EdDsa, Es256, Hs256, Rs256};
     if !config.jwt_algorithms.is_empty() {
@@ -206,8 +177,8 @@ fn algorithms(config: &AuthConfig) -> Vec<JwtAlgorithm> {
     derived
 }
 
-/// The library's name of an algorithm with public keys.
-fn public(algorithm: JwtAlgorithm) -> Option<Algorithm> {
+/// Returns the library's name of a public-key algorithm.
+fn public_key_algorithm(algorithm: JwtAlgorithm) -> Option<Algorithm> {
     match algorithm {
         JwtAlgorithm::Hs256 => None,
         JwtAlgorithm::Rs256 => Some(Algorithm::RS256),
@@ -216,7 +187,7 @@ fn public(algorithm: JwtAlgorithm) -> Option<Algorithm> {
     }
 }
 
-/// Takes the token out of a header's or payload's value, with or without `Bearer ` in any case.
+/// Returns the token in a header's or payload's value. The prefix `Bearer ` is optional, in any case.
 pub fn bearer(value: &str) -> &str {
     let value = value.trim();
     match value.split_at_checked(7) {
@@ -236,8 +207,8 @@ mod tests {
     use super::*;
     use crate::model::{Role, User, UserId};
 
-    fn identity() -> Identity {
-        Identity {
+    fn principal() -> Principal {
+        Principal {
             user: User {
                 id: UserId::parse("u1").unwrap(),
                 name: "Ada".into(),
@@ -262,16 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_what_is_read() {
+    fn signed_token_authenticates_its_principal() {
         let ours = authenticator("one");
-        let token = ours.sign(&identity()).unwrap();
-        assert_eq!(ours.authenticate(&token, Timestamp(0)), Ok(identity()));
+        let token = ours.sign(&principal()).unwrap();
+        assert_eq!(ours.authenticate(&token, Timestamp(0)), Ok(principal()));
     }
 
     #[test]
-    fn a_token_ends_at_the_instant_that_it_names() {
+    fn token_expires_at_its_exp() {
         let ours = authenticator("one");
-        let token = ours.sign(&identity()).unwrap();
+        let token = ours.sign(&principal()).unwrap();
         assert!(ours.authenticate(&token, Timestamp(1_999_999)).is_ok());
         assert_eq!(
             ours.authenticate(&token, Timestamp(2_000_000)),
@@ -280,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_or_another_algorithm_or_none_is_refused() {
+    fn other_secret_or_algorithm_or_none_is_refused() {
         let ours = authenticator("one");
-        let forged = authenticator("two").sign(&identity()).unwrap();
+        let forged = authenticator("two").sign(&principal()).unwrap();
         assert_eq!(
             ours.authenticate(&forged, Timestamp(0)),
             Err(TokenError::Invalid)
@@ -312,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_sub_name_or_exp_is_refused() {
+    fn token_with_missing_or_invalid_claim_is_refused() {
         let ours = authenticator("one");
         for claims in [
             serde_json::json!({"name": "Ada", "exp": 9_000_000}),
@@ -331,19 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_not_https_is_left_out_and_a_missing_role_is_reader() {
+    fn non_https_picture_is_dropped_and_role_defaults_to_reader() {
         let token = signed(serde_json::json!(
             {"sub": "u1", "name": "Ada", "picture": "javascript:alert(1)", "exp": 9_000_000, "aud": "x"}
         ));
-        let identity = authenticator("one")
+        let principal = authenticator("one")
             .authenticate(&token, Timestamp(0))
             .unwrap();
-        assert_eq!(identity.user.avatar, None);
-        assert_eq!(identity.role, Role::Reader);
+        assert_eq!(principal.user.avatar, None);
+        assert_eq!(principal.role, Role::Reader);
     }
 
     #[test]
-    fn the_word_bearer_may_stand_before_a_token_in_any_case() {
+    fn bearer_prefix_is_optional_in_any_case() {
         for value in [
             "abc",
             "Bearer abc",

@@ -1,44 +1,43 @@
-//! What a token says, and what of it is believed once its signature is good.
+//! The claims of a token, and the rules that they must meet once the signature is verified.
 
 use std::{collections::HashSet, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
-use super::{authenticator::TokenError, identity::Identity};
+use super::{error::TokenError, principal::Principal};
 use crate::{
     config::AuthConfig,
     model::{MAX_NAME_CHARS, Role, Timestamp, User, UserId},
 };
 
-/// Who signs guests' tokens: this server, whatever issuers the host site has. No other token may
-/// name it.
-pub(super) const GUESTS: &str = "urn:causerie:guests";
+/// Issuer of guests' tokens, which this server signs itself. No other token may name it.
+const GUEST_ISSUER: &str = "urn:causerie:guests";
 
-/// The claims that are read and written; others of the host site's are ignored. One that stands
-/// twice makes the token invalid.
+/// The claims that this server reads and writes. Others are ignored; a duplicate makes the token
+/// invalid.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
-    #[serde(default, skip_serializing_if = "Audience::is_nobody")]
-    aud: Audience,
+    #[serde(default, skip_serializing_if = "AudClaim::is_absent")]
+    aud: AudClaim,
     sub: String,
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     picture: Option<String>,
-    #[serde(default = "reader")]
+    #[serde(default = "default_role")]
     role: Role,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<NumericDate>,
     exp: NumericDate,
 }
 
-fn reader() -> Role {
+fn default_role() -> Role {
     Role::Reader
 }
 
-/// Seconds since 1970, which may have a fraction (RFC 7519, section 2).
+/// Seconds since 1970, possibly with a fraction (RFC 7519, section 2).
 #[derive(Clone, Copy)]
 struct NumericDate(Timestamp);
 
@@ -60,57 +59,58 @@ impl Serialize for NumericDate {
     }
 }
 
-/// Whom a token is for: one name or a list of them (RFC 7519, section 4.1.3).
+/// The recipients of a token: one name or a list of names (RFC 7519, section 4.1.3).
 #[derive(Default, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum AudClaim {
     One(String),
     Many(Vec<String>),
     #[default]
-    Nobody,
+    Absent,
 }
 
-impl Audience {
-    fn is_nobody(&self) -> bool {
-        matches!(self, Self::Nobody)
+impl AudClaim {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
     }
 
-    fn is_any_of(&self, names: &HashSet<String>) -> bool {
+    fn names_any_of(&self, names: &HashSet<String>) -> bool {
         match self {
             Self::One(name) => names.contains(name),
             Self::Many(list) => list.iter().any(|name| names.contains(name)),
-            Self::Nobody => false,
+            Self::Absent => false,
         }
     }
 }
 
-/// What the host site's tokens must say besides who is asking.
+/// The rules for claims. The default accepts any issuer and audience, without leeway.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rules {
-    /// Who may have issued them; where there are none, anybody with a key.
+pub(super) struct ClaimRules {
+    /// Accepted issuers; if empty, `iss` is not checked.
     issuers: HashSet<String>,
-    /// Whom they must be for; where there are none, anybody.
+    /// Accepted audiences; if empty, `aud` is not checked.
     audiences: HashSet<String>,
-    /// How much clocks may differ.
+    /// Tolerated clock difference.
     leeway: Duration,
-    /// What this server's own command writes into them.
+    /// `iss` of tokens that `causerie token` signs.
     issuer: Option<String>,
+    /// `aud` of tokens that `causerie token` signs.
     audience: Option<String>,
 }
 
-/// By what a token was verified.
+/// The key that verified a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verified {
-    /// The secret, which this server has too: it may be a guest's.
-    BySecret {
-        /// Whether the host site signs with it as well.
-        is_hosts: bool,
+pub(super) enum VerifiedBy {
+    /// The shared secret, which signs guests' tokens too.
+    Secret {
+        /// True if the host site signs with it too, not only this server.
+        is_shared: bool,
     },
     /// A public key of the host site.
-    ByPublicKey,
+    PublicKey,
 }
 
-impl Rules {
+impl ClaimRules {
     pub(super) fn new(config: &AuthConfig) -> Self {
         Self {
             issuers: config.jwt_issuer.iter().cloned().collect(),
@@ -121,13 +121,13 @@ impl Rules {
         }
     }
 
-    /// Who the claims say is asking, if all of them are believed at `now`.
-    pub(super) fn identity(
+    /// Checks the claims at `now`, and returns the principal that they name.
+    pub(super) fn principal(
         &self,
         claims: Claims,
-        verified: Verified,
+        verified_by: VerifiedBy,
         now: Timestamp,
-    ) -> Result<Identity, TokenError> {
+    ) -> Result<Principal, TokenError> {
         let expires_at = claims.exp.0.plus(self.leeway);
         if expires_at <= now {
             return Err(TokenError::Expired);
@@ -139,16 +139,16 @@ impl Rules {
             return Err(TokenError::NotYet);
         }
         let id = UserId::parse(&claims.sub).ok_or(TokenError::Invalid)?;
-        let is_good = if claims.iss.as_deref() == Some(GUESTS) {
-            matches!(verified, Verified::BySecret { .. })
+        let is_valid = if claims.iss.as_deref() == Some(GUEST_ISSUER) {
+            matches!(verified_by, VerifiedBy::Secret { .. })
                 && id.is_guest()
                 && claims.role == Role::Reader
         } else {
-            verified != (Verified::BySecret { is_hosts: false })
+            verified_by != (VerifiedBy::Secret { is_shared: false })
                 && !id.is_guest()
-                && self.is_from_and_for(&claims)
+                && self.accepts_issuer_and_audience(&claims)
         };
-        if !is_good {
+        if !is_valid {
             return Err(TokenError::Invalid);
         }
         let name: String = claims
@@ -156,13 +156,13 @@ impl Rules {
             .trim()
             .chars()
             .filter(|character| !character.is_control())
-            // The host site's own rules for names may differ: a long one is shown cut.
+            // The host site may allow longer names: they are truncated.
             .take(MAX_NAME_CHARS)
             .collect();
         if name.is_empty() {
             return Err(TokenError::Invalid);
         }
-        Ok(Identity {
+        Ok(Principal {
             user: User {
                 id,
                 name: name.into(),
@@ -177,32 +177,31 @@ impl Rules {
         })
     }
 
-    fn is_from_and_for(&self, claims: &Claims) -> bool {
-        let is_from = self.issuers.is_empty()
+    fn accepts_issuer_and_audience(&self, claims: &Claims) -> bool {
+        let accepts_issuer = self.issuers.is_empty()
             || claims
                 .iss
                 .as_ref()
                 .is_some_and(|issuer| self.issuers.contains(issuer));
-        is_from && (self.audiences.is_empty() || claims.aud.is_any_of(&self.audiences))
+        accepts_issuer && (self.audiences.is_empty() || claims.aud.names_any_of(&self.audiences))
     }
 
-    /// The claims of a token that proves `identity`: of a guest's where it is one's, else as the host
-    /// site would write them.
-    pub(super) fn claims(&self, identity: &Identity) -> Claims {
-        let is_guest = identity.user.id.is_guest();
+    /// Returns the claims of a token for `principal`: a guest's, or as the host site would issue it.
+    pub(super) fn claims(&self, principal: &Principal) -> Claims {
+        let is_guest = principal.user.id.is_guest();
         let audience = self.audience.clone().filter(|_| !is_guest);
         Claims {
             iss: match is_guest {
-                true => Some(GUESTS.to_owned()),
+                true => Some(GUEST_ISSUER.to_owned()),
                 false => self.issuer.clone(),
             },
-            aud: audience.map_or(Audience::Nobody, Audience::One),
-            sub: identity.user.id.to_string(),
-            name: identity.user.name.to_string(),
-            picture: identity.user.avatar.as_deref().map(str::to_owned),
-            role: identity.role,
+            aud: audience.map_or(AudClaim::Absent, AudClaim::One),
+            sub: principal.user.id.to_string(),
+            name: principal.user.name.to_string(),
+            picture: principal.user.avatar.as_deref().map(str::to_owned),
+            role: principal.role,
             nbf: None,
-            exp: NumericDate(identity.expires_at),
+            exp: NumericDate(principal.expires_at),
         }
     }
 }

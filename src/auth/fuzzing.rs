@@ -1,4 +1,4 @@
-//! Tokens and keys of any bytes.
+//! Fuzz targets for tokens and key sets.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
@@ -7,17 +7,18 @@ use super::{Authenticator, keys::KeySet};
 use crate::{config::Secret, model::Timestamp};
 
 const SECRET: &str = "a secret that is no secret, of 32 bytes or more";
-/// What the algorithms of public keys are.
+/// All public-key algorithms.
 const PUBLIC: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
-/// A token: as it is, and with its header and claims (up to and behind the first line break) signed. One
-/// that is not signed proves nothing; one that is may, if it says that it is signed so.
+/// Authenticates `bytes` as a token, then signs them as one: the header before the first line break,
+/// the claims after it. Panics if the unsigned token is accepted, or an accepted one has expired or
+/// does not survive being signed again.
 pub fn token(bytes: &[u8]) {
     let authenticator = Authenticator::with_secret(&Secret::new(SECRET));
     let now = Timestamp::now();
-    let as_it_is = String::from_utf8_lossy(bytes);
+    let unsigned = String::from_utf8_lossy(bytes);
     assert!(
-        authenticator.authenticate(&as_it_is, now).is_err(),
+        authenticator.authenticate(&unsigned, now).is_err(),
         "a token was forged"
     );
     let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
@@ -29,19 +30,19 @@ pub fn token(bytes: &[u8]) {
     let Ok(signature) = crypto::sign(signed.as_bytes(), &key, Algorithm::HS256) else {
         return;
     };
-    if let Ok(identity) = authenticator.authenticate(&format!("{signed}.{signature}"), now) {
-        assert!(identity.expires_at > now, "a token that is over was taken");
-        let again = authenticator.sign(&identity);
+    if let Ok(principal) = authenticator.authenticate(&format!("{signed}.{signature}"), now) {
+        assert!(principal.expires_at > now, "an expired token was accepted");
+        let again = authenticator.sign(&principal);
         let again = authenticator.authenticate(&again.unwrap_or_default(), now);
-        // The end is rounded to a second.
+        // `exp` is rounded down to a second.
         assert!(
-            again.is_ok_and(|again| again.user == identity.user)
-                || identity.expires_at < now.plus(std::time::Duration::from_secs(1))
+            again.is_ok_and(|again| again.user == principal.user)
+                || principal.expires_at < now.plus(std::time::Duration::from_secs(1))
         );
     }
 }
 
-/// A JSON Web Key Set: a token that no key of it has signed is not taken.
+/// Parses `bytes` as a JSON Web Key Set. Panics if a key of it verifies a token that it has not signed.
 pub fn keys(bytes: &[u8]) {
     if let Ok(keys) = KeySet::parse(bytes, &PUBLIC) {
         for algorithm in PUBLIC {

@@ -1,10 +1,9 @@
-//! Keeping the host site's public keys: where they are read, when they are read anew, and for how
-//! long they are trusted when that fails.
+//! The cache of the host site's public keys: when they are fetched, and for how long they are trusted
+//! if fetching fails.
 //!
-//! One task reads. Whoever verifies takes what was read last, and waits only where a token names a
-//! key that nobody knows: that has the keys read once more, for the host site may have begun to
-//! sign with a new one. Somebody who makes up names can so cause a reading now and then, and no
-//! more: see the cooldown.
+//! One task fetches. Verifying a token uses the cached keys, and waits only if the token names an
+//! unknown key: the host site may have started to sign with a new one, so the keys are fetched again.
+//! Made-up key ids cannot cause more than one such fetch per cooldown.
 
 use std::{
     sync::Arc,
@@ -19,129 +18,136 @@ use tokio::{
 };
 
 use super::{
+    error::JwksError,
+    jwks_fetch::{FETCH_TIMEOUT, Fetcher, Response},
     keys::KeySet,
-    source::{Answer, KeysError, Source, TIMEOUT},
 };
 use crate::config::{AuthConfig, JwksSource};
 
-/// When a reading that failed is tried again at first, and at last.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+/// Initial backoff after a failed fetch.
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+/// Maximum backoff after a failed fetch.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
-/// The public keys, as they were read last.
+/// The public keys of the latest successful fetch.
 pub(super) struct Jwks {
-    source: Source,
+    fetcher: Fetcher,
     algorithms: Vec<Algorithm>,
     refresh: Duration,
     cooldown: Duration,
     max_stale: Duration,
     keys: RwLock<Arc<KeySet>>,
-    /// When the keys were last read with success.
-    read_at: Mutex<Option<Instant>>,
-    /// How long after a reading the next is due.
-    good_for: Mutex<Duration>,
-    /// How many readings have begun and ended; they are never two at a time.
-    begun: watch::Sender<u64>,
-    ended: watch::Sender<u64>,
-    asked: Mutex<Option<Asked>>,
-    wanted: Notify,
+    /// Time of the latest successful fetch; `None` if no keys are trusted.
+    fetched_at: Mutex<Option<Instant>>,
+    /// Delay from a successful fetch to the next.
+    next_refresh: Mutex<Duration>,
+    /// Number of fetches that have started; only one runs at a time.
+    started: watch::Sender<u64>,
+    /// Number of fetches that have finished, with success or without.
+    finished: watch::Sender<u64>,
+    requested: Mutex<Option<FetchRequest>>,
+    wake: Notify,
 }
 
-/// The last time that somebody asked for a reading.
-struct Asked {
+/// The latest fetch that a token with an unknown key caused.
+struct FetchRequest {
     at: Instant,
-    /// Which reading answers it.
-    answer: u64,
+    /// Number of the fetch that answers the request.
+    number: u64,
 }
 
 impl Jwks {
-    /// Of this source; a file is read at once. `algorithms` are those that are taken.
+    /// Creates the cache. Keys in a file are read at once, keys at a URL with [`fetch`](Self::fetch).
     pub(super) fn new(
         source: &JwksSource,
         algorithms: Vec<Algorithm>,
         config: &AuthConfig,
-    ) -> Result<Self, KeysError> {
+    ) -> Result<Self, JwksError> {
         let jwks = Self {
-            source: Source::new(source)?,
+            fetcher: Fetcher::new(source)?,
             algorithms,
             refresh: config.jwks_refresh,
             cooldown: config.jwks_cooldown,
             max_stale: config.jwks_max_stale,
             keys: RwLock::default(),
-            read_at: Mutex::default(),
-            // What cannot be read at the start is tried again soon.
-            good_for: Mutex::new(FIRST_RETRY),
-            begun: watch::Sender::default(),
-            ended: watch::Sender::default(),
-            asked: Mutex::default(),
-            wanted: Notify::new(),
+            fetched_at: Mutex::default(),
+            // Until the first success, a fetch is retried soon.
+            next_refresh: Mutex::new(MIN_BACKOFF),
+            started: watch::Sender::default(),
+            finished: watch::Sender::default(),
+            requested: Mutex::default(),
+            wake: Notify::new(),
         };
-        if let Some(answer) = jwks.source.at_once() {
-            jwks.take(answer?)?;
+        if let Some(response) = jwks.fetcher.read_file() {
+            jwks.store(response?)?;
         }
         Ok(jwks)
     }
 
-    /// Whether there are keys that are trusted.
-    pub(super) fn is_read(&self) -> bool {
-        self.read_at.lock().is_some()
+    /// Returns true if there are trusted keys.
+    pub(super) fn has_keys(&self) -> bool {
+        self.fetched_at.lock().is_some()
     }
 
-    /// Whether tokens of this algorithm are taken.
-    pub(super) fn takes(&self, algorithm: Algorithm) -> bool {
+    /// Returns true if tokens with this algorithm are accepted.
+    pub(super) fn accepts(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }
 
-    /// What was read last.
+    /// Returns the cached keys.
     pub(super) fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.keys.read())
     }
 
-    /// Reads the keys now. What is known is kept where that fails.
-    pub(super) async fn read(&self) -> Result<(), KeysError> {
-        self.begun.send_modify(|count| *count += 1);
-        let read = self.source.read().await;
-        let taken = read.and_then(|answer| self.take(answer));
-        self.ended.send_modify(|count| *count += 1);
-        taken
+    /// Fetches the keys now. Keeps the cached ones on failure.
+    pub(super) async fn fetch(&self) -> Result<(), JwksError> {
+        self.started.send_modify(|count| *count += 1);
+        let response = self.fetcher.fetch().await;
+        let result = response.and_then(|response| self.store(response));
+        self.finished.send_modify(|count| *count += 1);
+        result
     }
 
-    fn take(&self, answer: Answer) -> Result<(), KeysError> {
-        let keys = KeySet::parse(&answer.text, &self.algorithms)?;
-        if keys.len() == 0 {
-            tracing::warn!("JWKS has no key that fits: every token signed with one is refused");
+    fn store(&self, response: Response) -> Result<(), JwksError> {
+        let keys = KeySet::parse(&response.text, &self.algorithms)?;
+        if keys.is_empty() {
+            tracing::warn!("JWKS has no usable key: every token signed with one is refused");
         }
         *self.keys.write() = Arc::new(keys);
-        *self.read_at.lock() = Some(Instant::now());
-        *self.good_for.lock() = answer.max_age.unwrap_or(self.refresh);
+        *self.fetched_at.lock() = Some(Instant::now());
+        *self.next_refresh.lock() = response.max_age.unwrap_or(self.refresh);
         Ok(())
     }
 
-    /// Has the keys read anew for a token of an unknown key, and waits for that; unless it was done
-    /// for another a short while ago.
-    pub(super) async fn look_again(&self) {
-        let mut ended = self.ended.subscribe();
-        let answer = {
-            let mut asked = self.asked.lock();
-            match &*asked {
-                Some(before) if before.answer > *ended.borrow() => before.answer,
-                Some(before) if before.at.elapsed() < self.cooldown => return,
+    /// Wakes the task to fetch the keys, and waits until it has. Joins a fetch that another token has
+    /// requested; returns at once if one was requested within the cooldown.
+    pub(super) async fn refresh_for_unknown_key(&self) {
+        let mut finished = self.finished.subscribe();
+        let number = {
+            let mut requested = self.requested.lock();
+            match &*requested {
+                Some(latest) if latest.number > *finished.borrow() => latest.number,
+                Some(latest) if latest.at.elapsed() < self.cooldown => return,
                 _ => {
-                    let answer = *self.begun.borrow() + 1;
+                    let number = *self.started.borrow() + 1;
                     let at = Instant::now();
-                    *asked = Some(Asked { at, answer });
-                    self.wanted.notify_one();
-                    answer
+                    *requested = Some(FetchRequest { at, number });
+                    self.wake.notify_one();
+                    number
                 }
             }
         };
-        // One reading may be under way, and the one that was asked for comes after it.
-        let _ = timeout(2 * TIMEOUT, ended.wait_for(|count| *count >= answer)).await;
+        // A fetch may be running already; the requested one comes after it.
+        let _ = timeout(
+            2 * FETCH_TIMEOUT,
+            finished.wait_for(|count| *count >= number),
+        )
+        .await;
     }
 
-    /// Reads the keys again and again. Runs until it is dropped.
+    /// Fetches the keys whenever they are due or requested. Runs until it is dropped.
     pub(super) async fn run(&self) {
-        let (mut next, mut retry) = (*self.good_for.lock(), FIRST_RETRY);
+        let (mut next, mut backoff) = (*self.next_refresh.lock(), MIN_BACKOFF);
         loop {
             let at = Instant::now().checked_add(next).map(Into::into);
             let due = async {
@@ -152,33 +158,33 @@ impl Jwks {
             };
             tokio::select! {
                 () = due => {}
-                () = self.wanted.notified() => {}
+                () = self.wake.notified() => {}
             }
-            match self.read().await {
-                Ok(()) => (next, retry) = (*self.good_for.lock(), FIRST_RETRY),
+            match self.fetch().await {
+                Ok(()) => (next, backoff) = (*self.next_refresh.lock(), MIN_BACKOFF),
                 Err(error) => {
-                    tracing::warn!(%error, "JWKS could not be read anew");
-                    let left = self.trust_left();
-                    if left == Some(Duration::ZERO) {
+                    tracing::warn!(%error, "cannot refresh JWKS");
+                    let trust_left = self.trust_left();
+                    if trust_left == Some(Duration::ZERO) {
                         tracing::error!(
-                            "the keys of JWKS are too old: every token signed with one is refused"
+                            "JWKS keys are too old: every token signed with one is refused"
                         );
                         *self.keys.write() = Arc::default();
-                        *self.read_at.lock() = None;
+                        *self.fetched_at.lock() = None;
                     }
-                    next = left
+                    next = trust_left
                         .filter(|left| !left.is_zero())
-                        .unwrap_or(retry)
-                        .min(retry);
-                    retry = (2 * retry).min(LAST_RETRY);
+                        .unwrap_or(backoff)
+                        .min(backoff);
+                    backoff = (2 * backoff).min(MAX_BACKOFF);
                 }
             }
         }
     }
 
-    /// How long the keys are still trusted, where there are any.
+    /// Returns the remaining time for which the cached keys are trusted, or `None` if there are none.
     fn trust_left(&self) -> Option<Duration> {
-        let age = (*self.read_at.lock())?.elapsed();
+        let age = (*self.fetched_at.lock())?.elapsed();
         Some(self.max_stale.saturating_sub(age))
     }
 }

@@ -1,4 +1,4 @@
-//! The host site's public keys: a JSON Web Key Set (RFC 7517), and which key a token is held to.
+//! The host site's public keys: a JSON Web Key Set (RFC 7517), and the choice of a token's key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -7,28 +7,21 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 
-use super::{authenticator::TokenError, claims::Claims};
+use super::{
+    claims::Claims,
+    error::{JwksError, TokenError},
+};
 
-/// The most keys that a set may have. A host site has a handful: the present one, and those before
-/// and after it.
+/// Maximum number of keys of a set. A host site has a handful: the current one, its predecessor and
+/// its successor.
 const MAX_KEYS: usize = 100;
-/// The smallest modulus of RS256 (RFC 7518, section 3.3), and the largest that is worth the time.
+/// Accepted sizes of an RS256 modulus: the minimum of RFC 7518, section 3.3, and the largest that is
+/// worth the time.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-/// How long a coordinate of P-256 and a key of Ed25519 is.
+/// Size of a P-256 coordinate and of an Ed25519 key.
 const CURVE_BYTES: usize = 32;
 
-/// Why a text is no set of keys.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Malformed {
-    /// It is not JSON, or has no list of keys.
-    #[error("it is not a JSON Web Key Set: {0}")]
-    NotKeys(#[from] serde_json::Error),
-    /// It has more keys than there is any use for.
-    #[error("it has more than {MAX_KEYS} keys")]
-    TooMany,
-}
-
-/// The keys that fit. Each is for one algorithm, which its kind decides and never a token.
+/// The usable keys of a set. A key's type decides its one algorithm; a token never does.
 #[derive(Default)]
 pub(super) struct KeySet(Vec<Key>);
 
@@ -38,7 +31,7 @@ struct Key {
     verifier: Verifier,
 }
 
-/// A key with the one algorithm that it is for.
+/// A key with its one algorithm.
 pub(super) struct Verifier {
     key: DecodingKey,
     validation: Validation,
@@ -47,15 +40,15 @@ pub(super) struct Verifier {
 impl Verifier {
     pub(super) fn new(key: DecodingKey, algorithm: Algorithm) -> Self {
         let mut validation = Validation::new(algorithm);
-        // The library would compare with the machine's clock, and let pass what lacks a claim that
-        // is asked for: the rules for claims are in claims.rs.
+        // ClaimRules checks the claims: the library would read the machine's clock, and accept a
+        // token without the claim that is to be checked.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
         Self { key, validation }
     }
 
-    /// The claims of a token that was signed with this key and this algorithm.
+    /// Verifies a token's signature with this key and algorithm, and returns its claims unchecked.
     pub(super) fn claims(&self, token: &str) -> Result<Claims, TokenError> {
         let decoded = jsonwebtoken::decode(token, &self.key, &self.validation);
         Ok(decoded.map_err(|_| TokenError::Invalid)?.claims)
@@ -68,32 +61,31 @@ struct Document {
 }
 
 impl KeySet {
-    /// From a JSON text. Keys of other kinds and uses than signing with one of these algorithms
-    /// are left out, and so are those that are too weak, and those of which the private part was
-    /// published too.
-    pub(super) fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, Malformed> {
+    /// Parses a JSON text. Ignores keys that are not for signing with one of `algorithms`, keys that
+    /// are too weak, and keys that were published with their private part.
+    pub(super) fn parse(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, JwksError> {
         let Document { keys } = serde_json::from_slice(text)?;
         if keys.len() > MAX_KEYS {
-            return Err(Malformed::TooMany);
+            return Err(JwksError::TooManyKeys(MAX_KEYS));
         }
         let keys = keys.into_iter().filter_map(Key::parse);
-        let fitting = keys.filter(|key| algorithms.contains(&key.algorithm));
-        Ok(Self(fitting.collect()))
+        let usable = keys.filter(|key| algorithms.contains(&key.algorithm));
+        Ok(Self(usable.collect()))
     }
 
-    /// How many keys there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// The key that a token of this algorithm is to be verified with: the one of the name that it
-    /// gives, or, where it gives none, the only one. `None` too where two have the name: which is
-    /// meant is not for the token to choose.
+    /// Returns the key for a token with this algorithm and key id. A token without an id gets the only
+    /// key of its algorithm.
+    ///
+    /// Returns `None` if several keys match, because a token must not choose among them.
     pub(super) fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Option<&Verifier> {
-        let mut fitting = self.0.iter().filter(|key| {
+        let mut matching = self.0.iter().filter(|key| {
             key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id))
         });
-        match (fitting.next(), fitting.next()) {
+        match (matching.next(), matching.next()) {
             (Some(key), None) => Some(&key.verifier),
             _ => None,
         }
@@ -103,7 +95,7 @@ impl KeySet {
 impl Key {
     fn parse(value: serde_json::Value) -> Option<Self> {
         if value.get("d").is_some() {
-            tracing::warn!("a key of JWKS is left out: its private part is published with it");
+            tracing::warn!("ignoring a JWKS key that was published with its private part");
             return None;
         }
         let key: Jwk = serde_json::from_value(value).ok()?;
@@ -114,10 +106,10 @@ impl Key {
                 .as_ref()
                 .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
         let algorithm = algorithm_of(&key.algorithm)?;
-        let is_meant = common
+        let is_for_algorithm = common
             .key_algorithm
             .is_none_or(|named| Algorithm::try_from(named).is_ok_and(|named| named == algorithm));
-        if !is_for_signing || !is_meant {
+        if !is_for_signing || !is_for_algorithm {
             return None;
         }
         Some(Self {
@@ -128,8 +120,8 @@ impl Key {
     }
 }
 
-/// What a key of this kind signs with here; `None` where it is too weak or of another kind. A
-/// symmetric key is no public one.
+/// Returns the algorithm of a key of this type, or `None` if the key is too weak or of another type.
+/// Symmetric keys are refused, because they are not public.
 fn algorithm_of(parameters: &AlgorithmParameters) -> Option<Algorithm> {
     let length = |text: &str| URL_SAFE_NO_PAD.decode(text).map(|bytes| bytes.len()).ok();
     let is_coordinate = |text: &str| length(text) == Some(CURVE_BYTES);
@@ -173,21 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_for_signing_with_a_known_algorithm_is_left_out() {
-        for fitting in [
+    fn unusable_keys_are_ignored() {
+        for usable in [
             ed("a"),
             with(ed("a"), "use", json!("sig")),
             with(ed("a"), "alg", json!("EdDSA")),
             with(ed("a"), "key_ops", json!(["verify"])),
             with(ed("a"), "more", json!({"of": "it"})),
         ] {
-            let keys = set(std::slice::from_ref(&fitting));
-            assert!(
-                keys.find(Algorithm::EdDSA, Some("a")).is_some(),
-                "{fitting}"
-            );
+            let keys = set(std::slice::from_ref(&usable));
+            assert!(keys.find(Algorithm::EdDSA, Some("a")).is_some(), "{usable}");
         }
-        for other in [
+        for unusable in [
             with(ed("a"), "use", json!("enc")),
             with(ed("a"), "alg", json!("RS256")),
             with(ed("a"), "alg", json!("HS256")),
@@ -205,18 +194,21 @@ mod tests {
             json!("a key"),
             json!(null),
         ] {
-            assert_eq!(set(std::slice::from_ref(&other)).len(), 0, "{other}");
+            assert!(
+                set(std::slice::from_ref(&unusable)).is_empty(),
+                "{unusable}"
+            );
         }
     }
 
     #[test]
-    fn one_bad_key_does_not_spoil_the_others() {
+    fn malformed_key_is_ignored_and_others_are_kept() {
         let keys = set(&[json!({"kty": "RSA"}), ed("good")]);
         assert!(keys.find(Algorithm::EdDSA, Some("good")).is_some());
     }
 
     #[test]
-    fn a_key_is_found_by_its_name_and_its_algorithm_and_without_a_name_only_where_it_is_alone() {
+    fn key_is_found_by_id_and_algorithm_or_as_the_only_one() {
         let two = set(&[ed("a"), ed("b")]);
         assert!(two.find(Algorithm::EdDSA, Some("b")).is_some());
         assert!(two.find(Algorithm::EdDSA, Some("c")).is_none());
@@ -229,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_set_of_algorithms_that_are_not_taken_is_empty() {
+    fn keys_of_other_algorithms_are_ignored() {
         let text = json!({"keys": [ed("a")]}).to_string();
         let keys = KeySet::parse(text.as_bytes(), &[Algorithm::RS256]).expect("a set");
-        assert_eq!(keys.len(), 0);
+        assert!(keys.is_empty());
     }
 
     #[test]
-    fn what_is_no_set_or_has_too_many_keys_is_refused() {
+    fn malformed_set_or_too_many_keys_are_refused() {
         for text in ["", "[]", "{}", r#"{"keys": 1}"#, "<html>"] {
             assert!(KeySet::parse(text.as_bytes(), &ALL).is_err(), "{text}");
         }
@@ -244,7 +236,7 @@ mod tests {
         assert!(KeySet::parse(text(MAX_KEYS).as_bytes(), &ALL).is_ok());
         assert!(matches!(
             KeySet::parse(text(MAX_KEYS + 1).as_bytes(), &ALL),
-            Err(Malformed::TooMany)
+            Err(JwksError::TooManyKeys(MAX_KEYS))
         ));
     }
 }

@@ -1,18 +1,17 @@
-//! Who is asking: bearer tokens (JWT, RFC 7519) in, identities out; and who is not let in.
+//! Authentication: bearer tokens (JWT, RFC 7519) in, principals out.
 
 mod authenticator;
-mod bans;
 mod claims;
+mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod identity;
 mod jwks;
+mod jwks_fetch;
 mod keys;
-mod source;
+mod principal;
 
 pub use self::{
-    authenticator::{Authenticator, SetupError, TokenError, bearer},
-    bans::{BanWatch, Banned, Bans},
-    identity::Identity,
-    source::KeysError,
+    authenticator::{Authenticator, bearer},
+    error::{JwksError, SetupError, TokenError},
+    principal::Principal,
 };

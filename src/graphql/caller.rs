@@ -1,7 +1,7 @@
 //! The sender of an operation.
 
 use crate::{
-    auth::Identity,
+    auth::Principal,
     error::Error,
     model::{ClientAddress, ClientId},
     rooms::Visitor,
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// The user; `None` for an anonymous request.
-    pub identity: Option<Identity>,
+    pub principal: Option<Principal>,
     /// The client; `None` for an HTTP request that does not name one.
     pub client: Option<ClientId>,
     /// The client's address, as far as it is known.
@@ -20,8 +20,8 @@ pub struct Caller {
 
 impl Caller {
     /// Returns the user; `Unauthenticated` for an anonymous request.
-    pub(super) fn signed_in(&self) -> Result<&Identity, Error> {
-        self.identity.as_ref().ok_or(Error::Unauthenticated)
+    pub(super) fn signed_in(&self) -> Result<&Principal, Error> {
+        self.principal.as_ref().ok_or(Error::Unauthenticated)
     }
 
     /// Returns the caller as a participant of rooms. A caller without a client is a client of its
@@ -29,7 +29,10 @@ impl Caller {
     pub(super) fn visitor(&self) -> Visitor {
         Visitor {
             client: self.client.clone().unwrap_or_else(ClientId::new_unnamed),
-            user: self.identity.as_ref().map(|identity| identity.user.clone()),
+            user: self
+                .principal
+                .as_ref()
+                .map(|principal| principal.user.clone()),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! How often one user, and one address, may do what reaches everybody in a room, or makes a user.
+//! Rate limits of users and addresses, for actions that reach a whole room or create a user.
 
-mod recent;
+mod lru_store;
 
 use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
@@ -10,7 +10,7 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use self::recent::Recent;
+use self::lru_store::LruStore;
 use crate::{
     config::{Switch, WritingConfig},
     error::Error,
@@ -18,110 +18,113 @@ use crate::{
     model::{ClientAddress, UserId},
 };
 
-/// How often what is known of those who have been quiet is forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Interval at which the state of inactive users and addresses is dropped.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The limits of all users and addresses of one server.
+/// The rate limits of one server.
 #[derive(Debug)]
 pub struct Limits {
-    /// `None` where limits are off.
-    rates: Option<Rates>,
+    /// `None` if limits are off.
+    limiters: Option<Limiters>,
     metrics: LimitMetrics,
 }
 
 #[derive(Debug)]
-struct Rates {
-    typing: Rate<UserId>,
-    comments: Rate<UserId>,
-    comments_from: Rate<ClientAddress>,
-    guests_from: Rate<ClientAddress>,
+struct Limiters {
+    typing: Limiter<UserId>,
+    comments: Limiter<UserId>,
+    comments_by_address: Limiter<ClientAddress>,
+    guests_by_address: Limiter<ClientAddress>,
 }
 
 impl Limits {
-    /// As the settings have them.
+    /// Creates the limits from the settings, each with its full budget.
     pub fn new(config: &WritingConfig) -> Self {
-        let rates = || Rates {
-            // After a while of silence, what two seconds and a half may bring may come at once.
-            typing: Rate::new(
-                Quota::per_second(some(config.typing_per_user)),
+        let limiters = || Limiters {
+            // A burst may use the budget of two and a half seconds.
+            typing: Limiter::new(
+                Quota::per_second(non_zero(config.typing_per_user)),
                 config.typing_per_user.saturating_mul(5) / 2,
             ),
-            comments: Rate::a_minute(config.comments_per_user),
-            comments_from: Rate::a_minute(config.comments_per_address),
-            guests_from: Rate::a_minute(config.guests_per_address),
+            comments: Limiter::per_minute(config.comments_per_user),
+            comments_by_address: Limiter::per_minute(config.comments_per_address),
+            guests_by_address: Limiter::per_minute(config.guests_per_address),
         };
         Self {
-            rates: (config.rate_limits == Switch::On).then(rates),
+            limiters: (config.rate_limits == Switch::On).then(limiters),
             metrics: LimitMetrics::default(),
         }
     }
 
-    /// With what it is counted by.
+    /// Sets the metrics to record refusals into.
     #[must_use]
     pub fn measured(self, metrics: LimitMetrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// Counts a typing request; `RateLimited` where it is one too many.
+    /// Counts a typing signal. Returns `RateLimited` if the user's budget is used up.
     pub fn typing(&self, user: &UserId) -> Result<(), Error> {
-        match &self.rates {
-            Some(rates) => rates.typing.count(user, &self.metrics.typing),
+        match &self.limiters {
+            Some(limiters) => limiters.typing.count(user, &self.metrics.typing),
             None => Ok(()),
         }
     }
 
-    /// Counts a comment that is written or edited; `RateLimited` where it is one too many of its
-    /// user's, or from its address. One whose address is not known counts for its user alone.
+    /// Counts a new or edited comment. Returns `RateLimited` if the budget of the user or of the
+    /// address is used up. Without an address, only the user's counts.
     pub fn comment(&self, user: &UserId, from: Option<ClientAddress>) -> Result<(), Error> {
-        let Some(rates) = &self.rates else {
+        let Some(limiters) = &self.limiters else {
             return Ok(());
         };
-        rates.comments.count(user, &self.metrics.comments)?;
+        limiters.comments.count(user, &self.metrics.comments)?;
         from.map_or(Ok(()), |from| {
             let refused = &self.metrics.comments_from_address;
-            rates.comments_from.count(&from, refused)
+            limiters.comments_by_address.count(&from, refused)
         })
     }
 
-    /// Counts a guest who signs in; `RateLimited` where it is one too many from that address.
+    /// Counts a guest's sign-in. Returns `RateLimited` if the budget of the address is used up.
     pub fn guest(&self, from: Option<ClientAddress>) -> Result<(), Error> {
-        match (&self.rates, from) {
-            (Some(rates), Some(from)) => rates.guests_from.count(&from, &self.metrics.guests),
+        match (&self.limiters, from) {
+            (Some(limiters), Some(from)) => {
+                let refused = &self.metrics.guests;
+                limiters.guests_by_address.count(&from, refused)
+            }
             _ => Ok(()),
         }
     }
 
-    /// Forgets those who have been quiet, so that memory follows who is active. Runs until it is
-    /// dropped.
+    /// Drops the state of inactive users and addresses every minute, so that memory follows the active
+    /// ones. Runs until it is dropped.
     pub async fn run(&self) {
-        let mut ticks = tokio::time::interval(FORGET_EVERY);
+        let mut ticks = tokio::time::interval(CLEANUP_INTERVAL);
         loop {
             ticks.tick().await;
-            if let Some(rates) = &self.rates {
-                rates.typing.forget();
-                rates.comments.forget();
-                rates.comments_from.forget();
-                rates.guests_from.forget();
+            if let Some(limiters) = &self.limiters {
+                limiters.typing.drop_inactive();
+                limiters.comments.drop_inactive();
+                limiters.comments_by_address.drop_inactive();
+                limiters.guests_by_address.drop_inactive();
             }
         }
     }
 }
 
-/// How often something may be done, by each of those who do it.
+/// A token bucket for each key.
 #[derive(Debug)]
-struct Rate<K: Clone + Eq + Hash>(RateLimiter<K, Recent<K>, DefaultClock>);
+struct Limiter<K: Clone + Eq + Hash>(RateLimiter<K, LruStore<K>, DefaultClock>);
 
-impl<K: Clone + Eq + Hash> Rate<K> {
-    /// So many at once after a while of silence, and then as the quota has it.
-    fn new(quota: Quota, at_once: u32) -> Self {
-        let quota = quota.allow_burst(some(at_once));
-        let limiter = RateLimiter::new(quota, Recent::default(), DefaultClock::default());
+impl<K: Clone + Eq + Hash> Limiter<K> {
+    /// Creates buckets of `burst` tokens, refilled at the quota's rate.
+    fn new(quota: Quota, burst: u32) -> Self {
+        let quota = quota.allow_burst(non_zero(burst));
+        let limiter = RateLimiter::new(quota, LruStore::default(), DefaultClock::default());
         Self(limiter)
     }
 
-    /// So many in a minute, all of them at once if nothing came before.
-    fn a_minute(number: u32) -> Self {
-        Self::new(Quota::per_minute(some(number)), number)
+    /// Creates buckets of `number` tokens, refilled within a minute.
+    fn per_minute(number: u32) -> Self {
+        Self::new(Quota::per_minute(non_zero(number)), number)
     }
 
     fn count(&self, key: &K, refused: &Counter) -> Result<(), Error> {
@@ -133,14 +136,14 @@ impl<K: Clone + Eq + Hash> Rate<K> {
         })
     }
 
-    fn forget(&self) {
+    fn drop_inactive(&self) {
         self.0.retain_recent();
         self.0.shrink_to_fit();
     }
 }
 
-/// A setting that is never zero.
-fn some(number: u32) -> NonZeroU32 {
+/// Converts a setting whose parser refuses zero.
+fn non_zero(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_let_through_and_then_the_answer_says_when() {
+    fn typing_burst_is_allowed_then_refused_with_retry_after() {
         let limits = limits(Switch::On);
         for _ in 0..10 {
             limits.typing(&user("ada")).unwrap();
@@ -189,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_counted_by_user_and_by_address() {
+    fn comments_are_limited_by_user_and_by_address() {
         let limits = limits(Switch::On);
         let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
         for _ in 0..3 {
             limits.comment(&user("ada"), here).unwrap();
         }
-        // The fourth of a user, from anywhere.
+        // The user's fourth comment, from any address.
         assert!(wait(limits.comment(&user("ada"), there)) <= Duration::from_secs(20));
-        // The sixth from an address, by anybody.
+        // The sixth comment from an address, by any user.
         limits.comment(&user("bob"), here).unwrap();
         limits.comment(&user("bob"), here).unwrap();
         assert!(wait(limits.comment(&user("cleo"), here)) <= Duration::from_secs(12));
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn guests_are_counted_by_address() {
+    fn guests_are_limited_by_address() {
         let limits = limits(Switch::On);
         let (here, there) = (address("2001:db8::1"), address("2001:db8:0:1::1"));
         limits.guest(here).unwrap();
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn off_means_no_limit() {
+    fn limits_switched_off_refuse_nothing() {
         let limits = limits(Switch::Off);
         let here = address("192.0.2.1");
         for _ in 0..1000 {

@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 
-use crate::drain::Drain;
+use crate::shutdown::Shutdown;
 
 /// The header by which a client or a proxy names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -73,7 +73,11 @@ fn is_id(text: &str) -> bool {
 
 /// Names each request, and tells its client. One who asks while the server goes down is told not to
 /// keep the connection.
-pub(super) async fn name(State(drain): State<Drain>, mut request: Request, next: Next) -> Response {
+pub(super) async fn name(
+    State(drain): State<Shutdown>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let asked = Asked::of(request.headers());
     let id = HeaderValue::from_str(&asked.id);
     request.extensions_mut().insert(asked);

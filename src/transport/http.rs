@@ -117,7 +117,7 @@ async fn answer(
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accepted.stream() {
             Some(streamed) => {
-                let Some(guest) = transport.drain.enter() else {
+                let Some(guest) = transport.drain.register() else {
                     return match streamed {
                         // EventSource comes back after a stream that breaks off, and never after
                         // another status than 200.
@@ -130,10 +130,10 @@ async fn answer(
                 let Ok(seat) = transport.entrance.seat(head) else {
                     return response::too_many_streams(json);
                 };
-                let identity = caller.identity.as_ref();
-                let token = identity.map(|identity| Token {
-                    lifetime: identity.expires_at.since(Timestamp::now()),
-                    ban: transport.bans.watch(identity),
+                let principal = caller.principal.as_ref();
+                let token = principal.map(|principal| Token {
+                    lifetime: principal.expires_at.since(Timestamp::now()),
+                    ban: transport.bans.watch(principal),
                 });
                 let record = record(streamed.into());
                 let outcomes = record.span().in_scope(|| {

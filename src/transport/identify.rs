@@ -40,17 +40,17 @@ pub(super) async fn caller(
     headers: &HeaderMap,
     transport: &Transport,
 ) -> Result<Caller, Unidentified> {
-    let identity = match headers.get(AUTHORIZATION) {
+    let principal = match headers.get(AUTHORIZATION) {
         None => None,
         Some(value) => {
             let value = value
                 .to_str()
                 .map_err(|_| Unidentified::Token(TokenError::Invalid))?;
-            let identity = transport.authenticator.identify(bearer(value)).await;
-            let identity = identity.map_err(Unidentified::Token)?;
-            let admitted = transport.bans.admit(&identity);
+            let principal = transport.authenticator.identify(bearer(value)).await;
+            let principal = principal.map_err(Unidentified::Token)?;
+            let admitted = transport.bans.admit(&principal);
             admitted.map_err(|_| Unidentified::Banned)?;
-            Some(identity)
+            Some(principal)
         }
     };
     let client = match headers.get(X_CLIENT_ID) {
@@ -61,7 +61,7 @@ pub(super) async fn caller(
         }
     };
     Ok(Caller {
-        identity,
+        principal,
         client,
         address: None,
     })

@@ -40,11 +40,12 @@ pub use self::{
     ops::{MetricsFor, Operations, router as operations},
 };
 use crate::{
-    auth::{Authenticator, Bans},
+    auth::Authenticator,
     config::{HttpConfig, WsConfig},
-    drain::Drain,
     graphql::{Executor, Requests},
     metrics::TransportMetrics,
+    moderation::Bans,
+    shutdown::Shutdown,
 };
 
 /// What the transports work with.
@@ -68,7 +69,7 @@ pub struct Transport {
     pub tasks: TaskTracker,
     /// Gives every socket and every stream of a subscription the moment in which it ends, where the
     /// server goes down.
-    pub drain: Drain,
+    pub drain: Shutdown,
     /// What all of it is counted by.
     pub metrics: Arc<TransportMetrics>,
 }

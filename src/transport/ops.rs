@@ -18,7 +18,7 @@ use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{response::RETRY, security};
-use crate::{drain::Drain, health::Health};
+use crate::{shutdown::Shutdown, telemetry::Health};
 
 /// What the answers are made of. Cloning it gives the same.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Operations {
     /// What the server needs.
     pub health: Health,
     /// Whether the server is about to go down.
-    pub drain: Drain,
+    pub drain: Shutdown,
     /// The metrics, in Prometheus's text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }

@@ -16,7 +16,7 @@ use crate::{
     graphql::{Caller, Executor, Operation, OperationKind, Outcome},
     metrics::TransportMetrics,
     model::UserId,
-    telemetry::{self, OPERATIONS},
+    telemetry::{self, OPERATION_TARGET},
 };
 
 /// The longest name of an operation that is shown.
@@ -89,7 +89,7 @@ impl Via {
 macro_rules! span {
     ($name:literal, $line:expr) => {
         tracing::info_span!(
-            target: OPERATIONS,
+            target: OPERATION_TARGET,
             parent: None,
             $name,
             request_id = %$line.asked,
@@ -121,7 +121,7 @@ impl Record {
                 via,
                 kind,
                 name: operation.name().map(shown),
-                user: caller.identity.as_ref().map(|of| of.user.id.clone()),
+                user: caller.principal.as_ref().map(|of| of.user.id.clone()),
             })
         });
         if let Some(line) = &record.line {
@@ -240,7 +240,7 @@ impl Line {
     fn write(&self, message: &'static str, code: Option<&str>, since: Option<Instant>) {
         let took = since.map(|since| since.elapsed().as_secs_f64() * 1000.0);
         tracing::info!(
-            target: OPERATIONS,
+            target: OPERATION_TARGET,
             parent: None,
             request_id = %self.asked,
             kind = self.kind,
@@ -257,7 +257,7 @@ impl Line {
 
 /// Whether anybody wants lines or spans.
 fn is_on() -> bool {
-    tracing::enabled!(target: OPERATIONS, Level::INFO)
+    tracing::enabled!(target: OPERATION_TARGET, Level::INFO)
 }
 
 /// The grammar has names of letters, digits and underscores only.

@@ -25,11 +25,12 @@ use tokio::{
 
 use super::{Transport, response};
 use crate::{
-    auth::{BanWatch, TokenError},
-    drain::Guest,
+    auth::TokenError,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
     metrics::Lasting,
+    moderation::BanWatch,
+    shutdown::ConnectionHandle,
 };
 
 /// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),
@@ -77,7 +78,7 @@ pub(super) enum Lifetime {
     OfItsOwn,
     /// A subscription's: until its moment comes where the server goes down, or the caller's token is no
     /// good any more.
-    OfSubscription(Guest, Option<Token>),
+    OfSubscription(ConnectionHandle, Option<Token>),
 }
 
 /// The token of whoever subscribes.
@@ -201,7 +202,7 @@ impl Lifetime {
             }
         };
         tokio::select! {
-            () = guest.moment() => request_error(RequestCode::Restarting, response::restart()),
+            () = guest.deadline() => request_error(RequestCode::Restarting, response::restart()),
             error = refused => error,
         }
     }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use causerie::{
-    auth::{Bans, Identity},
+    auth::Principal,
     model::{Role, Timestamp, User, UserId},
-    moderation::Moderation,
+    moderation::{Bans, Moderation},
     rooms::backplane::memory::Network,
     store::Store,
 };
@@ -320,8 +320,8 @@ async fn other_node_is_told_of_a_ban_at_once() {
     here.stop().await;
 }
 
-fn identity(id: &str, role: Role) -> Identity {
-    Identity {
+fn identity(id: &str, role: Role) -> Principal {
+    Principal {
         user: User {
             id: user(id),
             name: id.into(),
@@ -363,7 +363,7 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
     assert_eq!(told.try_recv(), Ok(user("ada")));
     // Nothing changes on the other node before it has read the ban.
     assert!(!known.is_banned(&user("ada")));
-    there.look_now().await.expect("read");
+    there.refresh().await.expect("read");
     watch.banned().await;
     assert!(known.is_banned(&user("ada")));
 
@@ -372,7 +372,7 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
     here.ban(&boss, user("ada"), None).await.expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
     there.unban(&boss, user("ada")).await.expect("unbanned");
-    here.look_now().await.expect("read");
+    here.refresh().await.expect("read");
     assert!(told.try_recv().is_err());
     one.close().await;
     two.close().await;
@@ -398,10 +398,10 @@ async fn concurrent_bans_and_unbans_converge_on_all_nodes() {
     });
     join_all(changes).await;
     for node in nodes {
-        node.look_now().await.expect("read");
+        node.refresh().await.expect("read");
     }
     let (fresh, known_fresh, three) = node(folder.path()).await;
-    fresh.look_now().await.expect("read");
+    fresh.refresh().await.expect("read");
     for number in 0..5 {
         let id = user(&format!("u{number}"));
         let truth = known_fresh.is_banned(&id);

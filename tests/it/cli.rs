@@ -505,7 +505,7 @@ struct Setting {
     default: String,
 }
 
-/// Returns the server's settings in the order of config.rs.
+/// Returns the settings of the server, in the order of `--help`.
 fn settings() -> Vec<Setting> {
     let command = Config::augment_args(clap::Command::new("causerie"));
     let settings = command.get_arguments().map(|argument| {

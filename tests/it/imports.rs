@@ -9,15 +9,15 @@ use std::{
 /// Each part of the server and the parts that it may name. A new line here is a new arrow in the picture of
 /// the architecture.
 const PARTS: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
     (
-        "main",
+        "cli",
         &[
             "auth",
             "config",
             "demo",
             "graphql",
             "model",
-            "probe",
             "server",
             "store",
             "telemetry",
@@ -28,17 +28,17 @@ const PARTS: &[(&str, &[&str])] = &[
         &[
             "auth",
             "config",
-            "drain",
             "error",
             "feed",
             "graphql",
-            "health",
             "limits",
             "metrics",
             "model",
             "moderation",
             "rooms",
+            "shutdown",
             "store",
+            "telemetry",
             "transport",
         ],
     ),
@@ -49,12 +49,12 @@ const PARTS: &[(&str, &[&str])] = &[
         &[
             "auth",
             "config",
-            "drain",
             "error",
             "graphql",
-            "health",
             "metrics",
             "model",
+            "moderation",
+            "shutdown",
             "telemetry",
         ],
     ),
@@ -78,14 +78,12 @@ const PARTS: &[(&str, &[&str])] = &[
     ("rooms", &["config", "metrics", "model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "metrics", "model"]),
-    ("health", &["error"]),
-    ("drain", &[]),
+    ("telemetry", &["config", "error"]),
+    ("shutdown", &[]),
     ("model", &[]),
     ("error", &[]),
     ("config", &[]),
     ("metrics", &[]),
-    ("probe", &[]),
-    ("telemetry", &["config"]),
 ];
 
 /// Libraries that only some parts may name, and those parts.
@@ -109,7 +107,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("opentelemetry_otlp", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
-    ("clap", &["config", "main"]),
+    ("clap", &["cli", "config"]),
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::Secret,
     model::{Role, Timestamp, User, UserId},
 };
@@ -448,7 +448,7 @@ async fn edit_and_deletion_reach_readers_with_the_resulting_state() {
 async fn token_of_the_latest_comment_sets_users_name_and_avatar() {
     let server = TestServer::start().await;
     let ada = |name: &str, avatar: Option<&str>| {
-        let identity = Identity {
+        let identity = Principal {
             user: User {
                 id: UserId::parse("u1").expect("an id"),
                 name: name.into(),

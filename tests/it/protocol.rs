@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::Secret,
     model::{Role, Timestamp, User, UserId},
 };
@@ -209,7 +209,7 @@ async fn initialisation_without_payload_is_acknowledged() {
 #[tokio::test]
 async fn forged_expired_unsigned_or_malformed_token_closes_4403() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
-    let identity = Identity {
+    let identity = Principal {
         user: User {
             id: UserId::parse("ada").expect("a user id"),
             name: "Ada".into(),

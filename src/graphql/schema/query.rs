@@ -31,8 +31,8 @@ pub struct Query;
 impl Query {
     /// The user of the request's token. Null for an anonymous request.
     async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
-        let identity = context.caller().at(context)?.identity.as_ref();
-        Ok(identity.map(|identity| User(identity.user.clone())))
+        let principal = context.caller().at(context)?.principal.as_ref();
+        Ok(principal.map(|principal| User(principal.user.clone())))
     }
 
     /// The post with this id. Null if there is none.

@@ -50,7 +50,7 @@ pub(in crate::transport) fn accept(
         Ok(response) => response,
         Err(error) => return refuse(&error),
     };
-    let Some(guest) = transport.drain.enter() else {
+    let Some(guest) = transport.drain.register() else {
         return restarting();
     };
     let upgrade = hyper::upgrade::on(&mut request);

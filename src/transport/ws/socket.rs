@@ -30,14 +30,15 @@ use super::{
     reader::{Read, Reader},
 };
 use crate::{
-    auth::{BanWatch, Identity, TokenError, bearer},
-    drain::Guest,
+    auth::{Principal, TokenError, bearer},
     error::Error,
     graphql::{
         Caller, OperationKind, Outcome, Params, RequestCode, Subscription, request_error,
         server_error,
     },
     model::{ClientAddress, ClientId, Timestamp},
+    moderation::BanWatch,
+    shutdown::ConnectionHandle,
     transport::{
         Transport,
         asked::Asked,
@@ -59,7 +60,7 @@ type Execution = IntoStream<BoxFuture<'static, Box<Answer>>>;
 /// A subscription with what is kept of it in the log, or why there is none.
 type Opened = Result<(Subscription, Option<Subscribed>), Vec<ServerError>>;
 /// Who the client is, once that is known; it takes a while only where a key must be asked for.
-type Authentication = Pin<Box<dyn Future<Output = Result<Option<Identity>, TokenError>> + Send>>;
+type Authentication = Pin<Box<dyn Future<Output = Result<Option<Principal>, TokenError>> + Send>>;
 
 enum Answer {
     Outcome(Outcome),
@@ -100,7 +101,7 @@ pub(super) struct Socket {
 enum Event {
     MomentToLeave,
     Banned,
-    Identified(Result<Option<Identity>, TokenError>),
+    Identified(Result<Option<Principal>, TokenError>),
     Readable,
     Writable,
     Answer(OperationId, Box<Answer>),
@@ -170,7 +171,7 @@ impl Socket {
     }
 
     /// Serves the client until it goes, is sent away, or its moment comes where the server goes down.
-    pub(super) async fn run(mut self, guest: &Guest) {
+    pub(super) async fn run(mut self, guest: &ConnectionHandle) {
         let mut flow = Flow::Continue;
         while flow == Flow::Continue {
             let event = self.next_event(guest).await;
@@ -184,9 +185,9 @@ impl Socket {
                     self.close(&Close::Forbidden("Banned".into()));
                     Flow::Continue
                 }
-                Event::Identified(identity) => {
+                Event::Identified(principal) => {
                     self.authentication = None;
-                    self.admit(identity);
+                    self.admit(principal);
                     Flow::Continue
                 }
                 Event::Readable => self.read(),
@@ -210,7 +211,7 @@ impl Socket {
     /// so the client's own slowness holds it back; what its subscriptions miss meanwhile they read
     /// from the store. A client that never pauses holds off neither the others on its thread, nor
     /// the clock, nor the close frame, nor its own answers.
-    async fn next_event(&mut self, guest: &Guest) -> Event {
+    async fn next_event(&mut self, guest: &ConnectionHandle) -> Event {
         // What was read together is answered together.
         self.connection.write();
         if self.reader.has_more {
@@ -229,10 +230,10 @@ impl Socket {
         let tcp = self.connection.tcp();
         tokio::select! {
             biased;
-            () = guest.moment(), if !is_closing && !is_leaving => Event::MomentToLeave,
+            () = guest.deadline(), if !is_closing && !is_leaving => Event::MomentToLeave,
             () = banned(self.ban.as_ref()), if !is_closing => Event::Banned,
-            Some(identity) = settled(self.authentication.as_mut()), if !is_closing => {
-                Event::Identified(identity)
+            Some(principal) = settled(self.authentication.as_mut()), if !is_closing => {
+                Event::Identified(principal)
             }
             Some((id, answer)) = self.executions.next(), if !backlog.is_full && !is_closing => {
                 Event::Answer(id, answer)
@@ -378,15 +379,15 @@ impl Socket {
         });
         // Almost always it is known at once.
         match authentication.as_mut().now_or_never() {
-            Some(identity) => self.admit(identity),
+            Some(principal) => self.admit(principal),
             None => self.authentication = Some(authentication),
         }
     }
 
     /// Acknowledges the connection, or closes it, now that it is known who the client is.
-    fn admit(&mut self, identity: Result<Option<Identity>, TokenError>) {
-        let identity = match identity {
-            Ok(identity) => identity,
+    fn admit(&mut self, principal: Result<Option<Principal>, TokenError>) {
+        let principal = match principal {
+            Ok(principal) => principal,
             Err(error) => {
                 let metrics = &self.transport.metrics;
                 metrics.unauthenticated(error == TokenError::Expired);
@@ -394,15 +395,15 @@ impl Socket {
             }
         };
         let bans = &self.transport.bans;
-        if let Some(Err(banned)) = identity.as_ref().map(|identity| bans.admit(identity)) {
+        if let Some(Err(banned)) = principal.as_ref().map(|principal| bans.admit(principal)) {
             return self.close(&Close::Forbidden(banned.to_string().into()));
         }
-        self.ban = identity.as_ref().map(|identity| bans.watch(identity));
+        self.ban = principal.as_ref().map(|principal| bans.watch(principal));
         let now = Timestamp::now();
-        let until = identity
+        let until = principal
             .as_ref()
-            .and_then(|identity| Instant::now().checked_add(identity.expires_at.since(now)));
-        self.caller.identity = identity;
+            .and_then(|principal| Instant::now().checked_add(principal.expires_at.since(now)));
+        self.caller.principal = principal;
         self.protocol.admit(until);
         self.send(&ServerMessage::ConnectionAck);
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::Secret,
     model::{Role, Timestamp, User, UserId},
 };
@@ -119,7 +119,7 @@ impl Cluster {
 
 /// Returns a token that every node accepts, valid for an hour.
 pub(crate) fn token(user: &str, role: Role) -> String {
-    let identity = Identity {
+    let identity = Principal {
         user: User {
             id: UserId::parse(user).expect("a user id"),
             name: user.into(),

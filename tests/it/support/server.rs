@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use causerie::{
-    auth::{Authenticator, Identity},
+    auth::{Authenticator, Principal},
     config::{Config, Secret},
     model::{Role, Timestamp, User, UserId},
     rooms::{
@@ -42,7 +42,7 @@ pub(crate) fn token(sub: &str, name: &str, role: Role) -> String {
 }
 
 fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> String {
-    let identity = Identity {
+    let identity = Principal {
         user: User {
             id: UserId::parse(sub).expect("a user id"),
             name: name.into(),
@@ -181,7 +181,7 @@ impl TestServer {
         {
             all.push("--rate-limits=off");
         }
-        let server = Server::bind_among(settings(&all), connection).await;
+        let server = Server::bind_with_backplane(settings(&all), connection).await;
         let server = server.expect("a server");
         let (stop, stopped) = oneshot::channel();
         Self {

@@ -94,7 +94,7 @@ pub(super) async fn edit(
     input: &EditCommentInput,
 ) -> Result<EditCommentPayload, Error> {
     let caller = context.caller()?;
-    let identity = caller.signed_in()?.clone();
+    let principal = caller.signed_in()?.clone();
     let window = context.settings().edit_window;
     let at = Timestamp::now();
     let edit = EditComment {
@@ -105,8 +105,8 @@ pub(super) async fn edit(
     };
     context
         .limits()
-        .comment(&identity.user.id, caller.address)?;
-    let may_edit = move |comment: &_| identity.may_edit(comment, window, at);
+        .comment(&principal.user.id, caller.address)?;
+    let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
     let change = context.store().edit_comment(edit, may_edit).await?;
     Ok(EditCommentPayload {
         comment: publish(context, change),
@@ -118,13 +118,13 @@ pub(super) async fn delete(
     input: &DeleteCommentInput,
 ) -> Result<DeleteCommentPayload, Error> {
     let caller = context.caller()?;
-    let identity = caller.signed_in()?.clone();
+    let principal = caller.signed_in()?.clone();
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
         at: Timestamp::now(),
         origin: caller.client.clone(),
     };
-    let may_delete = move |comment: &_| identity.may_delete(comment);
+    let may_delete = move |comment: &_| principal.may_delete(comment);
     let deletion = context.store().delete_comment(delete, may_delete).await?;
     Ok(DeleteCommentPayload {
         comment: match deletion {

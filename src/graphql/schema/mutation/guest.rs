@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, SimpleObject};
 
 use crate::{
-    auth::Identity,
+    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
@@ -43,7 +43,7 @@ pub(super) fn sign_in(
     let address = context.caller()?.address;
     context.limits().guest(address)?;
     let until = Timestamp::now().plus(settings.guest_token_lifetime);
-    let guest = Identity {
+    let guest = Principal {
         user: model::User {
             id: UserId::new_guest(),
             name: name.into(),

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::{
-    auth::Identity,
+    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
@@ -68,8 +68,8 @@ pub(super) async fn unban(
     })
 }
 
-fn moderator<'a>(context: &Context<'a>) -> Result<&'a Identity, Error> {
-    let identity = context.caller()?.signed_in()?;
-    identity.require(Role::Moderator)?;
-    Ok(identity)
+fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
+    let principal = context.caller()?.signed_in()?;
+    principal.require(Role::Moderator)?;
+    Ok(principal)
 }

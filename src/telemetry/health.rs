@@ -1,7 +1,7 @@
-//! Whether the server is fit to be sent readers: what it needs is asked for an answer.
+//! Readiness of the server: a check for each part that it needs.
 //!
-//! Whoever asks may ask as often as they like: an answer is good for a second, and those who ask at
-//! the same time share one, so that nobody can load the database by asking.
+//! A report is cached for a second, and concurrent callers share one, so frequent requests do not
+//! load the database.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,44 +11,44 @@ use futures_util::{
 };
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, error::Elapsed, timeout};
 
 use crate::error::Error;
 
-/// For how long an answer is good.
+/// Age at which a report is replaced.
 const MAX_AGE: Duration = Duration::from_secs(1);
-/// How long a part may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of each check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Probe = Box<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+type Check = Box<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
-/// What the server needs, each by its name. Cloning it gives the same.
+/// The named checks of a server, with a cache of their results. Clones share both.
 #[derive(Clone)]
 pub struct Health {
     shared: Arc<Inner>,
 }
 
 struct Inner {
-    checks: Vec<(&'static str, Probe)>,
-    /// The latest asking, and when it began.
-    latest: Mutex<Option<(Instant, Asking)>>,
+    checks: Vec<(&'static str, Check)>,
+    /// The latest report, which may still be pending, and the time when it was started.
+    latest: Mutex<Option<(Instant, PendingReport)>>,
 }
 
-type Asking = Shared<BoxFuture<'static, Report>>;
+type PendingReport = Shared<BoxFuture<'static, Report>>;
 
-/// What each part answered, in the order in which they were named.
+/// The state of each part, in the order of the checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report(pub Arc<[(&'static str, State)]>);
 
-/// How it is with a part.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It answers.
+    /// The check passed.
     Ok,
-    /// It answers with an error, which is in the log.
+    /// The check failed with an error, which is logged.
     Failed,
-    /// It does not answer.
+    /// The check timed out.
     Silent,
 }
 
@@ -60,12 +60,12 @@ impl fmt::Debug for Health {
 }
 
 impl Report {
-    /// Whether every part answers.
+    /// Returns true if every check passed.
     pub fn is_good(&self) -> bool {
         self.is_good_without::<&str>(&[])
     }
 
-    /// Whether every part answers, but for these.
+    /// Returns true if every check passed, not counting those named in `excluded`.
     pub fn is_good_without<Name: AsRef<str>>(&self, excluded: &[Name]) -> bool {
         self.0.iter().all(|(name, state)| {
             *state == State::Ok || excluded.iter().any(|part| part.as_ref() == *name)
@@ -73,28 +73,28 @@ impl Report {
     }
 }
 
-/// The checks of a server that is being put together.
+/// A builder of [`Health`].
 #[derive(Default)]
-pub struct Checks(Vec<(&'static str, Probe)>);
+pub struct Checks(Vec<(&'static str, Check)>);
 
 impl Checks {
-    /// One more part that is needed; `probe` asks it for an answer.
+    /// Adds a check named `name`.
     #[must_use]
-    pub fn with<Asked>(
+    pub fn with<Checked>(
         mut self,
         name: &'static str,
-        probe: impl Fn() -> Asked + Send + Sync + 'static,
+        check: impl Fn() -> Checked + Send + Sync + 'static,
     ) -> Self
     where
-        Asked: Future<Output = Result<(), Error>> + Send + 'static,
+        Checked: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        self.0.push((name, Box::new(move || probe().boxed())));
+        self.0.push((name, Box::new(move || check().boxed())));
         self
     }
 }
 
 impl Health {
-    /// All that is needed.
+    /// Creates the health of a server from its checks. Runs none of them yet.
     pub fn new(checks: Checks) -> Self {
         Self {
             shared: Arc::new(Inner {
@@ -104,42 +104,43 @@ impl Health {
         }
     }
 
-    /// What each part answers, or answered within the last second.
+    /// Runs all checks at the same time, or returns a report that is at most a second old. Takes at
+    /// most two seconds.
     pub async fn report(&self) -> Report {
-        self.asking().await
+        self.pending_report().await
     }
 
-    fn asking(&self) -> Asking {
+    fn pending_report(&self) -> PendingReport {
         let mut latest = self.shared.latest.lock();
         let now = Instant::now();
-        if let Some((since, asking)) = &*latest
-            && now.duration_since(*since) < MAX_AGE
+        if let Some((started, report)) = &*latest
+            && now.duration_since(*started) < MAX_AGE
         {
-            return asking.clone();
+            return report.clone();
         }
-        let answer = |(name, probe): &(&'static str, Probe)| {
+        let run = |(name, check): &(&'static str, Check)| {
             let name = *name;
-            timeout(PATIENCE, probe()).map(move |answer| (name, state(name, answer)))
+            timeout(CHECK_TIMEOUT, check()).map(move |result| (name, state(name, result)))
         };
-        let answers: Vec<_> = self.shared.checks.iter().map(answer).collect();
-        let asking = join_all(answers)
-            .map(|answers| Report(answers.into()))
+        let results: Vec<_> = self.shared.checks.iter().map(run).collect();
+        let report = join_all(results)
+            .map(|states| Report(states.into()))
             .boxed()
             .shared();
-        *latest = Some((now, asking.clone()));
-        asking
+        *latest = Some((now, report.clone()));
+        report
     }
 }
 
-fn state(name: &str, answer: Result<Result<(), Error>, tokio::time::error::Elapsed>) -> State {
-    match answer {
+fn state(name: &str, result: Result<Result<(), Error>, Elapsed>) -> State {
+    match result {
         Ok(Ok(())) => State::Ok,
         Ok(Err(error)) => {
-            tracing::warn!(check = name, ?error, "not ready");
+            tracing::warn!(check = name, ?error, "health check failed");
             State::Failed
         }
         Err(_elapsed) => {
-            tracing::warn!(check = name, "not ready: no answer");
+            tracing::warn!(check = name, "health check timed out");
             State::Silent
         }
     }
@@ -151,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// Health that counts how often it asked.
+    /// Returns a health whose check counts its runs.
     fn counted() -> (Health, Arc<AtomicU32>) {
         let count = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&count);
@@ -163,13 +164,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_is_asked_once_a_second_however_many_ask() {
+    async fn checks_run_once_a_second_however_many_callers() {
         let (health, count) = counted();
         for _ in 0..100 {
             assert!(health.report().await.is_good());
         }
         join_all((0..100).map(|_| health.report())).await;
-        // Those who do not wait for the answer make no difference.
+        // Callers that drop the future make no difference.
         for _ in 0..100 {
             drop(health.report());
         }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_part_has_its_own_state_and_none_is_waited_for_for_ever() {
+    async fn each_check_has_its_own_state_and_times_out() {
         let checks = Checks::default()
             .with("good", async || Ok(()))
             .with("bad", async || Err(Error::Conflict("no")))

@@ -1,4 +1,4 @@
-//! What a user may do.
+//! The authenticated user, and the rules for what a user may do.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::{
     model::{Comment, Role, Timestamp, User, UserId},
 };
 
-/// A user whose token was good, and until when it is.
+/// A user whose token was valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Who.
+pub struct Principal {
+    /// The user that the token names.
     pub user: User,
-    /// What they may do.
+    /// The role that the token grants.
     pub role: Role,
-    /// When the token is taken no more: its end, and the leeway for clocks that differ.
+    /// The token's `exp`, plus the leeway for clock differences.
     pub expires_at: Timestamp,
 }
 
-impl Identity {
-    /// `Forbidden` unless the role is at least `role`.
+impl Principal {
+    /// Returns `Forbidden` unless the role is at least `role`.
     pub fn require(&self, role: Role) -> Result<(), Error> {
         if self.role >= role {
             Ok(())
@@ -28,8 +28,8 @@ impl Identity {
         }
     }
 
-    /// Whether a comment may be edited now: by its author until `window` has passed since it was
-    /// added, by a moderator at any time.
+    /// Checks that the user may edit `comment`: its author within `window` after its creation, a
+    /// moderator at any time.
     pub fn may_edit(
         &self,
         comment: &Comment,
@@ -50,7 +50,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Whether a comment may be deleted: by its author or a moderator, at any time.
+    /// Checks that the user may delete `comment`: its author or a moderator, at any time.
     pub fn may_delete(&self, comment: &Comment) -> Result<(), Error> {
         if self.role == Role::Moderator || comment.author.id == self.user.id {
             Ok(())
@@ -59,7 +59,7 @@ impl Identity {
         }
     }
 
-    /// Whether a user may be banned: by a moderator, who is another.
+    /// Checks that the user may ban `user`: a moderator anyone but themselves.
     pub fn may_ban(&self, user: &UserId) -> Result<(), Error> {
         self.require(Role::Moderator)?;
         if self.user.id == *user {
@@ -68,7 +68,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Whether a ban may be lifted: by a moderator.
+    /// Checks that the user may lift bans: a moderator.
     pub fn may_unban(&self) -> Result<(), Error> {
         self.require(Role::Moderator)
     }

@@ -1,0 +1,65 @@
+//! Errors of authentication: a token's, the settings', and those of fetching public keys.
+
+use std::{io, time::Duration};
+
+use hyper::StatusCode;
+
+/// The reason why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The time of `exp` has come.
+    #[error("The token has expired.")]
+    Expired,
+    /// The time of `nbf` has not come yet.
+    #[error("The token is not valid yet.")]
+    NotYet,
+    /// The token is malformed, has a bad signature, or breaks a rule for claims.
+    #[error("The token is not valid.")]
+    Invalid,
+    /// The token names a public key that is not in the key set. A refresh may bring it.
+    #[error("The token is not valid.")]
+    UnknownKey,
+}
+
+/// Settings from which no [`Authenticator`](super::Authenticator) can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A public-key algorithm is set, and no source of keys.
+    #[error("JWT_ALGORITHMS (--jwt-algorithms): RS256, ES256 and EdDSA need JWKS (--jwks)")]
+    NoKeys,
+    /// A source of keys is set, and no public-key algorithm.
+    #[error("JWKS (--jwks): JWT_ALGORITHMS (--jwt-algorithms) names none of RS256, ES256, EdDSA")]
+    NoAlgorithm,
+    /// The public keys cannot be read from their file.
+    #[error("JWKS (--jwks): {0}")]
+    Jwks(#[from] JwksError),
+}
+
+/// The reason why no public keys were fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum JwksError {
+    /// The file cannot be read.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// The system's root certificates cannot be read.
+    #[error("the system's root certificates: {0}")]
+    Roots(io::Error),
+    /// The connection failed, or the response is not HTTP.
+    #[error("no response: {0}")]
+    Unreachable(String),
+    /// The status is not 200. Redirects are not followed, so that only the configured URL is trusted.
+    #[error("unexpected status {0}")]
+    Status(StatusCode),
+    /// The fetch timed out.
+    #[error("no response within {} seconds", .0.as_secs())]
+    Timeout(Duration),
+    /// The response or file is larger than this number of bytes.
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
+    /// The response or file is not JSON, or has no list of keys.
+    #[error("not a JSON Web Key Set: {0}")]
+    NotKeySet(#[from] serde_json::Error),
+    /// The set has more than this number of keys.
+    #[error("more than {0} keys")]
+    TooManyKeys(usize),
+}

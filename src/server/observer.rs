@@ -1,0 +1,92 @@
+//! Numbers about a running server, for metrics, tests and programs that embed it.
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    error::Error,
+    graphql::{Counts, Executor},
+    metrics::{Metrics, Sample},
+    rooms::{Census, ClusterObserver, Hub, Link},
+    store::Store,
+    telemetry::{Checks, Health},
+};
+
+/// A view of a running server. Clones observe the same server.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    pub(super) hub: Hub,
+    pub(super) cluster: ClusterObserver,
+    pub(super) store: Store,
+    pub(super) executor: Executor,
+    pub(super) tasks: TaskTracker,
+    pub(super) metrics: Metrics,
+}
+
+impl Observer {
+    /// Returns the number of rooms, and of members in them.
+    pub fn census(&self) -> Census {
+        self.hub.census()
+    }
+
+    /// Returns the state of the connection to other nodes.
+    pub fn cluster(&self) -> &ClusterObserver {
+        &self.cluster
+    }
+
+    /// Returns the number of running tasks: sockets, streams, mutations, and what they have spawned.
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Returns the number of events executed, and of their deliveries.
+    pub fn events(&self) -> Counts {
+        self.executor.counts()
+    }
+
+    /// Returns the number of SQL statements run so far.
+    pub fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
+    /// Returns the number of transactions committed so far. With group commit, waiting writes share
+    /// one.
+    pub fn commits(&self) -> u64 {
+        self.store.commits()
+    }
+
+    /// Renders the metrics in Prometheus's text format.
+    pub fn metrics(&self) -> String {
+        let (Census { rooms, members }, counts) = (self.census(), self.events());
+        self.metrics.render(Sample {
+            rooms,
+            members,
+            tasks: self.tasks(),
+            waiting_writes: self.store.waiting_writes(),
+            executions: counts.executions,
+            deliveries: counts.deliveries,
+            commits: self.commits(),
+        })
+    }
+
+    /// Returns the store, for programs that embed the server.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the checks of `/readyz`.
+    pub(super) fn health(&self) -> Health {
+        let (store, cluster) = (self.store.clone(), self.cluster.clone());
+        let checks = Checks::default()
+            .with("store", move || {
+                let store = store.clone();
+                async move { store.answer().await }
+            })
+            .with("backplane", move || {
+                std::future::ready(match cluster.link() {
+                    Link::Alone | Link::Up => Ok(()),
+                    Link::Down => Err(Error::Unavailable("the backplane is disconnected".into())),
+                })
+            });
+        Health::new(checks)
+    }
+}
