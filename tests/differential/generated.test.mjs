@@ -20,6 +20,8 @@ const count = Number(values.cases ?? process.env.CASES ?? 1_000);
 const only = values.case ?? process.env.CASE;
 /** Failures that are shown whole. */
 const SHOWN = 5;
+/** Cases that wait for the server at the same time. */
+const AT_ONCE = 4;
 
 let fixtures;
 before(async () => (fixtures = await Fixtures.start()));
@@ -28,10 +30,15 @@ after(() => fixtures?.stop());
 if (only === undefined) {
   test(`${count} generated cases of seed ${seed}`, async () => {
     const failures = [];
-    for (let number = 0; number < count; number += 1) {
-      const { report } = await check(fixtures, caseOf(seed, number));
-      if (report) failures.push(`Seed ${seed}, case ${number}. ${report}`);
-    }
+    let next = 0;
+    const work = async () => {
+      while (next < count) {
+        const number = next++;
+        const { report } = await check(fixtures, caseOf(seed, number));
+        if (report) failures.push(`Seed ${seed}, case ${number}. ${report}`);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
     assert.equal(
       failures.length,
       0,
