@@ -13,7 +13,6 @@ export default {
     invalid('one that is unknown, of a directive', '{ me @skip(if: false, nope: 1) { id } }'),
     invalid('one that is unknown, of __typename', '{ __typename(a: 1) }'),
     invalid('one that is unknown, of __schema', '{ __schema(a: 1) { description } }'),
-    invalid('one of later editions', '{ __schema { directives(includeDeprecated: true) { name } } }'),
     invalid('one that is unknown in a fragment', '{ ...F } fragment F on Query { me(nope: 1) { id } }'),
     invalid('one that is unknown with a variable', 'query ($a: Int) { me(nope: $a) { id } }'),
     invalid('one that is unknown and null', '{ me(nope: null) { id } }'),
