@@ -21,6 +21,7 @@
 //! * [`metrics`]: the registry of metrics.
 //! * [`config`]: settings: flags, environment variables, defaults.
 //! * [`model`]: the types of the domain: ids, posts, comments, changes.
+//! * `json`: JSON from clients.
 //! * [`error`]: the errors of the domain.
 //!
 //! [`demo`] fills a database with sample posts. ARCHITECTURE.md has the picture and the invariants.
@@ -34,6 +35,7 @@ pub mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphql;
+mod json;
 pub mod limits;
 pub mod metrics;
 pub mod model;

@@ -143,8 +143,8 @@ pub fn request_error(code: RequestCode, mut error: ServerError) -> ServerError {
 }
 
 /// Completes an error of an execution: restores the path of its field, and adds a code to an error
-/// that the library raised. The library raises errors with a path for values of arguments, and those
-/// without at validation.
+/// that the library raised. The library raises errors with a path for values of arguments; any other is
+/// a fault of the server, because every request is valid.
 pub(super) fn complete(error: &mut ServerError) {
     let path = error.source.as_ref();
     if let Some(FieldPath(path)) = path.and_then(|source| source.downcast_ref()) {
@@ -158,7 +158,8 @@ pub(super) fn complete(error: &mut ServerError) {
         return;
     }
     if error.path.is_empty() {
-        set_code(error, RequestCode::ValidationFailed.as_str());
+        let cause = std::mem::take(&mut error.message);
+        *error = server_error(Error::Internal(cause.into()));
     } else {
         set_code(error, "BAD_USER_INPUT");
     }

@@ -6,7 +6,7 @@ use super::{
     execute::{DocumentSource, Params, Requests},
     schema::cursor,
 };
-use crate::model::PostId;
+use crate::{json::Object, model::PostId};
 
 /// Building the schema takes longer than most documents do.
 static REQUESTS: LazyLock<Requests> = LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1));
@@ -20,7 +20,9 @@ pub fn document(bytes: &[u8]) {
     let params = Params {
         document: DocumentSource::Text(text.to_owned()),
         operation_name: None,
-        variables: serde_json::from_slice(parts.next().unwrap_or_default()).ok(),
+        variables: serde_json::from_slice(parts.next().unwrap_or_default())
+            .ok()
+            .map(|Object(variables)| variables),
     };
     if let Ok(operation) = REQUESTS.prepare(params) {
         operation.exercise();

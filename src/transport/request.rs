@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::media_type;
-use crate::{config::HttpConfig, graphql::Params};
+use crate::{config::HttpConfig, graphql::Params, json::Json};
 
 /// Why an HTTP request is no GraphQL request: the status, and a sentence.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ pub(super) fn got(query: &str) -> Result<Params, Malformed> {
             _ if value.is_empty() => continue,
             "query" | "operationName" => Value::String(value.into_owned()),
             "variables" | "extensions" => serde_json::from_str(&value)
+                .map(|Json(value)| value)
                 .map_err(|error| bad(format!("The parameter `{name}` is not JSON: {error}")))?,
             _ => continue,
         };

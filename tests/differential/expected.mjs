@@ -1,4 +1,7 @@
 // The differences that are intended, each with its reason. Any other is a fault of the server.
+//
+// Two are not in the tables below. `edition.mjs` has one. The other: a condition of @skip or @include that is null through a
+// variable with a default refuses the whole operation, before any of it is done; graphql-js fails the field around it.
 
 import { LIMITS, PARSING, VALIDATION } from './stages.mjs';
 

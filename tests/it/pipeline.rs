@@ -308,26 +308,35 @@ async fn panic_in_a_resolver_fails_its_operation_alone() {
     server.stop().await;
 }
 
-/// The arguments of every subscription with values of every kind that a client may give them.
-#[tokio::test]
-async fn first_and_later_subscribers_get_the_same_verdict() {
-    let server = TestServer::start().await;
-    let types = "{ __type(name: \"Subscription\") { fields { name args { name
-        type { kind name ofType { name } } } type { ofType { kind name } } } } }";
-    let schema = server.client().send(types, json!({})).await;
-    let fields = schema["__type"]["fields"].as_array().expect("fields");
-    let values = [
+/// Values of every kind that a client may give an argument.
+fn values(cursor: &Value) -> Vec<Value> {
+    let mut values = vec![cursor.clone()];
+    for value in [
         json!("hello"),
         json!("nowhere"),
         json!(""),
+        json!("made up"),
         json!(7),
         json!(true),
         json!(false),
         json!(null),
         json!(["hello"]),
         json!({}),
-        json!("made up"),
-    ];
+    ] {
+        values.push(value);
+    }
+    values
+}
+
+#[tokio::test]
+async fn first_and_later_subscribers_get_the_same_verdict() {
+    let server = TestServer::start().await;
+    let types = "{ __type(name: \"Subscription\") { fields { name args { name
+        type { name ofType { name } } } type { ofType { kind } } } }
+        post(id: \"hello\") { cursor } }";
+    let schema = server.client().send(types, json!({})).await;
+    let cursor = &schema["post"]["cursor"];
+    let fields = schema["__type"]["fields"].as_array().expect("fields");
     for field in fields {
         let name = field["name"].as_str().expect("a name");
         let selection = match field["type"]["ofType"]["kind"].as_str() {
@@ -335,45 +344,156 @@ async fn first_and_later_subscribers_get_the_same_verdict() {
             _ => "",
         };
         for argument in field["args"].as_array().expect("arguments") {
-            let argument_name = argument["name"].as_str().expect("a name");
-            let named = &argument["type"];
-            let type_name = named["name"].as_str().or(named["ofType"]["name"].as_str());
-            let (own, post) = match argument_name {
-                "postId" => ("postId: $value".to_owned(), ""),
-                other => (format!("postId: \"hello\" {other}: $value"), ""),
+            let own = argument["name"].as_str().expect("a name");
+            let of = &argument["type"];
+            let of = of["name"].as_str().or(of["ofType"]["name"].as_str());
+            let of = of.expect("a type");
+            let arguments = match own {
+                "postId" => "postId: $value".to_owned(),
+                _ => format!("postId: \"hello\" {own}: $value"),
             };
-            let document = format!(
-                "subscription($value: {}!) {{ {name}({own}{post}) {selection} }}",
-                type_name.expect("a type"),
-            );
-            for value in &values {
+            let document =
+                format!("subscription($value: {of}!) {{ {name}({arguments}) {selection} }}");
+            let valid = match of {
+                "ID" => json!("hello"),
+                "Boolean" => json!(false),
+                "Cursor" => cursor.clone(),
+                other => panic!("no valid value of {other}"),
+            };
+            for value in values(cursor) {
                 let variables = json!({"value": value});
-                let mut first = server.socket().await;
-                let alone = verdict(&mut first, &document, variables.clone()).await;
-                // With the same operation open, by another subscriber.
+                let mut subscriber = server.socket().await;
+                let first = messages(&mut subscriber, &document, &variables).await;
+                // The same with the operation open, by another subscriber.
                 let mut holder = server.socket().await;
-                let open = json!({"value": if argument_name == "postId" { json!("hello") } else { json!(false) }});
-                holder.subscribe("h", &document, open).await;
-                holder.settle().await;
-                let beside = verdict(&mut first, &document, variables).await;
-                assert_eq!(alone, beside, "{document} {value}");
+                holder
+                    .subscribe("h", &document, json!({"value": valid}))
+                    .await;
+                let opened = holder.settle().await;
+                assert!(
+                    opened.iter().all(|message| message["type"] == "next"),
+                    "{opened:?}"
+                );
+                let mut later = messages(&mut subscriber, &document, &variables).await;
+                for message in &mut later {
+                    // The holder is a reader, too.
+                    if message["payload"]["data"]["viewerCount"] == 2 {
+                        message["payload"]["data"]["viewerCount"] = json!(1);
+                    }
+                }
+                assert_eq!(first, later, "{document} {value}");
                 holder.close().await;
-                first.close().await;
+                subscriber.close().await;
+                server.wait_for_members(0, 0).await;
             }
         }
     }
     server.stop().await;
 }
 
-/// Subscribes and completes. Returns the error, or null.
-async fn verdict(socket: &mut Socket, document: &str, variables: Value) -> Value {
-    socket.subscribe("s", document, variables).await;
+/// Subscribes, completes, and returns what came in between.
+async fn messages(socket: &mut Socket, document: &str, variables: &Value) -> Vec<Value> {
+    socket.subscribe("s", document, variables.clone()).await;
     let messages = socket.settle().await;
-    let error = messages.iter().find(|message| message["type"] == "error");
-    let error = error.map_or(Value::Null, |error| error["payload"].clone());
-    if error.is_null() {
+    if messages.iter().all(|message| message["type"] == "next") {
         socket.complete("s").await;
         socket.settle().await;
     }
-    error
+    messages
+}
+
+/// A key to which a library gives a meaning of its own.
+const RAW: &str = "$serde_json::private::RawValue";
+
+#[tokio::test]
+async fn every_key_of_a_request_is_a_key() {
+    let server = TestServer::start().await;
+    let query = "query($i: ID!) { post(id: $i) { id } }";
+    for over in TRANSPORTS {
+        let variables = json!({"i": {RAW: "\"hello\""}});
+        let result = send(&server, over, query, variables).await;
+        assert_eq!(
+            code(&result),
+            "GRAPHQL_VALIDATION_FAILED",
+            "{over:?} {result}"
+        );
+    }
+    let mut socket = server.socket().await;
+    let payload = json!({RAW: "{\"query\": \"{ me { id } }\"}"});
+    let message = json!({"type": "subscribe", "id": "1", "payload": payload});
+    socket.send(message).await;
+    assert_eq!(socket.closed().await.0, 4400);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nesting_of_json_is_bounded_whatever_its_keys_are() {
+    let server = TestServer::start().await;
+    let mut deep = "1".to_owned();
+    for _ in 0..12 {
+        let inner = json!({RAW: deep}).to_string();
+        deep = "[".repeat(110) + &inner + &"]".repeat(110);
+    }
+    let body = format!(r#"{{"query":"{{ __typename }}","variables":{{"n":{deep}}}}}"#);
+    let reply = server.client().post("application/json", body).await;
+    assert_eq!(
+        reply.body["data"],
+        json!({"__typename": "Query"}),
+        "{:?}",
+        reply.body
+    );
+    for message in [
+        format!(r#"{{"type":"connection_init","payload":{{"n":{deep}}}}}"#),
+        format!(r#"{{"type":"ping","payload":{{"n":{deep}}}}}"#),
+    ] {
+        let mut socket = server.connect().await;
+        socket.send_frame(Message::text(message)).await;
+        assert!(socket.message().await["type"].is_string());
+        socket.close().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn null_of_introspection_is_propagated_to_the_root() {
+    let server = TestServer::start().await;
+    let query = "query($d: Boolean = false) {
+        me { id } __schema { directives { args(includeDeprecated: $d) { name } } } }";
+    for over in TRANSPORTS {
+        let result = send(&server, over, query, json!({"d": null})).await;
+        assert_eq!(result["data"], json!(null), "{result}");
+        let error = &result["errors"][0];
+        assert_eq!(
+            error["path"],
+            json!(["__schema", "directives", 0, "args"]),
+            "{result}"
+        );
+        assert_eq!(error["locations"][0]["line"], 2, "{result}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn shared_event_tells_no_place_in_another_subscribers_document() {
+    let server = TestServer::start().await;
+    let mut sockets = Vec::new();
+    for blank in ["", "\n\n    "] {
+        let mut socket = server.socket().await;
+        let query = format!(
+            "subscription {{ commentAdded(postId: \"hello\") {{ id {blank} replies(first: 101) {{
+                nodes {{ id }} }} }} }}"
+        );
+        socket.subscribe("s", &query, json!({})).await;
+        sockets.push(socket);
+    }
+    server.wait_for_members(1, 2).await;
+    server.reader("ada").comment("one").await;
+    for mut socket in sockets {
+        let event = socket.message().await;
+        let error = &event["payload"]["errors"][0];
+        assert_eq!(error["path"], json!(["commentAdded", "replies"]), "{event}");
+        assert_eq!(error.get("locations"), None, "{event}");
+        socket.close().await;
+    }
+    server.stop().await;
 }

@@ -18,6 +18,7 @@ use crate::graphql::error::{RequestCode, request_error};
 pub(super) struct Document {
     /// Identifies the document among those of its cache.
     pub(super) id: u64,
+    text: Box<str>,
     pub(super) executable: Valid<ExecutableDocument>,
 }
 
@@ -35,13 +36,15 @@ impl Document {
         expansion::check(&document)
             .map_err(|(limit, at)| too_expensive(limit.to_string(), Positions::new(text).of(at)))?;
         let executable = validate(schema, &document, text)?;
-        Ok(Self { id, executable })
+        Ok(Self {
+            id,
+            text: text.into(),
+            executable,
+        })
     }
 
-    /// Returns the text that was parsed.
     pub(super) fn text(&self) -> &str {
-        let mut sources = self.executable.sources.values();
-        sources.next().map_or("", |source| source.source_text())
+        &self.text
     }
 
     /// Finds the operation that is meant (GraphQL specification, section 6.1, GetOperation).

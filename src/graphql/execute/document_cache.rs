@@ -25,8 +25,8 @@ const MAX_FORMS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Maximum memory of cached normal forms.
 const MAX_FORM_BYTES: usize = 16 * 1024 * 1024;
 
-/// A normal form's document, operation and shape.
-type FormKey = (u64, Option<Box<str>>, Shape);
+/// A normal form's document, the offset of its operation, and its shape.
+type FormKey = (u64, usize, Shape);
 
 /// The documents and normal forms that were used last. At the bounds the least recently used are
 /// evicted.
@@ -74,20 +74,20 @@ impl DocumentCache {
         Ok(document)
     }
 
-    /// Returns the normal form of an operation of `document`. Calls `normalize` if it is not cached.
+    /// Returns the normal form of the operation at an offset in `document`. Calls `normalize` if it is not cached.
     pub(super) fn normal_form(
         &self,
         document: &Document,
-        operation: Option<&str>,
+        operation: usize,
         shape: Shape,
         normalize: impl FnOnce() -> Result<NormalForm, ServerError>,
     ) -> Result<Arc<NormalForm>, ServerError> {
-        let key = (document.id, operation.map(Box::from), shape);
+        let key = (document.id, operation, shape);
         if let Some(form) = self.forms.lock().get(&key) {
             return Ok(form);
         }
         let form = Arc::new(normalize()?);
-        let bytes = form.bytes() + size_of::<FormKey>();
+        let bytes = form.bytes() + size_of::<FormKey>() + key.2.bytes();
         self.forms.lock().keep(key, Arc::clone(&form), bytes);
         Ok(form)
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use apollo_compiler::{Schema as SchemaDocument, validation::Valid};
-use async_graphql::{Response, Schema, ServerError, Value};
+use async_graphql::{Name, Response, Schema, ServerError, Value};
 use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -69,9 +69,6 @@ impl std::fmt::Debug for Executor {
         f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
-
-/// Maximum number of errors of a refusal.
-const MAX_ERRORS: usize = 20;
 
 const QUERY_TIMED_OUT: &str = "The operation took too long.";
 const MUTATION_TIMED_OUT: &str = "The operation took too long to wait for and goes on. \
@@ -178,9 +175,8 @@ impl Executor {
         let Some((document, variables)) = operation.introspected() else {
             return self.schema.execute(operation.into_request()).await;
         };
-        let name = operation.name();
-        let introspected = introspection::answer(&self.schema_document, document, name, variables);
-        let (mut introspected, errors) = match introspected {
+        let answer = introspection::answer(&self.schema_document, document, &operation, variables);
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return Response::from_errors(vec![error]),
         };
@@ -195,17 +191,14 @@ impl Executor {
         } else {
             Response::new(Value::Object(introspection::Fields::new()))
         };
-        if let Value::Object(resolved) = &mut response.data {
-            let mut merged = introspection::Fields::with_capacity(names.len());
-            for name in names {
-                let value = resolved.swap_remove(&name);
-                if let Some(value) = value.or_else(|| introspected.swap_remove(&name)) {
-                    merged.insert(name, value);
-                }
+        // Null wins over whatever else there is (GraphQL specification, section 6.4.4).
+        response.data = match (response.data, answer.fields) {
+            (Value::Object(resolved), Some(introspected)) => {
+                Value::Object(merge(&names, resolved, introspected))
             }
-            *resolved = merged;
-        }
-        response.errors.extend(errors);
+            _ => Value::Null,
+        };
+        response.errors.extend(answer.errors);
         response
     }
 
@@ -253,6 +246,20 @@ impl Executor {
     }
 }
 
+/// Merges the values of two disjoint sets of fields in the order of `names`.
+fn merge(
+    names: &[Name],
+    mut resolved: introspection::Fields,
+    mut introspected: introspection::Fields,
+) -> introspection::Fields {
+    let values = names.iter().filter_map(|name| {
+        let value = resolved.swap_remove(name);
+        let value = value.or_else(|| introspected.swap_remove(name))?;
+        Some((name.clone(), value))
+    });
+    values.collect()
+}
+
 /// Awaits an outcome, or answers with `OPERATION_TIMEOUT`.
 async fn in_time(
     limit: Duration,
@@ -270,11 +277,15 @@ fn failed(error: ServerError) -> Outcome {
     Outcome::Executed(Response::from_errors(vec![error]))
 }
 
-/// Returns the first response of a subscription's execution.
+/// Returns the first response of a subscription's execution. Its errors have paths and no locations,
+/// because subscribers share it whose documents have the field in different places.
 pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
     let mut responses = schema.execute_stream(operation.into_request());
     let mut response = responses.next().await.unwrap_or_default();
-    response.errors.iter_mut().for_each(error::complete);
+    for error in &mut response.errors {
+        error::complete(error);
+        error.locations.clear();
+    }
     response
 }
 
@@ -286,7 +297,6 @@ impl Outcome {
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
         if is_refused {
-            response.errors.truncate(MAX_ERRORS);
             Self::Refused(response.errors)
         } else {
             Self::Executed(response)

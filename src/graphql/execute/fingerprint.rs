@@ -81,7 +81,7 @@ impl FingerprintTemplate {
     }
 }
 
-/// Writes a normal form in GraphQL's syntax, arguments by their names.
+/// Writes a normal form in a syntax like GraphQL's.
 #[derive(Default)]
 struct Writer {
     pieces: Vec<Piece>,
@@ -109,9 +109,7 @@ impl Writer {
     }
 
     fn arguments(&mut self, field: &Field) {
-        let mut arguments: Vec<_> = field.arguments.iter().collect();
-        arguments.sort_by_key(|(name, _)| name);
-        for (name, value) in arguments {
+        for (name, value) in &field.arguments {
             self.text.push('(');
             self.text.push_str(name);
             self.text.push(':');

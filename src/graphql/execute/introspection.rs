@@ -12,21 +12,28 @@ use async_graphql::{Name, PathSegment, Pos, ServerError, Value as ConstValue};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::{document::Document, variables::Variables};
+use super::{document::Document, normal_form::Field, operation::Operation, variables::Variables};
 use crate::{error::Error, graphql::error::server_error};
 
 /// The values of root fields by response name.
 pub(super) type Fields = IndexMap<Name, ConstValue>;
 
-/// Answers the fields `__schema` and `__type` at the root of a query: with their values, and the
-/// errors of fields inside them.
+/// The values of `__schema` and `__type` at the root of a query, and the errors of fields inside them.
+/// There are no values if null was propagated to the root.
+pub(super) struct Answer {
+    pub(super) fields: Option<Fields>,
+    pub(super) errors: Vec<ServerError>,
+}
+
+/// Answers the fields `__schema` and `__type` at the root of a query.
 pub(super) fn answer(
     schema: &Valid<Schema>,
     document: &Document,
-    name: Option<&str>,
+    operation: &Operation,
     variables: &Variables,
-) -> Result<(Fields, Vec<ServerError>), ServerError> {
-    let operation = document.operation(name)?;
+) -> Result<Answer, ServerError> {
+    let selected = operation.fields();
+    let operation = document.operation(operation.name())?;
     let mut values = Map::new();
     for (definition, value) in operation.variables.iter().zip(variables.iter()) {
         if let Some(value) = value {
@@ -43,29 +50,49 @@ pub(super) fn answer(
         &Valid::assume_valid(values),
     );
     let response = response.map_err(|error| internal(error.message().to_string()))?;
-    let errors = response.errors.into_iter().map(field_error);
-    let fields = response.data.unwrap_or_default().into_iter();
-    let fields = fields.map(|(name, json)| (Name::new(name.as_str()), value(json)));
-    Ok((fields.collect(), errors.collect()))
+    let errors = response.errors.into_iter();
+    let errors = errors.map(|error| field_error(error, selected));
+    let fields = response.data.map(|fields| {
+        let fields = fields.into_iter();
+        let fields = fields.map(|(name, json)| (Name::new(name.as_str()), value(json)));
+        fields.collect()
+    });
+    Ok(Answer {
+        fields,
+        errors: errors.collect(),
+    })
 }
 
 fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ServerError {
     server_error(Error::Internal(cause.into()))
 }
 
-fn field_error(error: GraphQLError) -> ServerError {
-    let positions = error.locations.into_iter().map(|at| Pos {
-        line: at.line,
-        column: at.column,
-    });
-    let path = error.path.into_iter().map(|segment| match segment {
+fn field_error(error: GraphQLError, selected: &[Field]) -> ServerError {
+    let path: Vec<_> = error.path.into_iter().map(segment).collect();
+    let mut shown = ServerError::new(error.message, position(&path, selected));
+    shown.path = path;
+    shown
+}
+
+fn segment(segment: ResponseDataPathSegment) -> PathSegment {
+    match segment {
         ResponseDataPathSegment::Field(name) => PathSegment::Field(name.to_string()),
         ResponseDataPathSegment::ListIndex(index) => PathSegment::Index(index),
-    });
-    let mut shown = ServerError::new(error.message, None);
-    shown.locations = positions.collect();
-    shown.path = path.collect();
-    shown
+    }
+}
+
+/// Finds the position of the field at `path`. The library gives none.
+fn position(path: &[PathSegment], selected: &[Field]) -> Option<Pos> {
+    let (mut position, mut selected) = (None, selected);
+    for segment in path {
+        if let PathSegment::Field(name) = segment {
+            let field = selected
+                .iter()
+                .find(|field| field.response_name() == name)?;
+            (position, selected) = (Some(field.position), &field.selection);
+        }
+    }
+    position
 }
 
 /// Converts a value and keeps the order of its keys.

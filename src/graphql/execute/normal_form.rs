@@ -7,7 +7,7 @@ use super::{fingerprint::FingerprintTemplate, operation::OperationKind, variable
 /// The normal form of one operation, for all values of its variables that do not change its shape.
 ///
 /// Fragments are inlined, fields of one response name are merged, `@skip` and `@include` are
-/// settled, and arguments without a value are dropped. What is left to fill in are the values of
+/// settled, and arguments without a value have their defaults. What is left to fill in are the values of
 /// variables.
 #[derive(Debug)]
 pub(super) struct NormalForm {
@@ -25,7 +25,7 @@ pub(super) struct NormalForm {
 pub(super) struct Field {
     pub(super) alias: Option<Name>,
     pub(super) name: Name,
-    /// In the order in which they are written first.
+    /// All arguments that have a value or a default, in the order of their definitions.
     pub(super) arguments: Vec<(Name, Value)>,
     pub(super) selection: Vec<Field>,
     /// The position at which the field is written first.
@@ -85,7 +85,8 @@ impl NormalForm {
     /// Returns about how many bytes of memory it takes.
     pub(super) fn bytes(&self) -> usize {
         let fields: usize = self.fields.iter().map(Field::bytes).sum();
-        size_of::<Self>() + fields + self.fingerprint.bytes()
+        let name = self.name.as_ref().map_or(0, |name| name.len());
+        size_of::<Self>() + name + fields + self.fingerprint.bytes()
     }
 }
 
@@ -96,7 +97,8 @@ impl Field {
             .map(|(name, value)| size_of::<Name>() + name.len() + value.bytes())
             .sum();
         let selection: usize = self.selection.iter().map(Self::bytes).sum();
-        size_of::<Self>() + self.name.len() + arguments + selection
+        let alias = self.alias.as_ref().map_or(0, |alias| alias.len());
+        size_of::<Self>() + alias + self.name.len() + arguments + selection
     }
 }
 
@@ -108,7 +110,9 @@ impl Value {
             Self::List(values) => values.iter().map(Self::bytes).sum(),
             Self::Object(fields) => {
                 let fields = fields.iter();
-                fields.map(|(name, value)| name.len() + value.bytes()).sum()
+                fields
+                    .map(|(name, value)| size_of::<Name>() + name.len() + value.bytes())
+                    .sum()
             }
         };
         size_of::<Self>() + inner
@@ -123,7 +127,7 @@ fn bytes_of_constant(value: &ConstValue) -> usize {
         ConstValue::List(values) => values.iter().map(bytes_of_constant).sum(),
         ConstValue::Object(fields) => fields
             .iter()
-            .map(|(name, value)| name.len() + bytes_of_constant(value))
+            .map(|(name, value)| size_of::<Name>() + name.len() + bytes_of_constant(value))
             .sum(),
         ConstValue::Null | ConstValue::Number(_) | ConstValue::Boolean(_) => 0,
     };

@@ -7,17 +7,17 @@ use std::collections::HashSet;
 
 use apollo_compiler::{
     Name as DocumentName, Node, Schema,
-    ast::{Directive, Value as Literal},
+    ast::{Directive, DirectiveList, Value as Literal},
     executable::{Field as Selected, Operation, Selection, SelectionSet},
 };
-use async_graphql::{Name, ServerError, Value as ConstValue};
+use async_graphql::{Name, Pos, ServerError, Value as ConstValue};
 use indexmap::IndexMap;
 
 use super::{
     document::{self, Document},
     fingerprint::FingerprintTemplate,
     literal,
-    normal_form::{Field, NormalForm},
+    normal_form::{Field, NormalForm, Value},
     positions::Positions,
     variables::Variables,
 };
@@ -44,6 +44,11 @@ impl Shape {
         });
         Self(presence.collect())
     }
+
+    /// Returns the memory that it takes beside itself.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
 }
 
 /// Returns the normal form of an operation for all variables of the same shape as `variables`.
@@ -69,10 +74,7 @@ pub(super) fn normalize(
     Ok(NormalForm {
         kind,
         name: operation.name.as_deref().map(Name::new),
-        position: normalizer
-            .positions
-            .of(operation.location())
-            .unwrap_or_default(),
+        position: normalizer.position(operation),
         fingerprint: FingerprintTemplate::new(kind, &fields),
         fields,
     })
@@ -138,30 +140,49 @@ impl<'a> Normalizer<'a> {
 
     fn field(&self, group: &[&'a Node<Selected>]) -> Result<Field, ServerError> {
         let first = group[0];
-        if let Some(other) = group.iter().find(|other| !is_same(first, other)) {
+        let arguments = self.arguments(first);
+        // Validation has refused other cases, but for lists of different lengths: docs/upstream.md.
+        let is_same = |other: &&&Node<Selected>| {
+            first.name == other.name && arguments == self.arguments(other)
+        };
+        if let Some(other) = group.iter().find(|other| !is_same(other)) {
             return Err(self.conflict(first, other));
-        }
-        let mut arguments = Vec::with_capacity(first.arguments.len());
-        for argument in &first.arguments {
-            let definition = first.definition.argument_by_name(&argument.name);
-            let value = definition.and_then(|definition| {
-                literal::coerce(self.schema, &definition.ty, &argument.value, &|name| {
-                    self.index(name)
-                })
-            });
-            if let Some(value) = value {
-                arguments.push((Name::new(argument.name.as_str()), value));
-            }
         }
         let inner = group.iter();
         let inner = inner.filter_map(|field| field.selection_set.as_ref());
         Ok(Field {
             alias: first.alias.as_deref().map(Name::new),
             name: Name::new(first.name.as_str()),
-            arguments,
             selection: self.fields(inner)?,
-            position: self.positions.of(first.location()).unwrap_or_default(),
+            position: self.position(first),
+            arguments,
         })
+    }
+
+    /// Returns the arguments of a field in the order of their definitions: with the values that are
+    /// given, and defaults for those that are not.
+    fn arguments(&self, field: &Selected) -> Vec<(Name, Value)> {
+        let definitions = field.definition.arguments.iter();
+        let arguments = definitions.filter_map(|definition| {
+            let given = field.specified_argument_by_name(&definition.name);
+            let given = given.and_then(|literal| {
+                literal::coerce(self.schema, &definition.ty, literal, &|name| {
+                    self.index(name)
+                })
+            });
+            let value = given.or_else(|| {
+                let default = definition.default_value.as_ref()?;
+                let default = literal::constant(self.schema, &definition.ty, default);
+                Some(Value::Constant(default))
+            });
+            Some((Name::new(definition.name.as_str()), value?))
+        });
+        arguments.collect()
+    }
+
+    fn position<T>(&self, node: &Node<T>) -> Pos {
+        let position = self.positions.of(node.location());
+        position.unwrap_or(Pos { line: 1, column: 1 })
     }
 
     /// Returns the index of a variable that has a value.
@@ -171,19 +192,17 @@ impl<'a> Normalizer<'a> {
         self.variables.get(index).map(|_| index)
     }
 
-    /// Evaluates `@skip` and `@include`.
-    fn is_included(&self, directives: &[Node<Directive>]) -> Result<bool, ServerError> {
-        for directive in directives {
-            let excludes = match directive.name.as_str() {
-                "skip" => true,
-                "include" => false,
-                _ => continue,
-            };
-            if self.condition(directive)? == excludes {
-                return Ok(false);
-            }
+    /// Evaluates `@skip`, then `@include` if that did not settle it (section 6.3.2).
+    fn is_included(&self, directives: &DirectiveList) -> Result<bool, ServerError> {
+        if let Some(skip) = directives.get("skip")
+            && self.condition(skip)?
+        {
+            return Ok(false);
         }
-        Ok(true)
+        match directives.get("include") {
+            Some(include) => self.condition(include),
+            None => Ok(true),
+        }
     }
 
     fn condition(&self, directive: &Node<Directive>) -> Result<bool, ServerError> {
@@ -215,35 +234,6 @@ impl<'a> Normalizer<'a> {
         let mut error = ServerError::new(message, position);
         error.locations.extend(self.positions.of(other.location()));
         request_error(RequestCode::ValidationFailed, error)
-    }
-}
-
-/// Returns true for selections of the same field with the same arguments. Validation has refused
-/// others, but for lists of different lengths: docs/upstream.md.
-fn is_same(one: &Selected, other: &Selected) -> bool {
-    one.name == other.name
-        && one.arguments.len() == other.arguments.len()
-        && one.arguments.iter().all(|argument| {
-            let value = other.specified_argument_by_name(&argument.name);
-            value.is_some_and(|value| is_same_value(&argument.value, value))
-        })
-}
-
-fn is_same_value(one: &Literal, other: &Literal) -> bool {
-    match (one, other) {
-        (Literal::List(ones), Literal::List(others)) => {
-            let mut pairs = ones.iter().zip(others);
-            ones.len() == others.len() && pairs.all(|(one, other)| is_same_value(one, other))
-        }
-        (Literal::Object(ones), Literal::Object(others)) => {
-            ones.len() == others.len()
-                && ones.iter().all(|(name, one)| {
-                    let mut others = others.iter();
-                    let other = others.find(|(other, _)| other == name);
-                    other.is_some_and(|(_, other)| is_same_value(one, other))
-                })
-        }
-        _ => one == other,
     }
 }
 
@@ -285,6 +275,16 @@ mod tests {
     }
 
     #[test]
+    fn skip_is_evaluated_before_include() {
+        let null = "query($b: Boolean = true) {
+            me { id name @include(if: $b) @skip(if: true) } }";
+        assert_eq!(
+            fingerprint_with(null, json!({"b": null})),
+            fingerprint("{ me { id } }")
+        );
+    }
+
+    #[test]
     fn conditions_are_settled_with_defaults() {
         let with = fingerprint("{ me { id name } }");
         let without = fingerprint("{ me { id } }");
@@ -310,8 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn argument_without_a_value_is_dropped() {
+    fn argument_without_a_value_has_its_default() {
         let absent = fingerprint("{ post(id: \"p\") { comments { nodes { id } } } }");
+        let default = "{ post(id: \"p\") {
+            comments(order: OLDEST_FIRST, first: 20) { nodes { id } } } }";
+        assert_eq!(fingerprint(default), absent);
         let variable = "query($n: Int, $o: CommentOrder) {
             post(id: \"p\") { comments(first: $n, order: $o) { nodes { id } } } }";
         assert_eq!(fingerprint(variable), absent);

@@ -16,6 +16,8 @@ use crate::graphql::error::{RequestCode, request_error};
 ///
 /// Returns the first syntax error, with its position.
 pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
+    #[cfg(test)]
+    super::testing::panic_in("parser", text);
     let document = Parser::new()
         .parse_ast(size::without_ignored(text), "")
         .map_err(|failed| {
@@ -32,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
         return Err(syntax_error(text, message, at));
     }
     if let Some(at) = tokens::incomplete(&document, text) {
-        let message = "syntax error: expected arguments of the form `name: value`".to_owned();
+        let message = "syntax error: expected `name: value`".to_owned();
         return Err(syntax_error(text, message, Some(at)));
     }
     Ok(document)

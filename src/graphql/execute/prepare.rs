@@ -1,16 +1,15 @@
-//! The door of every request on every transport: from its parameters to an operation that is ready
-//! to be executed.
+//! The entry point of every request on every transport: parameters in, an operation that is ready to
+//! be executed out.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use apollo_compiler::{Schema, validation::Valid};
 use async_graphql::ServerError;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 use super::{
     complexity,
-    document::{self, too_expensive},
+    document::{self, Document, too_expensive},
     document_cache::DocumentCache,
     normalize::{Shape, normalize},
     operation::{Operation, OperationKind},
@@ -25,6 +24,9 @@ use crate::{
     metrics::GraphqlMetrics,
 };
 
+/// Maximum number of errors in one refusal. Each is longer than what it is about.
+const MAX_ERRORS: usize = 20;
+
 /// Prepares requests: finds the document, and takes the operation through every step before its
 /// execution.
 #[derive(Debug)]
@@ -35,8 +37,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Creates the door with a cache of at most `persisted` persisted queries, and
-    /// `persisted_bytes` bytes of them.
+    /// Keeps at most `persisted` persisted queries, and `persisted_bytes` bytes of them.
     pub fn new(persisted: NonZeroUsize, persisted_bytes: usize) -> Self {
         Self {
             schema: schema_document(),
@@ -61,56 +62,88 @@ impl Requests {
     ///
     /// Returns request errors, each with its code. Nothing was executed.
     pub fn prepare(&self, params: Params) -> Result<Operation, Vec<ServerError>> {
-        panics::contain(|| self.run(params)).unwrap_or_else(|panic| Err(vec![server_error(panic)]))
+        let prepared = panics::contain(|| self.run(params));
+        let prepared = prepared.unwrap_or_else(|panic| Err(vec![server_error(panic)]));
+        prepared.map_err(|mut errors| {
+            errors.truncate(MAX_ERRORS);
+            errors
+        })
     }
 
     fn run(&self, params: Params) -> Result<Operation, Vec<ServerError>> {
-        let Params {
-            document,
-            operation_name,
-            variables,
-        } = params;
-        let operation = |text| self.operation(text, operation_name.as_deref(), variables);
-        match document {
-            DocumentSource::Text(text) => operation(text),
-            DocumentSource::Hash(hash) => operation(self.persisted.find(hash)?),
+        let document = self.document(params.document)?;
+        let name = params.operation_name.as_deref();
+        self.operation(&document, name, params.variables.unwrap_or_default())
+    }
+
+    /// Finds the document. A text that comes with its hash is kept as soon as it is valid.
+    fn document(&self, source: DocumentSource) -> Result<Arc<Document>, Vec<ServerError>> {
+        let document = |text| self.documents.document(&self.schema, text);
+        match source {
+            DocumentSource::Text(text) => document(text),
+            DocumentSource::Hash(hash) => document(self.persisted.find(hash)?),
             DocumentSource::New(hash, text) => {
                 self.persisted.check(hash, &text)?;
-                let ready = operation(text.clone())?;
+                let valid = document(text.clone())?;
                 self.persisted.keep(hash, text);
-                Ok(ready)
+                Ok(valid)
             }
         }
     }
 
     fn operation(
         &self,
-        text: String,
+        document: &Arc<Document>,
         name: Option<&str>,
-        given: Option<Map<String, Value>>,
+        mut given: Map<String, Value>,
     ) -> Result<Operation, Vec<ServerError>> {
         let schema = &self.schema;
-        let document = self.documents.document(schema, text)?;
         let operation = document.operation(name).map_err(|error| vec![error])?;
         let position = || Positions::new(document.text()).of(operation.location());
         if document::kind(operation) == OperationKind::Subscription {
             size::check_subscription(document.text())
                 .map_err(|limit| too_expensive(limit.to_string(), position()))?;
         }
-        let mut given = given.unwrap_or_default();
         // A variable that the operation does not define is ignored.
         given.retain(|name, _| operation.variables.iter().any(|known| known.name == **name));
         size::check_variables(&given)
             .map_err(|limit| too_expensive(limit.to_string(), position()))?;
         let variables = variables::coerce(schema, &operation.variables, given, document.text())?;
+        let offset = operation.location().map_or(0, |at| at.offset());
         let form = self
             .documents
-            .normal_form(&document, name, Shape::of(&variables), || {
-                normalize(schema, &document, operation, &variables)
+            .normal_form(document, offset, Shape::of(&variables), || {
+                normalize(schema, document, operation, &variables)
             })
             .map_err(|error| vec![error])?;
         complexity::check(&form, &variables)
             .map_err(|limit| too_expensive(limit.to_string(), position()))?;
-        Ok(Operation::new(form, variables, &document))
+        Ok(Operation::new(form, variables, document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Value as Shown;
+
+    use super::*;
+    use crate::graphql::execute::testing::PANICS;
+
+    #[test]
+    fn panic_in_the_parser_or_the_validator_is_an_internal_error() {
+        let requests = Requests::new(NonZeroUsize::MIN, 1);
+        for place in PANICS {
+            let params = Params {
+                document: DocumentSource::Text(format!("#{place}\n{{ me {{ id }} }}")),
+                operation_name: None,
+                variables: None,
+            };
+            let errors = requests.prepare(params).unwrap_err();
+            let code = errors[0]
+                .extensions
+                .as_ref()
+                .and_then(|shown| shown.get("code"));
+            assert_eq!(code, Some(&Shown::from("INTERNAL_SERVER_ERROR")), "{place}");
+        }
     }
 }

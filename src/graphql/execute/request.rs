@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
 use super::persisted::QueryHash;
+use crate::json::Object;
 
 /// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
 /// `subscribe` in graphql-transport-ws).
@@ -36,8 +37,8 @@ pub enum DocumentSource {
 struct Fields {
     query: Option<String>,
     operation_name: Option<String>,
-    variables: Option<Map<String, Value>>,
-    extensions: Option<Map<String, Value>>,
+    variables: Option<Object>,
+    extensions: Option<Object>,
 }
 
 /// The reason why the fields are not a request.
@@ -77,7 +78,7 @@ impl TryFrom<Fields> for Params {
     fn try_from(fields: Fields) -> Result<Self, Unclear> {
         let persisted = fields
             .extensions
-            .and_then(|mut extensions| extensions.remove("persistedQuery"))
+            .and_then(|Object(mut extensions)| extensions.remove("persistedQuery"))
             .filter(|value| !value.is_null())
             .map(serde_json::from_value::<PersistedQuery>)
             .transpose()
@@ -91,7 +92,7 @@ impl TryFrom<Fields> for Params {
         Ok(Self {
             document,
             operation_name: fields.operation_name,
-            variables: fields.variables,
+            variables: fields.variables.map(|Object(variables)| variables),
         })
     }
 }

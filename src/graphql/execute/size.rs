@@ -15,6 +15,8 @@ const MAX_SUBSCRIPTION_BYTES: usize = 16 * 1024;
 const MAX_TOKENS: usize = 2_000;
 /// Maximum depth of brackets of any kind inside one another.
 const MAX_NESTING: usize = 64;
+/// Maximum length of a name in bytes. A response has an alias once for each item of a list.
+const MAX_NAME: usize = 256;
 /// Maximum number of values in a request's variables, those in lists and objects included.
 const MAX_VALUES: usize = 1_000;
 
@@ -27,6 +29,8 @@ pub(super) enum TooLarge {
     Tokens,
     #[error("Brackets are nested at most {MAX_NESTING} levels deep in a document.")]
     Nesting,
+    #[error("A name has at most {MAX_NAME} bytes.")]
+    Name,
     #[error("A subscription has at most {MAX_SUBSCRIPTION_BYTES} bytes.")]
     Subscription,
     #[error("Variables have at most {MAX_VALUES} values.")]
@@ -78,6 +82,10 @@ pub(super) fn check(text: &str) -> Result<(), (TooLarge, usize)> {
             _ => {}
         }
         count += 1;
+        let length = text.len() - tokens.rest.len() - tokens.begin;
+        if is_of_name(token) && length > MAX_NAME {
+            return exceeded(TooLarge::Name, tokens.rest);
+        }
         if nesting > MAX_NESTING {
             return exceeded(TooLarge::Nesting, tokens.rest);
         }
@@ -248,6 +256,15 @@ mod tests {
         let comment = |bytes: usize| "#".repeat(bytes);
         assert_eq!(check(&comment(MAX_BYTES)), Ok(()));
         assert_eq!(check(&comment(MAX_BYTES + 1)), Err(TooLarge::Bytes));
+    }
+
+    #[test]
+    fn name_of_max_bytes_is_accepted_and_one_more_refused() {
+        let name = |bytes: usize| format!("{{ {}: a }}", "x".repeat(bytes));
+        assert_eq!(check(&name(MAX_NAME)), Ok(()));
+        assert_eq!(check(&name(MAX_NAME + 1)), Err(TooLarge::Name));
+        let text = format!("{{ a(b: \"{}\") }}", "x".repeat(MAX_NAME + 1));
+        assert_eq!(check(&text), Ok(()));
     }
 
     #[test]

@@ -20,3 +20,12 @@ pub(super) fn normal_form(text: &str, given: serde_json::Value) -> (NormalForm, 
     let form = normalize(&schema, &document, operation, &variables).unwrap();
     (form, variables)
 }
+
+/// The steps that panic for a document that begins with a comment of this text.
+pub(super) const PANICS: [&str; 2] = ["parser", "validator"];
+
+/// Panics if the document asks for it.
+pub(super) fn panic_in(step: &str, text: &str) {
+    let asked = text.strip_prefix('#').and_then(|text| text.lines().next());
+    assert_ne!(asked, Some(step), "asked to");
+}

@@ -11,8 +11,8 @@ use async_graphql::ServerError;
 use super::{positions::Positions, rules};
 use crate::graphql::error::{RequestCode, request_error};
 
-/// Maximum number of errors in one answer. Each is longer than what it is about.
-const MAX_ERRORS: usize = 20;
+/// Maximum length of a message.
+const MAX_MESSAGE: usize = 500;
 
 /// A part of a document that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,12 +25,14 @@ pub(super) struct Violation {
 ///
 /// # Errors
 ///
-/// Returns the first 20 violations in the order of the document's text.
+/// Returns the violations in the order of the document's text.
 pub(super) fn validate(
     schema: &Valid<Schema>,
     document: &Document,
     text: &str,
 ) -> Result<Valid<ExecutableDocument>, Vec<ServerError>> {
+    #[cfg(test)]
+    super::testing::panic_in("validator", text);
     let (document, mut violations) = match document.to_executable_validate(schema) {
         Ok(valid) => (valid.into_inner(), Vec::new()),
         Err(failed) => {
@@ -41,7 +43,7 @@ pub(super) fn validate(
             });
             let violations = errors.map(|error| Violation {
                 at: error.error.location(),
-                message: error.error.to_string(),
+                message: shorten(error.error.to_string()),
             });
             let violations = violations.collect();
             (failed.partial, violations)
@@ -55,6 +57,15 @@ pub(super) fn validate(
     }
 }
 
+/// Shortens a message that repeats a long name of the document.
+fn shorten(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.push('…');
+    }
+    message
+}
+
 fn errors(mut violations: Vec<Violation>, text: &str) -> Vec<ServerError> {
     // The library reports some of them in the order of a hash map.
     let offset = |violation: &Violation| violation.at.map(|at| at.offset());
@@ -63,7 +74,6 @@ fn errors(mut violations: Vec<Violation>, text: &str) -> Vec<ServerError> {
         offset(one).cmp(&offset(other)).then_with(by_text)
     });
     violations.dedup();
-    violations.truncate(MAX_ERRORS);
     let positions = Positions::new(text);
     let errors = violations.into_iter().map(|Violation { at, message }| {
         let error = ServerError::new(message, positions.of(at));

@@ -20,6 +20,9 @@ use crate::graphql::error::{RequestCode, request_error};
 /// The largest integer up to which a JSON number with a fraction part is exact.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Maximum number of characters of an unknown field's name in an error.
+const MAX_NAME: usize = 80;
+
 /// The values of an operation's variables, in the order of their definitions. A variable without a
 /// value and without a default has none.
 #[derive(Clone, Debug, Default)]
@@ -48,22 +51,22 @@ pub(super) fn coerce(
     text: &str,
 ) -> Result<Variables, Vec<ServerError>> {
     let mut values = Vec::with_capacity(definitions.len());
-    let mut errors = Vec::new();
+    let mut refused = Vec::new();
     for definition in definitions {
         match value_of(schema, definition, &mut given) {
             Ok(value) => values.push(value),
-            Err(message) => {
-                let position = Positions::new(text).of(definition.location());
-                let error = ServerError::new(message, position);
-                errors.push(request_error(RequestCode::ValidationFailed, error));
-            }
+            Err(message) => refused.push((definition.location(), message)),
         }
     }
-    if errors.is_empty() {
-        Ok(Variables(values))
-    } else {
-        Err(errors)
+    if refused.is_empty() {
+        return Ok(Variables(values));
     }
+    let positions = Positions::new(text);
+    let errors = refused.into_iter().map(|(at, message)| {
+        let error = ServerError::new(message, positions.of(at));
+        request_error(RequestCode::ValidationFailed, error)
+    });
+    Err(errors.collect())
 }
 
 fn value_of(
@@ -140,6 +143,7 @@ fn object(
         .keys()
         .find(|name| !of.fields.contains_key(name.as_str()))
     {
+        let unknown: String = unknown.chars().take(MAX_NAME).collect();
         return Err(Mismatch::new(ty, format!("no field \"{unknown}\"")));
     }
     let mut fields = Vec::with_capacity(of.fields.len());

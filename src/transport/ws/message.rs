@@ -2,11 +2,9 @@
 
 use async_graphql::{Response, ServerError};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-use crate::graphql::Params;
-
-type Object = serde_json::Map<String, serde_json::Value>;
+use crate::{graphql::Params, json::Object};
 
 /// The id that a client gives to one of its operations: any text but the empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -62,7 +60,7 @@ impl ClientMessage {
     /// Fails for text that is not a message of the protocol.
     pub(super) fn parse(text: &str) -> serde_json::Result<Self> {
         match serde_json::from_str::<Object>(text) {
-            Ok(message) => Self::deserialize(serde_json::Value::Object(message)),
+            Ok(Object(message)) => Self::deserialize(Value::Object(message)),
             Err(error) => Envelope::parse(text).ok_or(error),
         }
     }
@@ -92,11 +90,12 @@ impl Envelope<'_> {
             ("pong", _) => Some(ClientMessage::Pong { _payload: None }),
             ("complete", Some(id)) => Some(ClientMessage::Complete { id }),
             ("subscribe", Some(id)) => {
-                let payload = serde_json::from_str::<Object>(envelope.payload?.get());
-                let payload = match payload {
-                    Ok(payload) => {
-                        Ok(Params::deserialize(serde_json::Value::Object(payload)).ok()?)
-                    }
+                let payload = envelope.payload?.get();
+                if !payload.starts_with('{') {
+                    return None;
+                }
+                let payload = match serde_json::from_str::<Object>(payload) {
+                    Ok(Object(payload)) => Ok(Params::deserialize(Value::Object(payload)).ok()?),
                     Err(error) => Err(Unreadable(error)),
                 };
                 Some(ClientMessage::Subscribe { id, payload })
@@ -111,8 +110,8 @@ fn readable<'de, D>(deserializer: D) -> Result<Result<Params, Unreadable>, D::Er
 where
     D: Deserializer<'de>,
 {
-    let object = Object::deserialize(deserializer)?;
-    let params = Params::deserialize(serde_json::Value::Object(object));
+    let Object(object) = Object::deserialize(deserializer)?;
+    let params = Params::deserialize(Value::Object(object));
     params.map(Ok).map_err(de::Error::custom)
 }
 
@@ -129,7 +128,7 @@ pub(super) struct InitPayload {
 impl<'de> Deserialize<'de> for InitPayload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut payload = Self::default();
-        for (name, value) in Object::deserialize(deserializer)? {
+        for (name, value) in Object::deserialize(deserializer)?.0 {
             let place = if name.eq_ignore_ascii_case("authorization") {
                 &mut payload.authorization
             } else if name == "clientId" || name.eq_ignore_ascii_case("x-client-id") {
@@ -138,8 +137,8 @@ impl<'de> Deserialize<'de> for InitPayload {
                 continue;
             };
             *place = match value {
-                serde_json::Value::Null => None,
-                serde_json::Value::String(text) => Some(text),
+                Value::Null => None,
+                Value::String(text) => Some(text),
                 _ => return Err(de::Error::custom(format!("{name} is not a string"))),
             };
         }

@@ -8,13 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value};
-
 use super::{
     close::Close,
     message::{ClientMessage, InitPayload, OperationId, Unreadable},
 };
-use crate::graphql::Params;
+use crate::{graphql::Params, json::Object};
 
 /// What a connection is held to.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +31,7 @@ pub(super) enum Action {
     /// Find out who the client is, and call [`Protocol::admit`] or close.
     Authenticate(InitPayload),
     /// Answer a ping.
-    Pong(Option<Map<String, Value>>),
+    Pong(Option<Object>),
     /// Start an operation; call [`Protocol::finished`] when it ends by itself.
     Start(OperationId, Box<Params>),
     /// Refuse an operation, because its payload has no value.
