@@ -439,7 +439,7 @@ fn health(observer: &Observer) -> Health {
     let checks = Checks::default()
         .with("store", move || {
             let store = store.clone();
-            async move { store.answer().await }
+            async move { store.ping().await }
         })
         .with("backplane", move || {
             std::future::ready(match cluster.link() {

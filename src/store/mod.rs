@@ -8,17 +8,20 @@ mod bans;
 mod comments;
 mod connect;
 mod convert;
+mod db_error;
 mod entity;
+mod error;
 mod feed;
-mod link;
+mod health;
 mod page;
+mod pool;
 mod postgres;
 mod posts;
-mod probe;
 mod sqlite;
+mod statements;
 mod writer;
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend};
 
 use tokio_util::task::TaskTracker;
 
@@ -26,12 +29,12 @@ pub use self::{
     additions::NewComment,
     bans::{BanChange, BanPlace, NewBan},
     comments::{DeleteComment, Deletion, EditComment},
-    connect::OpenError,
+    error::OpenError,
     feed::Recorded,
     page::{Order, Page, Slice},
     posts::{NewPost, PostsAfter},
 };
-use self::{connect::Connections, writer::Writer};
+use self::{pool::Connections, statements::StatementCounter, writer::Writer};
 use crate::error::Error;
 
 /// A handle on the database; cloning it is cheap and gives the same database.
@@ -41,7 +44,7 @@ pub struct Store {
     writer: Writer,
     /// Those of the writer, and several that never wait for it.
     connections: Connections,
-    statements: connect::StatementCounter,
+    statements: StatementCounter,
     tasks: TaskTracker,
 }
 
@@ -66,13 +69,13 @@ impl Store {
     /// nodes write to nothing is known here.
     pub fn state(&self) -> Option<State> {
         match self.connections {
-            Connections::File(_) => Some(State(self.commits())),
-            Connections::Server(_) => None,
+            Connections::Sqlite(_) => Some(State(self.commits())),
+            Connections::Postgres(_) => None,
         }
     }
 
     fn backend(&self) -> DbBackend {
-        self.connections.pools().reading.get_database_backend()
+        self.connections.pools().read.get_database_backend()
     }
 
     /// Runs a reading to its end, whether or not anybody still waits for it.
@@ -90,8 +93,10 @@ impl Store {
         Reading: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let reading = match self.connections.clone() {
-            Connections::File(pools) => self.tasks.spawn(reading(pools.reading.clone())),
-            Connections::Server(link) => self.tasks.spawn(async move { link.read(reading).await }),
+            Connections::Sqlite(pools) => self.tasks.spawn(reading(pools.read.clone())),
+            Connections::Postgres(supervisor) => self
+                .tasks
+                .spawn(async move { supervisor.read(reading).await }),
         };
         reading
             .await
@@ -103,13 +108,3 @@ impl Store {
 /// so does what is read, unless another program writes into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State(u64);
-
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        if link::is_lost(&error) {
-            Self::Unavailable(Box::new(error))
-        } else {
-            Self::Internal(Box::new(error))
-        }
-    }
-}

@@ -22,7 +22,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, TransactionTrait, sqlx};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait, sqlx};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -31,8 +31,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     additions::{self, NewComment},
-    connect::Connections,
-    link, sqlite,
+    db_error::{self, AsDbErr},
+    pool::Connections,
+    sqlite,
 };
 use crate::{error::Error, metrics::StoreMetrics, model::Change};
 
@@ -91,7 +92,7 @@ impl Writer {
     }
 
     /// Takes no more jobs. Those that were accepted are done; the task that was started ends then.
-    pub(super) fn end(&self) {
+    pub(super) fn close(&self) {
         self.closing.cancel();
     }
 
@@ -151,7 +152,7 @@ impl Writer {
 
 /// The error of one who waits in vain for a connection, as readers have it.
 fn refusal(why: sqlx::Error) -> Error {
-    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(why))).into()
+    db_error::connection_error(why).into()
 }
 
 /// Whether a job was begun or given up: one of the two, once.
@@ -268,7 +269,12 @@ impl<T: Send> Other for (Work<T>, Ticket<T>) {
             // A job that panics must not take the others with it, nor those that come after.
             let done = AssertUnwindSafe(work).catch_unwind().await;
             let done = done.unwrap_or_else(|_| Err(Error::Internal("a job panicked".into())));
-            let transient = done.as_ref().err().and_then(transient);
+            let transient = done
+                .as_ref()
+                .err()
+                .and_then(Error::as_db_err)
+                .filter(|error| db_error::is_transient(error))
+                .cloned();
             let has_succeeded = done.is_ok();
             ticket.done = Some(done);
             transient.map_or(Ok(has_succeeded), Err)
@@ -278,15 +284,6 @@ impl<T: Send> Other for (Work<T>, Ticket<T>) {
     fn answer(self: Box<Self>, committed: &Result<(), Failure>) {
         self.1.answer(committed);
     }
-}
-
-/// What the database said, where the same may go well the next time.
-fn transient(error: &Error) -> Option<DbErr> {
-    let (Error::Internal(cause) | Error::Unavailable(cause)) = error else {
-        return None;
-    };
-    let said = cause.downcast_ref::<DbErr>();
-    said.filter(|said| link::is_transient(said)).cloned()
 }
 
 /// Where the jobs are done, each time by a connection that does nothing else meanwhile.
@@ -303,7 +300,7 @@ impl Desk {
     async fn run(self) {
         let mut batch = Vec::new();
         while self.take(&mut batch).await {
-            if let Connections::File(_) = self.connections {
+            if let Connections::Sqlite(_) = self.connections {
                 batch.retain(Job::begin);
                 self.settle(std::mem::take(&mut batch)).await;
                 continue;
@@ -343,9 +340,9 @@ impl Desk {
             match committed.await {
                 Err(_panic) => break Err(Failure::Undone(panicked())),
                 Ok(Err(Failure::Undone(error)))
-                    if matches!(self.connections, Connections::Server(_))
+                    if matches!(self.connections, Connections::Postgres(_))
                         && attempt < ATTEMPTS
-                        && link::is_transient(&error) =>
+                        && db_error::is_transient(&error) =>
                 {
                     tracing::debug!(?error, attempt, "a transaction is begun anew");
                     attempt += 1;
@@ -365,19 +362,19 @@ impl Desk {
     /// unknown.
     async fn commit(&self, jobs: &mut [Job]) -> Result<(), Failure> {
         let pools = self.connections.pools();
-        let work = work(&pools.writing, jobs);
+        let work = work(&pools.write, jobs);
         match &self.connections {
             // SQLite has patience of its own, and says what became of a commit.
-            Connections::File(_) => {
+            Connections::Sqlite(_) => {
                 let transaction = work.await.map_err(Failure::Undone)?;
                 transaction.commit().await.map_err(Failure::Undone)?;
             }
-            Connections::Server(link) => {
-                let transaction = link.in_time(&pools, work).await;
+            Connections::Postgres(supervisor) => {
+                let transaction = supervisor.supervise(&pools, work).await;
                 let transaction = transaction.map_err(Failure::Undone)?;
-                let committed = link.in_time(&pools, transaction.commit()).await;
+                let committed = supervisor.supervise(&pools, transaction.commit()).await;
                 committed.map_err(|error| {
-                    if link::is_unknown(&error) {
+                    if db_error::is_outcome_unknown(&error) {
                         Failure::Unknown(error)
                     } else {
                         Failure::Undone(error)
