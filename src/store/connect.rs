@@ -3,8 +3,8 @@
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Store, error::OpenError, pool::Connections, postgres, sqlite, statements::StatementCounter,
-    writer::Writer,
+    Store, error::OpenError, group_commit::Writer, pool::Connections, postgres, sqlite,
+    statements::StatementCounter,
 };
 use crate::{config::StoreConfig, metrics::StoreMetrics};
 

@@ -34,3 +34,12 @@ pub enum OpenError {
         cause: sqlx::Error,
     },
 }
+
+/// The reason why a transaction is not known to be committed.
+#[derive(Debug)]
+pub(super) enum CommitError {
+    /// A transaction that was rolled back.
+    RolledBack(DbErr),
+    /// A database that was lost before it confirmed the commit.
+    OutcomeUnknown(DbErr),
+}

@@ -5,7 +5,7 @@ use sea_orm::{EntityTrait, QuerySelect, QueryTrait};
 use super::{
     Store,
     entity::post::{Column, Entity},
-    page::rows,
+    query::select_limited,
 };
 use crate::error::Error;
 
@@ -16,7 +16,7 @@ impl Store {
         self.read(move |connection| {
             let query = query.clone();
             async move {
-                rows(&query, 1, &connection).await?;
+                select_limited(&query, 1, &connection).await?;
                 Ok(())
             }
         })

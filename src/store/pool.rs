@@ -107,8 +107,8 @@ impl PoolSupervisor {
         Arc::clone(&self.state.lock().pools)
     }
 
-    /// Runs `query` on a read-only connection. Retries once if the database was unavailable and less
-    /// than half of the timeout has passed, because the connection may just have been dead.
+    /// Runs `query` on a read-only connection. Retries once if the database was unavailable, because
+    /// only that connection may have been dead. After half of the timeout there is no retry.
     pub(super) async fn read<T, Query>(
         &self,
         query: impl Fn(DatabaseConnection) -> Query,

@@ -44,8 +44,8 @@ pub(super) async fn open(
     Ok(pools)
 }
 
-/// Runs the missing migrations in one transaction, so a start that was killed can be repeated and
-/// two processes never migrate at once.
+/// Runs the missing migrations in one transaction. A start that was killed can be repeated, and two
+/// processes never migrate at once.
 async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = connection.begin_with_options(immediate()).await?;
     Migrator::up(&transaction, None).await?;
@@ -111,8 +111,8 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
 
 /// Makes the pool close connections that are still in a transaction, which rolls it back.
 ///
-/// If a commit fails (for example on a full disk), SQLite rolls back by itself, but the driver still
-/// counts the transaction as open. The next transaction on that connection would be nested into one
+/// If a commit fails, for example on a full disk, SQLite rolls back by itself. The driver still counts
+/// that transaction as open. The next transaction on that connection would be nested into one
 /// that never commits: it would be acknowledged, and lost when the process ends.
 fn reject_open_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
     // A dropped transaction is rolled back in the background. That rollback has finished by now: the
