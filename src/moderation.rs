@@ -15,7 +15,7 @@ use crate::{
     auth::{Bans, Identity},
     error::Error,
     model::{Ban, Timestamp, UserId},
-    store::{BanPlace, NewBan, Store},
+    store::{BanSeq, NewBan, Store},
 };
 
 /// How many changes are read at a time.
@@ -31,7 +31,7 @@ pub struct Moderation {
     bans: Arc<Bans>,
     /// Up to where the changes of the store are in effect here. Whoever reads holds it, so that
     /// changes take effect in their order.
-    place: Mutex<BanPlace>,
+    place: Mutex<BanSeq>,
     told: broadcast::Sender<UserId>,
 }
 
@@ -91,7 +91,7 @@ impl Moderation {
             let Some(last) = changes.last() else {
                 return Ok(());
             };
-            *place = last.place;
+            *place = last.seq;
             for change in changes {
                 self.bans.set(change.user_id, change.is_banned);
             }

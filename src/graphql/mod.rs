@@ -220,7 +220,7 @@ impl Executor {
     async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
         let operation = operation.with(caller).with(Allowance::default());
         // Where others write too, nobody here knows how long an answer holds.
-        let Some(state) = self.store.state() else {
+        let Some(state) = self.store.data_version() else {
             let request = operation.into_request();
             return Outcome::of(self.schema.execute(request).await);
         };

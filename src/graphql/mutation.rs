@@ -103,7 +103,7 @@ impl Mutation {
             body: input::body(&input.body)?,
             post_id: input::post_id(&input.post_id)?,
             parent_id,
-            deepest: context.data_unchecked::<Settings>().reply_depth,
+            max_depth: context.data_unchecked::<Settings>().reply_depth,
             author,
             at: Timestamp::now(),
             origin: caller.client.clone(),
@@ -167,8 +167,8 @@ impl Mutation {
             .await?;
         Ok(DeleteCommentPayload {
             comment: match deletion {
-                Deletion::Done(change) => publish(context, change),
-                Deletion::Before(tombstone) => tombstone.into(),
+                Deletion::Deleted(change) => publish(context, change),
+                Deletion::AlreadyDeleted(tombstone) => tombstone.into(),
             },
         })
     }

@@ -25,7 +25,7 @@ use crate::{
 
 /// The position of a change among the changes of all bans. The default is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BanPlace(i64);
+pub struct BanSeq(i64);
 
 /// A ban to impose.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct BanChange {
     /// True if the user is banned now.
     pub is_banned: bool,
     /// The change's position.
-    pub place: BanPlace,
+    pub seq: BanSeq,
 }
 
 impl Store {
@@ -122,7 +122,7 @@ impl Store {
 
     /// Returns the first `limit` users whose latest change came after `after`, in the order of the
     /// changes.
-    pub async fn bans_after(&self, after: BanPlace, limit: u64) -> Result<Vec<BanChange>, Error> {
+    pub async fn bans_after(&self, after: BanSeq, limit: u64) -> Result<Vec<BanChange>, Error> {
         let query = Entity::find()
             .filter(Column::Place.gt(after.0))
             .order_by_asc(Column::Place)
@@ -136,7 +136,7 @@ impl Store {
                     Ok(BanChange {
                         user_id: user(&row.user_id)?,
                         is_banned: row.lifted_at.is_none(),
-                        place: BanPlace(row.place),
+                        seq: BanSeq(row.place),
                     })
                 });
                 changes.collect()

@@ -17,7 +17,7 @@ use crate::{
 
 /// A comment's latest state, with the clients that made it.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct FeedEntry {
     /// The comment's current state.
     pub comment: Arc<Comment>,
     /// The client that added the comment, if it named itself.
@@ -34,7 +34,7 @@ impl Store {
         post: &PostId,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<FeedEntry>, Error> {
         self.entries_after(post, Column::AddedSeq, after, limit)
             .await
     }
@@ -46,7 +46,7 @@ impl Store {
         post: &PostId,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<FeedEntry>, Error> {
         self.entries_after(post, Column::ChangedSeq, after, limit)
             .await
     }
@@ -57,7 +57,7 @@ impl Store {
         seq: Column,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<FeedEntry>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
             .filter(seq.gt(after.0))
@@ -74,9 +74,9 @@ impl Store {
     }
 }
 
-fn entry(row: &QueryResult) -> Result<Recorded, Error> {
+fn entry(row: &QueryResult) -> Result<FeedEntry, Error> {
     let [added_by, changed_by] = rows::origins(row)?;
-    Ok(Recorded {
+    Ok(FeedEntry {
         comment: Arc::new(rows::comment(row)?),
         added_by,
         changed_by,

@@ -26,12 +26,12 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    bans::{BanChange, BanPlace, NewBan},
+    bans::{BanChange, BanSeq, NewBan},
     comments::{DeleteComment, Deletion, EditComment, NewComment},
     error::OpenError,
-    feed::Recorded,
+    feed::FeedEntry,
     page::{Order, Page, Slice},
-    posts::{NewPost, PostsAfter},
+    posts::{NewPost, PostKey},
 };
 use self::{group_commit::Writer, pool::Connections, statements::StatementCounter};
 use crate::error::Error;
@@ -66,9 +66,9 @@ impl Store {
 
     /// Returns the version of the data that later reads see at least. `None` if other nodes can write
     /// to the database.
-    pub fn state(&self) -> Option<State> {
+    pub fn data_version(&self) -> Option<DataVersion> {
         match self.connections {
-            Connections::Sqlite(_) => Some(State(self.commits())),
+            Connections::Sqlite(_) => Some(DataVersion(self.commits())),
             Connections::Postgres(_) => None,
         }
     }
@@ -107,4 +107,4 @@ impl Store {
 ///
 /// While it stays the same, so do the results of reads, unless another program writes to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State(u64);
+pub struct DataVersion(u64);

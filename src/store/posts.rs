@@ -33,7 +33,7 @@ pub struct NewPost {
 
 /// The sort key of a post in the list of posts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostsAfter {
+pub struct PostKey {
     /// The post's `created_at`.
     pub created_at: Timestamp,
     /// The post's id, which orders posts of the same millisecond.
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Returns a page of posts, newest first.
-    pub async fn posts(&self, slice: Slice<PostsAfter>) -> Result<Page<Post>, Error> {
+    pub async fn posts(&self, slice: Slice<PostKey>) -> Result<Page<Post>, Error> {
         let mut query = Entity::find()
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id);

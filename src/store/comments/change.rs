@@ -50,9 +50,9 @@ pub struct DeleteComment {
 #[derive(Clone, Debug)]
 pub enum Deletion {
     /// The comment became a tombstone.
-    Done(Change),
+    Deleted(Change),
     /// The comment was a tombstone already, and nothing changed.
-    Before(Arc<Comment>),
+    AlreadyDeleted(Arc<Comment>),
 }
 
 impl Store {
@@ -113,7 +113,7 @@ impl Store {
                     let mut comment = find_locked(transaction, delete.id).await?;
                     permit(&comment)?;
                     if comment.is_deleted {
-                        return Ok(Deletion::Before(Arc::new(comment)));
+                        return Ok(Deletion::AlreadyDeleted(Arc::new(comment)));
                     }
                     comment.changed_seq = next_seq(transaction, &comment.post_id, -1).await?;
                     comment.is_deleted = true;
@@ -127,7 +127,7 @@ impl Store {
                         ..ActiveModel::default()
                     };
                     update(transaction, row).await?;
-                    Ok(Deletion::Done(Change {
+                    Ok(Deletion::Deleted(Change {
                         kind: ChangeKind::Deleted,
                         seq: comment.changed_seq,
                         origin: delete.origin,

@@ -40,7 +40,7 @@ pub struct NewComment {
     /// The comment that it replies to.
     pub parent_id: Option<CommentId>,
     /// The maximum depth of replies; a top-level comment has depth 0.
-    pub deepest: u32,
+    pub max_depth: u32,
     /// The author, whose row is updated to match.
     pub author: User,
     /// The body, trimmed and not empty.
@@ -112,7 +112,7 @@ async fn count_replies(
     for (index, new) in batch.iter().enumerate() {
         if let Some(parent) = new.parent_id {
             replies
-                .entry((parent.0, &new.post_id, new.deepest))
+                .entry((parent.0, &new.post_id, new.max_depth))
                 .or_default()
                 .push(index);
         }
