@@ -64,8 +64,8 @@ impl Store {
         self.writer.commits()
     }
 
-    /// Returns the version of the data that later reads see at least. `None` if other nodes can write
-    /// to the database.
+    /// Returns the current version of the data, or `None` if other nodes can write to the database.
+    /// Later reads see this version or a newer one.
     pub fn data_version(&self) -> Option<DataVersion> {
         match self.connections {
             Connections::Sqlite(_) => Some(DataVersion(self.commits())),

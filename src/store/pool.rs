@@ -108,7 +108,7 @@ impl PoolSupervisor {
     }
 
     /// Runs `query` on a read-only connection. Retries once if the database was unavailable, because
-    /// only that connection may have been dead. After half of the timeout there is no retry.
+    /// only that connection may have been dead. It does not retry after half of the timeout.
     pub(super) async fn read<T, Query>(
         &self,
         query: impl Fn(DatabaseConnection) -> Query,

@@ -112,8 +112,8 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
 /// Makes the pool close connections that are still in a transaction, which rolls it back.
 ///
 /// If a commit fails, for example on a full disk, SQLite rolls back by itself. The driver still counts
-/// that transaction as open. The next transaction on that connection would be nested into one
-/// that never commits: it would be acknowledged, and lost when the process ends.
+/// that transaction as open. The connection's next transaction would be nested into one that never
+/// commits: it would be acknowledged, and lost when the process ends.
 fn reject_open_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
     // A dropped transaction is rolled back in the background. That rollback has finished by now: the
     // pool takes a connection back after a ping, which is queued after the rollback.

@@ -12,7 +12,7 @@ pub struct Model {
     pub banned_at: i64,
     #[sea_orm(column_type = "Text")]
     pub reason: Option<String>,
-    /// The end of the ban. The row is kept, because readers ask for changes.
+    /// The time at which the ban was lifted. The row stays, so nodes can read the change.
     pub lifted_at: Option<i64>,
     /// The seq of its latest change among those of all bans.
     pub place: i64,

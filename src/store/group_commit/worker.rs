@@ -23,7 +23,7 @@ use crate::{
     store::{db_error, error::CommitError, pool::Connections, sqlite},
 };
 
-/// Maximum number of jobs that share a commit. It bounds how long the first waits for the last.
+/// Maximum number of jobs that share a commit. It bounds how long a job waits for the others.
 const MAX_BATCH: usize = 64;
 /// Maximum number of attempts at a transaction that was rolled back because its connection broke or
 /// it conflicted with another transaction.
