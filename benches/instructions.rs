@@ -321,7 +321,7 @@ fn comment(post: &PostId, number: usize) -> NewComment {
     NewComment {
         post_id: post.clone(),
         parent_id: None,
-        deepest: 32,
+        max_depth: 32,
         author: User {
             id: UserId::parse("ada").expect("an id"),
             name: "Ada".into(),

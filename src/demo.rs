@@ -80,7 +80,7 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
             let new = |author: &str, body: &str| NewComment {
                 post_id: id.clone(),
                 parent_id: None,
-                deepest: 32,
+                max_depth: 32,
                 author: sample_user(author),
                 body: body.to_owned(),
                 at,

@@ -1,6 +1,6 @@
-//! The database's shape, as a list of steps that every start runs to its end.
+//! The migrations of the database's schema. Every start runs the missing ones.
 //!
-//! A step that was released is never changed: what must differ is a new step.
+//! A released migration never changes: a correction is a new migration.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -9,7 +9,7 @@ mod m20261124_000001_posts_and_comments;
 mod m20261125_000002_reply_depth;
 mod m20261125_000003_bans;
 
-/// Runs the steps that a database does not have yet, in order.
+/// The list of all migrations, oldest first.
 #[derive(Debug)]
 pub struct Migrator;
 

@@ -1,7 +1,7 @@
-//! Users, posts and comments.
+//! Creates the tables of users, posts and comments.
 //!
-//! Instants are integer milliseconds since 1970. `post.seq` counts the changes of a post's feed;
-//! a comment keeps the place of its addition and that of its latest change.
+//! Timestamps are integer milliseconds since 1970. `post.seq` counts the changes of a post's feed. A
+//! comment has the seq of its addition and that of its latest change.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -54,7 +54,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // The order of the list of posts.
+        // For the list of posts.
         manager
             .create_index(
                 Index::create()
@@ -109,8 +109,8 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // One index for each order in which comments are read; the feed's two also hold that no
-        // place is taken twice.
+        // One index for each order in which comments are read. Those of the feed are unique, so no seq
+        // is taken twice.
         for (name, columns, unique) in [
             (
                 "comment_added",
@@ -147,8 +147,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A column of ids. They are compared byte by byte, as SQLite does it: PostgreSQL would ask the
-/// system's rules for a language, which change with the system and leave its indexes wrong.
+/// Makes PostgreSQL compare a column of ids byte by byte, as SQLite does.
+///
+/// A system collation may change with an upgrade of the system, which corrupts indexes.
 fn id_of(backend: DbBackend, mut column: ColumnDef) -> ColumnDef {
     if backend == DbBackend::Postgres {
         column.extra("COLLATE \"C\"");

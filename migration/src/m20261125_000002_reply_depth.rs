@@ -1,4 +1,4 @@
-//! How deep a comment stands below a top-level one, so that the next reply knows without a walk.
+//! Adds each comment's depth, so a reply's depth is known without walking up its ancestors.
 
 use sea_orm_migration::prelude::*;
 
@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
             .add_column(depth)
             .to_owned();
         manager.alter_table(table).await?;
-        // Every database that is served here knows recursive queries and UPDATE … FROM.
+        // SQLite and PostgreSQL both have recursive queries and UPDATE … FROM.
         manager
             .get_connection()
             .execute_unprepared(

@@ -1,7 +1,7 @@
-//! Bans.
+//! Creates the tables of bans.
 //!
-//! A user has one row at most, which is kept when the ban is lifted. `place` orders the changes of
-//! all of them; `ban_counter` has the one row that gives the places out.
+//! A user has at most one row, which is kept after the ban is lifted. `place` is the change's position
+//! among the changes of all bans. The single row of `ban_counter` holds the latest position.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -14,7 +14,7 @@ impl MigrationTrait for Migration {
         let mut user = ColumnDef::new(Ban::UserId);
         user.text().not_null().primary_key();
         if manager.get_database_backend() == DbBackend::Postgres {
-            // As all ids: they sort by their bytes.
+            // Ids are compared byte by byte, as in the first migration.
             user.extra("COLLATE \"C\"");
         }
         manager

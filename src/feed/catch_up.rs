@@ -15,7 +15,7 @@ use crate::{
     metrics::GoingOn,
     model::{Change, ChangeKind, ClientId, CommentId, Seq},
     rooms::differences,
-    store::Recorded,
+    store::FeedEntry,
 };
 
 /// How many added comments one catching up remembers, to know an edit under way from an addition.
@@ -169,7 +169,7 @@ impl CatchUp<'_> {
 
     /// While the database is lost, and the subscriber there, it is waited for: the subscription goes
     /// on when it is back. Any other fault may be the reading's own.
-    async fn read(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {
+    async fn read(&self, view: View, place: Seq) -> Result<Vec<FeedEntry>, Error> {
         let (mut wait, mut faults) = (FIRST_WAIT, 0);
         loop {
             match self.read_once(view, place).await {
@@ -188,7 +188,7 @@ impl CatchUp<'_> {
         }
     }
 
-    async fn read_once(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {
+    async fn read_once(&self, view: View, place: Seq) -> Result<Vec<FeedEntry>, Error> {
         let (feed, post) = (&self.audience.feed, self.audience.listener.post());
         match view {
             View::Added => feed.store.added_after(post, place, feed.page).await,
@@ -206,8 +206,8 @@ impl Reading {
     }
 
     /// What a comment's latest state is to this subscriber; `None` where it is their own doing.
-    fn change(&mut self, view: View, excluded: &Excluded, recorded: Recorded) -> Option<Change> {
-        let Recorded {
+    fn change(&mut self, view: View, excluded: &Excluded, recorded: FeedEntry) -> Option<Change> {
+        let FeedEntry {
             comment,
             added_by,
             changed_by,

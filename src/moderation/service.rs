@@ -16,7 +16,7 @@ use crate::{
     auth::Principal,
     error::Error,
     model::{Ban, Timestamp, UserId},
-    store::{BanPlace, NewBan, Store},
+    store::{BanSeq, NewBan, Store},
 };
 
 /// Number of changes read at a time.
@@ -32,7 +32,7 @@ pub struct Moderation {
     bans: Arc<Bans>,
     /// Position up to which the store's changes are applied. Locked while changes are read, so that
     /// they are applied in order.
-    position: Mutex<BanPlace>,
+    position: Mutex<BanSeq>,
     changes: broadcast::Sender<UserId>,
 }
 
@@ -94,7 +94,7 @@ impl Moderation {
             let Some(last) = changes.last() else {
                 return Ok(());
             };
-            *position = last.place;
+            *position = last.seq;
             for change in changes {
                 self.bans.set(change.user_id, change.is_banned);
             }

@@ -79,7 +79,7 @@ impl Observer {
         let checks = Checks::default()
             .with("store", move || {
                 let store = store.clone();
-                async move { store.answer().await }
+                async move { store.ping().await }
             })
             .with("backplane", move || {
                 std::future::ready(match cluster.link() {

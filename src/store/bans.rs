@@ -1,7 +1,7 @@
-//! Who is banned, and the order in which that changed.
+//! Bans, and the order of their changes.
 //!
-//! Every change takes the next place in the transaction that makes it. The counter's row is thereby
-//! locked until the commit, so that whoever reads all places behind one that they know misses nothing.
+//! Every change takes the next seq of all bans in the transaction that makes it. It thereby locks the
+//! counter's row until the commit. So a reader of all changes after a seq misses none.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -16,43 +16,43 @@ use super::{
         ban::{ActiveModel, Column, Entity, Model},
         ban_counter,
     },
-    page::rows,
+    query::select_limited,
 };
 use crate::{
     error::Error,
     model::{Ban, Timestamp, UserId},
 };
 
-/// A change's place among all changes of bans; the default is before the first.
+/// The position of a change among the changes of all bans. The default is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BanPlace(i64);
+pub struct BanSeq(i64);
 
-/// A user to be banned.
+/// A ban to impose.
 #[derive(Clone, Debug)]
 pub struct NewBan {
-    /// Who.
+    /// The user to ban.
     pub user_id: UserId,
-    /// The moderator who bans them.
+    /// The moderator who imposes it.
     pub by: UserId,
-    /// Now.
+    /// The current time.
     pub at: Timestamp,
-    /// Why.
+    /// The reason, for other moderators.
     pub reason: Option<String>,
 }
 
-/// What the latest change of a user's ban led to.
+/// The latest change of a user's ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanChange {
-    /// The user.
+    /// The user whose ban changed.
     pub user_id: UserId,
-    /// Whether they are banned.
+    /// True if the user is banned now.
     pub is_banned: bool,
-    /// The change's place.
-    pub place: BanPlace,
+    /// The change's position.
+    pub seq: BanSeq,
 }
 
 impl Store {
-    /// Bans a user. Where they are banned already nothing is changed, and that ban is returned.
+    /// Bans a user. If they are banned already, returns that ban unchanged.
     pub async fn ban(&self, new: NewBan) -> Result<Ban, Error> {
         self.writer
             .write(move |transaction| {
@@ -68,7 +68,7 @@ impl Store {
                         banned_at: Set(new.at.0),
                         reason: Set(new.reason.clone()),
                         lifted_at: Set(None),
-                        place: Set(next_place(transaction).await?),
+                        place: Set(next_seq(transaction).await?),
                     };
                     let all_but_user = [
                         Column::BannedBy,
@@ -96,7 +96,7 @@ impl Store {
             .await
     }
 
-    /// Lifts a user's ban; whether there was one.
+    /// Lifts a user's ban. Returns false if there was none.
     pub async fn unban(&self, user: &UserId, at: Timestamp) -> Result<bool, Error> {
         let user = user.clone();
         self.writer
@@ -107,10 +107,10 @@ impl Store {
                     if before.is_none_or(|row| row.lifted_at.is_some()) {
                         return Ok(false);
                     }
-                    let place = next_place(transaction).await?;
+                    let seq = next_seq(transaction).await?;
                     Entity::update_many()
                         .col_expr(Column::LiftedAt, Expr::value(at.0))
-                        .col_expr(Column::Place, Expr::value(place))
+                        .col_expr(Column::Place, Expr::value(seq))
                         .filter(Column::UserId.eq(user.as_str()))
                         .exec(transaction)
                         .await?;
@@ -120,22 +120,23 @@ impl Store {
             .await
     }
 
-    /// The first `limit` users whose latest change is behind `after`, in the order of the changes.
-    pub async fn bans_after(&self, after: BanPlace, limit: u64) -> Result<Vec<BanChange>, Error> {
+    /// Returns the first `limit` users whose latest change came after `after`, in the order of the
+    /// changes.
+    pub async fn bans_after(&self, after: BanSeq, limit: u64) -> Result<Vec<BanChange>, Error> {
         let query = Entity::find()
             .filter(Column::Place.gt(after.0))
             .order_by_asc(Column::Place)
             .into_query();
-        self.read(move |readers| {
+        self.read(move |connection| {
             let query = query.clone();
             async move {
-                let rows = rows(&query, limit, &readers).await?;
+                let rows = select_limited(&query, limit, &connection).await?;
                 let changes = rows.iter().map(|row| {
                     let row = Model::from_query_result(row, "")?;
                     Ok(BanChange {
                         user_id: user(&row.user_id)?,
                         is_banned: row.lifted_at.is_none(),
-                        place: BanPlace(row.place),
+                        seq: BanSeq(row.place),
                     })
                 });
                 changes.collect()
@@ -150,8 +151,8 @@ async fn find(transaction: &DatabaseTransaction, user: &UserId) -> Result<Option
     Ok(rows.into_iter().next())
 }
 
-/// Takes the next place. Until the transaction ends nobody else takes one.
-async fn next_place(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
+/// Takes the next seq. No other transaction takes one until this one ends.
+async fn next_seq(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
     use ban_counter::{Column, Entity};
     let rows = Entity::update_many()
         .col_expr(Column::Value, Expr::col(Column::Value).add(1))
@@ -159,11 +160,11 @@ async fn next_place(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
         .await?;
     let row = rows.first();
     row.map(|row| row.value)
-        .ok_or_else(|| DbErr::Custom("the counter of bans has no row".to_owned()))
+        .ok_or_else(|| DbErr::Custom("the table ban_counter is empty".to_owned()))
 }
 
 fn user(id: &str) -> Result<UserId, Error> {
-    UserId::parse(id).ok_or_else(|| DbErr::Custom(format!("{id} is no user's id")).into())
+    UserId::parse(id).ok_or_else(|| DbErr::Custom(format!("invalid user id {id}")).into())
 }
 
 fn ban(row: Model) -> Result<Ban, Error> {

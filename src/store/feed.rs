@@ -1,80 +1,83 @@
-//! The log of a post's feed, as a reader that was away reads it.
+//! A post's feed, as a client that was away reads it.
 
 use std::sync::Arc;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 
 use super::{
-    Store, convert,
+    Store,
     entity::comment::{Column, Entity},
-    page::rows,
+    query::select_limited,
+    rows,
 };
 use crate::{
     error::Error,
     model::{ClientId, Comment, PostId, Seq},
 };
 
-/// A comment's latest state, and which clients made it.
+/// A comment's latest state, with the clients that made it.
 #[derive(Clone, Debug)]
-pub struct Recorded {
-    /// The comment as it is now.
+pub struct FeedEntry {
+    /// The comment's current state.
     pub comment: Arc<Comment>,
-    /// The client that added it, where it named itself.
+    /// The client that added the comment, if it named itself.
     pub added_by: Option<ClientId>,
-    /// The client that made its latest change, where it named itself.
+    /// The client that made the latest change, if it named itself.
     pub changed_by: Option<ClientId>,
 }
 
 impl Store {
-    /// The first `limit` comments that were added behind `after`, in the order in which they were
-    /// added, each in its latest state.
+    /// Returns the first `limit` comments that were added after `after`, ordered by `added_seq`. Each is
+    /// in its latest state.
     pub async fn added_after(
         &self,
         post: &PostId,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
-        self.recorded(post, Column::AddedSeq, after, limit).await
+    ) -> Result<Vec<FeedEntry>, Error> {
+        self.entries_after(post, Column::AddedSeq, after, limit)
+            .await
     }
 
-    /// The first `limit` comments whose latest change is behind `after`, in the order of those
-    /// changes, each in its latest state.
+    /// Returns the first `limit` comments that were last changed after `after`, ordered by
+    /// `changed_seq`. Each is in its latest state.
     pub async fn changed_after(
         &self,
         post: &PostId,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
-        self.recorded(post, Column::ChangedSeq, after, limit).await
+    ) -> Result<Vec<FeedEntry>, Error> {
+        self.entries_after(post, Column::ChangedSeq, after, limit)
+            .await
     }
 
-    async fn recorded(
+    async fn entries_after(
         &self,
         post: &PostId,
-        place: Column,
+        seq: Column,
         after: Seq,
         limit: u64,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<FeedEntry>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
-            .filter(place.gt(after.0))
-            .order_by_asc(place);
-        let query = Arc::new(convert::with_authors(query));
-        self.read(move |readers| {
+            .filter(seq.gt(after.0))
+            .order_by_asc(seq);
+        let query = Arc::new(rows::with_authors(query));
+        self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {
-                let rows = rows(&query, limit, &readers).await?;
-                rows.iter().map(recorded).collect()
+                let rows = select_limited(&query, limit, &connection).await?;
+                rows.iter().map(entry).collect()
             }
         })
         .await
     }
 }
 
-fn recorded(row: &QueryResult) -> Result<Recorded, Error> {
-    let [added_by, changed_by] = convert::origins(row)?;
-    Ok(Recorded {
-        comment: Arc::new(convert::comment(row)?),
+fn entry(row: &QueryResult) -> Result<FeedEntry, Error> {
+    let [added_by, changed_by] = rows::origins(row)?;
+    Ok(FeedEntry {
+        comment: Arc::new(rows::comment(row)?),
         added_by,
         changed_by,
     })

@@ -1,97 +1,101 @@
-//! The store: the log of every post's feed, and the truth. The only place that names `sea_orm`.
+//! The store: every query, and the only place that names `sea_orm`.
 //!
-//! It knows nothing of rooms: it never publishes. What it returns was committed; a caller that was
-//! given an error may rely on nothing having been changed, but for `OutcomeUnknown`.
+//! It knows nothing of rooms and never publishes. `Ok` from a write means committed. An error means
+//! that nothing changed, except `OutcomeUnknown`.
 
-mod additions;
 mod bans;
 mod comments;
 mod connect;
-mod convert;
+mod db_error;
 mod entity;
+mod error;
 mod feed;
-mod link;
+mod group_commit;
+mod health;
 mod page;
+mod pool;
 mod postgres;
 mod posts;
-mod probe;
+mod query;
+mod rows;
 mod sqlite;
-mod writer;
+mod statements;
+mod users;
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
-
+use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    additions::NewComment,
-    bans::{BanChange, BanPlace, NewBan},
-    comments::{DeleteComment, Deletion, EditComment},
-    connect::OpenError,
-    feed::Recorded,
+    bans::{BanChange, BanSeq, NewBan},
+    comments::{DeleteComment, Deletion, EditComment, NewComment},
+    error::OpenError,
+    feed::FeedEntry,
     page::{Order, Page, Slice},
-    posts::{NewPost, PostsAfter},
+    posts::{NewPost, PostKey},
 };
-use self::{connect::Connections, writer::Writer};
+use self::{group_commit::Writer, pool::Connections, statements::StatementCounter};
 use crate::error::Error;
 
-/// A handle on the database; cloning it is cheap and gives the same database.
+/// A handle to the database. Clones are cheap and share it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Does what is written.
-    writer: Writer,
-    /// Those of the writer, and several that never wait for it.
+    writer: Writer<NewComment>,
     connections: Connections,
-    statements: connect::StatementCounter,
+    statements: StatementCounter,
+    /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }
 
 impl Store {
-    /// How many SQL statements were run so far, those of transactions included.
+    /// Returns the number of SQL statements so far, including those inside transactions.
     pub fn statements(&self) -> u64 {
         self.statements.get()
     }
 
-    /// How many writes wait for the one writer.
+    /// Returns the number of writes that wait for a worker.
     pub fn waiting_writes(&self) -> usize {
-        self.writer.waiting()
+        self.writer.queued()
     }
 
-    /// How many transactions were committed so far, those at least of which a caller was told.
-    /// Writers who wait together share one.
+    /// Returns the number of committed transactions, which grouped writes share.
+    ///
+    /// A commit counts before its writers are answered.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }
 
-    /// The state that is read from now on, as far as it can be known. Of a database that other
-    /// nodes write to nothing is known here.
-    pub fn state(&self) -> Option<State> {
+    /// Returns the current version of the data, or `None` if other nodes can write to the database.
+    /// Later reads see this version or a newer one.
+    pub fn data_version(&self) -> Option<DataVersion> {
         match self.connections {
-            Connections::File(_) => Some(State(self.commits())),
-            Connections::Server(_) => None,
+            Connections::Sqlite(_) => Some(DataVersion(self.commits())),
+            Connections::Postgres(_) => None,
         }
     }
 
     fn backend(&self) -> DbBackend {
-        self.connections.pools().reading.get_database_backend()
+        self.connections.pools().read.get_database_backend()
     }
 
-    /// Runs a reading to its end, whether or not anybody still waits for it.
+    /// Runs `query` on a read-only connection, to its end even if the caller is dropped.
     ///
-    /// A stream is polled only as fast as its client reads. Were its reading part of the stream, a
+    /// A stream is polled only as fast as its client reads. If its query were part of the stream, a
     /// few clients that read nothing would hold all connections.
     ///
-    /// `reading` may be called twice: where a connection turns out to be dead, another is taken.
-    async fn read<T, Reading>(
+    /// `query` is called again if the first connection turns out to be dead.
+    async fn read<T, Query>(
         &self,
-        reading: impl Fn(DatabaseConnection) -> Reading + Send + Sync + 'static,
+        query: impl Fn(DatabaseConnection) -> Query + Send + Sync + 'static,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
-        Reading: Future<Output = Result<T, Error>> + Send + 'static,
+        Query: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let reading = match self.connections.clone() {
-            Connections::File(pools) => self.tasks.spawn(reading(pools.reading.clone())),
-            Connections::Server(link) => self.tasks.spawn(async move { link.read(reading).await }),
+            Connections::Sqlite(pools) => self.tasks.spawn(query(pools.read.clone())),
+            Connections::Postgres(supervisor) => self
+                .tasks
+                .spawn(async move { supervisor.read(query).await }),
         };
         reading
             .await
@@ -99,17 +103,8 @@ impl Store {
     }
 }
 
-/// A state of what is stored, of a database that this process alone writes. While it stays the same,
-/// so does what is read, unless another program writes into the file.
+/// A version of the data in a database that only this process writes.
+///
+/// While it stays the same, so do the results of reads, unless another program writes to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State(u64);
-
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        if link::is_lost(&error) {
-            Self::Unavailable(Box::new(error))
-        } else {
-            Self::Internal(Box::new(error))
-        }
-    }
-}
+pub struct DataVersion(u64);

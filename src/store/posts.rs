@@ -1,4 +1,4 @@
-//! Posts: opening, finding and listing them.
+//! Posts: creating, finding and listing them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,39 +8,40 @@ use sea_orm::{
 };
 
 use super::{
-    Page, Slice, Store, convert,
+    Page, Slice, Store,
     entity::post::{ActiveModel, Column, Entity, Model},
-    page::{is_among, rows},
+    query::{is_any_of, select_limited},
+    rows,
 };
 use crate::{
     error::Error,
     model::{Post, PostId, Seq, Timestamp},
 };
 
-/// A post to be opened to comments.
+/// A post to open for comments.
 #[derive(Clone, Debug)]
 pub struct NewPost {
     /// The host site's own id.
     pub id: PostId,
-    /// As the host site names it.
+    /// The host site's title.
     pub title: String,
-    /// Where it can be read.
+    /// The URL of the page, http or https.
     pub url: Option<String>,
-    /// Now.
+    /// The current time.
     pub at: Timestamp,
 }
 
-/// A place in the list of posts: that of the post with this instant and id.
+/// The sort key of a post in the list of posts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostsAfter {
+pub struct PostKey {
     /// The post's `created_at`.
     pub created_at: Timestamp,
-    /// The post's id, which decides where two were opened in one millisecond.
+    /// The post's id, which orders posts of the same millisecond.
     pub id: PostId,
 }
 
 impl Store {
-    /// Opens a post to comments. `Conflict` where there is one with its id.
+    /// Opens a post for comments. Fails with `Conflict` if its id is taken.
     pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
         let row = ActiveModel {
             id: Set(new.id.to_string()),
@@ -55,10 +56,10 @@ impl Store {
                 let insertion = Entity::insert(row.clone());
                 Box::pin(async move {
                     match insertion.exec_with_returning(transaction).await {
-                        Ok(row) => convert::post(row),
+                        Ok(row) => rows::post(row),
                         Err(error) => match error.sql_err() {
                             Some(SqlErr::UniqueConstraintViolation(_)) => {
-                                Err(Error::Conflict("There is a post with this id already."))
+                                Err(Error::Conflict("A post with this id already exists."))
                             }
                             _ => Err(error.into()),
                         },
@@ -68,22 +69,22 @@ impl Store {
             .await
     }
 
-    /// The post with this id.
+    /// Returns the post with this id.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
         let query = Entity::find_by_id(id.as_str());
-        self.read(move |readers| {
+        self.read(move |connection| {
             let query = query.clone();
             async move {
-                // No `one`: the limit that it binds has SQLite prepare the statement each time.
-                let rows = query.all(&readers).await?;
-                rows.into_iter().next().map(convert::post).transpose()
+                // `all`, because the limit that `one` binds makes SQLite prepare the statement again.
+                let rows = query.all(&connection).await?;
+                rows.into_iter().next().map(rows::post).transpose()
             }
         })
         .await
     }
 
-    /// Posts, the newest first.
-    pub async fn posts(&self, slice: Slice<PostsAfter>) -> Result<Page<Post>, Error> {
+    /// Returns a page of posts, newest first.
+    pub async fn posts(&self, slice: Slice<PostKey>) -> Result<Page<Post>, Error> {
         let mut query = Entity::find()
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id);
@@ -98,13 +99,14 @@ impl Store {
             );
         }
         let query = Arc::new(query);
-        self.read(move |readers| {
+        self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {
-                let rows = rows(query.as_query(), slice.first + 1, &readers).await?;
+                let limit = slice.first + 1;
+                let rows = select_limited(query.as_query(), limit, &connection).await?;
                 let posts: Result<Vec<Post>, Error> = rows
                     .iter()
-                    .map(|row| convert::post(Model::from_query_result(row, "")?))
+                    .map(|row| rows::post(Model::from_query_result(row, "")?))
                     .collect();
                 Ok(Page::of(posts?, slice.first))
             }
@@ -112,32 +114,30 @@ impl Store {
         .await
     }
 
-    /// Where the post's feed stands; `None` where there is no such post.
+    /// Returns the seq of the post's latest change, or `None` if there is no such post.
     pub async fn seq(&self, id: &PostId) -> Result<Option<Seq>, Error> {
         let query = Entity::find_by_id(id.as_str())
             .select_only()
             .column(Column::Seq);
-        self.read(move |readers| {
+        self.read(move |connection| {
             let query = query.clone().into_tuple();
-            async move { Ok(query.all(&readers).await?.into_iter().next().map(Seq)) }
+            async move { Ok(query.all(&connection).await?.into_iter().next().map(Seq)) }
         })
         .await
     }
 
-    /// Where the feeds of many posts stand, in one query. Posts that do not exist are left out.
+    /// Returns the seq of each post's latest change, in one query. Posts that do not exist are left
+    /// out.
     pub async fn seqs(&self, ids: &[PostId]) -> Result<HashMap<PostId, Seq>, Error> {
+        let ids = ids.iter().map(|id| id.as_str().to_owned());
         let query = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Seq])
-            .filter(is_among(
-                Column::Id,
-                ids.iter().map(|id| id.as_str().to_owned()),
-                self.backend(),
-            ));
-        self.read(move |readers| {
+            .filter(is_any_of(Column::Id, ids, self.backend()));
+        self.read(move |connection| {
             let query = query.clone().into_tuple();
             async move {
-                let rows: Vec<(String, i64)> = query.all(&readers).await?;
+                let rows: Vec<(String, i64)> = query.all(&connection).await?;
                 Ok(rows
                     .into_iter()
                     .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))

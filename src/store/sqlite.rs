@@ -1,6 +1,6 @@
-//! SQLite: one file, which this process alone writes.
+//! SQLite: one file, which only this process writes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -12,18 +12,22 @@ use sea_orm::{
     },
 };
 
-use super::{
-    connect::{Connections, OpenError, StatementCounter},
-    link::Pools,
-};
+use super::{error::OpenError, pool::Pools, statements::StatementCounter};
 use crate::config::StoreConfig;
 
-/// One connection that writes: SQLite has one writer at a time, and waiting for it here is fair,
-/// where waiting inside SQLite is polling. Several that read, which never wait for it (WAL).
+/// Number of prepared statements that a connection caches.
+const STATEMENT_CACHE: usize = 256;
+/// Number of rows that a connection reads ahead.
+const ROW_BUFFER: usize = 128;
+
+/// Opens and migrates the file. Creates it if the URL says so.
+///
+/// One connection writes: SQLite has one writer at a time, and waiting for it in this process is
+/// fair, while SQLite itself polls. Several read and never wait for the writer (WAL).
 pub(super) async fn open(
     config: &StoreConfig,
     statements: &StatementCounter,
-) -> Result<Connections, OpenError> {
+) -> Result<Pools, OpenError> {
     let url = config.database_url.as_str();
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if path.split('?').next().is_none_or(str::is_empty) {
@@ -32,34 +36,32 @@ pub(super) async fn open(
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(OpenError::InMemory);
     }
-    let writing = Database::connect(options(config, Access::Write)).await?;
-    migrate(&writing).await?;
-    let reading = Database::connect(options(config, Access::Read)).await?;
-    let mut pools = Pools { writing, reading };
-    statements.watch(&mut pools);
-    Ok(Connections::File(Arc::new(pools)))
+    let write = Database::connect(options(config, Access::Write)).await?;
+    migrate(&write).await?;
+    let read = Database::connect(options(config, Access::Read)).await?;
+    let mut pools = Pools { write, read };
+    statements.observe(&mut pools);
+    Ok(pools)
 }
 
-/// All steps or none, so that a start that was killed can be tried again; and one server at a time.
+/// Runs the missing migrations in one transaction. A start that was killed can be repeated, and two
+/// processes never migrate at once.
 async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = connection.begin_with_options(immediate()).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
 }
 
-/// A transaction that holds the write lock from its first moment. A deferred one would fail with
-/// BUSY_SNAPSHOT where it turns from reading to writing. To PostgreSQL it says nothing.
+/// Returns the options of a transaction that takes SQLite's write lock when it begins.
+///
+/// A deferred one would fail with `SQLITE_BUSY_SNAPSHOT` when it turns from reading to writing. No-op
+/// on PostgreSQL.
 pub(super) fn immediate() -> TransactionOptions {
     TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     }
 }
-
-/// How many prepared statements a connection keeps.
-const STATEMENTS: usize = 256;
-/// How many rows a connection reads ahead.
-const ROWS: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -78,11 +80,11 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(busy_timeout)
-        // A file's connections do not go stale; closing idle ones would only lose their caches.
+        // Connections to a file do not go stale. Closing idle ones would only lose their caches.
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
         .test_before_acquire(false)
-        // Statements carry what people wrote: they are neither logged nor put into spans.
+        // Statements carry user content: they are neither logged nor recorded in spans.
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
@@ -92,30 +94,29 @@ fn options(config: &StoreConfig, access: Access) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(busy_timeout)
                 .foreign_keys(true)
-                // Comments are added as many at a time as there are: each number is a statement.
-                .statement_cache_capacity(STATEMENTS)
-                // A whole page: the database's thread does not wait for its reader in between.
-                .row_buffer_size(ROWS)
+                // Inserts are batched, and each batch size is a statement of its own.
+                .statement_cache_capacity(STATEMENT_CACHE)
+                // More than a page, so the database's thread never waits for its reader.
+                .row_buffer_size(ROW_BUFFER)
                 .pragma(
                     "query_only",
                     if access == Access::Read { "ON" } else { "OFF" },
                 )
         });
     if access == Access::Write {
-        options.map_sqlx_sqlite_pool_opts(without_transactions);
+        options.map_sqlx_sqlite_pool_opts(reject_open_transactions);
     }
     options
 }
 
-/// A pool that hands out only connections that are in no transaction; any other is closed, which
-/// undoes what it began.
+/// Makes the pool close connections that are still in a transaction, which rolls it back.
 ///
-/// Where a commit fails (a full disk), SQLite undoes the transaction by itself and the library
-/// still counts it. What is begun next on that connection is then nested into a transaction that
-/// nobody commits: it would be acknowledged, and lost with the process.
-fn without_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
-    // A transaction that was dropped is undone in the background. That is over: the pool takes a
-    // connection back when it has answered a ping, which stands behind that in the queue.
+/// If a commit fails, for example on a full disk, SQLite rolls back by itself. The driver still counts
+/// that transaction as open. The connection's next transaction would be nested into one that never
+/// commits: it would be acknowledged, and lost when the process ends.
+fn reject_open_transactions(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    // A dropped transaction is rolled back in the background. That rollback has finished by now: the
+    // pool takes a connection back after a ping, which is queued after the rollback.
     pool.before_acquire(|connection, _| {
         Box::pin(async move { Ok(!connection.is_in_transaction()) })
     })

@@ -342,7 +342,7 @@ async fn add_elsewhere(store: &Store, body: &str) {
     let new = NewComment {
         post_id: PostId::parse("hello").expect("a post id"),
         parent_id: None,
-        deepest: 32,
+        max_depth: 32,
         author: User {
             id: UserId::parse("elsewhere").expect("a user id"),
             name: "Elsewhere".into(),

@@ -235,7 +235,7 @@ impl World {
                 let new = NewComment {
                     post_id: self.post.clone(),
                     parent_id: None,
-                    deepest: 32,
+                    max_depth: 32,
                     author: User {
                         id: UserId::parse("u").expect("an id"),
                         name: "u".into(),
@@ -279,8 +279,8 @@ impl World {
                     .await
                     .expect("stored")
                 {
-                    Deletion::Done(change) => self.commit(change),
-                    Deletion::Before(_) => {}
+                    Deletion::Deleted(change) => self.commit(change),
+                    Deletion::AlreadyDeleted(_) => {}
                 }
             }
             Step::Publish(number) => {

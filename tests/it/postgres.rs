@@ -81,7 +81,7 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
         body: format!("by {author}"),
         at: Timestamp::now(),
         origin: None,
-        deepest: 32,
+        max_depth: 32,
     }
 }
 

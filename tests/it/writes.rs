@@ -296,7 +296,7 @@ fn new_comment(body: &str) -> NewComment {
     NewComment {
         post_id: PostId::parse("hello").expect("an id"),
         parent_id: None,
-        deepest: 32,
+        max_depth: 32,
         author: User {
             id: UserId::parse("ada").expect("an id"),
             name: "Ada".into(),

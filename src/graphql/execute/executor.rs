@@ -144,7 +144,7 @@ impl Executor {
     async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
         let operation = operation.with(caller).with(ResponseBudget::default());
         // Where other nodes write too, no node knows for how long a response holds.
-        let Some(state) = self.store.state() else {
+        let Some(state) = self.store.data_version() else {
             return Outcome::of(self.query(operation).await);
         };
         let (fingerprint, since) = (operation.fingerprint(), Instant::now());

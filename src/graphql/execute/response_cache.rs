@@ -20,7 +20,7 @@ use async_graphql::Context;
 use parking_lot::Mutex;
 
 use super::{cache::Cache, fingerprint::Fingerprint};
-use crate::{feed::Payload, metrics::Lookups, store::State};
+use crate::{feed::Payload, metrics::Lookups, store::DataVersion};
 
 /// How many answers are kept, and how many bytes of them. What was not asked for of late makes
 /// room.
@@ -41,7 +41,7 @@ pub(super) struct ResponseCache {
 #[derive(Clone)]
 struct Answer {
     payload: Payload,
-    state: State,
+    state: DataVersion,
     since: Instant,
 }
 
@@ -61,7 +61,12 @@ impl ResponseCache {
     }
 
     /// The answer to a query in this state of the store, if it is known.
-    pub(super) fn get(&self, query: &Fingerprint, state: State, now: Instant) -> Option<Payload> {
+    pub(super) fn get(
+        &self,
+        query: &Fingerprint,
+        state: DataVersion,
+        now: Instant,
+    ) -> Option<Payload> {
         let is_good =
             |answer: &Answer| answer.state == state && now.duration_since(answer.since) < MAX_AGE;
         let answer = self.kept.lock().get(query).filter(is_good);
@@ -70,7 +75,13 @@ impl ResponseCache {
     }
 
     /// Keeps the answer to a query, whose execution began then and in this state of the store.
-    pub(super) fn keep(&self, query: Fingerprint, payload: Payload, state: State, since: Instant) {
+    pub(super) fn keep(
+        &self,
+        query: Fingerprint,
+        payload: Payload,
+        state: DataVersion,
+        since: Instant,
+    ) {
         let bytes = query.bytes() + payload.len();
         if bytes > MAX_ANSWER_BYTES {
             return;

@@ -19,7 +19,7 @@ use crate::{
         error::{At, Result},
     },
     model::{self, PostId, Timestamp},
-    store::PostsAfter,
+    store::PostKey,
 };
 
 /// The root of queries.
@@ -84,14 +84,14 @@ fn posts_cursor(post: &model::Post) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{}", post.created_at.0, post.id))
 }
 
-fn posts_after(text: &str) -> std::result::Result<PostsAfter, Error> {
+fn posts_after(text: &str) -> std::result::Result<PostKey, Error> {
     URL_SAFE_NO_PAD
         .decode(text)
         .ok()
         .and_then(|bytes| {
             let text = String::from_utf8(bytes).ok()?;
             let (created_at, id) = text.split_once(':')?;
-            Some(PostsAfter {
+            Some(PostKey {
                 created_at: Timestamp(created_at.parse().ok()?),
                 id: PostId::parse(id)?,
             })

@@ -1,4 +1,4 @@
-//! A row of `ban`.
+//! The table `ban`.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,9 +12,9 @@ pub struct Model {
     pub banned_at: i64,
     #[sea_orm(column_type = "Text")]
     pub reason: Option<String>,
-    /// Where it was lifted it bans nobody any more.
+    /// The time at which the ban was lifted. The row stays, so nodes can read the change.
     pub lifted_at: Option<i64>,
-    /// The place of its latest change among those of all bans.
+    /// The seq of its latest change among those of all bans.
     pub place: i64,
 }
 

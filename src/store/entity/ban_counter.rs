@@ -1,4 +1,4 @@
-//! The one row of `ban_counter`.
+//! The table `ban_counter`, which has one row.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
-    /// How many changes of bans there were.
+    /// The seq of the latest change of a ban.
     pub value: i64,
 }
 

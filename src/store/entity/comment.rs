@@ -1,4 +1,4 @@
-//! A row of `comment`.
+//! The table `comment`.
 
 use sea_orm::entity::prelude::*;
 
@@ -19,14 +19,14 @@ pub struct Model {
     pub deleted_at: Option<i64>,
     pub added_seq: i64,
     pub changed_seq: i64,
-    /// The client that added it, where it named itself.
+    /// The client that added the comment, if it named itself.
     #[sea_orm(column_type = "Text")]
     pub added_by: Option<String>,
-    /// The client that made the latest change, where it named itself.
+    /// The client that made the latest change, if it named itself.
     #[sea_orm(column_type = "Text")]
     pub changed_by: Option<String>,
     pub reply_count: i64,
-    /// How many comments it stands below; 0 for a top-level comment.
+    /// The number of its ancestors; 0 for a top-level comment.
     pub depth: i64,
 }
 

@@ -1,4 +1,4 @@
-//! The rows, one file a table, as the migrations shape them.
+//! The tables as the migrations define them, one file each.
 
 pub(super) mod ban;
 pub(super) mod ban_counter;

@@ -1,4 +1,4 @@
-//! A row of `post`.
+//! The table `post`.
 
 use sea_orm::entity::prelude::*;
 

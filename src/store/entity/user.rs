@@ -1,4 +1,4 @@
-//! A row of `user`.
+//! The table `user`.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,6 +1,6 @@
 // Section 2.1: characters, ignored tokens, names, numbers, and where one token ends.
 
-import { invalid, malformed, valid } from '../cases.mjs';
+import { invalid, malformed, tooLarge, valid } from '../cases.mjs';
 
 const page = (number) => `{ posts(first: ${number}) { nodes { id } } }`;
 
@@ -62,7 +62,8 @@ export default {
     malformed('a full-width letter', '{ ａ: me { id } }'),
     valid('keywords as aliases', '{ query: me { on: id fragment: name true: id null: id type: id input: id } }'),
     invalid('true as an enum value', '{ post(id: "main") { comments(order: true) { nodes { id } } } }'),
-    valid('a long name', `{ ${'a'.repeat(1000)}: me { id } }`),
+    valid('a long name', `{ ${'a'.repeat(256)}: me { id } }`),
+    tooLarge('a name beyond the limit', `{ ${'a'.repeat(257)}: me { id } }`),
   ],
 
   'Words that touch': [

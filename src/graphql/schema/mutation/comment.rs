@@ -77,7 +77,7 @@ pub(super) async fn create(
         body: input::body(&input.body)?,
         post_id: input::post_id(&input.post_id)?,
         parent_id: parent_id.transpose()?,
-        deepest: context.settings().reply_depth,
+        max_depth: context.settings().reply_depth,
         author,
         at: Timestamp::now(),
         origin: caller.client.clone(),
@@ -128,8 +128,8 @@ pub(super) async fn delete(
     let deletion = context.store().delete_comment(delete, may_delete).await?;
     Ok(DeleteCommentPayload {
         comment: match deletion {
-            Deletion::Done(change) => publish(context, change),
-            Deletion::Before(tombstone) => tombstone.into(),
+            Deletion::Deleted(change) => publish(context, change),
+            Deletion::AlreadyDeleted(tombstone) => tombstone.into(),
         },
     })
 }

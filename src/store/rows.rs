@@ -1,4 +1,4 @@
-//! Rows into the domain's types.
+//! Conversion of rows to the domain's types.
 
 use sea_orm::{
     DbErr, JoinType, QueryResult, QuerySelect, QueryTrait, RelationTrait, Select,
@@ -11,14 +11,14 @@ use crate::{
     model::{ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp, User, UserId},
 };
 
-/// A row that no code of this project can have written.
-fn corrupt(what: &str, id: impl std::fmt::Display) -> Error {
-    DbErr::Custom(format!("{what} of row {id} cannot be read")).into()
+/// Returns the error for a row that this server cannot have written.
+fn corrupt(field: &str, id: impl std::fmt::Display) -> Error {
+    DbErr::Custom(format!("invalid {field} in row {id}")).into()
 }
 
 pub(super) fn post(row: post::Model) -> Result<Post, Error> {
     Ok(Post {
-        id: PostId::parse(&row.id).ok_or_else(|| corrupt("the post id", &row.id))?,
+        id: PostId::parse(&row.id).ok_or_else(|| corrupt("post id", &row.id))?,
         title: row.title,
         url: row.url,
         created_at: Timestamp(row.created_at),
@@ -27,9 +27,10 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
     })
 }
 
-/// A query for comments with their authors, whose rows [`comment()`] reads. It asks for no column
-/// that is not read, and they are read by their places: of each, the name would be looked up and
-/// the value copied twice.
+/// Extends a query for comments with their authors. [`comment()`] reads its rows.
+///
+/// It selects only the columns that are read. They are read by index, because access by name looks the
+/// name up and copies the value twice.
 pub(super) fn with_authors(query: Select<comment::Entity>) -> SelectStatement {
     use comment::{Column, Relation};
     query
@@ -64,10 +65,10 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
     let avatar: Option<String> = row.try_get_by_index(12)?;
     Ok(Comment {
         id: CommentId(id),
-        post_id: PostId::parse(&post_id).ok_or_else(|| corrupt("the post id", id))?,
+        post_id: PostId::parse(&post_id).ok_or_else(|| corrupt("post id", id))?,
         parent_id: parent_id.map(CommentId),
         author: User {
-            id: author_id.ok_or_else(|| corrupt("the author", id))?,
+            id: author_id.ok_or_else(|| corrupt("author", id))?,
             name: name.into(),
             avatar: avatar.map(Into::into),
         },
@@ -81,7 +82,7 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
     })
 }
 
-/// The clients that added the comment of a row and made its latest change.
+/// Returns the client that added the row's comment and the one that made its latest change.
 pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 2], Error> {
     let added_by: Option<String> = row.try_get_by_index(13)?;
     let changed_by: Option<String> = row.try_get_by_index(14)?;

@@ -1,22 +1,22 @@
-//! Whether the database answers.
+//! The health check of the database.
 
 use sea_orm::{EntityTrait, QuerySelect, QueryTrait};
 
 use super::{
     Store,
     entity::post::{Column, Entity},
-    page::rows,
+    query::select_limited,
 };
 use crate::error::Error;
 
 impl Store {
-    /// Reads something small, as those do who read posts and comments.
-    pub async fn answer(&self) -> Result<(), Error> {
+    /// Reads one id from the table of posts, over the connections that queries use.
+    pub async fn ping(&self) -> Result<(), Error> {
         let query = Entity::find().select_only().column(Column::Id).into_query();
-        self.read(move |readers| {
+        self.read(move |connection| {
             let query = query.clone();
             async move {
-                rows(&query, 1, &readers).await?;
+                select_limited(&query, 1, &connection).await?;
                 Ok(())
             }
         })

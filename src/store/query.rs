@@ -1,0 +1,44 @@
+//! Parts of queries that keep their statements few, because each connection caches prepared ones.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Value,
+    sea_query::{Expr, ExprTrait, SelectStatement, extension::postgres::PgFunc},
+};
+
+/// Runs `query` and returns its first `limit` rows.
+///
+/// The limit is part of the statement's text, because SQLite plans for the value of a bound limit. Each
+/// binding would prepare the statement again, which takes as long as reading half a page.
+pub(super) async fn select_limited(
+    query: &SelectStatement,
+    limit: u64,
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let mut statement = connection.get_database_backend().build(query);
+    statement.sql.push_str(&format!(" LIMIT {limit}"));
+    connection.query_all_raw(statement).await
+}
+
+/// Returns the condition that `column` has one of `values`, in few statements for any number of them.
+///
+/// PostgreSQL takes an array. SQLite has none, so its list is padded to the next power of two by
+/// repeating the last value.
+pub(super) fn is_any_of<T>(
+    column: impl ColumnTrait,
+    values: impl IntoIterator<Item = T>,
+    backend: DbBackend,
+) -> Expr
+where
+    T: Clone + Into<Value>,
+    Vec<T>: Into<Value>,
+{
+    let mut values: Vec<T> = values.into_iter().collect();
+    if backend == DbBackend::Postgres {
+        let array: Value = values.into();
+        return column.into_expr().eq(PgFunc::any(Expr::val(array)));
+    }
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    column.is_in(values)
+}
