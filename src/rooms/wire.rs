@@ -435,6 +435,30 @@ mod tests {
     }
 
     #[test]
+    fn message_keeps_its_bytes() {
+        const FROM: &str = r#""v":1,"from":"018f0000-0000-7000-8000-000000000001""#;
+        for body in [
+            r#""change":{"kind":"edited","seq":3,"origin":"tab","id":"018f0000-0000-7000-8000-000000000002","post":"a/post.1","parent":"018f0000-0000-7000-8000-000000000003","author":{"id":"ada","name":"Ada","avatar":"https://a"},"body":"b","created_at":1,"edited_at":2,"is_deleted":false,"added_seq":1,"reply_count":4}"#,
+            r#""change":{"kind":"added","seq":3,"id":"018f0000-0000-7000-8000-000000000002","post":"p","author":{"id":"ada","name":"Ada"},"body":"b","created_at":1,"is_deleted":true,"added_seq":3,"reply_count":0}"#,
+            r#""presence":{"post":"p","base":1,"version":2,"joined":"AAAAAAAAAAAAAAAAAAAAAf////////////////////8","left":"AAAAAAAAAAAAAAAAAAAAAg","typists":[{"user":{"id":"ada","name":"Ada"},"clients":[null,"tab"]}]}"#,
+            r#""presence":{"post":"p","base":null,"version":2}"#,
+            r#""stopped_typing":{"post":"p","user":"ada","client":null}"#,
+            r#""ask":{"posts":["p","q"]}"#,
+            r#""beat":{"nonce":"018f0000-0000-4000-8000-000000000004","version":7,"first":0,"last":18446744073709551615,"rooms":"//////////4AAAAAAAAABw"}"#,
+            r#""beat":{"version":0,"first":0,"last":1,"rooms":""}"#,
+            r#""call":{"nonce":"018f0000-0000-4000-8000-000000000004"}"#,
+            r#""how_many":{"posts":["p"]}"#,
+            r#""so_many":{"counts":[["p",4],["q",null]]}"#,
+            r#""user_changed":{"user":"ada"}"#,
+            r#""leave":null"#,
+        ] {
+            let json = format!("{{{FROM},{body}}}");
+            let message = Message::decode(json.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(message.encode().unwrap()).unwrap(), json);
+        }
+    }
+
+    #[test]
     fn an_event_is_the_change_that_it_was_made_of() {
         let before = change(3);
         assert_eq!(Change::from(&Event::from(&*before)), *before);
