@@ -4,6 +4,7 @@
 //! the server inside itself makes a [`config::Config`] and a [`server::Server`].
 
 pub mod auth;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod drain;

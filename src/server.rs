@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{Authenticator, Bans, SetupError},
+    cluster::{Cluster, ClusterObserver, Link, backplane},
     config::{Config, HttpConfig},
     drain::Drain,
     error::Error,
@@ -24,7 +25,7 @@ use crate::{
     metrics::{BuildError, Metrics, Sample},
     model::UserId,
     moderation::Moderation,
-    rooms::{Census, Cluster, ClusterObserver, Hub, Link, backplane},
+    rooms::{Census, Hub},
     store::{OpenError, Store},
     transport::{self, Entrance, MetricsFor, Operations, Transport},
 };

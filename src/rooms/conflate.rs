@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 /// The least time between two published values.
-pub(super) const WINDOW: Duration = Duration::from_millis(250);
+pub(crate) const WINDOW: Duration = Duration::from_millis(250);
 
 /// What to do with a value.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Publish it now.
     Publish,
     /// Ask again at this instant.
@@ -18,7 +18,7 @@ pub(super) enum Verdict {
 
 /// Publishes the first change at once, then at most one value in a [`WINDOW`], the last always.
 #[derive(Debug)]
-pub(super) struct Conflated<T> {
+pub(crate) struct Conflated<T> {
     published: T,
     at: Option<Instant>,
     /// Another value has held since. Who looked meanwhile has seen it, so the next one is published
@@ -28,7 +28,7 @@ pub(super) struct Conflated<T> {
 
 impl<T: PartialEq + Clone> Conflated<T> {
     /// `published` is what every subscriber starts from.
-    pub(super) fn new(published: T) -> Self {
+    pub(crate) fn new(published: T) -> Self {
         Self {
             published,
             at: None,
@@ -37,7 +37,7 @@ impl<T: PartialEq + Clone> Conflated<T> {
     }
 
     /// Decides over the value that holds at `now`.
-    pub(super) fn offer(&mut self, value: &T, now: Instant) -> Verdict {
+    pub(crate) fn offer(&mut self, value: &T, now: Instant) -> Verdict {
         if *value == self.published && !self.is_stale {
             return Verdict::Unchanged;
         }

@@ -13,13 +13,15 @@ use tokio::sync::Notify;
 
 use super::{
     membership::Membership,
-    outgoing::{Outgoing, Parcel},
     room::{Room, RoomId, Settled, State},
-    survey::{Asked, Surveys, TIMEOUT},
     timers::{Timers, now},
-    viewer::{ViewerId, Visitor},
+    viewer_id::{ViewerId, Visitor},
 };
 use crate::{
+    cluster::{
+        outbound::{Outgoing, Parcel},
+        remote_count::{Asked, Surveys, TIMEOUT},
+    },
     metrics::RoomMetrics,
     model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId},
 };
@@ -50,9 +52,9 @@ struct Shared {
 
 /// What goes to the other nodes and comes from them.
 #[derive(Debug, Default)]
-pub(super) struct Abroad {
-    pub(super) outgoing: Outgoing,
-    pub(super) surveys: Surveys,
+pub(crate) struct Abroad {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) surveys: Surveys,
 }
 
 /// How much is going on.
@@ -77,7 +79,7 @@ impl Hub {
     }
 
     /// The rooms of one node of many.
-    pub(super) fn among_nodes(buffer: usize, metrics: RoomMetrics) -> Self {
+    pub(crate) fn among_nodes(buffer: usize, metrics: RoomMetrics) -> Self {
         Self::with(buffer, Some(Abroad::default()), metrics)
     }
 
@@ -113,7 +115,7 @@ impl Hub {
     }
 
     /// Delivers a change that was committed, by whichever node, to the members here.
-    pub(super) fn deliver(&self, change: Arc<Change>) {
+    pub(crate) fn deliver(&self, change: Arc<Change>) {
         let Some(room) = self.find(&change.comment.post_id) else {
             return;
         };
@@ -147,7 +149,7 @@ impl Hub {
     }
 
     /// Ends the indicator; true where it was on this node.
-    pub(super) fn end_typing(
+    pub(crate) fn end_typing(
         &self,
         post: &PostId,
         user: &UserId,
@@ -186,7 +188,7 @@ impl Hub {
     }
 
     /// How many there are where this node knows it: where it is in the room.
-    pub(super) fn viewers_known(&self, post: &PostId) -> Option<usize> {
+    pub(crate) fn viewers_known(&self, post: &PostId) -> Option<usize> {
         self.find(post).map(|room| room.lock().presence.viewers())
     }
 
@@ -218,7 +220,7 @@ impl Hub {
     }
 
     /// Has these posts' rooms compared with the store soon.
-    pub(super) fn suspect(&self, posts: impl IntoIterator<Item = PostId>) {
+    pub(crate) fn suspect(&self, posts: impl IntoIterator<Item = PostId>) {
         self.shared.suspects.lock().extend(posts);
         self.shared.suspicion.notify_one();
     }
@@ -258,7 +260,7 @@ impl Hub {
     }
 
     /// Ends one subscription's place in a room.
-    pub(super) fn leave(&self, room: &Arc<Room>, client: &ClientId, viewer: ViewerId) {
+    pub(crate) fn leave(&self, room: &Arc<Room>, client: &ClientId, viewer: ViewerId) {
         for user in self.update(room, |state| state.leave(client, viewer)) {
             self.tell(Parcel::StoppedTyping {
                 post: room.post().clone(),
@@ -269,12 +271,12 @@ impl Hub {
     }
 
     /// All rooms there are.
-    pub(super) fn rooms(&self) -> Vec<Arc<Room>> {
+    pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
         self.shared.rooms.lock().values().cloned().collect()
     }
 
     /// The way to the other nodes.
-    pub(super) fn abroad(&self) -> Option<&Abroad> {
+    pub(crate) fn abroad(&self) -> Option<&Abroad> {
         self.shared.abroad.as_ref()
     }
 
@@ -285,7 +287,7 @@ impl Hub {
     }
 
     /// Changes a room's state and publishes what follows from it.
-    pub(super) fn update<T>(&self, room: &Arc<Room>, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn update<T>(&self, room: &Arc<Room>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = room.lock();
         let done = change(&mut state);
         self.settle(room, &mut state);
@@ -342,7 +344,7 @@ impl Hub {
     }
 
     /// The post's room, where there is one.
-    pub(super) fn find(&self, post: &PostId) -> Option<Arc<Room>> {
+    pub(crate) fn find(&self, post: &PostId) -> Option<Arc<Room>> {
         self.shared.rooms.lock().get(post).cloned()
     }
 

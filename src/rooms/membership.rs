@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{hub::Hub, listen::Listener, room::Room, viewer::ViewerId};
+use super::{hub::Hub, listener::Listener, room::Room, viewer_id::ViewerId};
 use crate::model::{ClientId, Seq};
 
 /// One subscription's place in a room. Dropping it is the only way to leave; a subscription owns
@@ -16,7 +16,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    pub(super) fn new(hub: Hub, room: Arc<Room>, client: ClientId, viewer: ViewerId) -> Self {
+    pub(crate) fn new(hub: Hub, room: Arc<Room>, client: ClientId, viewer: ViewerId) -> Self {
         Self {
             hub,
             room,

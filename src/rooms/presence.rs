@@ -2,17 +2,19 @@
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use super::{
-    peers::NodeId,
-    viewer::ViewerId,
-    wire::{Announcement, Version},
+use super::viewer_id::ViewerId;
+use crate::{
+    cluster::{
+        NodeId,
+        wire::{Announcement, Version},
+    },
+    model::ClientId,
 };
-use crate::model::ClientId;
 
 /// The members of one room on this node, and the viewers in it on all nodes. Any number of streams
 /// of one client are one membership.
 #[derive(Debug, Default)]
-pub(super) struct Presence {
+pub(crate) struct Presence {
     /// How many streams each client has here, for each viewer that it is. That is one viewer, but for
     /// the moment in which a client signs in, or where two clients claim one id.
     members: HashMap<ClientId, Vec<(ViewerId, usize)>>,
@@ -42,16 +44,16 @@ struct Elsewhere {
 
 /// What leaving has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(crate) struct Left {
     /// It was the client's last stream in this room.
-    pub(super) is_client_gone: bool,
+    pub(crate) is_client_gone: bool,
     /// It was the viewer's last client on this node.
-    pub(super) is_viewer_gone: bool,
+    pub(crate) is_viewer_gone: bool,
 }
 
 /// What became of another node's announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// It is taken in.
     New,
     /// It says nothing that is not known.
@@ -62,7 +64,7 @@ pub(super) enum Told {
 
 impl Presence {
     /// Counts a stream in; true where the viewer was not on this node before.
-    pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) -> bool {
+    pub(crate) fn join(&mut self, client: &ClientId, viewer: ViewerId) -> bool {
         let streams = self.members.entry(client.clone()).or_default();
         match streams.iter_mut().find(|(known, _)| *known == viewer) {
             Some((_, count)) => {
@@ -81,7 +83,7 @@ impl Presence {
     }
 
     /// Counts a stream out.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Left {
+    pub(crate) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Left {
         let nobody = Left {
             is_client_gone: false,
             is_viewer_gone: false,
@@ -115,17 +117,17 @@ impl Presence {
     }
 
     /// How many distinct readers there are, on all nodes.
-    pub(super) fn viewers(&self) -> usize {
+    pub(crate) fn viewers(&self) -> usize {
         self.viewers.len()
     }
 
     /// How many members there are here.
-    pub(super) fn members(&self) -> usize {
+    pub(crate) fn members(&self) -> usize {
         self.members.len()
     }
 
     /// The viewers on this node, each once.
-    pub(super) fn viewers_here(&self) -> Vec<ViewerId> {
+    pub(crate) fn viewers_here(&self) -> Vec<ViewerId> {
         let mut here = Vec::with_capacity(self.here);
         here.extend(
             self.viewers
@@ -137,7 +139,7 @@ impl Presence {
     }
 
     /// Takes in what another node tells of its viewers.
-    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement) -> Told {
+    pub(crate) fn hear(&mut self, node: NodeId, told: &Announcement) -> Told {
         let known = self.version_of(node);
         if known.is_some_and(|known| told.version <= known) {
             return Told::Old;
@@ -175,12 +177,12 @@ impl Presence {
     }
 
     /// Which of its announcements this node knows another to have made last.
-    pub(super) fn version_of(&self, node: NodeId) -> Option<Version> {
+    pub(crate) fn version_of(&self, node: NodeId) -> Option<Version> {
         self.elsewhere.get(&node).map(|there| there.version)
     }
 
     /// Forgets what another node has told; true where that was anything.
-    pub(super) fn forget(&mut self, node: NodeId) -> bool {
+    pub(crate) fn forget(&mut self, node: NodeId) -> bool {
         let Some(there) = self.elsewhere.remove(&node) else {
             return false;
         };
@@ -203,7 +205,7 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::wire::ViewerIds;
+    use crate::cluster::wire::ViewerIds;
 
     fn client(id: &str) -> ClientId {
         ClientId::parse(id).unwrap()

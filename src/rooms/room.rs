@@ -10,16 +10,20 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    announcer::{Announcer, Here},
     conflate::{Conflated, Verdict},
-    peers::NodeId,
+    delta::{Announcer, Here},
     presence::{Presence, Told},
-    sequencer::Sequencer,
+    resequencer::Sequencer,
     typing::{Typing, Typists},
-    viewer::{RoomKey, ViewerId},
-    wire::{Announcement, Version},
+    viewer_id::{RoomKey, ViewerId},
 };
-use crate::model::{Change, ClientId, PostId, Seq, User, UserId};
+use crate::{
+    cluster::{
+        NodeId,
+        wire::{Announcement, Version},
+    },
+    model::{Change, ClientId, PostId, Seq, User, UserId},
+};
 
 /// How long a change waits for an earlier one, which is under way in another task or from another
 /// node, before the store is read.
@@ -27,7 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a room tells those who follow its feed.
 #[derive(Clone, Debug)]
-pub(super) enum Live {
+pub(crate) enum Live {
     /// The next change.
     Change(Arc<Change>),
     /// Changes up to this place that this node was not told of: read them from the store.
@@ -36,7 +40,7 @@ pub(super) enum Live {
 
 /// Tells rooms apart. A post's room that came again after its last member left is another room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RoomId(pub(super) u64);
+pub struct RoomId(pub(crate) u64);
 
 /// A value that holds in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +59,13 @@ impl<T> Published<T> {
 
 /// What follows from a change of a room's state.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settled {
+pub(crate) struct Settled {
     /// When the room wants to be looked at again.
-    pub(super) wake_at: Option<Instant>,
+    pub(crate) wake_at: Option<Instant>,
     /// Other nodes are to be told of something now.
-    pub(super) has_news: bool,
+    pub(crate) has_news: bool,
     /// It is time to compare the room with the store.
-    pub(super) is_suspect: bool,
+    pub(crate) is_suspect: bool,
 }
 
 /// The live side of one post.
@@ -69,7 +73,7 @@ pub(super) struct Settled {
 /// Everything is sent with the state locked, so that members hear of things in the order in which
 /// they happened. No lock is ever held while waiting for anything: sending here never waits.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     id: RoomId,
     key: RoomKey,
     post: PostId,
@@ -84,9 +88,9 @@ pub(super) struct Room {
 
 /// What the lock guards.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) presence: Presence,
-    pub(super) sequencer: Sequencer,
+pub(crate) struct State {
+    pub(crate) presence: Presence,
+    pub(crate) sequencer: Sequencer,
     typing: Typing,
     /// What other nodes are told; `None` where there are none.
     announcer: Option<Announcer>,
@@ -95,16 +99,16 @@ pub(super) struct State {
     /// When the room is to be compared with the store, besides the times at which all rooms are.
     compare_at: Option<Instant>,
     /// The hub has dropped the room; whoever holds it must ask the hub for the new one.
-    pub(super) is_evicted: bool,
+    pub(crate) is_evicted: bool,
     /// When the timers will look at the room again.
-    pub(super) wake_at: Option<Instant>,
+    pub(crate) wake_at: Option<Instant>,
     count: Conflated<usize>,
     typists: Conflated<Typists>,
 }
 
 impl Room {
     /// An empty room, whose feed keeps `buffer` changes for those who listen and are behind.
-    pub(super) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
+    pub(crate) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
         Self {
             id,
             key: RoomKey::of(&post),
@@ -129,7 +133,7 @@ impl Room {
 
     /// As [`new`](Self::new), where there are other nodes. Until they know that this one listens,
     /// what they commit may go unheard: the room is compared with the store soon after.
-    pub(super) fn among_nodes(id: RoomId, post: PostId, buffer: usize, now: Instant) -> Self {
+    pub(crate) fn among_nodes(id: RoomId, post: PostId, buffer: usize, now: Instant) -> Self {
         let room = Self::new(id, post, buffer);
         {
             let mut state = room.lock();
@@ -140,41 +144,41 @@ impl Room {
     }
 
     /// Which room of the post it is.
-    pub(super) fn id(&self) -> RoomId {
+    pub(crate) fn id(&self) -> RoomId {
         self.id
     }
 
     /// How nodes name it to each other.
-    pub(super) fn key(&self) -> RoomKey {
+    pub(crate) fn key(&self) -> RoomKey {
         self.key
     }
 
     /// Whose room it is.
-    pub(super) fn post(&self) -> &PostId {
+    pub(crate) fn post(&self) -> &PostId {
         &self.post
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
     /// What comes from now on.
-    pub(super) fn changes(&self) -> broadcast::Receiver<Live> {
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Live> {
         self.feed.subscribe()
     }
 
     /// The counts of viewers that are published from now on.
-    pub(super) fn counts(&self) -> watch::Receiver<Published<usize>> {
+    pub(crate) fn counts(&self) -> watch::Receiver<Published<usize>> {
         self.counts.subscribe()
     }
 
     /// The lists of who is typing that are published from now on.
-    pub(super) fn typists(&self) -> watch::Receiver<Published<Typists>> {
+    pub(crate) fn typists(&self) -> watch::Receiver<Published<Typists>> {
         self.typists.subscribe()
     }
 
     /// How many viewers there are now; those published behind its version are later.
-    pub(super) fn count_now(&self) -> Published<usize> {
+    pub(crate) fn count_now(&self) -> Published<usize> {
         let state = self.lock();
         Published {
             version: self.counts.borrow().version,
@@ -183,7 +187,7 @@ impl Room {
     }
 
     /// Who is typing now; those published behind its version are later.
-    pub(super) fn typists_now(&self) -> Published<Typists> {
+    pub(crate) fn typists_now(&self) -> Published<Typists> {
         let state = self.lock();
         Published {
             version: self.typists.borrow().version,
@@ -192,7 +196,7 @@ impl Room {
     }
 
     /// Sends changes to everybody who follows the feed. `_state` is the proof of the lock.
-    pub(super) fn send(&self, _state: &mut State, changes: Vec<Arc<Change>>) {
+    pub(crate) fn send(&self, _state: &mut State, changes: Vec<Arc<Change>>) {
         for change in changes {
             // An error says that nobody follows the feed, which is none.
             let _ = self.feed.send(Live::Change(change));
@@ -201,7 +205,7 @@ impl Room {
 
     /// Tells everybody who follows the feed to read the store, where this room has missed changes
     /// up to `seq`; true where it has.
-    pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) -> bool {
+    pub(crate) fn catch_up_to(&self, state: &mut State, seq: Seq) -> bool {
         let has_missed = state.sequencer.jump(seq);
         if has_missed {
             let _ = self.feed.send(Live::Missed(seq));
@@ -212,7 +216,7 @@ impl Room {
     }
 
     /// Publishes what has changed and may be published, and says what else is to be done.
-    pub(super) fn settle(&self, state: &mut State, now: Instant) -> Settled {
+    pub(crate) fn settle(&self, state: &mut State, now: Instant) -> Settled {
         state.expire_typing(now);
         self.close_gap(state, now);
         let viewers = state.presence.viewers();
@@ -276,12 +280,12 @@ fn publish<T>(channel: &watch::Sender<Published<T>>, value: T) {
 
 impl State {
     /// Whether nothing would be lost with the room.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.presence.members() == 0 && !self.typing.is_anybody_here()
     }
 
     /// Counts a stream in.
-    pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) {
+    pub(crate) fn join(&mut self, client: &ClientId, viewer: ViewerId) {
         if self.presence.join(client, viewer)
             && let Some(announcer) = &mut self.announcer
         {
@@ -291,7 +295,7 @@ impl State {
 
     /// Counts a stream out. Names the users who typed in this client on other nodes: it has left,
     /// and those must be told.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Vec<UserId> {
+    pub(crate) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Vec<UserId> {
         let left = self.presence.leave(client, viewer);
         if left.is_viewer_gone
             && let Some(announcer) = &mut self.announcer
@@ -311,26 +315,26 @@ impl State {
     }
 
     /// Starts or refreshes a user's indicator.
-    pub(super) fn start_typing(&mut self, user: &User, client: Option<&ClientId>, now: Instant) {
+    pub(crate) fn start_typing(&mut self, user: &User, client: Option<&ClientId>, now: Instant) {
         let is_news = self.typing.start(user, client, now);
         self.typing_news(is_news);
     }
 
     /// Ends a user's indicator in this client; true where it was on this node.
-    pub(super) fn stop_typing(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
+    pub(crate) fn stop_typing(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
         let was_here = self.typing.stop(user, client);
         self.typing_news(was_here);
         was_here
     }
 
     /// Ends the indicators of one who has posted.
-    pub(super) fn posted(&mut self, user: &UserId) {
+    pub(crate) fn posted(&mut self, user: &UserId) {
         let is_news = self.typing.posted(user);
         self.typing_news(is_news);
     }
 
     /// Takes in what another node announces.
-    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement, now: Instant) -> Told {
+    pub(crate) fn hear(&mut self, node: NodeId, told: &Announcement, now: Instant) -> Told {
         let taken = self.presence.hear(node, told);
         if let (Told::New, Some(typists)) = (taken, &told.typists) {
             self.typing.hear(node, typists, now);
@@ -339,18 +343,18 @@ impl State {
     }
 
     /// Forgets what another node has announced.
-    pub(super) fn forget(&mut self, node: NodeId) {
+    pub(crate) fn forget(&mut self, node: NodeId) {
         self.presence.forget(node);
         self.typing.forget(node);
     }
 
     /// The last announcement that was made of this room.
-    pub(super) fn announced(&self) -> Option<Version> {
+    pub(crate) fn announced(&self) -> Option<Version> {
         self.announcer.as_ref()?.version()
     }
 
     /// What is to be announced now; `next` numbers announcements.
-    pub(super) fn announce(
+    pub(crate) fn announce(
         &mut self,
         now: Instant,
         next: impl FnMut() -> Version,
@@ -367,7 +371,7 @@ impl State {
     }
 
     /// All that was announced, for a node that asks.
-    pub(super) fn snapshot(&mut self) -> Option<Announcement> {
+    pub(crate) fn snapshot(&mut self) -> Option<Announcement> {
         let here = Here {
             presence: &self.presence,
             typing: &self.typing,

@@ -12,14 +12,14 @@ use tokio::sync::Notify;
 use super::room::Room;
 
 /// What Tokio's clock says, which a simulation moves on by itself.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
 /// Rooms by the instant at which they want to be looked at. A room stands here once at most, so
 /// the queue is no longer than the list of rooms.
 #[derive(Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     queue: Mutex<BTreeMap<Key, Weak<Room>>>,
     sooner: Notify,
 }
@@ -33,7 +33,7 @@ fn key(at: Instant, room: &Arc<Room>) -> Key {
 
 impl Timers {
     /// Has the room looked at when `at` comes.
-    pub(super) fn schedule(&self, at: Instant, room: &Arc<Room>) {
+    pub(crate) fn schedule(&self, at: Instant, room: &Arc<Room>) {
         let key = key(at, room);
         let mut queue = self.queue.lock();
         queue.insert(key, Arc::downgrade(room));
@@ -43,12 +43,12 @@ impl Timers {
     }
 
     /// Takes back what [`schedule`](Self::schedule) was told.
-    pub(super) fn cancel(&self, at: Instant, room: &Arc<Room>) {
+    pub(crate) fn cancel(&self, at: Instant, room: &Arc<Room>) {
         self.queue.lock().remove(&key(at, room));
     }
 
     /// Waits until rooms are due, and takes them out. Cancelling the future loses none.
-    pub(super) async fn due(&self) -> Vec<Arc<Room>> {
+    pub(crate) async fn due(&self) -> Vec<Arc<Room>> {
         loop {
             let first = self.queue.lock().first_key_value().map(|(&(at, _), _)| at);
             match first {

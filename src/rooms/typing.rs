@@ -7,14 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    peers::NodeId,
-    wire::{Author, Name, TypistElsewhere},
+use crate::{
+    cluster::{
+        NodeId,
+        wire::{Author, Name, TypistElsewhere},
+    },
+    model::{ClientId, User, UserId},
 };
-use crate::model::{ClientId, User, UserId};
 
 /// How long an indicator lives without being refreshed.
-pub(super) const LIFETIME: Duration = Duration::from_secs(6);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(6);
 /// How many users are shown typing in one room. More start typing unseen.
 const MAX_TYPISTS: usize = 64;
 /// In how many clients one user types at the same time. One more replaces the one nearest its end.
@@ -45,7 +47,7 @@ struct Elsewhere {
 
 /// The indicators of one room. A user has one, however many clients they type in.
 #[derive(Debug, Default)]
-pub(super) struct Typing {
+pub(crate) struct Typing {
     typists: Vec<Typist>,
     elsewhere: BTreeMap<NodeId, Elsewhere>,
     /// Who is typing, made anew only where that changes.
@@ -54,7 +56,7 @@ pub(super) struct Typing {
 
 impl Typing {
     /// Starts the user's indicator, or refreshes it; true where it, or a client of it, is new here.
-    pub(super) fn start(&mut self, user: &User, client: Option<&ClientId>, now: Instant) -> bool {
+    pub(crate) fn start(&mut self, user: &User, client: Option<&ClientId>, now: Instant) -> bool {
         let until = now + LIFETIME;
         let place = match self
             .typists
@@ -92,25 +94,25 @@ impl Typing {
     }
 
     /// The user stopped typing in this client; true where they did on this node.
-    pub(super) fn stop(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
+    pub(crate) fn stop(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
         self.keep_elsewhere(|typist, source| typist.id != *user || source.as_ref() != client);
         self.keep(|typist, source| typist.id != *user || source.client.as_ref() != client)
     }
 
     /// The user posted a comment: whatever they were typing, they are done. True where they did on
     /// this node.
-    pub(super) fn posted(&mut self, user: &UserId) -> bool {
+    pub(crate) fn posted(&mut self, user: &UserId) -> bool {
         self.keep_elsewhere(|typist, _| typist.id != *user);
         self.keep(|typist, _| typist.id != *user)
     }
 
     /// The client left the room; true where it typed on this node.
-    pub(super) fn left(&mut self, client: &ClientId) -> bool {
+    pub(crate) fn left(&mut self, client: &ClientId) -> bool {
         self.keep(|_, source| source.client.as_ref() != Some(client))
     }
 
     /// Ends what was not refreshed in time; true where that was on this node.
-    pub(super) fn expire(&mut self, now: Instant) -> bool {
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
         if self.elsewhere.values().any(|there| there.until <= now) {
             self.elsewhere.retain(|_, there| there.until > now);
             self.list_users();
@@ -119,14 +121,14 @@ impl Typing {
     }
 
     /// When [`expire`](Self::expire) has something to end next.
-    pub(super) fn next_expiry(&self) -> Option<Instant> {
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
         let here = self.typists.iter().flat_map(|typist| &typist.sources);
         let elsewhere = self.elsewhere.values().map(|there| there.until);
         here.map(|source| source.until).chain(elsewhere).min()
     }
 
     /// Another node has told who types there: all of them.
-    pub(super) fn hear(&mut self, node: NodeId, typists: &[TypistElsewhere], now: Instant) {
+    pub(crate) fn hear(&mut self, node: NodeId, typists: &[TypistElsewhere], now: Instant) {
         self.elsewhere.remove(&node);
         if !typists.is_empty() {
             let typists = typists
@@ -145,14 +147,14 @@ impl Typing {
     }
 
     /// Forgets what another node has told.
-    pub(super) fn forget(&mut self, node: NodeId) {
+    pub(crate) fn forget(&mut self, node: NodeId) {
         if self.elsewhere.remove(&node).is_some() {
             self.list_users();
         }
     }
 
     /// Who types on this node, as the others are told.
-    pub(super) fn here(&self) -> Vec<TypistElsewhere> {
+    pub(crate) fn here(&self) -> Vec<TypistElsewhere> {
         self.typists
             .iter()
             .map(|typist| TypistElsewhere {
@@ -167,7 +169,7 @@ impl Typing {
     }
 
     /// Which users type in this client on other nodes, as far as those have told.
-    pub(super) fn elsewhere_in(&self, client: &ClientId) -> Vec<UserId> {
+    pub(crate) fn elsewhere_in(&self, client: &ClientId) -> Vec<UserId> {
         self.elsewhere
             .values()
             .flat_map(|there| &there.typists)
@@ -177,12 +179,12 @@ impl Typing {
     }
 
     /// Who is typing now.
-    pub(super) fn users(&self) -> &Typists {
+    pub(crate) fn users(&self) -> &Typists {
         &self.users
     }
 
     /// Whether anybody is typing on this node.
-    pub(super) fn is_anybody_here(&self) -> bool {
+    pub(crate) fn is_anybody_here(&self) -> bool {
         !self.typists.is_empty()
     }
 

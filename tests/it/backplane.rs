@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use causerie::{
-    model::PostId,
-    rooms::{
+    cluster::{
         NodeId,
         backplane::{self, Backplane, Connection, Incoming, Reach, Subject, memory::Network},
     },
+    model::PostId,
 };
 use tokio::sync::mpsc::Receiver;
 

@@ -8,12 +8,13 @@ use std::{
 };
 
 use causerie::{
-    metrics::Metrics,
-    model::{ClientId, PostId, User, UserId},
-    rooms::{
-        Census, Cluster, Hub, Membership, Visitor,
+    cluster::{
+        Cluster,
         backplane::memory::{Delays, Link, Network},
     },
+    metrics::Metrics,
+    model::{ClientId, PostId, User, UserId},
+    rooms::{Census, Hub, Membership, Visitor},
 };
 use proptest::prelude::*;
 use tokio::task::JoinHandle;

@@ -27,6 +27,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "server",
         &[
             "auth",
+            "cluster",
             "config",
             "drain",
             "error",
@@ -43,7 +44,7 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["error", "model", "store"]),
-    ("fuzzing", &["auth", "graphql", "rooms", "transport"]),
+    ("fuzzing", &["auth", "cluster", "graphql", "transport"]),
     (
         "transport",
         &[
@@ -75,7 +76,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("feed", &["error", "metrics", "model", "rooms", "store"]),
     ("moderation", &["auth", "error", "model", "store"]),
     ("store", &["config", "error", "metrics", "model"]),
-    ("rooms", &["config", "metrics", "model"]),
+    ("cluster", &["config", "metrics", "model", "rooms"]),
+    ("rooms", &["cluster", "metrics", "model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "metrics", "model"]),
     ("health", &["error"]),
@@ -103,7 +105,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("http_body_util", &["auth", "transport"]),
     ("rustls", &["auth"]),
     ("governor", &["limits"]),
-    ("async_nats", &["rooms"]),
+    ("async_nats", &["cluster"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),

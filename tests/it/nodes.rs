@@ -12,17 +12,18 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use causerie::{
-    metrics::Metrics,
-    model::{
-        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
-    },
-    rooms::{
-        Cluster, ClusterObserver, Hub, Link, Membership, Next, NodeId, Visitor,
+    cluster::{
+        Cluster, ClusterObserver, Link, NodeId,
         backplane::{
             Backplane, Connection, Incoming, Reach, Subject,
             memory::{self, Network},
         },
     },
+    metrics::Metrics,
+    model::{
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    },
+    rooms::{Hub, Membership, Next, Visitor},
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};

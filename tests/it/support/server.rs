@@ -4,12 +4,10 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use causerie::{
     auth::{Authenticator, Identity},
+    cluster::backplane::{self, Connection, memory::Network},
     config::{Config, Secret},
     model::{Role, Timestamp, User, UserId},
-    rooms::{
-        Census,
-        backplane::{self, Connection, memory::Network},
-    },
+    rooms::Census,
     server::{Observer, Server},
 };
 use clap::{Args, FromArgMatches};

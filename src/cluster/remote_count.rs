@@ -19,7 +19,7 @@ const FRESH: Duration = Duration::from_millis(500);
 /// How many posts are asked about at the same time. Of one more nothing is known: nobody reads it.
 const MAX_SURVEYS: usize = 4096;
 /// How long the others' answers are waited for. Who has not answered by then has no readers.
-pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
 #[derive(Debug)]
 struct Survey {
@@ -32,11 +32,11 @@ struct Survey {
 
 /// What is being asked, and what was answered just now.
 #[derive(Debug, Default)]
-pub(super) struct Surveys(Mutex<HashMap<PostId, Survey>>);
+pub(crate) struct Surveys(Mutex<HashMap<PostId, Survey>>);
 
 /// Where an answer will be.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     /// It must be asked: `HowMany` is to be sent, and then comes here.
     Now(watch::Receiver<Option<usize>>),
     /// It was asked already, or is known.
@@ -47,7 +47,7 @@ pub(super) enum Asked {
 
 impl Surveys {
     /// Somebody wants to know how many read the post.
-    pub(super) fn ask(&self, post: &PostId, now: Instant) -> Asked {
+    pub(crate) fn ask(&self, post: &PostId, now: Instant) -> Asked {
         let mut surveys = self.0.lock();
         if let Some(survey) = surveys.get(post)
             && now < survey.at + FRESH
@@ -71,7 +71,7 @@ impl Surveys {
     }
 
     /// These nodes are asked now. Where there are none the answer is known.
-    pub(super) fn sent(&self, post: &PostId, to: impl Iterator<Item = NodeId>) {
+    pub(crate) fn sent(&self, post: &PostId, to: impl Iterator<Item = NodeId>) {
         let mut surveys = self.0.lock();
         if let Some(survey) = surveys.get_mut(post) {
             survey.missing = to.collect();
@@ -82,7 +82,7 @@ impl Surveys {
     }
 
     /// A node in the post's room has said how many read it, or another that it is not in the room.
-    pub(super) fn answer(&self, post: &PostId, node: NodeId, count: Option<usize>) {
+    pub(crate) fn answer(&self, post: &PostId, node: NodeId, count: Option<usize>) {
         let mut surveys = self.0.lock();
         let Some(survey) = surveys.get_mut(post) else {
             return;
@@ -102,7 +102,7 @@ impl Surveys {
     }
 
     /// Drops what is not given out any more.
-    pub(super) fn sweep(&self, now: Instant) {
+    pub(crate) fn sweep(&self, now: Instant) {
         self.0.lock().retain(|_, survey| now < survey.at + FRESH);
     }
 }

@@ -51,7 +51,7 @@ pub struct Values<T> {
 }
 
 impl Listener {
-    pub(super) fn new(room: Arc<Room>) -> Self {
+    pub(crate) fn new(room: Arc<Room>) -> Self {
         Self { room }
     }
 

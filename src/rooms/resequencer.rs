@@ -18,7 +18,7 @@ const MAX_EARLY: usize = 1024;
 
 /// Lets changes through in order, each once.
 #[derive(Debug, Default)]
-pub(super) struct Sequencer {
+pub(crate) struct Sequencer {
     /// The place of the newest change that went out; unknown until somebody has asked the store.
     head: Option<Seq>,
     early: BTreeMap<Seq, Arc<Change>>,
@@ -28,12 +28,12 @@ pub(super) struct Sequencer {
 
 impl Sequencer {
     /// Where the room's feed stands.
-    pub(super) fn head(&self) -> Option<Seq> {
+    pub(crate) fn head(&self) -> Option<Seq> {
         self.head
     }
 
     /// Takes a change; returns those that may go out now, in order.
-    pub(super) fn accept(&mut self, change: Arc<Change>) -> Vec<Arc<Change>> {
+    pub(crate) fn accept(&mut self, change: Arc<Change>) -> Vec<Arc<Change>> {
         let known = self.head.is_some_and(|head| change.seq <= head);
         let is_next = self.head.is_some_and(|head| change.seq == head.next());
         let has_room = is_next || self.early.len() < MAX_EARLY;
@@ -45,13 +45,13 @@ impl Sequencer {
     }
 
     /// Whether the last change that was handed in was forgotten, for too many wait.
-    pub(super) fn has_forgotten(&self) -> bool {
+    pub(crate) fn has_forgotten(&self) -> bool {
         self.has_forgotten
     }
 
     /// Tells where the feed stood in the store at some moment after the room was made. Only the
     /// first such word counts; from then on changes go out.
-    pub(super) fn establish(&mut self, seq: Seq) -> Vec<Arc<Change>> {
+    pub(crate) fn establish(&mut self, seq: Seq) -> Vec<Arc<Change>> {
         if self.head.is_none() {
             self.advance_to(seq);
         }
@@ -60,7 +60,7 @@ impl Sequencer {
 
     /// Gives up waiting for what is missing up to `seq`: true where anything was, so that the
     /// members have to read it from the store.
-    pub(super) fn jump(&mut self, seq: Seq) -> bool {
+    pub(crate) fn jump(&mut self, seq: Seq) -> bool {
         let behind = self.head.is_some_and(|head| head < seq);
         if behind {
             self.advance_to(seq);
@@ -69,14 +69,14 @@ impl Sequencer {
     }
 
     /// Up to where changes are missing: a later one waits for them.
-    pub(super) fn gap(&self) -> Option<Seq> {
+    pub(crate) fn gap(&self) -> Option<Seq> {
         let head = self.head?;
         let (first, _) = self.early.first_key_value()?;
         (*first > head.next()).then(|| Seq(first.0 - 1))
     }
 
     /// What may go out after a jump.
-    pub(super) fn drain(&mut self) -> Vec<Arc<Change>> {
+    pub(crate) fn drain(&mut self) -> Vec<Arc<Change>> {
         let mut ready = Vec::new();
         while let Some(head) = self.head {
             let Some(change) = self.early.remove(&head.next()) else {
@@ -95,12 +95,12 @@ impl Sequencer {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::{ChangeKind, Comment, CommentId, PostId, Timestamp, User, UserId};
 
     /// A change of post `p` at this place.
-    pub(in crate::rooms) fn change(seq: i64) -> Arc<Change> {
+    pub(crate) fn change(seq: i64) -> Arc<Change> {
         let author = User {
             id: UserId::parse("author").unwrap(),
             name: "Author".into(),

@@ -22,18 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backplane::{Backplane, Connection, Incoming, Reach, Subject},
-    hub::{Abroad, Hub},
-    outgoing::{Parcel, Queue},
+    outbound::{Parcel, Queue},
     peers::{BEAT, NodeId, Nonce, Peers, SILENCE, Standing},
-    presence::Told,
-    room::Room,
-    timers::now,
-    viewer::RoomKey,
     wire::{Announcement, Beat, Event, Message, Name, RoomVersions, Version, Word},
 };
 use crate::{
     metrics::{BackplaneMetrics, Metrics},
     model::{Change, PostId, Seq, UserId},
+    rooms::{Hub, hub::Abroad, presence::Told, room::Room, timers::now, viewer_id::RoomKey},
 };
 
 /// How many rooms one message lists: of 16 bytes each, 22 in base64.

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// How often a node says that it is alive, and which rooms it is in.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
+pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// How long a node may be silent: then it is forgotten, and its readers with it. With what it takes
 /// until that is noticed and told, this is below the ten seconds that are promised.
-pub(super) const SILENCE: Duration = Duration::from_secs(8);
+pub(crate) const SILENCE: Duration = Duration::from_secs(8);
 /// The least time between two calls to one node.
 const CALL_AGAIN: Duration = Duration::from_millis(500);
 /// How many nodes are called at the same time, and how many are known. Others are called later.
@@ -52,17 +52,17 @@ impl std::fmt::Display for NodeId {
 /// What tells the answer to one call from those to all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Nonce(Uuid);
+pub(crate) struct Nonce(Uuid);
 
 impl Nonce {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Uuid::new_v4())
     }
 }
 
 /// Whether a node is to be listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// It is known.
     Known,
     /// It is not, and should be called with this number.
@@ -73,7 +73,7 @@ pub(super) enum Standing {
 
 /// The other nodes.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     /// When each was heard last.
     known: HashMap<NodeId, Instant>,
     /// Those that were called and have not answered: when, and with what.
@@ -88,7 +88,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             known: HashMap::new(),
             called: HashMap::new(),
@@ -99,7 +99,7 @@ impl Peers {
     }
 
     /// A message has come from this node.
-    pub(super) fn hear(&mut self, node: NodeId, now: Instant) -> Standing {
+    pub(crate) fn hear(&mut self, node: NodeId, now: Instant) -> Standing {
         if let Some(heard) = self.known.get_mut(&node) {
             *heard = now;
             return Standing::Known;
@@ -118,14 +118,14 @@ impl Peers {
     }
 
     /// The number of a call to all who hear it.
-    pub(super) fn call_all(&mut self, now: Instant) -> Nonce {
+    pub(crate) fn call_all(&mut self, now: Instant) -> Nonce {
         let nonce = Nonce::new();
         self.call_to_all = Some((now, nonce));
         nonce
     }
 
     /// A node has answered a call; true where that makes it known.
-    pub(super) fn answer(&mut self, node: NodeId, nonce: Nonce, now: Instant) -> bool {
+    pub(crate) fn answer(&mut self, node: NodeId, nonce: Nonce, now: Instant) -> bool {
         let to_all = self
             .call_to_all
             .filter(|&(at, _)| now < at + SILENCE)
@@ -142,7 +142,7 @@ impl Peers {
     }
 
     /// A node has said that it leaves; true where it was known.
-    pub(super) fn leave(&mut self, node: NodeId) -> bool {
+    pub(crate) fn leave(&mut self, node: NodeId) -> bool {
         if !self.gone.contains(&node) {
             self.gone.truncate(MAX_GONE - 1);
             self.gone.push_front(node);
@@ -153,7 +153,7 @@ impl Peers {
     /// Forgets the nodes that were silent for too long, and names them. Asked every
     /// now and then; where it was not for long, this process stood still, and what the others
     /// have said meanwhile is yet to be read: they have their time again.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeId> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<NodeId> {
         if now.duration_since(self.looked) > SILENCE / 2 {
             for heard in self.known.values_mut() {
                 *heard = now;
@@ -173,12 +173,12 @@ impl Peers {
     }
 
     /// The nodes that are known.
-    pub(super) fn known(&self) -> impl Iterator<Item = NodeId> {
+    pub(crate) fn known(&self) -> impl Iterator<Item = NodeId> {
         self.known.keys().copied()
     }
 
     /// How many nodes are known.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.known.len()
     }
 }

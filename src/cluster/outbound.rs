@@ -13,8 +13,10 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::room::{Room, RoomId};
-use crate::model::{Change, ClientId, PostId, UserId};
+use crate::{
+    model::{Change, ClientId, PostId, UserId},
+    rooms::room::{Room, RoomId},
+};
 
 /// How many parcels wait. One more is dropped, and counted: a change is found in the store by those
 /// who are not told of it.
@@ -22,7 +24,7 @@ const MAX_WAITING: usize = 4096;
 
 /// Something to be told once.
 #[derive(Clone, Debug)]
-pub(super) enum Parcel {
+pub(crate) enum Parcel {
     /// A change that was committed.
     Change(Arc<Change>),
     /// What a user typed in this client has ended, which another node shows.
@@ -39,7 +41,7 @@ pub(super) enum Parcel {
 
 /// What is to be told.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     queue: Mutex<Queue>,
     wake: Notify,
     dropped: AtomicU64,
@@ -47,15 +49,15 @@ pub(super) struct Outgoing {
 
 /// What was taken out.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    pub(super) parcels: VecDeque<Parcel>,
+pub(crate) struct Queue {
+    pub(crate) parcels: VecDeque<Parcel>,
     /// Rooms that have something to announce: each once, so that there are no more than rooms.
-    pub(super) rooms: IndexMap<RoomId, Arc<Room>>,
+    pub(crate) rooms: IndexMap<RoomId, Arc<Room>>,
 }
 
 impl Outgoing {
     /// Has the parcel sent; drops it where too many wait.
-    pub(super) fn send(&self, parcel: Parcel) {
+    pub(crate) fn send(&self, parcel: Parcel) {
         let mut queue = self.queue.lock();
         if queue.parcels.len() == MAX_WAITING {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -67,23 +69,23 @@ impl Outgoing {
     }
 
     /// Has the room asked for what it announces.
-    pub(super) fn announce(&self, room: &Arc<Room>) {
+    pub(crate) fn announce(&self, room: &Arc<Room>) {
         self.queue.lock().rooms.insert(room.id(), Arc::clone(room));
         self.wake.notify_one();
     }
 
     /// Waits until there is something. Cancelling the future loses nothing.
-    pub(super) async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.wake.notified().await;
     }
 
     /// Takes out all there is.
-    pub(super) fn take(&self) -> Queue {
+    pub(crate) fn take(&self) -> Queue {
         std::mem::take(&mut *self.queue.lock())
     }
 
     /// How many parcels were dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }

@@ -10,12 +10,12 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use uuid::Uuid;
 
-use super::{
-    peers::{NodeId, Nonce},
-    viewer::{RoomKey, ViewerId},
-};
-use crate::model::{
-    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+use super::peers::{NodeId, Nonce};
+use crate::{
+    model::{
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    },
+    rooms::viewer_id::{RoomKey, ViewerId},
 };
 
 /// The version of the format.
@@ -23,16 +23,16 @@ const FORMAT: u32 = 1;
 
 /// What one node says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The node's incarnation: another each time a process starts.
-    pub(super) from: NodeId,
-    pub(super) word: Word,
+    pub(crate) from: NodeId,
+    pub(crate) word: Word,
 }
 
 /// A message's contents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// To a room: this was committed.
     Change(Arc<Event>),
     /// To a room, or to one node that asked: who reads and types on the sender.
@@ -67,58 +67,58 @@ pub(super) enum Word {
 
 /// Which of a node's announcements, of all it makes: later ones are greater, and none is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Version(pub(super) u64);
+pub(crate) struct Version(pub(crate) u64);
 
 /// What has changed in one room on one node, or, without a base, everything that holds there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Announcement {
+pub(crate) struct Announcement {
     /// The announcement about this room that it builds on.
-    pub(super) base: Option<Version>,
-    pub(super) version: Version,
+    pub(crate) base: Option<Version>,
+    pub(crate) version: Version,
     #[serde(default, skip_serializing_if = "ViewerIds::is_empty")]
-    pub(super) joined: ViewerIds,
+    pub(crate) joined: ViewerIds,
     #[serde(default, skip_serializing_if = "ViewerIds::is_empty")]
-    pub(super) left: ViewerIds,
+    pub(crate) left: ViewerIds,
     /// All who type there, where that has changed or is said again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) typists: Option<Vec<TypistElsewhere>>,
+    pub(crate) typists: Option<Vec<TypistElsewhere>>,
 }
 
 /// A user who types on another node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct TypistElsewhere {
-    pub(super) user: Author,
-    pub(super) clients: Vec<Option<Name<ClientId>>>,
+pub(crate) struct TypistElsewhere {
+    pub(crate) user: Author,
+    pub(crate) clients: Vec<Option<Name<ClientId>>>,
 }
 
 /// Part of the list of the rooms that a node is in: all whose keys lie between two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Beat {
+pub(crate) struct Beat {
     /// The call that this answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) nonce: Option<Nonce>,
+    pub(crate) nonce: Option<Nonce>,
     /// Where the sender's announcements stood.
-    pub(super) version: Version,
-    pub(super) first: RoomKey,
-    pub(super) last: RoomKey,
-    pub(super) rooms: RoomVersions,
+    pub(crate) version: Version,
+    pub(crate) first: RoomKey,
+    pub(crate) last: RoomKey,
+    pub(crate) rooms: RoomVersions,
 }
 
 /// A set of viewers; packed, 16 bytes each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ViewerIds(pub(super) Vec<ViewerId>);
+pub(crate) struct ViewerIds(pub(crate) Vec<ViewerId>);
 
 /// What a node announced last of each room; packed, 16 bytes each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct RoomVersions(pub(super) Vec<(RoomKey, Version)>);
+pub(crate) struct RoomVersions(pub(crate) Vec<(RoomKey, Version)>);
 
 /// An identifier, checked as it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name<T>(pub(super) T);
+pub(crate) struct Name<T>(pub(crate) T);
 
 /// A committed change, with the comment as it is after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Event {
+pub(crate) struct Event {
     kind: Kind,
     seq: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,7 +147,7 @@ enum Kind {
 
 /// A user as others see them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Author {
+pub(crate) struct Author {
     id: Name<UserId>,
     name: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ pub(super) struct Author {
 
 /// Why a message means nothing to this node.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     #[error("it is not a message: {0}")]
     Malformed(#[from] serde_json::Error),
     #[error("its format has version {0}, this node speaks {FORMAT}")]
@@ -172,7 +172,7 @@ struct Envelope<W> {
 }
 
 impl Message {
-    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Envelope {
             v: FORMAT,
             from: self.from,
@@ -180,7 +180,7 @@ impl Message {
         })
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         /// What every version has.
         #[derive(Deserialize)]
         struct Head {
@@ -370,7 +370,7 @@ fn unpack<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::sequencer::tests::change;
+    use crate::rooms::resequencer::tests::change;
 
     fn there_and_back(word: Word) -> String {
         let message = Message {

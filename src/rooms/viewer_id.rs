@@ -14,7 +14,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    pub(super) fn viewer(&self) -> ViewerId {
+    pub(crate) fn viewer(&self) -> ViewerId {
         match &self.user {
             Some(user) => ViewerId::of_user(&user.id),
             None => ViewerId::of_client(&self.client),
@@ -26,7 +26,7 @@ impl Visitor {
 /// SHA-256, the same on every node, so that a set of them is small and the union of many is exact:
 /// nobody can find two readers that are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ViewerId(pub(super) u128);
+pub(crate) struct ViewerId(pub(crate) u128);
 
 impl ViewerId {
     fn of_user(user: &UserId) -> Self {
@@ -40,10 +40,10 @@ impl ViewerId {
 
 /// A room as nodes name it to each other where there are many: the first 64 bits of a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct RoomKey(pub(super) u64);
+pub(crate) struct RoomKey(pub(crate) u64);
 
 impl RoomKey {
-    pub(super) fn of(post: &PostId) -> Self {
+    pub(crate) fn of(post: &PostId) -> Self {
         let upper = digest("post", post.as_str()) >> u64::BITS;
         Self(u64::try_from(upper).unwrap_or_default())
     }

@@ -6,13 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    conflate::WINDOW,
-    presence::Presence,
-    typing::Typing,
-    viewer::ViewerId,
-    wire::{Announcement, Version, ViewerIds},
-};
+use super::{conflate::WINDOW, presence::Presence, typing::Typing, viewer_id::ViewerId};
+use crate::cluster::wire::{Announcement, Version, ViewerIds};
 
 /// How many viewers one announcement names at most: of 16 bytes each, 22 in base64, so that it stays
 /// well below the megabyte that a NATS server lets through.
@@ -22,7 +17,7 @@ const TYPING_AGAIN: Duration = Duration::from_secs(3);
 
 /// Keeps what has changed since the other nodes were told last.
 #[derive(Debug, Default)]
-pub(super) struct Announcer {
+pub(crate) struct Announcer {
     /// The last announcement; nothing was announced yet, or nobody can have kept it.
     version: Option<Version>,
     /// Who came (true) and went since; one who did both is not in it.
@@ -35,34 +30,34 @@ pub(super) struct Announcer {
 
 /// What holds in one room on this node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Here<'a> {
-    pub(super) presence: &'a Presence,
-    pub(super) typing: &'a Typing,
+pub(crate) struct Here<'a> {
+    pub(crate) presence: &'a Presence,
+    pub(crate) typing: &'a Typing,
 }
 
 impl Announcer {
     /// A viewer is on this node who was not.
-    pub(super) fn joined(&mut self, viewer: ViewerId) {
+    pub(crate) fn joined(&mut self, viewer: ViewerId) {
         self.changed(viewer, true);
     }
 
     /// A viewer was on this node who is not any more.
-    pub(super) fn left(&mut self, viewer: ViewerId) {
+    pub(crate) fn left(&mut self, viewer: ViewerId) {
         self.changed(viewer, false);
     }
 
     /// Who types on this node has changed.
-    pub(super) fn typing_changed(&mut self) {
+    pub(crate) fn typing_changed(&mut self) {
         self.is_typing_news = true;
     }
 
     /// The last announcement that was made; `None` where the others do not know of this room.
-    pub(super) fn version(&self) -> Option<Version> {
+    pub(crate) fn version(&self) -> Option<Version> {
         self.version
     }
 
     /// When the next announcement is due; `None` where there is nothing to say.
-    pub(super) fn due(&self, here: Here<'_>, now: Instant) -> Option<Instant> {
+    pub(crate) fn due(&self, here: Here<'_>, now: Instant) -> Option<Instant> {
         let has_news = self.version.is_none() || !self.changes.is_empty() || self.is_typing_news;
         let news = has_news.then(|| self.at.map_or(now, |at| at + WINDOW));
         let again = self
@@ -74,7 +69,7 @@ impl Announcer {
 
     /// The announcements that are due; `next` numbers them. More than one only where more viewers
     /// than fit into one are to be named.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         here: Here<'_>,
         now: Instant,
@@ -115,7 +110,7 @@ impl Announcer {
     }
 
     /// That nobody is here any more: the room is over. `None` where nobody was told of it.
-    pub(super) fn last(&mut self, mut next: impl FnMut() -> Version) -> Option<Announcement> {
+    pub(crate) fn last(&mut self, mut next: impl FnMut() -> Version) -> Option<Announcement> {
         self.version.take()?;
         Some(Announcement {
             base: None,
@@ -128,7 +123,7 @@ impl Announcer {
 
     /// All that held at the last announcement, for a node that asked; `None` where there was
     /// none, and where it does not fit into one: then everything is announced anew, to all.
-    pub(super) fn snapshot(&mut self, here: Here<'_>) -> Option<Announcement> {
+    pub(crate) fn snapshot(&mut self, here: Here<'_>) -> Option<Announcement> {
         let version = self.version?;
         // Changes that are not announced yet are left out: one who comes and goes before the next
         // announcement is not named in that, and nobody else would ever say that they went.
@@ -170,10 +165,7 @@ fn some_of(viewers: &mut Vec<ViewerId>) -> ViewerIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::ClientId,
-        rooms::{peers::NodeId, presence::Told},
-    };
+    use crate::{cluster::NodeId, model::ClientId, rooms::presence::Told};
 
     /// A room on a node, and what another node makes of what it announces.
     #[derive(Default)]

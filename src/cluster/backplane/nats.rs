@@ -23,7 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{Backplane, Connection, Incoming, Reach, Subject, alone, herald::Herald};
+use super::{Backplane, Connection, Incoming, Reach, Subject, alone, status::Herald};
 use crate::config::BackplaneConfig;
 
 /// How many bytes wait to be published. What comes when they are reached is dropped, and counted.

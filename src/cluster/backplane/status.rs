@@ -9,7 +9,7 @@ use super::Incoming;
 
 /// Between the connection and the node.
 #[derive(Debug, Default)]
-pub(super) struct Herald {
+pub(crate) struct Herald {
     news: Mutex<News>,
     wake: Notify,
 }
@@ -25,20 +25,20 @@ struct News {
 
 impl Herald {
     /// There is a connection, the first or again, or no more.
-    pub(super) fn connected(&self, is_connected: bool) {
+    pub(crate) fn connected(&self, is_connected: bool) {
         self.news.lock().is_connected = Some(is_connected);
         self.wake.notify_one();
     }
 
     /// Messages were dropped.
-    pub(super) fn missed(&self) {
+    pub(crate) fn missed(&self) {
         self.news.lock().has_missed = true;
         self.wake.notify_one();
     }
 
     /// Tells the node, for as long as it listens. That there is a connection it is told once `heard`
     /// has come back, if there still is one then.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         node: mpsc::Sender<Incoming>,
         heard: impl Fn() -> BoxFuture<'static, ()>,

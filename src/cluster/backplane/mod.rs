@@ -3,10 +3,10 @@
 //! The store is the truth and the backplane only a hint: a message that is lost delays what it would
 //! have told, and loses nothing. So an adapter may be as simple as [`Backplane`] asks.
 
-mod alone;
-mod herald;
 pub mod memory;
 mod nats;
+mod none;
+mod status;
 
 use std::fmt::Debug;
 
@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 pub use self::{
-    alone::alone,
     nats::{ConnectError, connect},
+    none::alone,
 };
 use super::peers::NodeId;
 use crate::model::PostId;
