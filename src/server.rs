@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{Authenticator, Bans, SetupError},
-    cluster::{Cluster, ClusterObserver, Link, backplane},
+    cluster::{BackplaneStatus, ClusterNode, ClusterObserver, backplane},
     config::{Config, HttpConfig},
     drain::Drain,
     error::Error,
@@ -25,7 +25,7 @@ use crate::{
     metrics::{BuildError, Metrics, Sample},
     model::UserId,
     moderation::Moderation,
-    rooms::{Census, Hub},
+    rooms::{Hub, RoomStats},
     store::{OpenError, Store},
     transport::{self, Entrance, MetricsFor, Operations, Transport},
 };
@@ -76,7 +76,7 @@ pub struct Server {
     operations: Option<(TcpListener, SocketAddr, Router)>,
     config: Config,
     observer: Observer,
-    cluster: Cluster,
+    cluster: ClusterNode,
     limits: Arc<Limits>,
     drain: Drain,
     entrance: Entrance,
@@ -98,8 +98,8 @@ pub struct Observer {
 
 impl Observer {
     /// How many rooms there are, and members in them.
-    pub fn census(&self) -> Census {
-        self.hub.census()
+    pub fn census(&self) -> RoomStats {
+        self.hub.stats()
     }
 
     /// The connection to the other nodes.
@@ -129,7 +129,7 @@ impl Observer {
 
     /// The metrics, in Prometheus's text format.
     pub fn metrics(&self) -> String {
-        let (Census { rooms, members }, counts) = (self.census(), self.events());
+        let (RoomStats { rooms, members }, counts) = (self.census(), self.events());
         self.metrics.render(Sample {
             rooms,
             members,
@@ -180,7 +180,7 @@ impl Server {
         moderation.look_now().await.map_err(StartError::Bans)?;
 
         let buffer = config.rooms.room_buffer as usize;
-        let (hub, cluster) = Cluster::new(buffer, connection, &metrics);
+        let (hub, cluster) = ClusterNode::new(buffer, connection, &metrics);
         let tasks = TaskTracker::new();
         let going_down = CancellationToken::new();
         let limits = Limits::new(&config.writing).measured(metrics.limits.clone());
@@ -443,9 +443,11 @@ fn health(observer: &Observer) -> Health {
             async move { store.answer().await }
         })
         .with("backplane", move || {
-            std::future::ready(match cluster.link() {
-                Link::Alone | Link::Up => Ok(()),
-                Link::Down => Err(Error::Unavailable("the other nodes are not heard".into())),
+            std::future::ready(match cluster.status() {
+                BackplaneStatus::Standalone | BackplaneStatus::Connected => Ok(()),
+                BackplaneStatus::Disconnected => {
+                    Err(Error::Unavailable("the other nodes are not heard".into()))
+                }
             })
         });
     Health::new(checks)

@@ -1,16 +1,12 @@
-//! Messages between nodes, of any bytes.
+//! The entry point for fuzzing messages between nodes.
 
 use super::wire::Message;
 
-/// One message: what is understood is said again in the same words.
+/// Decodes arbitrary bytes. Panics if a valid message changes when it is encoded and decoded again.
 pub fn wire(bytes: &[u8]) {
     if let Ok(message) = Message::decode(bytes) {
-        let said = message.encode().unwrap_or_default();
-        let heard = Message::decode(&said).ok();
-        assert_eq!(
-            heard,
-            Some(message),
-            "it is not the same when it is said again"
-        );
+        let encoded = message.encode().unwrap_or_default();
+        let decoded = Message::decode(&encoded).ok();
+        assert_eq!(decoded, Some(message), "the message changed");
     }
 }

@@ -1,17 +1,26 @@
-//! Many nodes: `node` speaks with the others, in the words of `wire`, over a [`backplane`]. Pure are
-//! `peers` (who they are) and `remote_count` (asking them about a room that is not here); what waits
-//! to be told is in `outbound`.
+//! Several nodes that serve the same posts: replicates rooms over a [`backplane`].
+//!
+//! `node` is the task that exchanges `wire` messages with the other nodes, and `remote` is the
+//! handle through which rooms reach it. `heartbeat` repairs what was lost. Pure are `peers` (nodes
+//! that are alive) and `interest` (posts subscribed to). `remote_count` asks for the viewers of
+//! posts without a room here, and `outbound` queues what is to be sent.
+//!
+//! The cluster imports rooms, never the other way.
 
 pub mod backplane;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod heartbeat;
+mod interest;
 mod node;
-pub(crate) mod outbound;
+mod observer;
+mod outbound;
 mod peers;
-pub(crate) mod remote_count;
-pub(crate) mod wire;
+mod remote;
+mod remote_count;
+mod wire;
 
 pub use self::{
-    node::{Cluster, ClusterObserver, Link},
-    peers::NodeId,
+    node::ClusterNode,
+    observer::{BackplaneStatus, ClusterObserver},
 };

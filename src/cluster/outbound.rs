@@ -1,5 +1,5 @@
-//! What waits to be told to other nodes. Whoever puts something here waits for nothing; the task
-//! of the cluster takes it.
+//! The queue of what is to be sent to other nodes. Rooms and requests fill it without waiting; the
+//! cluster task drains it.
 
 use std::{
     collections::VecDeque,
@@ -15,77 +15,77 @@ use tokio::sync::Notify;
 
 use crate::{
     model::{Change, ClientId, PostId, UserId},
-    rooms::room::{Room, RoomId},
+    rooms::{Room, RoomId},
 };
 
-/// How many parcels wait. One more is dropped, and counted: a change is found in the store by those
-/// who are not told of it.
-const MAX_WAITING: usize = 4096;
+/// Maximum number of queued messages. A further one is dropped and counted. Other nodes find a
+/// dropped change in the store.
+const MAX_QUEUED: usize = 4096;
 
-/// Something to be told once.
+/// A message to be sent once.
 #[derive(Clone, Debug)]
-pub(crate) enum Parcel {
-    /// A change that was committed.
+pub(super) enum Outbound {
+    /// A committed change.
     Change(Arc<Change>),
-    /// What a user typed in this client has ended, which another node shows.
-    StoppedTyping {
+    /// The end of a user's typing in a client, which another node may show.
+    TypingStopped {
         post: PostId,
         user: UserId,
         client: Option<ClientId>,
     },
-    /// Something about a user's standing was changed in the store.
+    /// A change of a user's status in the store.
     UserChanged(UserId),
-    /// How many read this post is to be asked.
-    HowMany(PostId),
+    /// A question for the number of viewers of a post.
+    CountRequest(PostId),
 }
 
-/// What is to be told.
+/// A bounded queue of messages, and of rooms that have deltas.
 #[derive(Debug, Default)]
-pub(crate) struct Outgoing {
-    queue: Mutex<Queue>,
+pub(super) struct OutboundQueue {
+    queued: Mutex<Queued>,
     wake: Notify,
     dropped: AtomicU64,
 }
 
-/// What was taken out.
+/// The contents of an [`OutboundQueue`].
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
-    pub(crate) parcels: VecDeque<Parcel>,
-    /// Rooms that have something to announce: each once, so that there are no more than rooms.
-    pub(crate) rooms: IndexMap<RoomId, Arc<Room>>,
+pub(super) struct Queued {
+    pub(super) messages: VecDeque<Outbound>,
+    /// Rooms whose deltas are to be taken. Each is queued once, so there are no more than rooms.
+    pub(super) rooms: IndexMap<RoomId, Arc<Room>>,
 }
 
-impl Outgoing {
-    /// Has the parcel sent; drops it where too many wait.
-    pub(crate) fn send(&self, parcel: Parcel) {
-        let mut queue = self.queue.lock();
-        if queue.parcels.len() == MAX_WAITING {
+impl OutboundQueue {
+    /// Queues a message, or drops it if [`MAX_QUEUED`] wait.
+    pub(super) fn push(&self, message: Outbound) {
+        let mut queued = self.queued.lock();
+        if queued.messages.len() == MAX_QUEUED {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        queue.parcels.push_back(parcel);
-        drop(queue);
+        queued.messages.push_back(message);
+        drop(queued);
         self.wake.notify_one();
     }
 
-    /// Has the room asked for what it announces.
-    pub(crate) fn announce(&self, room: &Arc<Room>) {
-        self.queue.lock().rooms.insert(room.id(), Arc::clone(room));
+    /// Queues a room to have its deltas taken. Idempotent until [`take`](Self::take).
+    pub(super) fn push_room(&self, room: &Arc<Room>) {
+        self.queued.lock().rooms.insert(room.id(), Arc::clone(room));
         self.wake.notify_one();
     }
 
-    /// Waits until there is something. Cancelling the future loses nothing.
-    pub(crate) async fn ready(&self) {
+    /// Waits until something is queued. Cancel safe.
+    pub(super) async fn ready(&self) {
         self.wake.notified().await;
     }
 
-    /// Takes out all there is.
-    pub(crate) fn take(&self) -> Queue {
-        std::mem::take(&mut *self.queue.lock())
+    /// Removes and returns all that is queued.
+    pub(super) fn take(&self) -> Queued {
+        std::mem::take(&mut *self.queued.lock())
     }
 
-    /// How many parcels were dropped so far.
-    pub(crate) fn dropped(&self) -> u64 {
+    /// Returns the number of messages dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }

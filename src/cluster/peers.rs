@@ -1,9 +1,9 @@
-//! Which other nodes there are. Pure: it decides, and takes the time as an argument.
+//! The other nodes that are alive. Pure: takes the time as an argument.
 //!
-//! A node is known from when it has answered a call of this node until it says that it leaves, or
-//! has been silent for [`SILENCE`]. A message from a node that is not known is left alone and answered
-//! with a call; only a process that is alive can answer that, with the number that was in it. So a
-//! message that was under way when its node died, or was forgotten, brings nobody back.
+//! A node is known from its answer to a probe until it says that it leaves, or has been silent for
+//! [`PEER_TIMEOUT`]. What an unknown node says of itself is ignored and answered with a probe. Only a
+//! live process can return the probe's nonce, so a late message cannot bring back a dead node or one
+//! that was forgotten.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,157 +13,136 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How often a node says that it is alive, and which rooms it is in.
-pub(crate) const BEAT: Duration = Duration::from_secs(2);
-/// How long a node may be silent: then it is forgotten, and its readers with it. With what it takes
-/// until that is noticed and told, this is below the ten seconds that are promised.
-pub(crate) const SILENCE: Duration = Duration::from_secs(8);
-/// The least time between two calls to one node.
-const CALL_AGAIN: Duration = Duration::from_millis(500);
-/// How many nodes are called at the same time, and how many are known. Others are called later.
-const MAX_NODES: usize = 1024;
-/// How many nodes that left are remembered: far more than leave while a message is under way.
-const MAX_GONE: usize = 64;
+use crate::rooms::NodeId;
 
-/// One life of a node: each process that starts has another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NodeId(Uuid);
+/// Interval of a node's heartbeats.
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+/// Silence after which a node and its viewers are forgotten. Together with the time to notice and
+/// publish that, it stays below the ten seconds that are promised.
+pub(super) const PEER_TIMEOUT: Duration = Duration::from_secs(8);
+/// Minimum time between two probes of one node.
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+/// Maximum number of known nodes, and of nodes probed at the same time. Further ones are probed later.
+const MAX_PEERS: usize = 1024;
+/// Maximum number of departed nodes remembered. Far fewer leave while a message is on its way.
+const MAX_DEPARTED: usize = 64;
 
-impl NodeId {
-    /// An id that no other node has, nor had.
-    pub fn new() -> Self {
-        Self(Uuid::new_v4())
-    }
-}
-
-impl Default for NodeId {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Display for NodeId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0.simple())
-    }
-}
-
-/// What tells the answer to one call from those to all others.
+/// A random number that pairs a probe with its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Nonce(Uuid);
+pub(super) struct Nonce(Uuid);
 
 impl Nonce {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Uuid::new_v4())
     }
 }
 
-/// Whether a node is to be listened to.
+/// The status of a message's sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It is known.
+pub(super) enum PeerStatus {
+    /// The node is known.
     Known,
-    /// It is not, and should be called with this number.
-    Call(Nonce),
-    /// It is not, and was called just now, or has left.
+    /// The node is unknown and must be probed with this nonce.
+    Probe(Nonce),
+    /// The node is unknown, and was probed just now or has left.
     Unknown,
 }
 
 /// The other nodes.
 #[derive(Debug)]
-pub(crate) struct Peers {
-    /// When each was heard last.
+pub(super) struct PeerTable {
+    /// Known nodes, each with the time of its last message.
     known: HashMap<NodeId, Instant>,
-    /// Those that were called and have not answered: when, and with what.
-    called: HashMap<NodeId, (Instant, Nonce)>,
-    /// Those that said goodbye last. They do not come back, but what they said before may come yet, by
-    /// another way.
-    gone: VecDeque<NodeId>,
-    /// A call to all, which anybody may answer.
-    call_to_all: Option<(Instant, Nonce)>,
-    /// When [`expire`](Self::expire) was asked last.
-    looked: Instant,
+    /// Nodes that were probed and have not answered.
+    probed: HashMap<NodeId, (Instant, Nonce)>,
+    /// Nodes that left last. They do not return, but earlier messages of theirs may still arrive on
+    /// another subject.
+    departed: VecDeque<NodeId>,
+    /// The last probe of all nodes.
+    broadcast: Option<(Instant, Nonce)>,
+    /// Time of the last [`expire`](Self::expire).
+    expired_at: Instant,
 }
 
-impl Peers {
-    pub(crate) fn new(now: Instant) -> Self {
+impl PeerTable {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             known: HashMap::new(),
-            called: HashMap::new(),
-            gone: VecDeque::new(),
-            call_to_all: None,
-            looked: now,
+            probed: HashMap::new(),
+            departed: VecDeque::new(),
+            broadcast: None,
+            expired_at: now,
         }
     }
 
-    /// A message has come from this node.
-    pub(crate) fn hear(&mut self, node: NodeId, now: Instant) -> Standing {
-        if let Some(heard) = self.known.get_mut(&node) {
-            *heard = now;
-            return Standing::Known;
+    /// Records a message of `node`.
+    pub(super) fn receive(&mut self, node: NodeId, now: Instant) -> PeerStatus {
+        if let Some(heard_at) = self.known.get_mut(&node) {
+            *heard_at = now;
+            return PeerStatus::Known;
         }
-        if self.gone.contains(&node) {
-            return Standing::Unknown;
+        if self.departed.contains(&node) {
+            return PeerStatus::Unknown;
         }
-        let is_calling = |&(at, _): &(Instant, Nonce)| now < at + CALL_AGAIN;
-        self.called.retain(|_, call| is_calling(call));
-        if self.called.contains_key(&node) || self.called.len() == MAX_NODES {
-            return Standing::Unknown;
+        self.probed
+            .retain(|_, &mut (at, _)| now < at + PROBE_INTERVAL);
+        if self.probed.contains_key(&node) || self.probed.len() == MAX_PEERS {
+            return PeerStatus::Unknown;
         }
         let nonce = Nonce::new();
-        self.called.insert(node, (now, nonce));
-        Standing::Call(nonce)
+        self.probed.insert(node, (now, nonce));
+        PeerStatus::Probe(nonce)
     }
 
-    /// The number of a call to all who hear it.
-    pub(crate) fn call_all(&mut self, now: Instant) -> Nonce {
+    /// Starts a probe of all nodes, and returns its nonce. Any node may answer it.
+    pub(super) fn probe_all(&mut self, now: Instant) -> Nonce {
         let nonce = Nonce::new();
-        self.call_to_all = Some((now, nonce));
+        self.broadcast = Some((now, nonce));
         nonce
     }
 
-    /// A node has answered a call; true where that makes it known.
-    pub(crate) fn answer(&mut self, node: NodeId, nonce: Nonce, now: Instant) -> bool {
-        let to_all = self
-            .call_to_all
-            .filter(|&(at, _)| now < at + SILENCE)
+    /// Records an answer to a probe. Returns true if the node was unknown and is now known.
+    pub(super) fn answer(&mut self, node: NodeId, nonce: Nonce, now: Instant) -> bool {
+        let of_all = self
+            .broadcast
+            .filter(|&(at, _)| now < at + PEER_TIMEOUT)
             .map(|(_, nonce)| nonce);
-        let to_it = self.called.get(&node).map(|&(_, nonce)| nonce);
-        if to_it != Some(nonce) && to_all != Some(nonce) {
+        let of_node = self.probed.get(&node).map(|&(_, nonce)| nonce);
+        if of_node != Some(nonce) && of_all != Some(nonce) {
             return false;
         }
-        self.called.remove(&node);
-        if self.known.len() == MAX_NODES || self.gone.contains(&node) {
+        self.probed.remove(&node);
+        if self.known.len() == MAX_PEERS || self.departed.contains(&node) {
             return false;
         }
         self.known.insert(node, now).is_none()
     }
 
-    /// A node has said that it leaves; true where it was known.
-    pub(crate) fn leave(&mut self, node: NodeId) -> bool {
-        if !self.gone.contains(&node) {
-            self.gone.truncate(MAX_GONE - 1);
-            self.gone.push_front(node);
+    /// Records that a node has left. Returns true if it was known.
+    pub(super) fn leave(&mut self, node: NodeId) -> bool {
+        if !self.departed.contains(&node) {
+            self.departed.truncate(MAX_DEPARTED - 1);
+            self.departed.push_front(node);
         }
         self.known.remove(&node).is_some()
     }
 
-    /// Forgets the nodes that were silent for too long, and names them. Asked every
-    /// now and then; where it was not for long, this process stood still, and what the others
-    /// have said meanwhile is yet to be read: they have their time again.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<NodeId> {
-        if now.duration_since(self.looked) > SILENCE / 2 {
-            for heard in self.known.values_mut() {
-                *heard = now;
+    /// Removes and returns the nodes that were silent for [`PEER_TIMEOUT`].
+    ///
+    /// If the last call was long ago, this process stood still and has yet to read what the others
+    /// have sent meanwhile. Then their time starts again.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeId> {
+        if now.duration_since(self.expired_at) > PEER_TIMEOUT / 2 {
+            for heard_at in self.known.values_mut() {
+                *heard_at = now;
             }
         }
-        self.looked = now;
+        self.expired_at = now;
         let silent: Vec<NodeId> = self
             .known
             .iter()
-            .filter(|&(_, &heard)| now.duration_since(heard) >= SILENCE)
+            .filter(|&(_, &heard_at)| now.duration_since(heard_at) >= PEER_TIMEOUT)
             .map(|(&node, _)| node)
             .collect();
         for node in &silent {
@@ -172,13 +151,13 @@ impl Peers {
         silent
     }
 
-    /// The nodes that are known.
-    pub(crate) fn known(&self) -> impl Iterator<Item = NodeId> {
+    /// Returns the known nodes.
+    pub(super) fn known(&self) -> impl Iterator<Item = NodeId> {
         self.known.keys().copied()
     }
 
-    /// How many nodes are known.
-    pub(crate) fn count(&self) -> usize {
+    /// Returns the number of known nodes.
+    pub(super) fn len(&self) -> usize {
         self.known.len()
     }
 }
@@ -187,107 +166,104 @@ impl Peers {
 mod tests {
     use super::*;
 
-    fn called(standing: Standing) -> Nonce {
-        match standing {
-            Standing::Call(nonce) => nonce,
+    fn probe(status: PeerStatus) -> Nonce {
+        match status {
+            PeerStatus::Probe(nonce) => nonce,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_node_is_known_once_it_has_answered_with_the_number_of_its_call() {
+    fn node_is_known_after_it_returns_its_own_nonce() {
         let now = Instant::now();
         let (node, other) = (NodeId::new(), NodeId::new());
-        let mut peers = Peers::new(now);
-        let nonce = called(peers.hear(node, now));
-        assert_eq!(peers.hear(node, now), Standing::Unknown, "it was called");
-        assert!(
-            !peers.answer(other, nonce, now),
-            "that call was for another"
-        );
+        let mut peers = PeerTable::new(now);
+        let nonce = probe(peers.receive(node, now));
+        assert_eq!(peers.receive(node, now), PeerStatus::Unknown, "is probed");
+        assert!(!peers.answer(other, nonce, now), "a probe of another node");
         assert!(!peers.answer(node, Nonce::new(), now));
         assert!(peers.answer(node, nonce, now));
-        assert_eq!(peers.hear(node, now), Standing::Known);
-        assert!(!peers.answer(node, nonce, now), "it is known already");
+        assert_eq!(peers.receive(node, now), PeerStatus::Known);
+        assert!(!peers.answer(node, nonce, now), "is known already");
     }
 
     #[test]
-    fn a_call_to_all_may_be_answered_by_anybody() {
+    fn probe_of_all_is_answered_by_any_node_in_time() {
         let now = Instant::now();
-        let mut peers = Peers::new(now);
-        let nonce = peers.call_all(now);
+        let mut peers = PeerTable::new(now);
+        let nonce = peers.probe_all(now);
         assert!(peers.answer(NodeId::new(), nonce, now));
         assert!(peers.answer(NodeId::new(), nonce, now));
-        assert!(!peers.answer(NodeId::new(), nonce, now + SILENCE));
-        assert_eq!(peers.count(), 2);
+        assert!(!peers.answer(NodeId::new(), nonce, now + PEER_TIMEOUT));
+        assert_eq!(peers.len(), 2);
     }
 
     #[test]
-    fn a_message_of_a_node_that_was_forgotten_resurrects_nobody() {
+    fn late_message_does_not_bring_back_a_forgotten_node() {
         let mut now = Instant::now();
         let node = NodeId::new();
-        let mut peers = Peers::new(now);
-        let nonce = called(peers.hear(node, now));
+        let mut peers = PeerTable::new(now);
+        let nonce = probe(peers.receive(node, now));
         assert!(peers.answer(node, nonce, now));
         for _ in 0..3 {
-            now += BEAT;
+            now += HEARTBEAT_INTERVAL;
             assert_eq!(peers.expire(now), []);
         }
-        now += BEAT;
+        now += HEARTBEAT_INTERVAL;
         assert_eq!(peers.expire(now), [node]);
-        assert!(matches!(peers.hear(node, now), Standing::Call(_)));
-        assert_eq!(peers.hear(node, now), Standing::Unknown);
-        assert!(!peers.answer(node, nonce, now), "that was another call");
-        assert_eq!(peers.count(), 0);
+        assert!(matches!(peers.receive(node, now), PeerStatus::Probe(_)));
+        assert_eq!(peers.receive(node, now), PeerStatus::Unknown);
+        assert!(!peers.answer(node, nonce, now), "an earlier probe");
+        assert_eq!(peers.len(), 0);
     }
 
     #[test]
-    fn one_who_has_left_is_not_brought_back_by_the_answer_that_its_goodbye_has_overtaken() {
+    fn answer_overtaken_by_a_leave_does_not_bring_the_node_back() {
         let now = Instant::now();
         let (node, stranger) = (NodeId::new(), NodeId::new());
-        let mut peers = Peers::new(now);
-        let to_all = peers.call_all(now);
-        assert!(peers.answer(node, to_all, now));
+        let mut peers = PeerTable::new(now);
+        let of_all = peers.probe_all(now);
+        assert!(peers.answer(node, of_all, now));
         assert!(peers.leave(node));
-        assert!(!peers.answer(node, to_all, now));
-        assert_eq!(peers.hear(node, now), Standing::Unknown);
-        let nonce = called(peers.hear(stranger, now));
+        assert!(!peers.answer(node, of_all, now));
+        assert_eq!(peers.receive(node, now), PeerStatus::Unknown);
+        let nonce = probe(peers.receive(stranger, now));
         assert!(!peers.leave(stranger));
         assert!(!peers.answer(stranger, nonce, now));
-        assert_eq!(peers.count(), 0);
-        for _ in 0..2 * MAX_GONE {
+        assert_eq!(peers.len(), 0);
+        for _ in 0..2 * MAX_DEPARTED {
             peers.leave(NodeId::new());
         }
-        assert_eq!(peers.gone.len(), MAX_GONE);
+        assert_eq!(peers.departed.len(), MAX_DEPARTED);
     }
 
     #[test]
-    fn a_process_that_stood_still_does_not_take_the_others_for_dead() {
+    fn process_that_stood_still_gives_peers_their_time_again() {
         let now = Instant::now();
         let node = NodeId::new();
-        let mut peers = Peers::new(now);
-        let nonce = peers.call_all(now);
+        let mut peers = PeerTable::new(now);
+        let nonce = peers.probe_all(now);
         assert!(peers.answer(node, nonce, now));
         let mut later = now + Duration::from_secs(60);
         assert_eq!(peers.expire(later), []);
-        while later < now + Duration::from_secs(60) + SILENCE - BEAT {
-            later += BEAT;
+        while later < now + Duration::from_secs(60) + PEER_TIMEOUT - HEARTBEAT_INTERVAL {
+            later += HEARTBEAT_INTERVAL;
             assert_eq!(peers.expire(later), []);
         }
-        assert_eq!(peers.expire(later + BEAT), [node]);
+        assert_eq!(peers.expire(later + HEARTBEAT_INTERVAL), [node]);
     }
 
     #[test]
-    fn strangers_are_called_again_and_in_bounded_number() {
+    fn strangers_are_probed_again_and_in_bounded_number() {
         let now = Instant::now();
         let node = NodeId::new();
-        let mut peers = Peers::new(now);
-        let first = called(peers.hear(node, now));
-        let second = called(peers.hear(node, now + CALL_AGAIN));
+        let mut peers = PeerTable::new(now);
+        let first = probe(peers.receive(node, now));
+        let second = probe(peers.receive(node, now + PROBE_INTERVAL));
         assert_ne!(first, second);
-        for _ in 0..2 * MAX_NODES {
-            peers.hear(NodeId::new(), now + CALL_AGAIN);
+        for _ in 0..2 * MAX_PEERS {
+            peers.receive(NodeId::new(), now + PROBE_INTERVAL);
         }
-        assert_eq!(peers.called.len(), MAX_NODES);
+        assert_eq!(peers.probed.len(), MAX_PEERS);
     }
 }

@@ -1,7 +1,7 @@
-//! How many read a post that nobody reads on this node: the other nodes are asked.
+//! Viewer counts of posts that have no room on this node: a scatter-gather query to the other nodes.
 //!
-//! Who asks about a post that is being asked about waits for the same answers, and for half a second
-//! everybody is given the same. So asking often costs no more messages than asking twice a second.
+//! Queries are single-flight per post, and an answer is reused for [`FRESH`]. So a post costs at most
+//! two queries a second, however often it is asked for.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,99 +11,100 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::peers::NodeId;
-use crate::model::PostId;
+use crate::{model::PostId, rooms::NodeId};
 
-/// How long an answer is given out.
+/// Time for which an answer is reused.
 const FRESH: Duration = Duration::from_millis(500);
-/// How many posts are asked about at the same time. Of one more nothing is known: nobody reads it.
-const MAX_SURVEYS: usize = 4096;
-/// How long the others' answers are waited for. Who has not answered by then has no readers.
-pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
+/// Maximum number of posts that are queried at the same time. A further one is taken to have no
+/// viewers.
+const MAX_QUERIES: usize = 4096;
+/// Timeout of a query. A node that has not answered by then is taken to have no viewers.
+pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
 
 #[derive(Debug)]
-struct Survey {
-    at: Instant,
-    /// Whose answer is missing.
+struct PendingQuery {
+    started_at: Instant,
+    /// Nodes that have not answered.
     missing: HashSet<NodeId>,
-    /// How many there are, once that is known.
     count: watch::Sender<Option<usize>>,
 }
 
-/// What is being asked, and what was answered just now.
+/// The queries under way, and those answered just now.
 #[derive(Debug, Default)]
-pub(crate) struct Surveys(Mutex<HashMap<PostId, Survey>>);
+pub(super) struct RemoteCounts(Mutex<HashMap<PostId, PendingQuery>>);
 
-/// Where an answer will be.
+/// A query's answer, when it arrives.
 #[derive(Debug)]
-pub(crate) enum Asked {
-    /// It must be asked: `HowMany` is to be sent, and then comes here.
-    Now(watch::Receiver<Option<usize>>),
-    /// It was asked already, or is known.
-    Before(watch::Receiver<Option<usize>>),
-    /// Too much is being asked.
-    Never,
+pub(super) enum Query {
+    /// A new query. The caller must have a `CountRequest` sent.
+    Started(watch::Receiver<Option<usize>>),
+    /// A query that is under way or was answered just now.
+    Joined(watch::Receiver<Option<usize>>),
+    /// None, because [`MAX_QUERIES`] are under way.
+    Rejected,
 }
 
-impl Surveys {
-    /// Somebody wants to know how many read the post.
-    pub(crate) fn ask(&self, post: &PostId, now: Instant) -> Asked {
-        let mut surveys = self.0.lock();
-        if let Some(survey) = surveys.get(post)
-            && now < survey.at + FRESH
+impl RemoteCounts {
+    /// Starts a query for the viewers of `post`, or joins the one under way.
+    pub(super) fn query(&self, post: &PostId, now: Instant) -> Query {
+        let mut queries = self.0.lock();
+        if let Some(query) = queries.get(post)
+            && now < query.started_at + FRESH
         {
-            return Asked::Before(survey.count.subscribe());
+            return Query::Joined(query.count.subscribe());
         }
-        if surveys.len() == MAX_SURVEYS {
-            surveys.retain(|_, survey| now < survey.at + FRESH);
-            if surveys.len() == MAX_SURVEYS {
-                return Asked::Never;
+        if queries.len() == MAX_QUERIES {
+            queries.retain(|_, query| now < query.started_at + FRESH);
+            if queries.len() == MAX_QUERIES {
+                return Query::Rejected;
             }
         }
         let (count, answer) = watch::channel(None);
-        let survey = Survey {
-            at: now,
+        let query = PendingQuery {
+            started_at: now,
             missing: HashSet::new(),
             count,
         };
-        surveys.insert(post.clone(), survey);
-        Asked::Now(answer)
+        queries.insert(post.clone(), query);
+        Query::Started(answer)
     }
 
-    /// These nodes are asked now. Where there are none the answer is known.
-    pub(crate) fn sent(&self, post: &PostId, to: impl Iterator<Item = NodeId>) {
-        let mut surveys = self.0.lock();
-        if let Some(survey) = surveys.get_mut(post) {
-            survey.missing = to.collect();
-            if survey.missing.is_empty() {
-                survey.count.send_replace(Some(0));
+    /// Records the nodes to which the request is sent. Without any, the answer is zero.
+    pub(super) fn sent(&self, post: &PostId, nodes: impl Iterator<Item = NodeId>) {
+        let mut queries = self.0.lock();
+        if let Some(query) = queries.get_mut(post) {
+            query.missing = nodes.collect();
+            if query.missing.is_empty() {
+                query.count.send_replace(Some(0));
             }
         }
     }
 
-    /// A node in the post's room has said how many read it, or another that it is not in the room.
-    pub(crate) fn answer(&self, post: &PostId, node: NodeId, count: Option<usize>) {
-        let mut surveys = self.0.lock();
-        let Some(survey) = surveys.get_mut(post) else {
+    /// Records a node's answer. `count` is `None` if the node has no room of the post.
+    pub(super) fn answer(&self, post: &PostId, node: NodeId, count: Option<usize>) {
+        let mut queries = self.0.lock();
+        let Some(query) = queries.get_mut(post) else {
             return;
         };
-        let was_missing = survey.missing.remove(&node);
-        // Each node in the room knows them all: the first to say so is right.
-        let known = match count {
+        let was_missing = query.missing.remove(&node);
+        // A node in the room knows the viewers of all nodes, so the first count is the answer.
+        let answer = match count {
             Some(count) => count,
-            None if was_missing && survey.missing.is_empty() => 0,
+            None if was_missing && query.missing.is_empty() => 0,
             None => return,
         };
-        survey.count.send_if_modified(|count| {
+        query.count.send_if_modified(|count| {
             let is_first = count.is_none();
-            count.get_or_insert(known);
+            count.get_or_insert(answer);
             is_first
         });
     }
 
-    /// Drops what is not given out any more.
-    pub(crate) fn sweep(&self, now: Instant) {
-        self.0.lock().retain(|_, survey| now < survey.at + FRESH);
+    /// Removes answers that are no longer fresh.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.0
+            .lock()
+            .retain(|_, query| now < query.started_at + FRESH);
     }
 }
 
@@ -115,55 +116,56 @@ mod tests {
         PostId::parse("p").unwrap()
     }
 
-    fn asked(surveys: &Surveys, now: Instant) -> watch::Receiver<Option<usize>> {
-        match surveys.ask(&post(), now) {
-            Asked::Now(answer) => answer,
+    fn start(counts: &RemoteCounts, now: Instant) -> watch::Receiver<Option<usize>> {
+        match counts.query(&post(), now) {
+            Query::Started(answer) => answer,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn the_first_node_that_is_in_the_room_knows_and_all_others_must_have_answered_otherwise() {
+    fn first_count_answers_and_zero_needs_every_node() {
         let now = Instant::now();
         let [one, two] = [NodeId::new(), NodeId::new()];
-        let surveys = Surveys::default();
-        let answer = asked(&surveys, now);
-        surveys.sent(&post(), [one, two].into_iter());
-        surveys.answer(&post(), one, None);
+        let counts = RemoteCounts::default();
+        let answer = start(&counts, now);
+        counts.sent(&post(), [one, two].into_iter());
+        counts.answer(&post(), one, None);
         assert_eq!(*answer.borrow(), None);
-        surveys.answer(&post(), two, Some(3));
+        counts.answer(&post(), two, Some(3));
         assert_eq!(*answer.borrow(), Some(3));
-        assert!(matches!(surveys.ask(&post(), now), Asked::Before(_)));
+        assert!(matches!(counts.query(&post(), now), Query::Joined(_)));
 
-        let answer = asked(&surveys, now + FRESH);
-        surveys.sent(&post(), [one, two].into_iter());
+        let answer = start(&counts, now + FRESH);
+        counts.sent(&post(), [one, two].into_iter());
         for node in [one, one, two] {
             assert_eq!(*answer.borrow(), None);
-            surveys.answer(&post(), node, None);
+            counts.answer(&post(), node, None);
         }
         assert_eq!(*answer.borrow(), Some(0));
     }
 
     #[test]
-    fn where_there_are_no_others_nobody_reads_it() {
+    fn query_without_other_nodes_answers_zero() {
         let now = Instant::now();
-        let surveys = Surveys::default();
-        let answer = asked(&surveys, now);
-        surveys.sent(&post(), [].into_iter());
+        let counts = RemoteCounts::default();
+        let answer = start(&counts, now);
+        counts.sent(&post(), [].into_iter());
         assert_eq!(*answer.borrow(), Some(0));
     }
 
     #[test]
-    fn what_is_asked_at_the_same_time_is_bounded() {
+    fn queries_under_way_are_bounded() {
         let now = Instant::now();
-        let surveys = Surveys::default();
-        for number in 0..MAX_SURVEYS {
+        let counts = RemoteCounts::default();
+        for number in 0..MAX_QUERIES {
             let post = PostId::parse(&format!("p{number}")).unwrap();
-            assert!(matches!(surveys.ask(&post, now), Asked::Now(_)));
+            assert!(matches!(counts.query(&post, now), Query::Started(_)));
         }
-        assert!(matches!(surveys.ask(&post(), now), Asked::Never));
-        assert!(matches!(surveys.ask(&post(), now + FRESH), Asked::Now(_)));
-        surveys.sweep(now + 2 * FRESH);
-        assert!(surveys.0.lock().is_empty());
+        assert!(matches!(counts.query(&post(), now), Query::Rejected));
+        let later = now + FRESH;
+        assert!(matches!(counts.query(&post(), later), Query::Started(_)));
+        counts.sweep(now + 2 * FRESH);
+        assert!(counts.0.lock().is_empty());
     }
 }

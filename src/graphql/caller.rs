@@ -7,7 +7,7 @@ use crate::{
     auth::Identity,
     error::Error,
     model::{ClientAddress, ClientId},
-    rooms::Visitor,
+    rooms::Participant,
 };
 
 /// Who sends an operation: the client, and the user whose token was good.
@@ -37,8 +37,8 @@ impl Caller {
     }
 
     /// The caller as one who joins rooms. A caller without a client is a client of its own.
-    pub(super) fn visitor(&self) -> Visitor {
-        Visitor {
+    pub(super) fn visitor(&self) -> Participant {
+        Participant {
             client: self.client.clone().unwrap_or_else(ClientId::new_unnamed),
             user: self.identity.as_ref().map(|identity| identity.user.clone()),
         }

@@ -1,81 +1,92 @@
-//! What the other nodes are to be told of one room on this one: the first change at once, then at
-//! most one announcement a [`WINDOW`], however many come and go meanwhile.
+//! Deltas: the changes of one room that its node reports to the others. The first change is reported
+//! at once, then at most one delta in a [`WINDOW`], however many viewers come and go.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-use super::{conflate::WINDOW, presence::Presence, typing::Typing, viewer_id::ViewerId};
-use crate::cluster::wire::{Announcement, Version, ViewerIds};
+use serde::{Deserialize, Serialize};
 
-/// How many viewers one announcement names at most: of 16 bytes each, 22 in base64, so that it stays
-/// well below the megabyte that a NATS server lets through.
-const MAX_NAMED: usize = 24_000;
-/// How often it is said again who types, while somebody does.
-const TYPING_AGAIN: Duration = Duration::from_secs(3);
+use super::{conflate::WINDOW, state::Local, typing::NodeTypist, viewer_id::ViewerId};
 
-/// Keeps what has changed since the other nodes were told last.
+/// Maximum number of viewers in one delta. Each takes 16 bytes, or 22 in base64, so a message stays
+/// well below NATS's default limit of one megabyte.
+const MAX_VIEWERS: usize = 24_000;
+/// Interval at which typists are reported again while there are any.
+const TYPING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// A delta's position among all deltas of its node, in all rooms. Later ones are greater, and none is
+/// reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Version(pub(crate) u64);
+
+/// A change of one room on one node; without a `base`, the room's complete state there.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delta {
+    /// Version of the room's delta that this one builds on.
+    pub(crate) base: Option<Version>,
+    pub(crate) version: Version,
+    pub(crate) joined: Vec<ViewerId>,
+    pub(crate) left: Vec<ViewerId>,
+    /// All users who type on the node; `None` means unchanged.
+    pub(crate) typists: Option<Vec<NodeTypist>>,
+}
+
+/// The changes of one room that the other nodes have not been sent yet.
 #[derive(Debug, Default)]
-pub(crate) struct Announcer {
-    /// The last announcement; nothing was announced yet, or nobody can have kept it.
+pub(super) struct DeltaLog {
+    /// Version of the last delta taken. If `None`, the next delta carries the complete state.
     version: Option<Version>,
-    /// Who came (true) and went since; one who did both is not in it.
+    /// Viewers who joined (true) or left (false) since. A viewer who did both is not in it.
     changes: HashMap<ViewerId, bool>,
-    /// Who typed at the last announcement has changed.
-    is_typing_news: bool,
-    at: Option<Instant>,
-    typing_at: Option<Instant>,
+    has_typing_changed: bool,
+    taken_at: Option<Instant>,
+    typing_taken_at: Option<Instant>,
 }
 
-/// What holds in one room on this node.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Here<'a> {
-    pub(crate) presence: &'a Presence,
-    pub(crate) typing: &'a Typing,
-}
-
-impl Announcer {
-    /// A viewer is on this node who was not.
-    pub(crate) fn joined(&mut self, viewer: ViewerId) {
-        self.changed(viewer, true);
+impl DeltaLog {
+    /// Records that the viewer has come to this node.
+    pub(super) fn joined(&mut self, viewer: ViewerId) {
+        self.record(viewer, true);
     }
 
-    /// A viewer was on this node who is not any more.
-    pub(crate) fn left(&mut self, viewer: ViewerId) {
-        self.changed(viewer, false);
+    /// Records that the viewer is no longer on this node.
+    pub(super) fn left(&mut self, viewer: ViewerId) {
+        self.record(viewer, false);
     }
 
-    /// Who types on this node has changed.
-    pub(crate) fn typing_changed(&mut self) {
-        self.is_typing_news = true;
+    /// Records that the typists of this node have changed.
+    pub(super) fn typing_changed(&mut self) {
+        self.has_typing_changed = true;
     }
 
-    /// The last announcement that was made; `None` where the others do not know of this room.
-    pub(crate) fn version(&self) -> Option<Version> {
+    /// Returns the version of the last delta taken. `None` if the other nodes do not know the room.
+    pub(super) fn version(&self) -> Option<Version> {
         self.version
     }
 
-    /// When the next announcement is due; `None` where there is nothing to say.
-    pub(crate) fn due(&self, here: Here<'_>, now: Instant) -> Option<Instant> {
-        let has_news = self.version.is_none() || !self.changes.is_empty() || self.is_typing_news;
-        let news = has_news.then(|| self.at.map_or(now, |at| at + WINDOW));
-        let again = self
-            .typing_at
-            .filter(|_| here.typing.is_anybody_here())
-            .map(|at| at + TYPING_AGAIN);
-        [news, again].into_iter().flatten().min()
+    /// Returns the time at which the next delta is due. `None` if there is nothing to report.
+    pub(super) fn due(&self, local: &Local, now: Instant) -> Option<Instant> {
+        let has_changes =
+            self.version.is_none() || !self.changes.is_empty() || self.has_typing_changed;
+        let changes_due = has_changes.then(|| self.taken_at.map_or(now, |at| at + WINDOW));
+        let typing_due = self
+            .typing_taken_at
+            .filter(|_| local.typing.is_local())
+            .map(|at| at + TYPING_INTERVAL);
+        [changes_due, typing_due].into_iter().flatten().min()
     }
 
-    /// The announcements that are due; `next` numbers them. More than one only where more viewers
-    /// than fit into one are to be named.
-    pub(crate) fn take(
+    /// Takes the deltas that are due, with versions from `next`. There are several only if the
+    /// viewers exceed [`MAX_VIEWERS`].
+    pub(super) fn take(
         &mut self,
-        here: Here<'_>,
+        local: &Local,
         now: Instant,
         mut next: impl FnMut() -> Version,
-    ) -> Vec<Announcement> {
-        if self.due(here, now).is_none_or(|due| due > now) {
+    ) -> Vec<Delta> {
+        if self.due(local, now).is_none_or(|due| due > now) {
             return Vec::new();
         }
         let (mut joined, mut left) = (Vec::new(), Vec::new());
@@ -89,158 +100,163 @@ impl Announcer {
             }
         } else {
             self.changes.clear();
-            joined = here.presence.viewers_here();
+            joined = local.presence.local_viewers();
         }
-        self.at = Some(now);
-        self.is_typing_news = false;
-        self.typing_at = here.typing.is_anybody_here().then_some(now);
-        let mut typists = Some(here.typing.here());
-        let mut announcements = Vec::new();
-        while announcements.is_empty() || !joined.is_empty() || !left.is_empty() {
+        self.taken_at = Some(now);
+        self.has_typing_changed = false;
+        self.typing_taken_at = local.typing.is_local().then_some(now);
+        let mut typists = Some(local.typing.local_typists());
+        let mut deltas = Vec::new();
+        while deltas.is_empty() || !joined.is_empty() || !left.is_empty() {
             let version = next();
-            announcements.push(Announcement {
+            deltas.push(Delta {
                 base: self.version.replace(version),
                 version,
-                joined: some_of(&mut joined),
-                left: some_of(&mut left),
+                joined: split_first(&mut joined),
+                left: split_first(&mut left),
                 typists: typists.take(),
             });
         }
-        announcements
+        deltas
     }
 
-    /// That nobody is here any more: the room is over. `None` where nobody was told of it.
-    pub(crate) fn last(&mut self, mut next: impl FnMut() -> Version) -> Option<Announcement> {
+    /// Takes the final delta, which says that the room is empty. `None` if the other nodes do not
+    /// know the room.
+    pub(super) fn close(&mut self, mut next: impl FnMut() -> Version) -> Option<Delta> {
         self.version.take()?;
-        Some(Announcement {
+        Some(Delta {
             base: None,
             version: next(),
-            joined: ViewerIds::default(),
-            left: ViewerIds::default(),
+            joined: Vec::new(),
+            left: Vec::new(),
             typists: Some(Vec::new()),
         })
     }
 
-    /// All that held at the last announcement, for a node that asked; `None` where there was
-    /// none, and where it does not fit into one: then everything is announced anew, to all.
-    pub(crate) fn snapshot(&mut self, here: Here<'_>) -> Option<Announcement> {
+    /// Returns the complete state as of the last delta taken, for a node that requests it.
+    ///
+    /// `None` if there was no delta yet, or if the state exceeds [`MAX_VIEWERS`]. In the second case
+    /// the next delta reports the complete state to all nodes.
+    pub(super) fn snapshot(&mut self, local: &Local) -> Option<Delta> {
         let version = self.version?;
-        // Changes that are not announced yet are left out: one who comes and goes before the next
-        // announcement is not named in that, and nobody else would ever say that they went.
-        let mut viewers = here.presence.viewers_here();
+        // Changes that were not sent yet are left out. A viewer who joins and leaves before the next
+        // delta is not in that delta, so a snapshot that had them would never be corrected.
+        let mut viewers = local.presence.local_viewers();
         viewers.retain(|viewer| self.changes.get(viewer) != Some(&true));
         let gone = self.changes.iter().filter(|&(_, &is_here)| !is_here);
         viewers.extend(gone.map(|(&viewer, _)| viewer));
-        if viewers.len() > MAX_NAMED {
-            self.start_over();
+        if viewers.len() > MAX_VIEWERS {
+            self.reset();
             return None;
         }
-        Some(Announcement {
+        Some(Delta {
             base: None,
             version,
-            joined: ViewerIds(viewers),
-            left: ViewerIds::default(),
-            typists: Some(here.typing.here()),
+            joined: viewers,
+            left: Vec::new(),
+            typists: Some(local.typing.local_typists()),
         })
     }
 
-    fn start_over(&mut self) {
+    fn reset(&mut self) {
         self.version = None;
         self.changes.clear();
     }
 
-    fn changed(&mut self, viewer: ViewerId, is_here: bool) {
-        // Where nothing was announced yet, all that holds will be.
+    fn record(&mut self, viewer: ViewerId, is_here: bool) {
+        // Without a version the next delta carries the complete state, so changes are not needed.
         if self.version.is_some() && self.changes.insert(viewer, is_here) == Some(!is_here) {
             self.changes.remove(&viewer);
         }
     }
 }
 
-fn some_of(viewers: &mut Vec<ViewerId>) -> ViewerIds {
-    let rest = viewers.split_off(viewers.len().min(MAX_NAMED));
-    ViewerIds(std::mem::replace(viewers, rest))
+fn split_first(viewers: &mut Vec<ViewerId>) -> Vec<ViewerId> {
+    let rest = viewers.split_off(viewers.len().min(MAX_VIEWERS));
+    std::mem::replace(viewers, rest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cluster::NodeId, model::ClientId, rooms::presence::Told};
+    use crate::{
+        model::ClientId,
+        rooms::{
+            node_id::NodeId,
+            presence::{ApplyResult, Presence},
+        },
+    };
 
-    /// A room on a node, and what another node makes of what it announces.
+    /// A room on a node, and its replica on another.
     #[derive(Default)]
-    struct Both {
-        presence: Presence,
-        typing: Typing,
-        announcer: Announcer,
+    struct Replicated {
+        local: Local,
+        log: DeltaLog,
         versions: u64,
         node: NodeId,
-        elsewhere: Presence,
+        replica: Presence,
     }
 
-    impl Both {
+    impl Replicated {
         fn join(&mut self, number: u128) {
             let client = ClientId::parse(&format!("c{number}")).unwrap();
-            if self.presence.join(&client, ViewerId(number)) {
-                self.announcer.joined(ViewerId(number));
+            if self.local.presence.join(&client, ViewerId(number)) {
+                self.log.joined(ViewerId(number));
             }
         }
 
         fn leave(&mut self, number: u128) {
             let client = ClientId::parse(&format!("c{number}")).unwrap();
-            if self
-                .presence
-                .leave(&client, ViewerId(number))
-                .is_viewer_gone
-            {
-                self.announcer.left(ViewerId(number));
+            let departure = self.local.presence.leave(&client, ViewerId(number));
+            if departure.is_viewer_gone {
+                self.log.left(ViewerId(number));
             }
         }
 
-        fn take(&mut self, now: Instant) -> Vec<Announcement> {
-            let here = Here {
-                presence: &self.presence,
-                typing: &self.typing,
-            };
-            self.announcer.take(here, now, || {
+        fn take(&mut self, now: Instant) -> Vec<Delta> {
+            self.log.take(&self.local, now, || {
                 self.versions += 1;
                 Version(self.versions)
             })
         }
 
-        fn hear(&mut self, announcements: &[Announcement]) {
-            for announcement in announcements {
-                assert_eq!(self.elsewhere.hear(self.node, announcement), Told::New);
+        fn snapshot(&mut self) -> Option<Delta> {
+            self.log.snapshot(&self.local)
+        }
+
+        fn replicate(&mut self, deltas: &[Delta]) {
+            for delta in deltas {
+                assert_eq!(self.replica.apply(self.node, delta), ApplyResult::Applied);
             }
-            assert_eq!(self.elsewhere.viewers(), self.presence.viewers());
+            assert_eq!(self.replica.viewers(), self.local.presence.viewers());
         }
     }
 
     #[test]
-    fn a_burst_of_joins_is_one_announcement_a_window() {
+    fn burst_of_joins_is_one_delta_per_window() {
         let start = Instant::now();
-        let mut room = Both::default();
+        let mut room = Replicated::default();
         room.join(0);
         let first = room.take(start);
         assert_eq!((first.len(), first[0].base), (1, None));
-        room.hear(&first);
+        room.replicate(&first);
         for number in 1..1000 {
             room.join(number);
             assert_eq!(room.take(start).len(), 0);
         }
         let second = room.take(start + WINDOW);
         assert_eq!((second.len(), second[0].base), (1, Some(Version(1))));
-        room.hear(&second);
-        assert_eq!(room.take(start + 2 * WINDOW).len(), 0, "there is no news");
+        room.replicate(&second);
+        assert_eq!(room.take(start + 2 * WINDOW).len(), 0, "nothing changed");
     }
 
     #[test]
-    fn one_who_came_and_went_between_two_announcements_is_not_named() {
+    fn viewer_who_came_and_went_within_a_window_is_not_reported() {
         let start = Instant::now();
-        let mut room = Both::default();
+        let mut room = Replicated::default();
         room.join(0);
         let first = room.take(start);
-        room.hear(&first);
+        room.replicate(&first);
         room.join(1);
         room.leave(1);
         room.leave(0);
@@ -249,79 +265,67 @@ mod tests {
     }
 
     #[test]
-    fn a_room_of_many_is_told_in_parts_that_build_on_each_other() {
+    fn large_room_is_split_into_deltas_that_build_on_each_other() {
         let start = Instant::now();
-        let mut room = Both::default();
-        let many = 2 * MAX_NAMED as u128 + 1;
+        let mut room = Replicated::default();
+        let many = 2 * MAX_VIEWERS as u128 + 1;
         for number in 0..many {
             room.join(number);
         }
         let all = room.take(start);
         assert_eq!(all.len(), 3);
-        room.hear(&all);
-        let here = Here {
-            presence: &room.presence,
-            typing: &room.typing,
-        };
-        assert!(room.announcer.snapshot(here).is_none(), "too many for one");
+        room.replicate(&all);
+        assert!(room.snapshot().is_none(), "too many for one");
         let again = room.take(start + WINDOW);
         assert_eq!((again.len(), again[0].base), (3, None));
-        room.hear(&again);
+        room.replicate(&again);
         for number in 0..many {
             room.leave(number);
         }
         let gone = room.take(start + 2 * WINDOW);
         assert_eq!(gone.len(), 3);
-        room.hear(&gone);
+        room.replicate(&gone);
     }
 
     #[test]
-    fn one_who_is_on_their_way_is_not_in_a_snapshot_that_nobody_would_correct() {
+    fn snapshot_omits_unsent_changes() {
         let start = Instant::now();
-        let mut room = Both::default();
+        let mut room = Replicated::default();
         room.join(0);
         let first = room.take(start);
-        room.hear(&first);
-        // One has come and one has gone, and each thinks better of it before that is announced.
+        room.replicate(&first);
+        // One joined and one left; both are reverted before the next delta.
         room.join(1);
         room.leave(0);
-        let here = Here {
-            presence: &room.presence,
-            typing: &room.typing,
-        };
-        let snapshot = room.announcer.snapshot(here).unwrap();
+        let snapshot = room.snapshot().unwrap();
         room.leave(1);
         room.join(0);
         assert_eq!(room.take(start + WINDOW).len(), 0);
         let mut late = Presence::default();
-        assert_eq!(late.hear(room.node, &snapshot), Told::New);
+        assert_eq!(late.apply(room.node, &snapshot), ApplyResult::Applied);
         assert_eq!(late.viewers(), 1);
         room.join(2);
         let next = room.take(start + 2 * WINDOW);
-        assert_eq!(late.hear(room.node, &next[0]), Told::New);
+        assert_eq!(late.apply(room.node, &next[0]), ApplyResult::Applied);
         assert_eq!(late.viewers(), 2);
     }
 
     #[test]
-    fn a_snapshot_agrees_with_the_announcement_that_comes_after_it() {
+    fn snapshot_agrees_with_the_next_delta() {
         let start = Instant::now();
-        let mut room = Both::default();
+        let mut room = Replicated::default();
         room.join(0);
         let first = room.take(start);
-        room.hear(&first);
+        room.replicate(&first);
         room.join(1);
         room.leave(0);
-        let here = Here {
-            presence: &room.presence,
-            typing: &room.typing,
-        };
-        let snapshot = room.announcer.snapshot(here).unwrap();
+        let snapshot = room.snapshot().unwrap();
         let mut late = Presence::default();
-        assert_eq!(late.hear(room.node, &snapshot), Told::New);
+        assert_eq!(late.apply(room.node, &snapshot), ApplyResult::Applied);
         assert_eq!(late.viewers(), 1);
         let next = room.take(start + WINDOW);
-        assert_eq!(late.hear(room.node, &next[0]), Told::New);
+        assert_eq!(late.apply(room.node, &next[0]), ApplyResult::Applied);
         assert_eq!(late.viewers(), 1);
-        room.hear(&next);
+        room.replicate(&next);
     }
 }

@@ -1,4 +1,4 @@
-//! Hearing what goes on in a room, without being in it.
+//! Reading a room's channels without being its member.
 
 use std::sync::Arc;
 
@@ -8,120 +8,102 @@ use tokio::sync::{
 };
 
 use super::{
-    room::{Live, Published, Room, RoomId},
+    room::{FeedEvent, Published, Room, RoomId},
     typing::Typists,
 };
-use crate::model::{Change, PostId, Seq, User};
+use crate::model::{PostId, Seq};
 
-/// Listens to one room and looks at it. Cloning it is cheap and gives the same.
+/// A read handle to one room. Clones share the room and are cheap.
 #[derive(Clone, Debug)]
 pub struct Listener {
     room: Arc<Room>,
 }
 
-/// Somebody started or stopped typing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TypingEvent {
-    /// Who.
-    pub user: User,
-    /// Started or stopped.
-    pub is_typing: bool,
-}
-
-/// What comes next in a room's feed.
-#[derive(Clone, Debug)]
-pub enum Next {
-    /// The next change. Where it is not the one behind the last, those in between were missed.
-    Change(Arc<Change>),
-    /// This node was not told of the changes up to this place.
-    Missed(Seq),
-}
-
-/// The changes of a room's feed from some moment on.
+/// A stream of the changes of a room's feed.
 #[derive(Debug)]
 pub struct Changes {
-    receiver: broadcast::Receiver<Live>,
+    receiver: broadcast::Receiver<FeedEvent>,
     head: Seq,
 }
 
-/// The values that a room publishes from some moment on. One who is behind hears the latest only.
+/// A stream of the values that a room publishes. A slow reader receives only the latest.
 #[derive(Debug)]
 pub struct Values<T> {
     receiver: watch::Receiver<Published<T>>,
 }
 
 impl Listener {
-    pub(crate) fn new(room: Arc<Room>) -> Self {
+    pub(super) fn new(room: Arc<Room>) -> Self {
         Self { room }
     }
 
-    /// Which room this is.
+    /// Returns the room's id. A later room of the same post has another.
     pub fn room(&self) -> RoomId {
         self.room.id()
     }
 
-    /// Whose room it is.
+    /// Returns the post that the room belongs to.
     pub fn post(&self) -> &PostId {
         self.room.post()
     }
 
-    /// The changes of the room's feed from now on; `None` where the feed was not established.
+    /// Subscribes to the feed's changes. Returns `None` if the room's head is not established.
     pub fn changes(&self) -> Option<Changes> {
-        // With the state locked: nothing is sent between the two.
+        // The lock keeps changes from being sent between reading the head and subscribing.
         let state = self.room.lock();
-        let head = state.sequencer.head()?;
+        let head = state.resequencer.head()?;
         Some(Changes {
             receiver: self.room.changes(),
             head,
         })
     }
 
-    /// The counts of viewers that are published from now on.
+    /// Subscribes to the number of viewers.
     pub fn counts(&self) -> Values<usize> {
         let receiver = self.room.counts();
         Values { receiver }
     }
 
-    /// How many viewers there are now. What is published behind its version is later.
+    /// Returns the current number of viewers. Values published later have a greater version.
     pub fn count_now(&self) -> Published<usize> {
         self.room.count_now()
     }
 
-    /// The lists of who is typing that are published from now on.
+    /// Subscribes to the list of typing users.
     pub fn typists(&self) -> Values<Typists> {
         let receiver = self.room.typists();
         Values { receiver }
     }
 
-    /// Who is typing now. What is published behind its version is later.
+    /// Returns the users who are typing now. Values published later have a greater version.
     pub fn typists_now(&self) -> Published<Typists> {
         self.room.typists_now()
     }
 }
 
 impl Changes {
-    /// Where the room's feed stood when these began: the first of them is the next one.
+    /// Returns the feed's seq at the time of subscribing. The first change has the next one.
     pub fn head(&self) -> Seq {
         self.head
     }
 
-    /// Waits for what comes next; `None` where nothing comes any more. Cancelling loses nothing.
-    pub async fn next(&mut self) -> Option<Next> {
+    /// Waits for the next event. Returns `None` when the room is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<FeedEvent> {
         loop {
             match self.receiver.recv().await {
-                Ok(live) => return Some(live.into()),
-                // What was overtaken shows in the place of the next one.
+                Ok(event) => return Some(event),
+                // The next change's seq shows the gap.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
     }
 
-    /// What came already, without waiting.
-    pub fn ready(&mut self) -> Option<Next> {
+    /// Returns the next event if it has arrived already.
+    pub fn ready(&mut self) -> Option<FeedEvent> {
         loop {
             match self.receiver.try_recv() {
-                Ok(live) => return Some(live.into()),
+                Ok(event) => return Some(event),
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
@@ -129,40 +111,15 @@ impl Changes {
     }
 }
 
-impl From<Live> for Next {
-    fn from(live: Live) -> Self {
-        match live {
-            Live::Change(change) => Self::Change(change),
-            Live::Missed(seq) => Self::Missed(seq),
-        }
-    }
-}
-
 impl<T: Clone> Values<T> {
-    /// What was published last; it counts as heard.
+    /// Returns the latest value and marks it as seen.
     pub fn current(&mut self) -> Published<T> {
         self.receiver.borrow_and_update().clone()
     }
 
-    /// Waits for a value that was not heard yet; `None` where nothing comes any more.
+    /// Waits for a value that was not seen yet. Returns `None` when the room is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Published<T>> {
         self.receiver.changed().await.ok()?;
         Some(self.receiver.borrow_and_update().clone())
     }
-}
-
-/// What leads from one list of typing users to another: first who stopped, then who started.
-pub fn differences(before: &Typists, after: &Typists) -> Vec<TypingEvent> {
-    let missing = |from: &Typists, to: &Typists, is_typing: bool| {
-        from.iter()
-            .filter(|user| !to.iter().any(|other| other.id == user.id))
-            .map(|user| TypingEvent {
-                user: user.clone(),
-                is_typing,
-            })
-            .collect::<Vec<_>>()
-    };
-    let mut events = missing(before, after, false);
-    events.extend(missing(after, before, true));
-    events
 }

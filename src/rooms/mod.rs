@@ -1,28 +1,45 @@
-//! Rooms: who is here, and who gets what. It knows neither store nor GraphQL nor sockets.
+//! Rooms on one node: membership, presence, typing, and ordered delivery of changes.
 //!
-//! What decides is pure and takes the time as an argument: `presence` (members and viewers),
-//! `typing`, `resequencer` (order), `conflate` (bursts), `delta` (what other nodes are to be told).
-//! `room` puts them behind one lock with the channels that are listened on, `hub` holds the rooms,
-//! `timers` wakes them, `membership` is what a subscription owns, and `listener` is how one hears
-//! what goes on in a room.
+//! The deciding parts are pure and take the time as an argument: `presence`, `typing`, `resequencer`
+//! (order), `conflate` (bursts) and `delta` (changes to report to other nodes). `state` combines
+//! them. `room` puts the state behind one lock, together with the channels that listeners read.
+//! `hub` holds all rooms and `timers` wakes them. A subscription owns a `membership` and reads a
+//! `listener`.
+//!
+//! Rooms import neither the store, nor GraphQL, nor transports. They reach other nodes through the
+//! trait [`Peers`] only.
 
 mod conflate;
 mod delta;
-pub(crate) mod hub;
+mod hub;
 mod listener;
 mod membership;
-pub(crate) mod presence;
-pub(crate) mod resequencer;
-pub(crate) mod room;
-pub(crate) mod timers;
+mod node_id;
+mod peers;
+mod presence;
+mod resequencer;
+mod room;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+mod timers;
 mod typing;
-pub(crate) mod viewer_id;
+mod viewer_id;
 
+pub(crate) use self::{
+    delta::{Delta, Version},
+    peers::Peers,
+    presence::ApplyResult,
+    room::Room,
+    timers::now,
+    typing::NodeTypist,
+    viewer_id::{RoomKey, ViewerId},
+};
 pub use self::{
-    hub::{Census, Hub},
-    listener::{Changes, Listener, Next, TypingEvent, Values, differences},
-    membership::Membership,
-    room::{Published, RoomId},
-    typing::Typists,
-    viewer_id::Visitor,
+    hub::{Hub, RoomStats},
+    listener::{Changes, Listener, Values},
+    membership::{Membership, Participant},
+    node_id::NodeId,
+    room::{FeedEvent, Published, RoomId},
+    typing::{TypingEvent, Typists, differences},
 };

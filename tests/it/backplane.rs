@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use causerie::{
-    cluster::{
-        NodeId,
-        backplane::{self, Backplane, Connection, Incoming, Reach, Subject, memory::Network},
+    cluster::backplane::{
+        self, Backplane, Connection, Incoming, Subject, Topology, memory::Network,
     },
     model::PostId,
+    rooms::NodeId,
 };
 use tokio::sync::mpsc::Receiver;
 
@@ -176,8 +176,8 @@ async fn nats_keeps_to_what_is_promised() {
 
 #[tokio::test]
 async fn a_node_that_is_alone_hears_nobody_and_least_of_all_itself() {
-    let mut connection = backplane::alone();
-    assert_eq!(connection.reach, Reach::Nobody);
+    let mut connection = backplane::none();
+    assert_eq!(connection.topology, Topology::Standalone);
     let everything = Subject::All;
     connection.backplane.subscribe(&everything);
     connection

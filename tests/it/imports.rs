@@ -77,7 +77,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("moderation", &["auth", "error", "model", "store"]),
     ("store", &["config", "error", "metrics", "model"]),
     ("cluster", &["config", "metrics", "model", "rooms"]),
-    ("rooms", &["cluster", "metrics", "model"]),
+    ("rooms", &["metrics", "model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "metrics", "model"]),
     ("health", &["error"]),
@@ -141,6 +141,7 @@ fn an_import_that_goes_the_wrong_way_is_found_however_it_is_written() {
         ("rooms/hub.rs", "let store: crate::store::Store;"),
         ("rooms/hub.rs", "use super::super::store::Store;"),
         ("rooms/mod.rs", "use super::{model, store};"),
+        ("rooms/hub.rs", "use crate::cluster::ClusterNode;"),
         ("rooms/mod.rs", "use sea_orm::DbErr;"),
         (
             "graphql/error.rs",
@@ -164,7 +165,7 @@ fn an_import_that_goes_the_wrong_way_is_found_however_it_is_written() {
     for (file, text) in [
         (
             "rooms/hub.rs",
-            "use super::{presence::Visitor, room::Room};",
+            "use super::{membership::Participant, room::Room};",
         ),
         (
             "rooms/hub.rs",

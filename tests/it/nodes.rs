@@ -13,9 +13,9 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use causerie::{
     cluster::{
-        Cluster, ClusterObserver, Link, NodeId,
+        BackplaneStatus, ClusterNode, ClusterObserver,
         backplane::{
-            Backplane, Connection, Incoming, Reach, Subject,
+            Backplane, Connection, Incoming, Subject, Topology,
             memory::{self, Network},
         },
     },
@@ -23,7 +23,7 @@ use causerie::{
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{Hub, Membership, Next, Visitor},
+    rooms::{FeedEvent, Hub, Membership, NodeId, Participant},
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ struct Node {
 impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
-        let (hub, cluster) = Cluster::new(16, connection, &metrics());
+        let (hub, cluster) = ClusterNode::new(16, connection, &metrics());
         let observer = cluster.observer();
         let leaving = CancellationToken::new();
         let timers = hub.clone();
@@ -81,7 +81,7 @@ impl Node {
     }
 
     fn anonymous(&self, client: &str) -> Membership {
-        let visitor = Visitor {
+        let visitor = Participant {
             client: client_id(client),
             user: None,
         };
@@ -89,7 +89,7 @@ impl Node {
     }
 
     fn signed_in(&self, name: &str, client: &str) -> Membership {
-        let visitor = Visitor {
+        let visitor = Participant {
             client: client_id(client),
             user: Some(user(name)),
         };
@@ -281,7 +281,7 @@ async fn a_node_that_was_cut_off_counts_its_own_readers_and_agrees_again_when_it
     until_counts(&[&a, &b, &c], 2, AGREEMENT).await;
     a.link.cut();
     until("it knows", AGREEMENT, async || {
-        a.observer.link() == Link::Down
+        a.observer.status() == BackplaneStatus::Disconnected
     })
     .await;
     drop(there);
@@ -290,7 +290,7 @@ async fn a_node_that_was_cut_off_counts_its_own_readers_and_agrees_again_when_it
     until_counts(&[&b, &c], 2, DEATH).await;
     a.link.heal();
     until_counts(&[&a, &b, &c], 3, AGREEMENT).await;
-    assert_eq!(a.observer.link(), Link::Up);
+    assert_eq!(a.observer.status(), BackplaneStatus::Connected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +331,7 @@ async fn a_change_reaches_the_members_on_every_node_with_all_that_it_is() {
         let published = change(seq);
         a.hub.publish(Arc::clone(&published));
         match changes.next().await {
-            Some(Next::Change(heard)) => assert_eq!(*heard, *published),
+            Some(FeedEvent::Change(heard)) => assert_eq!(*heard, *published),
             other => panic!("{other:?}"),
         }
     }
@@ -348,10 +348,13 @@ async fn what_a_message_lost_is_read_from_the_store_as_soon_as_a_later_one_shows
     until_counts(&[&a], 1, AGREEMENT).await;
     a.hub.publish(change(3));
     let before = Instant::now();
-    assert!(matches!(changes.next().await, Some(Next::Missed(Seq(2)))));
+    assert!(matches!(
+        changes.next().await,
+        Some(FeedEvent::Missed(Seq(2)))
+    ));
     assert!(before.elapsed() < AGREEMENT);
     match changes.next().await {
-        Some(Next::Change(heard)) => assert_eq!(heard.seq, Seq(3)),
+        Some(FeedEvent::Change(heard)) => assert_eq!(heard.seq, Seq(3)),
         other => panic!("{other:?}"),
     }
 }
@@ -364,14 +367,18 @@ async fn a_change_from_far_ahead_is_not_believed_but_has_the_store_asked() {
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
     until_counts(&[&a], 1, AGREEMENT).await;
-    assert_eq!(b.hub.suspects().await, [post()], "the room is new");
+    assert_eq!(
+        b.hub.posts_to_reconcile().await,
+        [post()],
+        "the room is new"
+    );
     for seq in [i64::MAX, 1_000_000, 0, -1] {
         a.hub.publish(change(seq));
     }
-    assert_eq!(b.hub.suspects().await, [post()]);
+    assert_eq!(b.hub.posts_to_reconcile().await, [post()]);
     a.hub.publish(change(1));
     match changes.next().await {
-        Some(Next::Change(heard)) => assert_eq!(heard.seq, Seq(1)),
+        Some(FeedEvent::Change(heard)) => assert_eq!(heard.seq, Seq(1)),
         other => panic!("{other:?}"),
     }
 }
@@ -382,11 +389,11 @@ async fn rooms_that_may_have_missed_something_are_compared_with_the_store_at_onc
     let [a, b] = nodes(&network).await;
     let _member = a.anonymous("here");
     // Whether the other nodes knew of the room soon enough cannot be known.
-    assert_eq!(a.hub.suspects().await, [post()]);
+    assert_eq!(a.hub.posts_to_reconcile().await, [post()]);
     a.link.cut();
     a.link.heal();
-    assert_eq!(a.hub.suspects().await, [post()]);
-    let nothing = tokio::time::timeout(AGREEMENT, a.hub.suspects()).await;
+    assert_eq!(a.hub.posts_to_reconcile().await, [post()]);
+    let nothing = tokio::time::timeout(AGREEMENT, a.hub.posts_to_reconcile()).await;
     assert!(nothing.is_err(), "{nothing:?}");
     drop(b);
 }
@@ -416,9 +423,9 @@ async fn a_node_that_misses_ever_more_does_not_ask_all_others_ever_more_often() 
     let connection = Connection {
         backplane: Arc::clone(&said) as Arc<dyn Backplane>,
         incoming,
-        reach: Reach::Nodes,
+        topology: Topology::Cluster,
     };
-    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));
     sender.send(Incoming::Connected).await.expect("it runs");
@@ -498,7 +505,7 @@ async fn a_room_that_is_over_is_heard_of_for_half_a_minute_and_then_no_more() {
     };
     assert!(comes().await > 0, "it lingers");
     tokio::time::sleep(Duration::from_secs(32)).await;
-    assert_eq!(b.hub.census().rooms, 0);
+    assert_eq!(b.hub.stats().rooms, 0);
     assert_eq!(comes().await, 0);
 }
 
@@ -507,7 +514,7 @@ async fn users_of_whom_something_changed_are_told_to_every_node() {
     let network = Network::new(DELAY);
     let [a] = nodes(&network).await;
     let (_link, connection) = network.connect();
-    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));

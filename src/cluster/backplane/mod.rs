@@ -1,93 +1,91 @@
-//! What carries messages between nodes.
+//! Adapters that carry messages between nodes.
 //!
-//! The store is the truth and the backplane only a hint: a message that is lost delays what it would
-//! have told, and loses nothing. So an adapter may be as simple as [`Backplane`] asks.
+//! The store is the truth and the backplane only a hint: a lost message delays what it reports, and
+//! loses nothing. So an adapter has little to guarantee; see [`Backplane`].
 
+mod connect_error;
 pub mod memory;
 mod nats;
 mod none;
 mod status;
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-pub use self::{
-    nats::{ConnectError, connect},
-    none::alone,
-};
-use super::peers::NodeId;
-use crate::model::PostId;
+pub use self::{connect_error::ConnectError, nats::connect, none::none};
+use crate::{model::PostId, rooms::NodeId};
 
-/// Where a message goes: to the nodes that have subscribed to the subject.
+/// A message's destination: the nodes that have subscribed to the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// Every node.
+    /// All nodes.
     All,
-    /// The one node of this id.
+    /// The node with this id.
     Node(NodeId),
-    /// The nodes that are in the room of this post.
+    /// The nodes that have a room of this post.
     Room(PostId),
 }
 
-/// An adapter. What all of them keep to, and `tests/it/backplane.rs` holds:
+/// The sending side of an adapter. `tests/it/backplane.rs` holds every adapter to these guarantees:
 ///
-/// - A message reaches each other node that has subscribed to its subject at most once, and those of
-///   one node to one subject in the order in which it published them. What a node publishes after it
-///   has subscribed, and what others publish to that subject when they have heard it, comes after.
-/// - It never comes back to the node that published it.
-/// - No operation waits for the network or fails because of it. What is more than an adapter's bound
-///   is dropped, and counted.
-/// - Where messages may have been lost, on whatever way, [`Incoming::Missed`] or, after a
-///   connection was lost, [`Incoming::Connected`] comes once they would have come.
+/// - A message reaches each other node that has subscribed to its subject at most once. Messages of
+///   one node to one subject arrive in the order of publishing. A subscription takes effect before
+///   what the node publishes next, and before what others publish to the subject in response.
+/// - A message never returns to its sender.
+/// - No operation waits for the network or fails because of it. At an adapter's bound messages are
+///   dropped and counted.
+/// - If messages may have been lost anywhere, [`Incoming::Missed`] arrives in their place. After a
+///   lost connection it is [`Incoming::Connected`] instead.
 pub trait Backplane: Debug + Send + Sync {
-    /// Hands over a message to whoever has subscribed to its subject, besides this node.
+    /// Queues a message to the other nodes that have subscribed to `subject`.
     fn publish(&self, subject: &Subject, message: Bytes);
 
-    /// Has messages to this subject come, from soon on. Doing it twice changes nothing.
+    /// Subscribes to `subject`. Idempotent. Takes effect asynchronously.
     fn subscribe(&self, subject: &Subject);
 
-    /// Has messages to this subject come no more, from soon on.
+    /// Unsubscribes from `subject`. Takes effect asynchronously.
     fn unsubscribe(&self, subject: &Subject);
 
-    /// Ends the connection, once what was published is sent, or it has turned out that it cannot be.
+    /// Closes the connection after queued messages are sent, or cannot be sent.
     fn close(&self) -> BoxFuture<'_, ()>;
 
-    /// How many messages were dropped at a bound so far.
+    /// Returns the number of messages dropped at a bound so far.
     fn dropped(&self) -> u64;
 }
 
-/// What comes from a backplane.
+/// An event that a backplane delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// A message to one of the subjects.
+    /// A message to a subscribed subject.
     Message(Bytes),
-    /// There is a connection: the first, or again. What was published meanwhile did not come.
+    /// The connection is established, for the first time or again. Messages published before were
+    /// not delivered.
     Connected,
-    /// The connection is lost; the adapter tries for another, for as long as it takes.
+    /// The connection is lost. The adapter reconnects, without a limit of attempts.
     Disconnected,
-    /// Messages were lost although there was a connection: too many came at once.
+    /// Messages were lost although there was a connection, because the node read too slowly.
     Missed,
 }
 
-/// One node's connection to the others.
+/// A node's connection to the others.
 #[derive(Debug)]
 pub struct Connection {
-    /// The way out.
-    pub backplane: std::sync::Arc<dyn Backplane>,
-    /// The way in. It is bounded; what does not fit waits in the adapter, or is missed.
+    /// The sending side.
+    pub backplane: Arc<dyn Backplane>,
+    /// The receiving side. It is bounded; what exceeds it waits in the adapter, or is lost.
     pub incoming: mpsc::Receiver<Incoming>,
-    /// Whether there can be other nodes at all.
-    pub reach: Reach,
+    /// The nodes that can be connected.
+    pub topology: Topology,
 }
 
-/// Who can be reached.
+/// The nodes that a backplane can connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Nobody: this node is the only one, now and later.
-    Nobody,
-    /// Other nodes, as many as come.
-    Nodes,
+pub enum Topology {
+    /// This node only, now and later.
+    Standalone,
+    /// Any number of nodes.
+    Cluster,
 }

@@ -1,9 +1,9 @@
-//! The backplane over NATS: a subject a room, so that the servers themselves know which node is to
-//! hear what.
+//! The backplane over NATS. Each room is a subject, so the NATS servers route messages to the nodes
+//! that need them.
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt, io,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,100 +23,56 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{Backplane, Connection, Incoming, Reach, Subject, alone, status::Herald};
+use super::{
+    Backplane, ConnectError, Connection, Incoming, Subject, Topology, none,
+    status::ConnectionStatus,
+};
 use crate::config::BackplaneConfig;
 
-/// How many bytes wait to be published. What comes when they are reached is dropped, and counted.
-const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How many messages wait to be published.
-const MAX_WAITING: usize = 16_384;
-/// How many messages wait to be read by the node, and how many more of each subject.
+/// Maximum number of bytes queued to be published. Messages beyond it are dropped and counted.
+const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
+/// Maximum number of messages queued to be published.
+const MAX_QUEUED: usize = 16_384;
+/// Maximum number of messages that wait to be read by the node.
 const INCOMING: usize = 1024;
-const INCOMING_OF_A_SUBJECT: usize = 4096;
-/// How often the server is asked whether it is there; with three unanswered, it is not.
-const PING: Duration = Duration::from_secs(2);
-/// How long one attempt to connect may take, and the longest wait before the next.
+/// Maximum number of further messages that wait per subject.
+const INCOMING_PER_SUBJECT: usize = 4096;
+/// Interval of pings. The connection is lost after three unanswered ones.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// Timeout of one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
-/// How long closing waits for what was published to be sent.
+/// Maximum backoff between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+/// Time that closing waits for queued messages to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why there can be no connection, now or later.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The list of servers means nothing.
-    #[error("BACKPLANE_URL (--backplane-url): {0}")]
-    Url(io::Error),
-    /// The file of credentials cannot be read, or holds none.
-    #[error("BACKPLANE_CREDENTIALS (--backplane-credentials): {0}")]
-    Credentials(io::Error),
-    /// The servers cannot be connected to, and trying again would not help.
-    #[error("BACKPLANE_URL (--backplane-url): {0}")]
-    Refused(#[from] async_nats::ConnectError),
-}
-
-/// Connects to what the settings name; to nobody where they name nothing. Servers that do not answer
-/// yet are no error: the connection comes when one of them does.
+/// Connects to the configured servers, or returns [`none`] if there are none. Servers that do not
+/// answer yet are not an error: the client retries until one does.
 pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectError> {
     if config.backplane_url.is_empty() {
-        return Ok(alone());
+        return Ok(none());
     }
-    let servers: Vec<ServerAddr> = config
-        .backplane_url
-        .iter()
-        .map(|url| url.as_str().parse())
-        .collect::<Result<_, _>>()
-        .map_err(ConnectError::Url)?;
     let (sender, incoming) = mpsc::channel(INCOMING);
-    let herald = Arc::new(Herald::default());
-    let hearing = Arc::clone(&herald);
-    let mut options = ConnectOptions::new()
-        .name("causerie")
-        .no_echo()
-        // So that a right to what the prefix begins is all that a node needs.
-        .custom_inbox_prefix(format!("{}.inbox", config.backplane_prefix))
-        .ping_interval(PING)
-        .connection_timeout(CONNECT_TIMEOUT)
-        .reconnect_delay_callback(delay)
-        .subscription_capacity(INCOMING_OF_A_SUBJECT)
-        .retry_on_initial_connect()
-        .event_callback(move |event| {
-            hear(&hearing, &event);
-            std::future::ready(())
-        });
-    // The client does not look for them there by itself.
-    if let Some((name, password)) = servers.iter().find_map(named) {
-        options = match password {
-            Some(password) => options.user_and_password(name, password),
-            None => options.token(name),
-        };
-    }
-    if let Some(path) = &config.backplane_credentials {
-        let credentials = options.credentials_file(path).await;
-        options = credentials.map_err(ConnectError::Credentials)?;
-    }
-    if let Some(path) = &config.backplane_ca {
-        options = options.add_root_certificates(path.clone());
-    }
-    let client = options.connect(servers).await?;
+    let status = Arc::new(ConnectionStatus::default());
+    let client = connect_client(config, Arc::clone(&status)).await?;
     let shared = Arc::new(Shared {
         prefix: config.backplane_prefix.clone(),
-        waiting: Mutex::default(),
+        queued: Mutex::default(),
         wake: Notify::new(),
         dropped: AtomicU64::new(0),
     });
     let tasks = TaskTracker::new();
     let (closing, pump_ended) = (CancellationToken::new(), CancellationToken::new());
     let node = sender.clone();
-    let question = format!("{}.nobody", config.backplane_prefix);
+    let subject = format!("{}.nobody", config.backplane_prefix);
     let asking = client.clone();
-    let heard = move || heard(asking.clone(), question.clone()).boxed();
-    let telling = async move { herald.run(node, heard).await };
-    tasks.spawn(closing.clone().run_until_cancelled_owned(telling));
+    let confirm = move || confirm_subscriptions(asking.clone(), subject.clone()).boxed();
+    let reporting = async move { status.run(node, confirm).await };
+    tasks.spawn(closing.clone().run_until_cancelled_owned(reporting));
     let pump = Pump {
         client: client.clone(),
         shared: Arc::clone(&shared),
-        subscribed: HashMap::new(),
+        subscriptions: HashMap::new(),
         incoming: sender,
         tasks: tasks.clone(),
         closing: closing.clone(),
@@ -132,15 +88,56 @@ pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectErro
             tasks,
         }),
         incoming,
-        reach: Reach::Nodes,
+        topology: Topology::Cluster,
     })
 }
 
-/// A node's side of the connection.
+async fn connect_client(
+    config: &BackplaneConfig,
+    status: Arc<ConnectionStatus>,
+) -> Result<Client, ConnectError> {
+    let servers: Vec<ServerAddr> = config
+        .backplane_url
+        .iter()
+        .map(|url| url.as_str().parse())
+        .collect::<Result<_, _>>()
+        .map_err(ConnectError::Url)?;
+    let mut options = ConnectOptions::new()
+        .name("causerie")
+        .no_echo()
+        // Then permission for subjects below the prefix is all that a node needs.
+        .custom_inbox_prefix(format!("{}.inbox", config.backplane_prefix))
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .reconnect_delay_callback(backoff)
+        .subscription_capacity(INCOMING_PER_SUBJECT)
+        .retry_on_initial_connect()
+        .event_callback(move |event| {
+            handle_event(&status, &event);
+            std::future::ready(())
+        });
+    // The client does not read credentials from the URL.
+    if let Some((name, password)) = servers.iter().find_map(credentials) {
+        options = match password {
+            Some(password) => options.user_and_password(name, password),
+            None => options.token(name),
+        };
+    }
+    if let Some(path) = &config.backplane_credentials {
+        let credentials = options.credentials_file(path).await;
+        options = credentials.map_err(ConnectError::Credentials)?;
+    }
+    if let Some(path) = &config.backplane_ca {
+        options = options.add_root_certificates(path.clone());
+    }
+    Ok(options.connect(servers).await?)
+}
+
+/// The sending side of a connection.
 struct Nats {
     client: Client,
     shared: Arc<Shared>,
-    /// Nothing waits for the servers any more.
+    /// Cancelled when tasks must not wait for the servers any more.
     closing: CancellationToken,
     pump_ended: CancellationToken,
     tasks: TaskTracker,
@@ -149,30 +146,30 @@ struct Nats {
 #[derive(Debug)]
 struct Shared {
     prefix: String,
-    waiting: Mutex<Waiting>,
+    queued: Mutex<Queued>,
     wake: Notify,
     dropped: AtomicU64,
 }
 
-/// What the pump has yet to do. Subscribing goes before publishing: who asks something on a subject
-/// wants to hear the answers on it.
+/// Work for the pump. It subscribes before it publishes, because a node that asks on a subject wants
+/// to receive the answers on it.
 #[derive(Debug, Default)]
-struct Waiting {
-    /// Subjects whose messages are wanted from now on (true), or no more. A subject is here once,
-    /// so there are no more than the rooms that were or are.
+struct Queued {
+    /// Subjects to subscribe to (true) or to unsubscribe from. Each is queued once, so there are no
+    /// more than rooms and former rooms.
     interest: IndexMap<Subject, bool>,
     messages: VecDeque<(Subject, Bytes)>,
     bytes: usize,
-    /// Nothing more will come: the pump ends when it has done all this.
-    is_last: bool,
+    /// The connection is closing: the pump ends when the queue is empty.
+    is_closing: bool,
 }
 
-/// Does what waits, one after the other: the client's operations wait for the connection, and this
-/// is who can.
+/// The task that does the queued work in order. The client's operations wait for the connection, so
+/// the node's task does not call them.
 struct Pump {
     client: Client,
     shared: Arc<Shared>,
-    subscribed: HashMap<Subject, CancellationToken>,
+    subscriptions: HashMap<Subject, CancellationToken>,
     incoming: mpsc::Sender<Incoming>,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -181,38 +178,38 @@ struct Pump {
 
 impl Backplane for Nats {
     fn publish(&self, subject: &Subject, message: Bytes) {
-        let mut waiting = self.shared.waiting.lock();
-        let bytes = waiting.bytes + message.len();
-        if waiting.messages.len() == MAX_WAITING || bytes > MAX_WAITING_BYTES {
+        let mut queued = self.shared.queued.lock();
+        let bytes = queued.bytes + message.len();
+        if queued.messages.len() == MAX_QUEUED || bytes > MAX_QUEUED_BYTES {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        waiting.bytes = bytes;
-        waiting.messages.push_back((subject.clone(), message));
-        drop(waiting);
+        queued.bytes = bytes;
+        queued.messages.push_back((subject.clone(), message));
+        drop(queued);
         self.shared.wake.notify_one();
     }
 
     fn subscribe(&self, subject: &Subject) {
-        self.shared.want(subject, true);
+        self.shared.set_interest(subject, true);
     }
 
     fn unsubscribe(&self, subject: &Subject) {
-        self.shared.want(subject, false);
+        self.shared.set_interest(subject, false);
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.shared.waiting.lock().is_last = true;
+            self.shared.queued.lock().is_closing = true;
             self.shared.wake.notify_one();
             let sent = async {
                 self.pump_ended.cancelled().await;
                 if let Err(error) = self.client.flush().await {
-                    tracing::debug!(%error, "the backplane was not flushed");
+                    tracing::debug!(%error, "backplane flush failed");
                 }
             };
             if tokio::time::timeout(CLOSE_TIMEOUT, sent).await.is_err() {
-                tracing::debug!("the backplane was closed before everything was sent");
+                tracing::debug!("backplane closed with unsent messages");
             }
             self.closing.cancel();
             self.tasks.close();
@@ -240,16 +237,16 @@ impl fmt::Debug for Nats {
 }
 
 impl Shared {
-    fn want(&self, subject: &Subject, is_wanted: bool) {
-        self.waiting
+    fn set_interest(&self, subject: &Subject, is_wanted: bool) {
+        self.queued
             .lock()
             .interest
             .insert(subject.clone(), is_wanted);
         self.wake.notify_one();
     }
 
-    /// A subject as NATS writes it. A dot would divide it, and an id may begin or end with one: it
-    /// becomes an equals sign, which no id has.
+    /// Returns the subject in NATS's form. A dot would divide it, and an id may begin or end with
+    /// one. So a dot becomes an equals sign, which no id has.
     fn name(&self, subject: &Subject) -> String {
         let prefix = &self.prefix;
         match subject {
@@ -263,17 +260,17 @@ impl Shared {
 impl Pump {
     async fn run(mut self) {
         loop {
-            let (interest, message, is_last) = {
-                let mut waiting = self.shared.waiting.lock();
-                let interest = std::mem::take(&mut waiting.interest);
-                let message = waiting.messages.pop_front();
+            let (interest, message, is_closing) = {
+                let mut queued = self.shared.queued.lock();
+                let interest = std::mem::take(&mut queued.interest);
+                let message = queued.messages.pop_front();
                 if let Some((_, message)) = &message {
-                    waiting.bytes -= message.len();
+                    queued.bytes -= message.len();
                 }
-                (interest, message, waiting.is_last)
+                (interest, message, queued.is_closing)
             };
             if interest.is_empty() && message.is_none() {
-                if is_last {
+                if is_closing {
                     return;
                 }
                 self.shared.wake.notified().await;
@@ -282,34 +279,34 @@ impl Pump {
             for (subject, is_wanted) in interest {
                 if is_wanted {
                     self.subscribe(subject).await;
-                } else if let Some(listening) = self.subscribed.remove(&subject) {
-                    listening.cancel();
+                } else if let Some(subscription) = self.subscriptions.remove(&subject) {
+                    subscription.cancel();
                 }
             }
             if let Some((subject, message)) = message {
                 let subject = self.shared.name(&subject);
                 if let Err(error) = self.client.publish(subject, message).await {
                     self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(%error, "a message to the other nodes was not published");
+                    tracing::warn!(%error, "backplane message could not be published");
                 }
             }
         }
     }
 
     async fn subscribe(&mut self, subject: Subject) {
-        if self.subscribed.contains_key(&subject) {
+        if self.subscriptions.contains_key(&subject) {
             return;
         }
         let mut messages = match self.client.subscribe(self.shared.name(&subject)).await {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::error!(%error, "a subject of the backplane was not subscribed to");
+                tracing::error!(%error, "backplane subscription failed");
                 return;
             }
         };
-        let listening = CancellationToken::new();
+        let subscription = CancellationToken::new();
         let incoming = self.incoming.clone();
-        let until = listening.clone();
+        let until = subscription.clone();
         let closing = self.closing.clone();
         self.tasks.spawn(async move {
             let forwarding = async {
@@ -321,59 +318,60 @@ impl Pump {
                 }
             };
             until.run_until_cancelled(forwarding).await;
-            // It waits for the connection, which may never come again.
+            // Unsubscribing waits for the connection, which may never come back.
             let _ = closing.run_until_cancelled(messages.unsubscribe()).await;
         });
-        self.subscribed.insert(subject, listening);
+        self.subscriptions.insert(subject, subscription);
     }
 }
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        for listening in self.subscribed.values() {
-            listening.cancel();
+        for subscription in self.subscriptions.values() {
+            subscription.cancel();
         }
     }
 }
 
-/// The name and password, or the token alone, that stand in a server's URL.
-fn named(server: &ServerAddr) -> Option<(String, Option<String>)> {
+/// Returns the name and password in a server's URL. A name without a password is a token.
+fn credentials(server: &ServerAddr) -> Option<(String, Option<String>)> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     Some((decoded(server.username()?), server.password().map(decoded)))
 }
 
-/// How long to wait before the next attempt to connect, after so many.
-fn delay(attempts: usize) -> Duration {
+/// Returns the wait before the next attempt to connect, after `attempts` have failed.
+fn backoff(attempts: usize) -> Duration {
     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
     Duration::from_millis(50)
         .saturating_mul(attempts)
-        .min(LONGEST_DELAY)
+        .min(MAX_BACKOFF)
 }
 
-/// Waits until the server has heard what this node is subscribed to: from then on nothing is missed.
-/// The client subscribes anew by itself, and does not tell when the server has heard that; but the
-/// answer to a question that was asked behind it does.
-async fn heard(client: Client, question: String) {
-    let answer = client.request(question, Bytes::new());
+/// Waits until the server has processed this node's subscriptions, so nothing is missed from then on.
+///
+/// The client resubscribes by itself and does not say when the server has processed that. The server
+/// answers in order, so any later request's answer says it: `subject` has no subscriber.
+async fn confirm_subscriptions(client: Client, subject: String) {
+    let answer = client.request(subject, Bytes::new());
     if tokio::time::timeout(CONNECT_TIMEOUT, answer).await.is_err() {
-        tracing::debug!("the backplane is connected and does not answer yet");
+        tracing::debug!("backplane connected but not answering yet");
     }
 }
 
-fn hear(herald: &Herald, event: &Event) {
+fn handle_event(status: &ConnectionStatus, event: &Event) {
     match event {
         Event::Connected => {
-            tracing::info!("the backplane is connected");
-            herald.connected(true);
+            tracing::info!("backplane connected");
+            status.set_connected(true);
         }
         Event::Disconnected => {
-            tracing::warn!("the backplane is lost; this node goes on and tries to connect again");
-            herald.connected(false);
+            tracing::warn!("backplane disconnected, reconnecting");
+            status.set_connected(false);
         }
         Event::SlowConsumer(_) => {
-            tracing::debug!("a message of another node came faster than it was read");
-            herald.missed();
+            tracing::debug!("backplane message dropped: receiver too slow");
+            status.set_missed();
         }
-        other => tracing::debug!(event = %other, "the backplane's client says something"),
+        other => tracing::debug!(event = %other, "backplane client event"),
     }
 }

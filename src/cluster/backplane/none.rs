@@ -1,5 +1,4 @@
-//! The backplane of a node that is the only one: whoever might have to be told is in this process,
-//! and was told by the room.
+//! The backplane of a standalone node, which carries nothing.
 
 use std::sync::Arc;
 
@@ -7,25 +6,25 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::{Backplane, Connection, Reach, Subject};
+use super::{Backplane, Connection, Incoming, Subject, Topology};
 
 #[derive(Debug)]
-struct Alone {
-    /// Kept, so that what comes in does not end: it is silent.
-    _incoming: mpsc::Sender<super::Incoming>,
+struct NoBackplane {
+    /// Keeps the receiver open, so it stays silent instead of ending.
+    _sender: mpsc::Sender<Incoming>,
 }
 
-/// A connection to nobody.
-pub fn alone() -> Connection {
-    let (_incoming, incoming) = mpsc::channel(1);
+/// Creates a connection without other nodes.
+pub fn none() -> Connection {
+    let (sender, incoming) = mpsc::channel(1);
     Connection {
-        backplane: Arc::new(Alone { _incoming }),
+        backplane: Arc::new(NoBackplane { _sender: sender }),
         incoming,
-        reach: Reach::Nobody,
+        topology: Topology::Standalone,
     }
 }
 
-impl Backplane for Alone {
+impl Backplane for NoBackplane {
     fn publish(&self, _subject: &Subject, _message: Bytes) {}
 
     fn subscribe(&self, _subject: &Subject) {}

@@ -1,5 +1,7 @@
-//! Tells the node how its connection stands. Of what happens while the node is busy only what holds
-//! in the end is told: so the client, which drops what it cannot report, is never kept waiting.
+//! Connection status on its way from the NATS client to the node.
+//!
+//! Only the latest status is kept while the node is busy. So the client, which drops events that it
+//! cannot report, never waits.
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -7,69 +9,70 @@ use tokio::sync::{Notify, mpsc};
 
 use super::Incoming;
 
-/// Between the connection and the node.
+/// The latest status that the node was not sent yet.
 #[derive(Debug, Default)]
-pub(crate) struct Herald {
-    news: Mutex<News>,
+pub(super) struct ConnectionStatus {
+    unsent: Mutex<Unsent>,
     wake: Notify,
 }
 
-/// What the node was not told yet.
 #[derive(Debug, Default)]
-struct News {
-    /// There is a connection again, or no more.
+struct Unsent {
+    /// The connection was established (true) or lost.
     is_connected: Option<bool>,
-    /// Messages were dropped.
+    /// Messages were lost.
     has_missed: bool,
 }
 
-impl Herald {
-    /// There is a connection, the first or again, or no more.
-    pub(crate) fn connected(&self, is_connected: bool) {
-        self.news.lock().is_connected = Some(is_connected);
+impl ConnectionStatus {
+    /// Records that the connection was established or lost.
+    pub(super) fn set_connected(&self, is_connected: bool) {
+        self.unsent.lock().is_connected = Some(is_connected);
         self.wake.notify_one();
     }
 
-    /// Messages were dropped.
-    pub(crate) fn missed(&self) {
-        self.news.lock().has_missed = true;
+    /// Records that messages were lost.
+    pub(super) fn set_missed(&self) {
+        self.unsent.lock().has_missed = true;
         self.wake.notify_one();
     }
 
-    /// Tells the node, for as long as it listens. That there is a connection it is told once `heard`
-    /// has come back, if there still is one then.
-    pub(crate) async fn run(
+    /// Sends each status to the node until the receiver is dropped.
+    ///
+    /// Before `Connected` is sent, `confirm` is awaited. If the status has changed by then, it is
+    /// sent instead.
+    pub(super) async fn run(
         &self,
         node: mpsc::Sender<Incoming>,
-        heard: impl Fn() -> BoxFuture<'static, ()>,
+        confirm: impl Fn() -> BoxFuture<'static, ()>,
     ) {
         loop {
-            let news = std::mem::take(&mut *self.news.lock());
-            let told = match news {
-                // Whoever hears this knows that messages were lost, or will hear so.
-                News {
+            let unsent = std::mem::take(&mut *self.unsent.lock());
+            let incoming = match unsent {
+                // `Connected` implies that messages were lost.
+                Unsent {
                     is_connected: Some(true),
                     ..
                 } => {
-                    heard().await;
-                    if self.news.lock().is_connected.is_some() {
+                    confirm().await;
+                    if self.unsent.lock().is_connected.is_some() {
                         continue;
                     }
                     Incoming::Connected
                 }
-                News {
+                Unsent {
                     is_connected: Some(false),
                     ..
                 } => Incoming::Disconnected,
-                News {
+                Unsent {
                     has_missed: true, ..
                 } => Incoming::Missed,
-                News { .. } => {
+                Unsent { .. } => {
                     self.wake.notified().await;
                     continue;
                 }
             };
-            if node.send(told).await.is_err() {
+            if node.send(incoming).await.is_err() {
                 return;
             }
         }

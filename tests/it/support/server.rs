@@ -7,7 +7,7 @@ use causerie::{
     cluster::backplane::{self, Connection, memory::Network},
     config::{Config, Secret},
     model::{Role, Timestamp, User, UserId},
-    rooms::Census,
+    rooms::RoomStats,
     server::{Observer, Server},
 };
 use clap::{Args, FromArgMatches};
@@ -148,7 +148,7 @@ impl TestServer {
     }
 
     async fn launch(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
-        Self::launch_among(folder, database, arguments, backplane::alone()).await
+        Self::launch_among(folder, database, arguments, backplane::none()).await
     }
 
     async fn launch_among(
@@ -244,7 +244,7 @@ impl TestServer {
 
     /// Waits until so many members are in so many rooms.
     pub(crate) async fn until_census(&self, rooms: usize, members: usize) {
-        let expected = Census { rooms, members };
+        let expected = RoomStats { rooms, members };
         until(&format!("{expected:?}"), || {
             self.observer.census() == expected
         })
@@ -267,7 +267,7 @@ impl TestServer {
             .expect("in time")
             .expect("no panic")
             .expect("no error");
-        assert_eq!(self.observer.census(), Census::default());
+        assert_eq!(self.observer.census(), RoomStats::default());
         assert_eq!(self.observer.tasks(), 0);
         self.folder
     }
