@@ -5,8 +5,8 @@
 
 pub use crate::{
     auth::fuzzing::{keys, token},
+    cluster::fuzzing::wire,
     graphql::fuzzing::{cursor, document},
-    rooms::fuzzing::wire,
     transport::fuzzing::{frames, protocol},
 };
 

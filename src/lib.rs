@@ -12,7 +12,8 @@
 //! * [`graphql`]: the schema, and how an operation is parsed, limited and executed.
 //! * [`feed`]: subscriptions: joining a room, catching up, one execution for many subscribers.
 //! * [`moderation`]: bans: stored, in effect on this node, shared with others.
-//! * [`rooms`]: the live side of posts: members, presence and typing, on this node and on others.
+//! * [`cluster`]: what nodes tell each other: changes, readers, heartbeats, over a backplane.
+//! * [`rooms`]: the live side of posts on this node: members, presence and typing.
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
@@ -27,6 +28,7 @@
 //! [`demo`] fills a database with sample posts. ARCHITECTURE.md has the picture and the invariants.
 
 pub mod auth;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod error;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::Error,
     model::{Change, ChangeKind, Seq},
-    rooms::{Changes, Listener, Next, Published, Typists, Values, differences},
+    rooms::{Changes, FeedEvent, Listener, Published, Typists, Values, differences},
 };
 
 /// How many changes that came together are delivered together: so many messages are then one
@@ -84,14 +84,14 @@ impl Source {
         match self {
             Self::Changes(_, changes) => {
                 let first = match changes.next().await? {
-                    Next::Change(change) => change,
-                    Next::Missed(seq) => return Some(Heard::Missed(seq)),
+                    FeedEvent::Change(change) => change,
+                    FeedEvent::Missed(seq) => return Some(Heard::Missed(seq)),
                 };
                 let mut together = vec![first];
                 while together.len() < MAX_TOGETHER {
                     match changes.ready() {
-                        Some(Next::Change(change)) => together.push(change),
-                        Some(Next::Missed(seq)) => {
+                        Some(FeedEvent::Change(change)) => together.push(change),
+                        Some(FeedEvent::Missed(seq)) => {
                             *unheard = Some(Heard::Missed(seq));
                             break;
                         }

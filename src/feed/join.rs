@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Kind},
     metrics::FeedMetrics,
     model::{ClientId, PostId, Seq, UserId},
-    rooms::{Hub, Membership, Published, RoomId, Typists, Visitor},
+    rooms::{Hub, Membership, Participant, Published, RoomId, Typists},
     store::Store,
 };
 
@@ -146,7 +146,7 @@ impl Feed {
     pub async fn join(
         &self,
         post: &PostId,
-        visitor: &Visitor,
+        visitor: &Participant,
         wish: Wish,
     ) -> Result<Joined, Error> {
         let (view, after, include_own) = match wish {

@@ -29,7 +29,7 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
                 }
                 ahead = behind(&store, hub.heads()).await;
             }
-            suspects = hub.suspects() => {
+            suspects = hub.posts_to_reconcile() => {
                 let heads = suspects
                     .into_iter()
                     .filter_map(|post| hub.head(&post).map(|head| (post, head)))

@@ -4,7 +4,7 @@ use crate::{
     auth::Principal,
     error::Error,
     model::{ClientAddress, ClientId},
-    rooms::Visitor,
+    rooms::Participant,
 };
 
 /// The sender of an operation: the client, and the user whose token it presented.
@@ -26,8 +26,8 @@ impl Caller {
 
     /// Returns the caller as a participant of rooms. A caller without a client is a client of its
     /// own.
-    pub(super) fn visitor(&self) -> Visitor {
-        Visitor {
+    pub(super) fn visitor(&self) -> Participant {
+        Participant {
             client: self.client.clone().unwrap_or_else(ClientId::new_unnamed),
             user: self
                 .principal

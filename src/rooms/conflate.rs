@@ -1,47 +1,48 @@
-//! Conflation: of a burst of values only the latest is published.
+//! Conflation: publishes only the latest value of a burst.
 
 use std::time::{Duration, Instant};
 
-/// The least time between two published values.
+/// Minimum time between two published values.
 pub(super) const WINDOW: Duration = Duration::from_millis(250);
 
-/// What to do with a value.
+/// A decision about one value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Publish it now.
     Publish,
-    /// Ask again at this instant.
+    /// Offer the current value again at this instant.
     Wait(Instant),
-    /// It is what was published last, and nothing else has held since.
+    /// It was published last, and no other value has held since.
     Unchanged,
 }
 
-/// Publishes the first change at once, then at most one value in a [`WINDOW`], the last always.
+/// A conflated value: the first change is published at once, then at most one value in a
+/// [`WINDOW`]. The last value is always published.
 #[derive(Debug)]
 pub(super) struct Conflated<T> {
     published: T,
-    at: Option<Instant>,
-    /// Another value has held since. Who looked meanwhile has seen it, so the next one is published
-    /// though it be what was published last.
+    published_at: Option<Instant>,
+    /// Another value has held since the last publication. A subscriber may have read it in between,
+    /// so the next value is published even if it equals `published`.
     is_stale: bool,
 }
 
 impl<T: PartialEq + Clone> Conflated<T> {
-    /// `published` is what every subscriber starts from.
+    /// Starts from `published`, the value that every subscriber starts from.
     pub(super) fn new(published: T) -> Self {
         Self {
             published,
-            at: None,
+            published_at: None,
             is_stale: false,
         }
     }
 
-    /// Decides over the value that holds at `now`.
+    /// Decides about the value that holds at `now`.
     pub(super) fn offer(&mut self, value: &T, now: Instant) -> Verdict {
         if *value == self.published && !self.is_stale {
             return Verdict::Unchanged;
         }
-        match self.at.map(|at| at + WINDOW) {
+        match self.published_at.map(|at| at + WINDOW) {
             Some(end) if now < end => {
                 self.is_stale = true;
                 Verdict::Wait(end)
@@ -49,7 +50,7 @@ impl<T: PartialEq + Clone> Conflated<T> {
             _ => {
                 self.is_stale = false;
                 self.published = value.clone();
-                self.at = Some(now);
+                self.published_at = Some(now);
                 Verdict::Publish
             }
         }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_change_goes_out_at_once_and_of_a_burst_the_last_value() {
+    fn burst_publishes_its_first_change_at_once_then_the_last() {
         let start = Instant::now();
         let mut count = Conflated::new(0);
         assert_eq!(count.offer(&1, start), Verdict::Publish);
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_came_back_is_told_to_those_who_saw_another_meanwhile() {
+    fn value_that_came_back_within_a_window_is_published() {
         let start = Instant::now();
         let end = start + WINDOW;
         let mut count = Conflated::new(0);

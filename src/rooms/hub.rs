@@ -1,4 +1,5 @@
-//! All rooms of this node, by post: rooms come with their first member and go with their last.
+//! All rooms of this node, by post. A room is created for its first member, and dropped after its
+//! last one has left.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,22 +13,22 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    membership::Membership,
-    outgoing::{Outgoing, Parcel},
-    room::{Room, RoomId, Settled, State},
-    survey::{Asked, Surveys, TIMEOUT},
+    membership::{Membership, Participant},
+    peers::Peers,
+    room::{FollowUp, Room, RoomId},
+    state::State,
     timers::{Timers, now},
-    viewer::{ViewerId, Visitor},
+    viewer_id::ViewerId,
 };
 use crate::{
     metrics::RoomMetrics,
     model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId},
 };
 
-/// A handle on the rooms of one node; cloning it is cheap and gives the same rooms.
+/// A handle to the rooms of one node. Clones share the rooms and are cheap.
 ///
-/// Joining, leaving and publishing wait for nothing, other nodes least of all: they take locks for as
-/// long as it takes to change a few maps and to wake the members.
+/// Joining, leaving and publishing never wait for other nodes. They hold locks only while they change
+/// a few maps and wake the members.
 #[derive(Clone, Debug)]
 pub struct Hub {
     shared: Arc<Shared>,
@@ -35,180 +36,169 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Shared {
+    /// Never locked while a room is locked.
     rooms: Mutex<HashMap<PostId, Arc<Room>>>,
     timers: Timers,
+    /// Number of changes that each room's ring keeps.
     buffer: usize,
-    /// How many rooms there ever were.
-    made: AtomicU64,
-    /// Posts that may be behind the store.
-    suspects: Mutex<HashSet<PostId>>,
-    suspicion: Notify,
-    /// The way to the other nodes; `None` where there are none.
-    abroad: Option<Abroad>,
+    /// Number of rooms created so far.
+    created: AtomicU64,
+    /// Posts whose rooms may be behind the store.
+    to_reconcile: Mutex<HashSet<PostId>>,
+    reconcile_requested: Notify,
+    /// The other nodes; `None` on a standalone node.
+    peers: Option<Arc<dyn Peers>>,
     metrics: RoomMetrics,
 }
 
-/// What goes to the other nodes and comes from them.
-#[derive(Debug, Default)]
-pub(super) struct Abroad {
-    pub(super) outgoing: Outgoing,
-    pub(super) surveys: Surveys,
-}
-
-/// How much is going on.
+/// The number of rooms and members on a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct RoomStats {
     /// Rooms that exist.
     pub rooms: usize,
-    /// Clients in them, each counted once a room.
+    /// Clients in rooms, each counted once per room.
     pub members: usize,
 }
 
 impl Hub {
-    /// The rooms of a node that is alone: none yet. Each will keep `buffer` changes for those who
-    /// listen and are behind.
+    /// Creates the hub of a standalone node. Each room keeps its newest `buffer` changes for slow
+    /// listeners.
     pub fn new(buffer: usize) -> Self {
-        Self::with(buffer, None, RoomMetrics::default())
+        Self::with(buffer, RoomMetrics::default(), None)
     }
 
-    /// As [`Self::new`], with what it is counted by.
+    /// Creates the hub of a standalone node that records into `metrics`.
     pub fn measured(buffer: usize, metrics: RoomMetrics) -> Self {
-        Self::with(buffer, None, metrics)
+        Self::with(buffer, metrics, None)
     }
 
-    /// The rooms of one node of many.
-    pub(super) fn among_nodes(buffer: usize, metrics: RoomMetrics) -> Self {
-        Self::with(buffer, Some(Abroad::default()), metrics)
+    /// Creates the hub of a node that has peers.
+    pub(crate) fn with_peers(buffer: usize, metrics: RoomMetrics, peers: Arc<dyn Peers>) -> Self {
+        Self::with(buffer, metrics, Some(peers))
     }
 
-    fn with(buffer: usize, abroad: Option<Abroad>, metrics: RoomMetrics) -> Self {
+    fn with(buffer: usize, metrics: RoomMetrics, peers: Option<Arc<dyn Peers>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 rooms: Mutex::default(),
                 timers: Timers::default(),
                 buffer,
-                made: AtomicU64::new(0),
-                suspects: Mutex::default(),
-                suspicion: Notify::new(),
-                abroad,
+                created: AtomicU64::new(0),
+                to_reconcile: Mutex::default(),
+                reconcile_requested: Notify::new(),
+                peers,
                 metrics,
             }),
         }
     }
 
-    /// Takes the visitor into the post's room, until the membership is dropped.
-    pub fn join(&self, post: &PostId, visitor: &Visitor) -> Membership {
-        let viewer = visitor.viewer();
-        let room = self.enter(post, |state| state.join(&visitor.client, viewer));
-        Membership::new(self.clone(), room, visitor.client.clone(), viewer)
+    /// Adds a client to the post's room until the membership is dropped.
+    pub fn join(&self, post: &PostId, participant: &Participant) -> Membership {
+        let viewer = participant.viewer();
+        let room = self.enter(post, |state| state.join(&participant.client, viewer));
+        Membership::new(self.clone(), room, participant.client.clone(), viewer)
     }
 
-    /// Delivers a change that was committed by this node to the members of its post's room here, and
-    /// has it told to the other nodes: to each member in the order of the feed, and once, however
-    /// often and in whatever order changes are published.
+    /// Delivers a change that this node has committed to the members of its post's room on all
+    /// nodes. Idempotent. Members receive changes in the order of the feed, in whatever order they
+    /// are published.
     pub fn publish(&self, change: Arc<Change>) {
         self.shared.metrics.published.increment(1);
         self.deliver(Arc::clone(&change));
-        self.tell(Parcel::Change(change));
+        if let Some(peers) = &self.shared.peers {
+            peers.publish(change);
+        }
     }
 
-    /// Delivers a change that was committed, by whichever node, to the members here.
-    pub(super) fn deliver(&self, change: Arc<Change>) {
+    /// Delivers a change that any node has committed to the members on this node.
+    pub(crate) fn deliver(&self, change: Arc<Change>) {
         let Some(room) = self.find(&change.comment.post_id) else {
             return;
         };
         self.update(&room, |state| {
             if change.kind == ChangeKind::Added {
-                state.posted(&change.comment.author.id);
+                state.change_typing(|typing| typing.posted(&change.comment.author.id));
             }
-            let ready = state.sequencer.accept(change);
-            if state.sequencer.has_forgotten() {
+            let ready = state.resequencer.accept(change);
+            if state.resequencer.has_dropped() {
                 self.shared.metrics.forgotten.increment(1);
             }
             room.send(state, ready);
         });
     }
 
-    /// Starts or refreshes the user's typing indicator at this post.
+    /// Starts or refreshes the user's typing indicator at the post.
     pub fn start_typing(&self, post: &PostId, user: &User, client: Option<&ClientId>) {
-        self.enter(post, |state| state.start_typing(user, client, now()));
+        self.enter(post, |state| {
+            state.change_typing(|typing| typing.start(user, client, now()));
+        });
     }
 
-    /// Ends the user's typing indicator at this post, as far as it is this client's.
+    /// Ends the user's typing in `client` at the post.
     pub fn stop_typing(&self, post: &PostId, user: &User, client: Option<&ClientId>) {
-        if !self.end_typing(post, &user.id, client) {
+        if !self.stop_typing_here(post, &user.id, client)
+            && let Some(peers) = &self.shared.peers
+        {
             // The request that started it may have gone to another node.
-            self.tell(Parcel::StoppedTyping {
-                post: post.clone(),
-                user: user.id.clone(),
-                client: client.cloned(),
-            });
+            peers.stop_typing(post, &user.id, client);
         }
     }
 
-    /// Ends the indicator; true where it was on this node.
-    pub(super) fn end_typing(
+    /// Ends the user's typing in `client` on this node. Returns true if there was any.
+    pub(crate) fn stop_typing_here(
         &self,
         post: &PostId,
         user: &UserId,
         client: Option<&ClientId>,
     ) -> bool {
-        self.find(post)
-            .is_some_and(|room| self.update(&room, |state| state.stop_typing(user, client)))
+        self.find(post).is_some_and(|room| {
+            self.update(&room, |state| {
+                state.change_typing(|typing| typing.stop(user, client))
+            })
+        })
     }
 
-    /// Tells the other nodes that something about a user's standing has changed in the store.
+    /// Tells the other nodes that something about a user's status has changed in the store.
     pub fn user_changed(&self, user: &UserId) {
-        self.tell(Parcel::UserChanged(user.clone()));
+        if let Some(peers) = &self.shared.peers {
+            peers.user_changed(user);
+        }
     }
 
-    /// How many distinct readers there are in the post's rooms on all nodes. Where nobody is in the
-    /// room on this node the others are asked, and have 0.4 s to answer.
+    /// Returns the number of distinct viewers of the post on all nodes. If this node has no room of
+    /// the post, it asks the others and waits at most 0.4 s.
     pub async fn viewers(&self, post: &PostId) -> usize {
-        if let Some(count) = self.viewers_known(post) {
-            return count;
-        }
-        let Some(abroad) = &self.shared.abroad else {
-            return 0;
-        };
-        let mut answer = match abroad.surveys.ask(post, now()) {
-            Asked::Never => return 0,
-            Asked::Before(answer) => answer,
-            Asked::Now(answer) => {
-                abroad.outgoing.send(Parcel::HowMany(post.clone()));
-                answer
-            }
-        };
-        match tokio::time::timeout(TIMEOUT, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(count)) => count.unwrap_or_default(),
-            _ => 0,
+        match (self.known_viewers(post), &self.shared.peers) {
+            (Some(count), _) => count,
+            (None, Some(peers)) => peers.viewers(post).await,
+            (None, None) => 0,
         }
     }
 
-    /// How many there are where this node knows it: where it is in the room.
-    pub(super) fn viewers_known(&self, post: &PostId) -> Option<usize> {
-        self.find(post).map(|room| room.lock().presence.viewers())
+    /// Returns the number of distinct viewers on all nodes, if this node has a room of the post.
+    pub(crate) fn known_viewers(&self, post: &PostId) -> Option<usize> {
+        self.find(post)
+            .map(|room| room.lock().local.presence.viewers())
     }
 
-    /// Where the feed of this post's room stands; `None` where there is no room, or where that is
-    /// not known yet.
+    /// Returns the seq of the room's newest delivered change. `None` if there is no room, or if its
+    /// head is not established.
     pub fn head(&self, post: &PostId) -> Option<Seq> {
-        self.find(post)?.lock().sequencer.head()
+        self.find(post)?.lock().resequencer.head()
     }
 
-    /// Where the feed of each room with members stands, as far as that is known.
+    /// Returns the seq of the newest delivered change of each room whose head is established.
     pub fn heads(&self) -> Vec<(PostId, Seq)> {
         self.rooms()
             .into_iter()
             .filter_map(|room| {
-                let head = room.lock().sequencer.head()?;
+                let head = room.lock().resequencer.head()?;
                 Some((room.post().clone(), head))
             })
             .collect()
     }
 
-    /// Has the members of the room read from the store what this node was not told of, up to `seq`.
-    /// Does nothing where nothing is missing.
+    /// Makes the room's listeners read the store up to `seq`. No-op if nothing is missing.
     pub fn catch_up_to(&self, post: &PostId, seq: Seq) {
         if let Some(room) = self.find(post)
             && self.update(&room, |state| room.catch_up_to(state, seq))
@@ -217,38 +207,37 @@ impl Hub {
         }
     }
 
-    /// Has these posts' rooms compared with the store soon.
-    pub(super) fn suspect(&self, posts: impl IntoIterator<Item = PostId>) {
-        self.shared.suspects.lock().extend(posts);
-        self.shared.suspicion.notify_one();
+    /// Requests that these posts' rooms are compared with the store soon.
+    pub(crate) fn request_reconcile(&self, posts: impl IntoIterator<Item = PostId>) {
+        self.shared.to_reconcile.lock().extend(posts);
+        self.shared.reconcile_requested.notify_one();
     }
 
-    /// Waits for posts whose rooms are to be compared with the store at once, besides the times at
-    /// which all are: changes of theirs may have gone unheard. Cancelling loses none.
-    pub async fn suspects(&self) -> Vec<PostId> {
+    /// Waits for posts whose rooms must be compared with the store before the next tick, because
+    /// messages about them may have been lost. Cancel safe.
+    pub async fn posts_to_reconcile(&self) -> Vec<PostId> {
         loop {
-            let suspects = std::mem::take(&mut *self.shared.suspects.lock());
-            if !suspects.is_empty() {
-                return suspects.into_iter().collect();
+            let posts = std::mem::take(&mut *self.shared.to_reconcile.lock());
+            if !posts.is_empty() {
+                return posts.into_iter().collect();
             }
-            self.shared.suspicion.notified().await;
+            self.shared.reconcile_requested.notified().await;
         }
     }
 
-    /// Counts rooms and members.
-    pub fn census(&self) -> Census {
+    /// Counts rooms and members. Locks each room in turn.
+    pub fn stats(&self) -> RoomStats {
         let rooms = self.rooms();
-        Census {
+        RoomStats {
             rooms: rooms.len(),
             members: rooms
                 .iter()
-                .map(|room| room.lock().presence.members())
+                .map(|room| room.lock().local.presence.members())
                 .sum(),
         }
     }
 
-    /// Does what becomes due: publishes conflated values, ends typing indicators. Runs until it is
-    /// dropped.
+    /// Publishes conflated values and ends typing indicators when they are due. Never returns.
     pub async fn run(&self) {
         loop {
             for room in self.shared.timers.due().await {
@@ -257,37 +246,30 @@ impl Hub {
         }
     }
 
-    /// Ends one subscription's place in a room.
+    /// Removes one subscription from a room.
     pub(super) fn leave(&self, room: &Arc<Room>, client: &ClientId, viewer: ViewerId) {
-        for user in self.update(room, |state| state.leave(client, viewer)) {
-            self.tell(Parcel::StoppedTyping {
-                post: room.post().clone(),
-                user,
-                client: Some(client.clone()),
-            });
+        let remote_typists = self.update(room, |state| state.leave(client, viewer));
+        if let Some(peers) = &self.shared.peers {
+            for user in remote_typists {
+                peers.stop_typing(room.post(), &user, Some(client));
+            }
         }
     }
 
-    /// All rooms there are.
-    pub(super) fn rooms(&self) -> Vec<Arc<Room>> {
+    /// Returns all rooms.
+    pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
         self.shared.rooms.lock().values().cloned().collect()
     }
 
-    /// The way to the other nodes.
-    pub(super) fn abroad(&self) -> Option<&Abroad> {
-        self.shared.abroad.as_ref()
+    /// Returns the post's room, if there is one.
+    pub(crate) fn find(&self, post: &PostId) -> Option<Arc<Room>> {
+        self.shared.rooms.lock().get(post).cloned()
     }
 
-    fn tell(&self, parcel: Parcel) {
-        if let Some(abroad) = &self.shared.abroad {
-            abroad.outgoing.send(parcel);
-        }
-    }
-
-    /// Changes a room's state and publishes what follows from it.
-    pub(super) fn update<T>(&self, room: &Arc<Room>, change: impl FnOnce(&mut State) -> T) -> T {
+    /// Changes a room's state, and settles it under the same lock.
+    pub(crate) fn update<T>(&self, room: &Arc<Room>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = room.lock();
-        let done = change(&mut state);
+        let result = change(&mut state);
         self.settle(room, &mut state);
         let is_over = state.is_empty() && !state.is_evicted;
         if is_over {
@@ -295,20 +277,21 @@ impl Hub {
             if let Some(at) = state.wake_at.take() {
                 self.shared.timers.cancel(at, room);
             }
-            if let Some(abroad) = &self.shared.abroad {
-                // Its last word, that nobody is there. With the room locked: the post's next room is
-                // made when this one is seen to be over, and must not speak before it.
-                abroad.outgoing.announce(room);
+            if let Some(peers) = &self.shared.peers {
+                // The final delta says that the room is empty. It is queued under the lock, because
+                // the post's next room is created after this one is seen evicted, and its deltas
+                // must come later.
+                peers.room_changed(room);
             }
         }
         drop(state);
         if is_over {
             self.evict(room);
         }
-        done
+        result
     }
 
-    /// Changes the state of the post's room, which is made where there is none.
+    /// Changes the state of the post's room. Creates the room if there is none.
     fn enter(&self, post: &PostId, change: impl FnOnce(&mut State)) -> Arc<Room> {
         loop {
             let room = Arc::clone(
@@ -320,8 +303,8 @@ impl Hub {
             );
             let mut state = room.lock();
             if state.is_evicted {
-                // Its last member left between the two locks. Whoever marked it is about to take
-                // it off the list; doing that here too spares the wait.
+                // Its last member left between the two locks. The leaving task is about to remove it
+                // from the map; removing it here too saves the wait.
                 drop(state);
                 self.evict(&room);
                 continue;
@@ -334,20 +317,15 @@ impl Hub {
     }
 
     fn new_room(&self, post: &PostId) -> Room {
-        let id = RoomId(self.shared.made.fetch_add(1, Ordering::Relaxed));
-        match self.shared.abroad {
+        let id = RoomId(self.shared.created.fetch_add(1, Ordering::Relaxed));
+        match self.shared.peers {
             None => Room::new(id, post.clone(), self.shared.buffer),
-            Some(_) => Room::among_nodes(id, post.clone(), self.shared.buffer, now()),
+            Some(_) => Room::with_peers(id, post.clone(), self.shared.buffer, now()),
         }
     }
 
-    /// The post's room, where there is one.
-    pub(super) fn find(&self, post: &PostId) -> Option<Arc<Room>> {
-        self.shared.rooms.lock().get(post).cloned()
-    }
-
-    /// Takes a room off the list that was marked as evicted. The list is never locked by one who
-    /// holds a room's lock, so the two cannot block each other.
+    /// Removes an evicted room from the map. The caller must not hold a room's lock: the map is
+    /// locked before a room, never after.
     fn evict(&self, room: &Arc<Room>) {
         let mut rooms = self.shared.rooms.lock();
         if rooms
@@ -359,16 +337,16 @@ impl Hub {
     }
 
     fn settle(&self, room: &Arc<Room>, state: &mut State) {
-        let Settled {
+        let FollowUp {
             wake_at,
-            has_news,
-            is_suspect,
+            has_deltas,
+            needs_reconcile,
         } = room.settle(state, now());
-        if has_news && let Some(abroad) = &self.shared.abroad {
-            abroad.outgoing.announce(room);
+        if has_deltas && let Some(peers) = &self.shared.peers {
+            peers.room_changed(room);
         }
-        if is_suspect {
-            self.suspect([room.post().clone()]);
+        if needs_reconcile {
+            self.request_reconcile([room.post().clone()]);
         }
         if wake_at == state.wake_at {
             return;
@@ -386,33 +364,29 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::testing::Recorder;
 
     #[test]
-    fn the_last_word_of_a_room_comes_before_the_first_of_the_one_after_it() {
-        let hub = Hub::among_nodes(4, RoomMetrics::default());
+    fn last_delta_of_a_room_precedes_the_first_of_the_next_one() {
+        let recorder = Arc::new(Recorder::default());
+        let peers = Arc::clone(&recorder) as Arc<dyn Peers>;
+        let hub = Hub::with_peers(4, RoomMetrics::default(), peers);
         let post = PostId::parse("p").unwrap();
-        let is_over = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             for number in 0..2 {
-                let (hub, post, is_over) = (&hub, &post, &is_over);
+                let (hub, post) = (&hub, &post);
                 scope.spawn(move || {
-                    let visitor = Visitor {
+                    let participant = Participant {
                         client: ClientId::parse(&format!("c{number}")).unwrap(),
                         user: None,
                     };
                     for _ in 0..50_000 {
-                        drop(hub.join(post, &visitor));
+                        drop(hub.join(post, &participant));
                     }
-                    is_over.store(true, Ordering::Relaxed);
                 });
             }
-            let mut last = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                for id in hub.abroad().unwrap().outgoing.take().rooms.into_keys() {
-                    assert!(id.0 >= last, "room {} after room {last}", id.0);
-                    last = id.0;
-                }
-            }
         });
+        let ids = recorder.rooms.lock();
+        assert!(ids.len() > 1 && ids.is_sorted(), "{} reports", ids.len());
     }
 }

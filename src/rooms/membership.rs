@@ -1,12 +1,31 @@
-//! Being in a room.
+//! Membership of a room.
 
 use std::sync::Arc;
 
-use super::{hub::Hub, listen::Listener, room::Room, viewer::ViewerId};
-use crate::model::{ClientId, Seq};
+use super::{hub::Hub, listener::Listener, room::Room, viewer_id::ViewerId};
+use crate::model::{ClientId, Seq, User};
 
-/// One subscription's place in a room. Dropping it is the only way to leave; a subscription owns
-/// it, so that being in the room is the lifetime of the subscription.
+/// A client that joins a room, and its user if signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Participant {
+    /// The page or app instance.
+    pub client: ClientId,
+    /// The signed-in user.
+    pub user: Option<User>,
+}
+
+impl Participant {
+    pub(super) fn viewer(&self) -> ViewerId {
+        match &self.user {
+            Some(user) => ViewerId::of_user(&user.id),
+            None => ViewerId::of_client(&self.client),
+        }
+    }
+}
+
+/// A guard that keeps a client in a room. Dropping it is the only way to leave.
+///
+/// A subscription's stream owns it, so the client is in the room exactly as long as it subscribes.
 #[derive(Debug)]
 pub struct Membership {
     hub: Hub,
@@ -25,22 +44,23 @@ impl Membership {
         }
     }
 
-    /// Where the room's feed stands. Unknown until somebody has [established](Self::establish) it;
-    /// until then no change goes out.
+    /// Returns the seq of the room's newest delivered change. It is `None`, and no change is
+    /// delivered, until [`establish`](Self::establish) is called.
     pub fn head(&self) -> Option<Seq> {
-        self.room.lock().sequencer.head()
+        self.room.lock().resequencer.head()
     }
 
-    /// Tells the room where the post's feed stood in the store at some moment after this joining.
+    /// Sets the room's head to the store's seq, which must be read after this membership began.
+    /// Only the first call of all members counts.
     pub fn establish(&self, seq: Seq) {
         self.hub.update(&self.room, |state| {
-            let ready = state.sequencer.establish(seq);
+            let ready = state.resequencer.establish(seq);
             self.room.send(state, ready);
         });
     }
 
-    /// Who listens to this room. It may outlive the membership, and hears nothing more once the
-    /// last member has left.
+    /// Returns a listener to the room. It may outlive the membership, and receives nothing after
+    /// the last member has left.
     pub fn listener(&self) -> Listener {
         Listener::new(Arc::clone(&self.room))
     }

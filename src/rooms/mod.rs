@@ -1,41 +1,45 @@
-//! Rooms: who is here, and who gets what. It knows neither store nor GraphQL nor sockets.
+//! Rooms on one node: membership, presence, typing, and ordered delivery of changes.
 //!
-//! What decides is pure and takes the time as an argument: `presence` (members and viewers),
-//! `typing`, `sequencer` (order), `conflate` (bursts). `room` puts them behind one lock with
-//! the channels that are listened on, `hub` holds the rooms, `timers` wakes them, `membership` is
-//! what a subscription owns, and `listen` is how one hears what goes on in a room.
+//! The deciding parts are pure and take the time as an argument: `presence`, `typing`, `resequencer`
+//! (order), `conflate` (bursts) and `delta` (changes to report to other nodes). `state` combines
+//! them. `room` puts the state behind one lock, together with the channels that listeners read.
+//! `hub` holds all rooms and `timers` wakes them. A subscription owns a `membership` and reads a
+//! `listener`.
 //!
-//! Where there are many nodes, `cluster` speaks with the others, in the words of `wire`, over a
-//! [`backplane`]. Pure are `announcer` (what they are to be told of a room), `peers` (who they are)
-//! and `survey` (asking them about a room that is not here); what waits to be told is in `outgoing`.
+//! Rooms import neither the store, nor GraphQL, nor transports. They reach other nodes through the
+//! trait [`Peers`] only.
 
-mod announcer;
-pub mod backplane;
-mod cluster;
 mod conflate;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod fuzzing;
+mod delta;
 mod hub;
-mod listen;
+mod listener;
 mod membership;
-mod outgoing;
+mod node_id;
 mod peers;
 mod presence;
+mod resequencer;
 mod room;
-mod sequencer;
-mod survey;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timers;
 mod typing;
-mod viewer;
-mod wire;
+mod viewer_id;
 
+pub(crate) use self::{
+    delta::{Delta, Version},
+    peers::Peers,
+    presence::ApplyResult,
+    room::Room,
+    timers::now,
+    typing::NodeTypist,
+    viewer_id::{RoomKey, ViewerId},
+};
 pub use self::{
-    cluster::{Cluster, ClusterObserver, Link},
-    hub::{Census, Hub},
-    listen::{Changes, Listener, Next, TypingEvent, Values, differences},
-    membership::Membership,
-    peers::NodeId,
-    room::{Published, RoomId},
-    typing::Typists,
-    viewer::Visitor,
+    hub::{Hub, RoomStats},
+    listener::{Changes, Listener, Values},
+    membership::{Membership, Participant},
+    node_id::NodeId,
+    room::{FeedEvent, Published, RoomId},
+    typing::{TypingEvent, Typists, differences},
 };

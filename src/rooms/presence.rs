@@ -1,67 +1,65 @@
-//! Who is in one room, on this node and on the others: members, and the viewers that they amount to.
+//! Members of one room on this node, and its viewers on all nodes.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
-    peers::NodeId,
-    viewer::ViewerId,
-    wire::{Announcement, Version},
+    delta::{Delta, Version},
+    node_id::NodeId,
+    viewer_id::ViewerId,
 };
 use crate::model::ClientId;
 
-/// The members of one room on this node, and the viewers in it on all nodes. Any number of streams
-/// of one client are one membership.
+/// The members of one room on this node, and the viewers in it on all nodes. All streams of one
+/// client are one member.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// How many streams each client has here, for each viewer that it is. That is one viewer, but for
-    /// the moment in which a client signs in, or where two clients claim one id.
+    /// Number of streams per client and viewer. A client is one viewer, except while it signs in,
+    /// or if two clients use the same id.
     members: HashMap<ClientId, Vec<(ViewerId, usize)>>,
-    /// Every viewer there is, and by what.
-    viewers: HashMap<ViewerId, Held>,
-    /// How many of the viewers are here.
-    here: usize,
-    /// Which viewers the other nodes have told of.
-    elsewhere: HashMap<NodeId, Elsewhere>,
+    viewers: HashMap<ViewerId, RefCount>,
+    /// Number of viewers with a member on this node.
+    local_viewers: usize,
+    remote: HashMap<NodeId, RemoteViewers>,
 }
 
-/// What makes somebody a viewer. One of the two is above zero.
+/// Number of references to a viewer. At least one of the two is above zero.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct RefCount {
     /// Members on this node.
     members: u32,
-    /// Other nodes.
+    /// Other nodes that report the viewer.
     nodes: u32,
 }
 
-/// What one other node has told.
+/// Viewers that one other node has reported.
 #[derive(Debug)]
-struct Elsewhere {
+struct RemoteViewers {
     version: Version,
     viewers: HashSet<ViewerId>,
 }
 
-/// What leaving has changed.
+/// The effect of a stream's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct Departure {
     /// It was the client's last stream in this room.
     pub(super) is_client_gone: bool,
     /// It was the viewer's last client on this node.
     pub(super) is_viewer_gone: bool,
 }
 
-/// What became of another node's announcement.
+/// The result of applying another node's delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It is taken in.
-    New,
-    /// It says nothing that is not known.
-    Old,
-    /// One before it was missed: it means nothing without that.
-    Missed,
+pub(crate) enum ApplyResult {
+    /// The delta was applied.
+    Applied,
+    /// It is not newer than what is known. Nothing changed.
+    Stale,
+    /// The delta that it builds on is missing. Nothing changed.
+    MissingBase,
 }
 
 impl Presence {
-    /// Counts a stream in; true where the viewer was not on this node before.
+    /// Adds a stream. Returns true if the viewer was not on this node before.
     pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) -> bool {
         let streams = self.members.entry(client.clone()).or_default();
         match streams.iter_mut().find(|(known, _)| *known == viewer) {
@@ -71,130 +69,130 @@ impl Presence {
             }
             None => {
                 streams.push((viewer, 1));
-                let held = self.viewers.entry(viewer).or_default();
-                held.members += 1;
-                let is_new = held.members == 1;
-                self.here += usize::from(is_new);
+                let references = self.viewers.entry(viewer).or_default();
+                references.members += 1;
+                let is_new = references.members == 1;
+                self.local_viewers += usize::from(is_new);
                 is_new
             }
         }
     }
 
-    /// Counts a stream out.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Left {
-        let nobody = Left {
+    /// Removes a stream. No-op if there is none of this client and viewer.
+    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Departure {
+        let unchanged = Departure {
             is_client_gone: false,
             is_viewer_gone: false,
         };
         let Entry::Occupied(mut member) = self.members.entry(client.clone()) else {
-            return nobody;
+            return unchanged;
         };
         let streams = member.get_mut();
-        let Some(place) = streams.iter().position(|(known, _)| *known == viewer) else {
-            return nobody;
+        let Some(index) = streams.iter().position(|(known, _)| *known == viewer) else {
+            return unchanged;
         };
-        streams[place].1 -= 1;
-        if streams[place].1 > 0 {
-            return nobody;
+        streams[index].1 -= 1;
+        if streams[index].1 > 0 {
+            return unchanged;
         }
-        streams.swap_remove(place);
+        streams.swap_remove(index);
         let is_client_gone = streams.is_empty();
         if is_client_gone {
             member.remove();
         }
         let mut is_viewer_gone = false;
-        self.release(viewer, |held| {
-            held.members -= 1;
-            is_viewer_gone = held.members == 0;
+        self.release(viewer, |references| {
+            references.members -= 1;
+            is_viewer_gone = references.members == 0;
         });
-        self.here -= usize::from(is_viewer_gone);
-        Left {
+        self.local_viewers -= usize::from(is_viewer_gone);
+        Departure {
             is_client_gone,
             is_viewer_gone,
         }
     }
 
-    /// How many distinct readers there are, on all nodes.
+    /// Returns the number of distinct viewers on all nodes.
     pub(super) fn viewers(&self) -> usize {
         self.viewers.len()
     }
 
-    /// How many members there are here.
+    /// Returns the number of clients on this node.
     pub(super) fn members(&self) -> usize {
         self.members.len()
     }
 
-    /// The viewers on this node, each once.
-    pub(super) fn viewers_here(&self) -> Vec<ViewerId> {
-        let mut here = Vec::with_capacity(self.here);
-        here.extend(
+    /// Returns the distinct viewers on this node.
+    pub(super) fn local_viewers(&self) -> Vec<ViewerId> {
+        let mut viewers = Vec::with_capacity(self.local_viewers);
+        viewers.extend(
             self.viewers
                 .iter()
-                .filter(|(_, held)| held.members > 0)
+                .filter(|(_, references)| references.members > 0)
                 .map(|(&viewer, _)| viewer),
         );
-        here
+        viewers
     }
 
-    /// Takes in what another node tells of its viewers.
-    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement) -> Told {
+    /// Applies another node's delta to the viewers that it reports.
+    pub(super) fn apply(&mut self, node: NodeId, delta: &Delta) -> ApplyResult {
         let known = self.version_of(node);
-        if known.is_some_and(|known| told.version <= known) {
-            return Told::Old;
+        if known.is_some_and(|known| delta.version <= known) {
+            return ApplyResult::Stale;
         }
-        match told.base {
+        match delta.base {
             None => {
                 self.forget(node);
             }
-            Some(base) if known != Some(base) => return Told::Missed,
+            Some(base) if known != Some(base) => return ApplyResult::MissingBase,
             Some(_) => {}
         }
         let Self {
-            viewers, elsewhere, ..
+            viewers, remote, ..
         } = self;
-        let there = elsewhere.entry(node).or_insert_with(|| Elsewhere {
-            version: told.version,
+        let reported = remote.entry(node).or_insert_with(|| RemoteViewers {
+            version: delta.version,
             viewers: HashSet::new(),
         });
-        there.version = told.version;
+        reported.version = delta.version;
         let mut gone = Vec::new();
-        for viewer in &told.left.0 {
-            if there.viewers.remove(viewer) {
+        for viewer in &delta.left {
+            if reported.viewers.remove(viewer) {
                 gone.push(*viewer);
             }
         }
-        for &viewer in &told.joined.0 {
-            if there.viewers.insert(viewer) {
+        for &viewer in &delta.joined {
+            if reported.viewers.insert(viewer) {
                 viewers.entry(viewer).or_default().nodes += 1;
             }
         }
         for viewer in gone {
-            self.release(viewer, |held| held.nodes -= 1);
+            self.release(viewer, |references| references.nodes -= 1);
         }
-        Told::New
+        ApplyResult::Applied
     }
 
-    /// Which of its announcements this node knows another to have made last.
+    /// Returns the version of the last delta applied for `node`.
     pub(super) fn version_of(&self, node: NodeId) -> Option<Version> {
-        self.elsewhere.get(&node).map(|there| there.version)
+        self.remote.get(&node).map(|reported| reported.version)
     }
 
-    /// Forgets what another node has told; true where that was anything.
+    /// Removes all that `node` has reported. Returns true if there was anything.
     pub(super) fn forget(&mut self, node: NodeId) -> bool {
-        let Some(there) = self.elsewhere.remove(&node) else {
+        let Some(reported) = self.remote.remove(&node) else {
             return false;
         };
-        for viewer in there.viewers {
-            self.release(viewer, |held| held.nodes -= 1);
+        for viewer in reported.viewers {
+            self.release(viewer, |references| references.nodes -= 1);
         }
         true
     }
 
-    fn release(&mut self, viewer: ViewerId, change: impl FnOnce(&mut Held)) {
-        if let Entry::Occupied(mut held) = self.viewers.entry(viewer) {
-            change(held.get_mut());
-            if held.get().members == 0 && held.get().nodes == 0 {
-                held.remove();
+    fn release(&mut self, viewer: ViewerId, change: impl FnOnce(&mut RefCount)) {
+        if let Entry::Occupied(mut references) = self.viewers.entry(viewer) {
+            change(references.get_mut());
+            if references.get().members == 0 && references.get().nodes == 0 {
+                references.remove();
             }
         }
     }
@@ -203,7 +201,6 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::wire::ViewerIds;
 
     fn client(id: &str) -> ClientId {
         ClientId::parse(id).unwrap()
@@ -212,30 +209,25 @@ mod tests {
     const ADA: ViewerId = ViewerId(1);
     const BOB: ViewerId = ViewerId(2);
     const EVE: ViewerId = ViewerId(3);
-    const CLIENT_GONE: Left = Left {
+    const CLIENT_GONE: Departure = Departure {
         is_client_gone: true,
         is_viewer_gone: false,
     };
-    const BOTH_GONE: Left = Left {
+    const BOTH_GONE: Departure = Departure {
         is_client_gone: true,
         is_viewer_gone: true,
     };
-    const NONE_GONE: Left = Left {
+    const NONE_GONE: Departure = Departure {
         is_client_gone: false,
         is_viewer_gone: false,
     };
 
-    fn told(
-        base: Option<u64>,
-        version: u64,
-        joined: &[ViewerId],
-        left: &[ViewerId],
-    ) -> Announcement {
-        Announcement {
+    fn delta(base: Option<u64>, version: u64, joined: &[ViewerId], left: &[ViewerId]) -> Delta {
+        Delta {
             base: base.map(Version),
             version: Version(version),
-            joined: ViewerIds(joined.to_vec()),
-            left: ViewerIds(left.to_vec()),
+            joined: joined.to_vec(),
+            left: left.to_vec(),
             typists: None,
         }
     }
@@ -254,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_counts_once_however_many_clients_and_an_anonymous_reader_once_a_client() {
+    fn user_counts_once_and_anonymous_reader_once_per_client() {
         let mut presence = Presence::default();
         assert!(presence.join(&client("tab1"), ADA));
         assert!(!presence.join(&client("tab2"), ADA));
@@ -269,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_signs_in_is_gone_only_when_both_its_streams_are() {
+    fn client_that_signs_in_is_gone_after_both_its_streams() {
         let mut presence = Presence::default();
         let a = client("a");
         presence.join(&a, BOB);
@@ -280,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_never_came_cannot_leave() {
+    fn leave_without_join_changes_nothing() {
         let mut presence = Presence::default();
         presence.join(&client("a"), ADA);
         assert_eq!(presence.leave(&client("b"), ADA), NONE_GONE);
@@ -289,24 +281,24 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_on_two_nodes_counts_once_until_both_have_lost_them() {
+    fn viewer_on_two_nodes_counts_once_until_gone_from_both() {
         let (one, two) = (NodeId::new(), NodeId::new());
         let mut presence = Presence::default();
         presence.join(&client("a"), ADA);
         assert_eq!(
-            presence.hear(one, &told(None, 1, &[ADA, BOB], &[])),
-            Told::New
+            presence.apply(one, &delta(None, 1, &[ADA, BOB], &[])),
+            ApplyResult::Applied
         );
         assert_eq!(
-            presence.hear(two, &told(None, 7, &[BOB, EVE], &[])),
-            Told::New
+            presence.apply(two, &delta(None, 7, &[BOB, EVE], &[])),
+            ApplyResult::Applied
         );
-        assert_eq!((presence.viewers(), presence.here), (3, 1));
+        assert_eq!((presence.viewers(), presence.local_viewers), (3, 1));
         assert_eq!(presence.leave(&client("a"), ADA), BOTH_GONE);
-        assert_eq!((presence.viewers(), presence.here), (3, 0));
+        assert_eq!((presence.viewers(), presence.local_viewers), (3, 0));
         assert_eq!(
-            presence.hear(one, &told(Some(1), 2, &[], &[ADA])),
-            Told::New
+            presence.apply(one, &delta(Some(1), 2, &[], &[ADA])),
+            ApplyResult::Applied
         );
         assert_eq!(presence.viewers(), 2);
         assert!(presence.forget(two));
@@ -314,34 +306,25 @@ mod tests {
         assert!(presence.forget(one));
         assert!(!presence.forget(one));
         assert_eq!(presence.viewers(), 0);
-        assert!(presence.viewers.is_empty() && presence.elsewhere.is_empty());
+        assert!(presence.viewers.is_empty() && presence.remote.is_empty());
     }
 
     #[test]
-    fn what_was_told_before_changes_nothing_and_what_lacks_its_base_is_told_apart() {
+    fn stale_delta_is_ignored_and_missing_base_is_reported() {
         let node = NodeId::new();
         let mut presence = Presence::default();
-        assert_eq!(
-            presence.hear(node, &told(Some(1), 2, &[ADA], &[])),
-            Told::Missed
-        );
-        assert_eq!(presence.hear(node, &told(None, 2, &[ADA], &[])), Told::New);
-        assert_eq!(presence.hear(node, &told(None, 1, &[BOB], &[])), Told::Old);
-        assert_eq!(
-            presence.hear(node, &told(Some(3), 4, &[BOB], &[])),
-            Told::Missed
-        );
-        assert_eq!(presence.viewers(), 1);
-        assert_eq!(
-            presence.hear(node, &told(None, 5, &[BOB, EVE], &[])),
-            Told::New
-        );
-        assert_eq!(presence.viewers(), 2, "Ada is not in the new list");
-        // Said twice, it holds once.
-        assert_eq!(
-            presence.hear(node, &told(Some(5), 6, &[BOB], &[ADA])),
-            Told::New
-        );
-        assert_eq!(presence.viewers(), 2);
+        for (delta, result, viewers) in [
+            (delta(Some(1), 2, &[ADA], &[]), ApplyResult::MissingBase, 0),
+            (delta(None, 2, &[ADA], &[]), ApplyResult::Applied, 1),
+            (delta(None, 1, &[BOB], &[]), ApplyResult::Stale, 1),
+            (delta(Some(3), 4, &[BOB], &[]), ApplyResult::MissingBase, 1),
+            // Ada is not in the new list.
+            (delta(None, 5, &[BOB, EVE], &[]), ApplyResult::Applied, 2),
+            // Repeated joins and leaves have no effect.
+            (delta(Some(5), 6, &[BOB], &[ADA]), ApplyResult::Applied, 2),
+        ] {
+            assert_eq!(presence.apply(node, &delta), result, "{delta:?}");
+            assert_eq!(presence.viewers(), viewers, "{delta:?}");
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! One post's room on this node: its state behind one lock, and the channels that are
-//! listened on.
+//! A post's room on this node: its state behind one lock, and the channels that listeners read.
 
 use std::{
     sync::Arc,
@@ -9,39 +8,32 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{broadcast, watch};
 
-use super::{
-    announcer::{Announcer, Here},
-    conflate::{Conflated, Verdict},
-    peers::NodeId,
-    presence::{Presence, Told},
-    sequencer::Sequencer,
-    typing::{Typing, Typists},
-    viewer::{RoomKey, ViewerId},
-    wire::{Announcement, Version},
-};
-use crate::model::{Change, ClientId, PostId, Seq, User, UserId};
+use super::{conflate::Verdict, state::State, typing::Typists, viewer_id::RoomKey};
+use crate::model::{Change, PostId, Seq};
 
-/// How long a change waits for an earlier one, which is under way in another task or from another
-/// node, before the store is read.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Time for which a change waits for an earlier one, before the store is read. The earlier one may be
+/// on its way in another task or from another node.
+const GAP_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What a room tells those who follow its feed.
+/// An event of a room's feed.
 #[derive(Clone, Debug)]
-pub(super) enum Live {
-    /// The next change.
+pub enum FeedEvent {
+    /// A change. If its seq does not follow the last one, the changes in between must be read from
+    /// the store.
     Change(Arc<Change>),
-    /// Changes up to this place that this node was not told of: read them from the store.
+    /// This node has missed changes up to this seq. They must be read from the store.
     Missed(Seq),
 }
 
-/// Tells rooms apart. A post's room that came again after its last member left is another room.
+/// The identity of a room. A later room of the same post has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomId(pub(super) u64);
 
-/// A value that holds in a room.
+/// A value of a room, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published<T> {
-    /// How many values were published up to this one, or, for a value that was looked up, before it.
+    /// Number of values published up to this one. A value that was looked up in between has the
+    /// version of the last published one.
     pub version: i64,
     /// The value.
     pub value: T,
@@ -53,169 +45,134 @@ impl<T> Published<T> {
     }
 }
 
-/// What follows from a change of a room's state.
+/// Follow-up work after a change of a room's state.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settled {
-    /// When the room wants to be looked at again.
+pub(super) struct FollowUp {
+    /// Time at which the room must be settled again.
     pub(super) wake_at: Option<Instant>,
-    /// Other nodes are to be told of something now.
-    pub(super) has_news: bool,
-    /// It is time to compare the room with the store.
-    pub(super) is_suspect: bool,
+    /// Deltas are due.
+    pub(super) has_deltas: bool,
+    /// The room must be compared with the store.
+    pub(super) needs_reconcile: bool,
 }
 
 /// The live side of one post.
 ///
-/// Everything is sent with the state locked, so that members hear of things in the order in which
-/// they happened. No lock is ever held while waiting for anything: sending here never waits.
+/// Everything is sent with the state locked, so members receive events in the order in which they
+/// happened. Sending never blocks, and no task awaits with the lock held.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     id: RoomId,
+    /// Cached, because it is a hash and each heartbeat needs it.
     key: RoomKey,
     post: PostId,
     state: Mutex<State>,
-    /// A ring that all who listen read at their own pace. It keeps the newest changes; a listener
-    /// that was overtaken finds those in between missing, and has them read from the store. So none
-    /// has a queue of its own, and a slow one costs the others nothing.
-    feed: broadcast::Sender<Live>,
+    /// A ring buffer of the newest changes, shared by all listeners. A listener that was overtaken
+    /// reads what it missed from the store. So no listener has a queue of its own, and a slow one
+    /// costs the others nothing.
+    feed: broadcast::Sender<FeedEvent>,
     counts: watch::Sender<Published<usize>>,
     typists: watch::Sender<Published<Typists>>,
 }
 
-/// What the lock guards.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) presence: Presence,
-    pub(super) sequencer: Sequencer,
-    typing: Typing,
-    /// What other nodes are told; `None` where there are none.
-    announcer: Option<Announcer>,
-    /// When the changes that are missing are read from the store.
-    gap_until: Option<Instant>,
-    /// When the room is to be compared with the store, besides the times at which all rooms are.
-    compare_at: Option<Instant>,
-    /// The hub has dropped the room; whoever holds it must ask the hub for the new one.
-    pub(super) is_evicted: bool,
-    /// When the timers will look at the room again.
-    pub(super) wake_at: Option<Instant>,
-    count: Conflated<usize>,
-    typists: Conflated<Typists>,
-}
-
 impl Room {
-    /// An empty room, whose feed keeps `buffer` changes for those who listen and are behind.
+    /// Creates an empty room of a standalone node. Its ring keeps `buffer` changes for slow
+    /// listeners.
     pub(super) fn new(id: RoomId, post: PostId, buffer: usize) -> Self {
+        Self::with_state(id, post, buffer, State::new())
+    }
+
+    /// Creates an empty room that reports to other nodes.
+    ///
+    /// It is compared with the store soon: changes that others publish before they know of this room
+    /// are not sent here.
+    pub(super) fn with_peers(id: RoomId, post: PostId, buffer: usize, now: Instant) -> Self {
+        Self::with_state(id, post, buffer, State::with_deltas(now + GAP_TIMEOUT))
+    }
+
+    fn with_state(id: RoomId, post: PostId, buffer: usize, state: State) -> Self {
         Self {
             id,
             key: RoomKey::of(&post),
             post,
-            state: Mutex::new(State {
-                presence: Presence::default(),
-                sequencer: Sequencer::default(),
-                typing: Typing::default(),
-                announcer: None,
-                gap_until: None,
-                compare_at: None,
-                is_evicted: false,
-                wake_at: None,
-                count: Conflated::new(0),
-                typists: Conflated::new(Typists::default()),
-            }),
+            state: Mutex::new(state),
             feed: broadcast::Sender::new(buffer),
             counts: watch::Sender::new(Published::first(0)),
             typists: watch::Sender::new(Published::first(Typists::default())),
         }
     }
 
-    /// As [`new`](Self::new), where there are other nodes. Until they know that this one listens,
-    /// what they commit may go unheard: the room is compared with the store soon after.
-    pub(super) fn among_nodes(id: RoomId, post: PostId, buffer: usize, now: Instant) -> Self {
-        let room = Self::new(id, post, buffer);
-        {
-            let mut state = room.lock();
-            state.announcer = Some(Announcer::default());
-            state.compare_at = Some(now + PATIENCE);
-        }
-        room
-    }
-
-    /// Which room of the post it is.
-    pub(super) fn id(&self) -> RoomId {
+    pub(crate) fn id(&self) -> RoomId {
         self.id
     }
 
-    /// How nodes name it to each other.
-    pub(super) fn key(&self) -> RoomKey {
+    pub(crate) fn key(&self) -> RoomKey {
         self.key
     }
 
-    /// Whose room it is.
-    pub(super) fn post(&self) -> &PostId {
+    pub(crate) fn post(&self) -> &PostId {
         &self.post
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
-    /// What comes from now on.
-    pub(super) fn changes(&self) -> broadcast::Receiver<Live> {
+    pub(super) fn changes(&self) -> broadcast::Receiver<FeedEvent> {
         self.feed.subscribe()
     }
 
-    /// The counts of viewers that are published from now on.
     pub(super) fn counts(&self) -> watch::Receiver<Published<usize>> {
         self.counts.subscribe()
     }
 
-    /// The lists of who is typing that are published from now on.
     pub(super) fn typists(&self) -> watch::Receiver<Published<Typists>> {
         self.typists.subscribe()
     }
 
-    /// How many viewers there are now; those published behind its version are later.
+    /// Returns the current number of viewers. Values published later have a greater version.
     pub(super) fn count_now(&self) -> Published<usize> {
         let state = self.lock();
         Published {
             version: self.counts.borrow().version,
-            value: state.presence.viewers(),
+            value: state.local.presence.viewers(),
         }
     }
 
-    /// Who is typing now; those published behind its version are later.
+    /// Returns the users who are typing now. Values published later have a greater version.
     pub(super) fn typists_now(&self) -> Published<Typists> {
         let state = self.lock();
         Published {
             version: self.typists.borrow().version,
-            value: Arc::clone(state.typing.users()),
+            value: Arc::clone(state.local.typing.users()),
         }
     }
 
-    /// Sends changes to everybody who follows the feed. `_state` is the proof of the lock.
+    /// Sends changes to the feed's listeners. `_state` proves that the room is locked.
     pub(super) fn send(&self, _state: &mut State, changes: Vec<Arc<Change>>) {
         for change in changes {
-            // An error says that nobody follows the feed, which is none.
-            let _ = self.feed.send(Live::Change(change));
+            // The error means that there is no listener.
+            let _ = self.feed.send(FeedEvent::Change(change));
         }
     }
 
-    /// Tells everybody who follows the feed to read the store, where this room has missed changes
-    /// up to `seq`; true where it has.
+    /// Makes the feed's listeners read the store up to `seq`, if this room has missed changes.
+    /// Returns true if it has.
     pub(super) fn catch_up_to(&self, state: &mut State, seq: Seq) -> bool {
-        let has_missed = state.sequencer.jump(seq);
+        let has_missed = state.resequencer.jump(seq);
         if has_missed {
-            let _ = self.feed.send(Live::Missed(seq));
-            let ready = state.sequencer.drain();
+            let _ = self.feed.send(FeedEvent::Missed(seq));
+            let ready = state.resequencer.drain();
             self.send(state, ready);
         }
         has_missed
     }
 
-    /// Publishes what has changed and may be published, and says what else is to be done.
-    pub(super) fn settle(&self, state: &mut State, now: Instant) -> Settled {
-        state.expire_typing(now);
+    /// Publishes the values that have changed and are due, and returns the work that is left.
+    pub(super) fn settle(&self, state: &mut State, now: Instant) -> FollowUp {
+        state.change_typing(|typing| typing.expire(now));
         self.close_gap(state, now);
-        let viewers = state.presence.viewers();
+        let viewers = state.local.presence.viewers();
         let count_due = match state.count.offer(&viewers, now) {
             Verdict::Publish => {
                 publish(&self.counts, viewers);
@@ -224,44 +181,45 @@ impl Room {
             Verdict::Wait(until) => Some(until),
             Verdict::Unchanged => None,
         };
-        let typists_due = match state.typists.offer(state.typing.users(), now) {
+        let typists = state.local.typing.users();
+        let typists_due = match state.typists.offer(typists, now) {
             Verdict::Publish => {
-                publish(&self.typists, Arc::clone(state.typing.users()));
+                publish(&self.typists, Arc::clone(typists));
                 None
             }
             Verdict::Wait(until) => Some(until),
             Verdict::Unchanged => None,
         };
-        let is_suspect = state.compare_at.is_some_and(|at| at <= now);
-        if is_suspect {
-            state.compare_at = None;
+        let needs_reconcile = state.reconcile_at.is_some_and(|at| at <= now);
+        if needs_reconcile {
+            state.reconcile_at = None;
         }
-        let news_due = state.news_due(now);
-        let has_news = news_due.is_some_and(|due| due <= now);
+        let deltas_due = state.deltas_due(now);
+        let has_deltas = deltas_due.is_some_and(|due| due <= now);
         let wake_at = [
             count_due,
             typists_due,
-            state.typing.next_expiry(),
-            state.gap_until,
-            state.compare_at,
-            news_due.filter(|_| !has_news),
+            state.local.typing.next_expiry(),
+            state.gap_deadline,
+            state.reconcile_at,
+            deltas_due.filter(|_| !has_deltas),
         ];
-        Settled {
+        FollowUp {
             wake_at: wake_at.into_iter().flatten().min(),
-            has_news,
-            is_suspect,
+            has_deltas,
+            needs_reconcile,
         }
     }
 
-    /// Has what is missing read from the store, where it has not come in time.
+    /// Skips a gap that was not filled within [`GAP_TIMEOUT`], and has it read from the store.
     fn close_gap(&self, state: &mut State, now: Instant) {
-        state.gap_until = match (state.sequencer.gap(), state.gap_until) {
+        state.gap_deadline = match (state.resequencer.gap(), state.gap_deadline) {
             (None, _) => None,
-            (Some(_), None) => Some(now + PATIENCE),
-            (Some(_), Some(until)) if now < until => Some(until),
+            (Some(_), None) => Some(now + GAP_TIMEOUT),
+            (Some(_), Some(deadline)) if now < deadline => Some(deadline),
             (Some(missing), Some(_)) => {
                 self.catch_up_to(state, missing);
-                state.sequencer.gap().map(|_| now + PATIENCE)
+                state.resequencer.gap().map(|_| now + GAP_TIMEOUT)
             }
         };
     }
@@ -272,129 +230,4 @@ fn publish<T>(channel: &watch::Sender<Published<T>>, value: T) {
         published.version += 1;
         published.value = value;
     });
-}
-
-impl State {
-    /// Whether nothing would be lost with the room.
-    pub(super) fn is_empty(&self) -> bool {
-        self.presence.members() == 0 && !self.typing.is_anybody_here()
-    }
-
-    /// Counts a stream in.
-    pub(super) fn join(&mut self, client: &ClientId, viewer: ViewerId) {
-        if self.presence.join(client, viewer)
-            && let Some(announcer) = &mut self.announcer
-        {
-            announcer.joined(viewer);
-        }
-    }
-
-    /// Counts a stream out. Names the users who typed in this client on other nodes: it has left,
-    /// and those must be told.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Vec<UserId> {
-        let left = self.presence.leave(client, viewer);
-        if left.is_viewer_gone
-            && let Some(announcer) = &mut self.announcer
-        {
-            announcer.left(viewer);
-        }
-        if !left.is_client_gone {
-            return Vec::new();
-        }
-        let is_news = self.typing.left(client);
-        self.typing_news(is_news);
-        let elsewhere = self.typing.elsewhere_in(client);
-        for user in &elsewhere {
-            self.typing.stop(user, Some(client));
-        }
-        elsewhere
-    }
-
-    /// Starts or refreshes a user's indicator.
-    pub(super) fn start_typing(&mut self, user: &User, client: Option<&ClientId>, now: Instant) {
-        let is_news = self.typing.start(user, client, now);
-        self.typing_news(is_news);
-    }
-
-    /// Ends a user's indicator in this client; true where it was on this node.
-    pub(super) fn stop_typing(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
-        let was_here = self.typing.stop(user, client);
-        self.typing_news(was_here);
-        was_here
-    }
-
-    /// Ends the indicators of one who has posted.
-    pub(super) fn posted(&mut self, user: &UserId) {
-        let is_news = self.typing.posted(user);
-        self.typing_news(is_news);
-    }
-
-    /// Takes in what another node announces.
-    pub(super) fn hear(&mut self, node: NodeId, told: &Announcement, now: Instant) -> Told {
-        let taken = self.presence.hear(node, told);
-        if let (Told::New, Some(typists)) = (taken, &told.typists) {
-            self.typing.hear(node, typists, now);
-        }
-        taken
-    }
-
-    /// Forgets what another node has announced.
-    pub(super) fn forget(&mut self, node: NodeId) {
-        self.presence.forget(node);
-        self.typing.forget(node);
-    }
-
-    /// The last announcement that was made of this room.
-    pub(super) fn announced(&self) -> Option<Version> {
-        self.announcer.as_ref()?.version()
-    }
-
-    /// What is to be announced now; `next` numbers announcements.
-    pub(super) fn announce(
-        &mut self,
-        now: Instant,
-        next: impl FnMut() -> Version,
-    ) -> Vec<Announcement> {
-        let here = Here {
-            presence: &self.presence,
-            typing: &self.typing,
-        };
-        match &mut self.announcer {
-            None => Vec::new(),
-            Some(announcer) if self.is_evicted => announcer.last(next).into_iter().collect(),
-            Some(announcer) => announcer.take(here, now, next),
-        }
-    }
-
-    /// All that was announced, for a node that asks.
-    pub(super) fn snapshot(&mut self) -> Option<Announcement> {
-        let here = Here {
-            presence: &self.presence,
-            typing: &self.typing,
-        };
-        self.announcer.as_mut()?.snapshot(here)
-    }
-
-    fn typing_news(&mut self, is_news: bool) {
-        if let Some(announcer) = self.announcer.as_mut().filter(|_| is_news) {
-            announcer.typing_changed();
-        }
-    }
-
-    fn expire_typing(&mut self, now: Instant) {
-        let is_news = self.typing.expire(now);
-        self.typing_news(is_news);
-    }
-
-    fn news_due(&self, now: Instant) -> Option<Instant> {
-        if self.is_evicted {
-            // It has had its last word.
-            return None;
-        }
-        let here = Here {
-            presence: &self.presence,
-            typing: &self.typing,
-        };
-        self.announcer.as_ref()?.due(here, now)
-    }
 }

@@ -1,4 +1,4 @@
-//! When each room wants to be looked at again: one queue for all rooms, one task that waits.
+//! Wake-up times: one queue for all rooms, and one task that waits for it.
 
 use std::{
     collections::BTreeMap,
@@ -11,20 +11,20 @@ use tokio::sync::Notify;
 
 use super::room::Room;
 
-/// What Tokio's clock says, which a simulation moves on by itself.
-pub(super) fn now() -> Instant {
+/// Returns the time of Tokio's clock, which a simulation can advance.
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Rooms by the instant at which they want to be looked at. A room stands here once at most, so
-/// the queue is no longer than the list of rooms.
+/// Rooms by their wake-up time. Each room is queued at most once, so the queue is no longer than
+/// the list of rooms.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     queue: Mutex<BTreeMap<Key, Weak<Room>>>,
     sooner: Notify,
 }
 
-/// The instant, and the room's address, which tells rooms of one instant apart.
+/// A wake-up time and the room's address, which distinguishes rooms that share the time.
 type Key = (Instant, usize);
 
 fn key(at: Instant, room: &Arc<Room>) -> Key {
@@ -32,7 +32,7 @@ fn key(at: Instant, room: &Arc<Room>) -> Key {
 }
 
 impl Timers {
-    /// Has the room looked at when `at` comes.
+    /// Schedules a wake-up of `room` at `at`.
     pub(super) fn schedule(&self, at: Instant, room: &Arc<Room>) {
         let key = key(at, room);
         let mut queue = self.queue.lock();
@@ -42,12 +42,12 @@ impl Timers {
         }
     }
 
-    /// Takes back what [`schedule`](Self::schedule) was told.
+    /// Cancels the wake-up that [`schedule`](Self::schedule) registered for the same arguments.
     pub(super) fn cancel(&self, at: Instant, room: &Arc<Room>) {
         self.queue.lock().remove(&key(at, room));
     }
 
-    /// Waits until rooms are due, and takes them out. Cancelling the future loses none.
+    /// Waits until rooms are due, and removes them from the queue. Cancel safe.
     pub(super) async fn due(&self) -> Vec<Arc<Room>> {
         loop {
             let first = self.queue.lock().first_key_value().map(|(&(at, _), _)| at);

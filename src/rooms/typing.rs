@@ -1,5 +1,5 @@
-//! Who is typing in one room, on this node and on the others. An indicator ends in four ways: its
-//! user says so, it is not refreshed in time, the user posts a comment, or the client leaves the room.
+//! Typing indicators of one room, of this node and the others. An indicator ends when its user says
+//! so, when it is not refreshed in time, when the user posts, or when the client leaves the room.
 
 use std::{
     collections::BTreeMap,
@@ -7,221 +7,250 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    peers::NodeId,
-    wire::{Author, Name, TypistElsewhere},
-};
+use super::node_id::NodeId;
 use crate::model::{ClientId, User, UserId};
 
-/// How long an indicator lives without being refreshed.
-pub(super) const LIFETIME: Duration = Duration::from_secs(6);
-/// How many users are shown typing in one room. More start typing unseen.
+/// Lifetime of an indicator that is not refreshed.
+const LIFETIME: Duration = Duration::from_secs(6);
+/// Maximum number of users shown as typing in one room. Further ones are not shown.
 const MAX_TYPISTS: usize = 64;
-/// In how many clients one user types at the same time. One more replaces the one nearest its end.
+/// Maximum number of clients in which one user types. A further one replaces the one that would end
+/// first.
 const MAX_CLIENTS: usize = 8;
 
-/// The users who are typing, those who started first in front.
+/// The users who are typing, in the order in which they started.
 pub type Typists = Arc<[User]>;
 
-/// Where a user types: a client that named itself, or a request that had none.
-#[derive(Debug)]
-struct Source {
-    client: Option<ClientId>,
-    until: Instant,
+/// A start or end of a user's typing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypingEvent {
+    /// The user.
+    pub user: User,
+    /// True if the user started, false if they stopped.
+    pub is_typing: bool,
 }
 
+/// Returns the events that lead from one list to another: first the users who stopped, then those
+/// who started.
+pub fn differences(before: &Typists, after: &Typists) -> Vec<TypingEvent> {
+    let missing = |from: &Typists, to: &Typists, is_typing: bool| {
+        from.iter()
+            .filter(|user| !to.iter().any(|other| other.id == user.id))
+            .map(|user| TypingEvent {
+                user: user.clone(),
+                is_typing,
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut events = missing(before, after, false);
+    events.extend(missing(after, before, true));
+    events
+}
+
+/// A user who types on one node, as the node reports it to others.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NodeTypist {
+    pub(crate) user: User,
+    /// Clients in which the user types; `None` is a request without a client id.
+    pub(crate) clients: Vec<Option<ClientId>>,
+}
+
+/// The indicator of a user who types on this node.
 #[derive(Debug)]
-struct Typist {
+struct Indicator {
     user: User,
     sources: Vec<Source>,
 }
 
-/// Who types on one other node. It says so again while that holds, sooner than this ends by itself.
 #[derive(Debug)]
-struct Elsewhere {
-    typists: Vec<(User, Vec<Option<ClientId>>)>,
-    until: Instant,
+struct Source {
+    client: Option<ClientId>,
+    expires_at: Instant,
 }
 
-/// The indicators of one room. A user has one, however many clients they type in.
+/// Typists that one other node has reported. It repeats the report before this expires.
+#[derive(Debug)]
+struct RemoteTypists {
+    typists: Vec<NodeTypist>,
+    expires_at: Instant,
+}
+
+/// The indicators of one room. A user has one, in however many clients they type.
 #[derive(Debug, Default)]
 pub(super) struct Typing {
-    typists: Vec<Typist>,
-    elsewhere: BTreeMap<NodeId, Elsewhere>,
-    /// Who is typing, made anew only where that changes.
+    local: Vec<Indicator>,
+    remote: BTreeMap<NodeId, RemoteTypists>,
+    /// The merged list, reallocated only if it changes.
     users: Typists,
 }
 
 impl Typing {
-    /// Starts the user's indicator, or refreshes it; true where it, or a client of it, is new here.
+    /// Starts or refreshes an indicator. Returns true if its user or client is new on this node.
     pub(super) fn start(&mut self, user: &User, client: Option<&ClientId>, now: Instant) -> bool {
-        let until = now + LIFETIME;
-        let place = match self
-            .typists
+        let expires_at = now + LIFETIME;
+        let index = match self
+            .local
             .iter()
-            .position(|typist| typist.user.id == user.id)
+            .position(|indicator| indicator.user.id == user.id)
         {
-            Some(place) => place,
-            None if self.typists.len() == MAX_TYPISTS => return false,
+            Some(index) => index,
+            None if self.local.len() == MAX_TYPISTS => return false,
             None => {
-                self.typists.push(Typist {
+                self.local.push(Indicator {
                     user: user.clone(),
                     sources: Vec::with_capacity(1),
                 });
-                self.list_users();
-                self.typists.len() - 1
+                self.merge();
+                self.local.len() - 1
             }
         };
-        let sources = &mut self.typists[place].sources;
+        let sources = &mut self.local[index].sources;
         if let Some(source) = sources
             .iter_mut()
             .find(|source| source.client.as_ref() == client)
         {
-            source.until = until;
+            source.expires_at = expires_at;
             return false;
         }
         if sources.len() == MAX_CLIENTS {
-            let soonest = (0..sources.len()).min_by_key(|&place| sources[place].until);
+            let soonest = (0..sources.len()).min_by_key(|&index| sources[index].expires_at);
             sources.swap_remove(soonest.unwrap_or_default());
         }
         sources.push(Source {
             client: client.cloned(),
-            until,
+            expires_at,
         });
         true
     }
 
-    /// The user stopped typing in this client; true where they did on this node.
+    /// Ends the user's typing in `client`. Returns true if it was on this node.
     pub(super) fn stop(&mut self, user: &UserId, client: Option<&ClientId>) -> bool {
-        self.keep_elsewhere(|typist, source| typist.id != *user || source.as_ref() != client);
-        self.keep(|typist, source| typist.id != *user || source.client.as_ref() != client)
+        self.retain_remote(|typist, source| typist.id != *user || source.as_ref() != client);
+        self.retain_local(|typist, source| typist.id != *user || source.client.as_ref() != client)
     }
 
-    /// The user posted a comment: whatever they were typing, they are done. True where they did on
+    /// Ends the user's typing in all clients, because the user has posted. Returns true if any was on
     /// this node.
     pub(super) fn posted(&mut self, user: &UserId) -> bool {
-        self.keep_elsewhere(|typist, _| typist.id != *user);
-        self.keep(|typist, _| typist.id != *user)
+        self.retain_remote(|typist, _| typist.id != *user);
+        self.retain_local(|typist, _| typist.id != *user)
     }
 
-    /// The client left the room; true where it typed on this node.
-    pub(super) fn left(&mut self, client: &ClientId) -> bool {
-        self.keep(|_, source| source.client.as_ref() != Some(client))
+    /// Ends this node's indicators in `client`, because it has left the room. Returns true if there
+    /// were any.
+    pub(super) fn client_left(&mut self, client: &ClientId) -> bool {
+        self.retain_local(|_, source| source.client.as_ref() != Some(client))
     }
 
-    /// Ends what was not refreshed in time; true where that was on this node.
+    /// Ends what was not refreshed in time. Returns true if any of it was on this node.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
-        if self.elsewhere.values().any(|there| there.until <= now) {
-            self.elsewhere.retain(|_, there| there.until > now);
-            self.list_users();
+        if self.remote.values().any(|report| report.expires_at <= now) {
+            self.remote.retain(|_, report| report.expires_at > now);
+            self.merge();
         }
-        self.keep(|_, source| source.until > now)
+        self.retain_local(|_, source| source.expires_at > now)
     }
 
-    /// When [`expire`](Self::expire) has something to end next.
+    /// Returns the time of the next expiry.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let here = self.typists.iter().flat_map(|typist| &typist.sources);
-        let elsewhere = self.elsewhere.values().map(|there| there.until);
-        here.map(|source| source.until).chain(elsewhere).min()
+        let local = self.local.iter().flat_map(|indicator| &indicator.sources);
+        let remote = self.remote.values().map(|report| report.expires_at);
+        local.map(|source| source.expires_at).chain(remote).min()
     }
 
-    /// Another node has told who types there: all of them.
-    pub(super) fn hear(&mut self, node: NodeId, typists: &[TypistElsewhere], now: Instant) {
-        self.elsewhere.remove(&node);
+    /// Replaces all typists that `node` has reported.
+    pub(super) fn apply(&mut self, node: NodeId, mut typists: Vec<NodeTypist>, now: Instant) {
+        typists.truncate(MAX_TYPISTS);
+        for typist in &mut typists {
+            typist.clients.truncate(MAX_CLIENTS);
+        }
+        self.remote.remove(&node);
         if !typists.is_empty() {
-            let typists = typists
-                .iter()
-                .take(MAX_TYPISTS)
-                .map(|typist| {
-                    let clients = typist.clients.iter().take(MAX_CLIENTS);
-                    let clients = clients.map(|client| client.clone().map(|name| name.0));
-                    (User::from(&typist.user), clients.collect())
-                })
-                .collect();
-            let until = now + LIFETIME;
-            self.elsewhere.insert(node, Elsewhere { typists, until });
+            let expires_at = now + LIFETIME;
+            let report = RemoteTypists {
+                typists,
+                expires_at,
+            };
+            self.remote.insert(node, report);
         }
-        self.list_users();
+        self.merge();
     }
 
-    /// Forgets what another node has told.
+    /// Removes all that `node` has reported.
     pub(super) fn forget(&mut self, node: NodeId) {
-        if self.elsewhere.remove(&node).is_some() {
-            self.list_users();
+        if self.remote.remove(&node).is_some() {
+            self.merge();
         }
     }
 
-    /// Who types on this node, as the others are told.
-    pub(super) fn here(&self) -> Vec<TypistElsewhere> {
-        self.typists
+    /// Returns the typists of this node.
+    pub(super) fn local_typists(&self) -> Vec<NodeTypist> {
+        self.local
             .iter()
-            .map(|typist| TypistElsewhere {
-                user: Author::from(&typist.user),
-                clients: typist
-                    .sources
-                    .iter()
-                    .map(|source| source.client.clone().map(Name))
-                    .collect(),
+            .map(|Indicator { user, sources }| NodeTypist {
+                user: user.clone(),
+                clients: sources.iter().map(|source| source.client.clone()).collect(),
             })
             .collect()
     }
 
-    /// Which users type in this client on other nodes, as far as those have told.
-    pub(super) fn elsewhere_in(&self, client: &ClientId) -> Vec<UserId> {
-        self.elsewhere
+    /// Returns the users who type in `client` on other nodes.
+    pub(super) fn remote_users_in(&self, client: &ClientId) -> Vec<UserId> {
+        self.remote
             .values()
-            .flat_map(|there| &there.typists)
-            .filter(|(_, clients)| clients.iter().flatten().any(|name| name == client))
-            .map(|(user, _)| user.id.clone())
+            .flat_map(|report| &report.typists)
+            .filter(|typist| typist.clients.iter().flatten().any(|id| id == client))
+            .map(|typist| typist.user.id.clone())
             .collect()
     }
 
-    /// Who is typing now.
+    /// Returns the users who are typing on any node, each once.
     pub(super) fn users(&self) -> &Typists {
         &self.users
     }
 
-    /// Whether anybody is typing on this node.
-    pub(super) fn is_anybody_here(&self) -> bool {
-        !self.typists.is_empty()
+    /// Returns true if a user types on this node.
+    pub(super) fn is_local(&self) -> bool {
+        !self.local.is_empty()
     }
 
-    /// Keeps what is wanted of what is on this node; true where that is not all.
-    fn keep(&mut self, wanted: impl Fn(&User, &Source) -> bool) -> bool {
-        let before = self.typists.len();
+    /// Keeps the local sources that match. Returns true if any was removed.
+    fn retain_local(&mut self, keep: impl Fn(&User, &Source) -> bool) -> bool {
+        let before = self.local.len();
         let mut has_ended = false;
-        self.typists.retain_mut(|Typist { user, sources }| {
+        self.local.retain_mut(|Indicator { user, sources }| {
             let before = sources.len();
-            sources.retain(|source| wanted(user, source));
+            sources.retain(|source| keep(user, source));
             has_ended |= sources.len() < before;
             !sources.is_empty()
         });
-        if self.typists.len() < before {
-            self.list_users();
+        if self.local.len() < before {
+            self.merge();
         }
         has_ended
     }
 
-    /// Keeps what is wanted of what other nodes have told; they tell themselves what has ended, but
-    /// what this node knows already is shown at once.
-    fn keep_elsewhere(&mut self, wanted: impl Fn(&User, &Option<ClientId>) -> bool) {
-        if self.elsewhere.is_empty() {
+    /// Keeps the remote clients that match. Their nodes report the end themselves, but what this
+    /// node knows already is shown at once.
+    fn retain_remote(&mut self, keep: impl Fn(&User, &Option<ClientId>) -> bool) {
+        if self.remote.is_empty() {
             return;
         }
-        self.elsewhere.retain(|_, there| {
-            there.typists.retain_mut(|(user, clients)| {
-                clients.retain(|client| wanted(user, client));
+        self.remote.retain(|_, report| {
+            report.typists.retain_mut(|NodeTypist { user, clients }| {
+                clients.retain(|client| keep(user, client));
                 !clients.is_empty()
             });
-            !there.typists.is_empty()
+            !report.typists.is_empty()
         });
-        self.list_users();
+        self.merge();
     }
 
-    fn list_users(&mut self) {
-        let mut users: Vec<User> = Vec::with_capacity(self.typists.len());
-        users.extend(self.typists.iter().map(|typist| typist.user.clone()));
-        for (user, _) in self.elsewhere.values().flat_map(|there| &there.typists) {
+    fn merge(&mut self) {
+        let mut users: Vec<User> = Vec::with_capacity(self.local.len());
+        users.extend(self.local.iter().map(|indicator| indicator.user.clone()));
+        for typist in self.remote.values().flat_map(|report| &report.typists) {
+            let user = &typist.user;
             if users.len() < MAX_TYPISTS && !users.iter().any(|known| known.id == user.id) {
                 users.push(user.clone());
             }
@@ -235,14 +264,7 @@ impl Typing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn user(id: &str) -> User {
-        User {
-            id: UserId::parse(id).unwrap(),
-            name: id.into(),
-            avatar: None,
-        }
-    }
+    use crate::rooms::testing::user;
 
     fn client(id: &str) -> ClientId {
         ClientId::parse(id).unwrap()
@@ -256,8 +278,15 @@ mod tests {
             .collect()
     }
 
+    fn in_client(user: &User, id: &str) -> NodeTypist {
+        NodeTypist {
+            user: user.clone(),
+            clients: vec![Some(client(id))],
+        }
+    }
+
     #[test]
-    fn an_indicator_ends_when_it_is_not_refreshed_for_six_seconds() {
+    fn indicator_ends_six_seconds_after_its_last_refresh() {
         let start = Instant::now();
         let mut typing = Typing::default();
         typing.start(&user("ada"), None, start);
@@ -266,28 +295,28 @@ mod tests {
         typing.expire(start + LIFETIME);
         assert_eq!(names(&typing), ["ada"]);
         typing.expire(start + Duration::from_secs(9));
-        assert!(!typing.is_anybody_here());
+        assert!(!typing.is_local());
         assert_eq!(typing.next_expiry(), None);
     }
 
     #[test]
-    fn it_ends_when_its_user_says_so_or_posts_or_its_client_leaves() {
+    fn indicator_ends_on_stop_on_post_and_when_its_client_leaves() {
         let now = Instant::now();
         let (ada, tab) = (user("ada"), client("tab"));
         let mut typing = Typing::default();
         typing.start(&ada, Some(&tab), now);
         typing.stop(&ada.id, Some(&tab));
-        assert!(!typing.is_anybody_here());
+        assert!(!typing.is_local());
         typing.start(&ada, Some(&tab), now);
         typing.posted(&ada.id);
-        assert!(!typing.is_anybody_here());
+        assert!(!typing.is_local());
         typing.start(&ada, Some(&tab), now);
-        typing.left(&tab);
-        assert!(!typing.is_anybody_here());
+        typing.client_left(&tab);
+        assert!(!typing.is_local());
     }
 
     #[test]
-    fn a_user_who_types_in_two_clients_has_one_indicator_until_both_have_ended() {
+    fn user_in_two_clients_has_one_indicator_until_both_end() {
         let now = Instant::now();
         let ada = user("ada");
         let mut typing = Typing::default();
@@ -296,47 +325,41 @@ mod tests {
         assert_eq!(names(&typing), ["ada"]);
         typing.stop(&ada.id, Some(&client("one")));
         assert_eq!(names(&typing), ["ada"]);
-        typing.left(&client("two"));
-        assert!(!typing.is_anybody_here());
-    }
-
-    fn there(user: &User, id: &str) -> TypistElsewhere {
-        TypistElsewhere {
-            user: Author::from(user),
-            clients: vec![Some(Name(client(id)))],
-        }
+        typing.client_left(&client("two"));
+        assert!(!typing.is_local());
     }
 
     #[test]
-    fn a_user_who_types_on_two_nodes_has_one_indicator_until_both_have_ended() {
+    fn user_on_two_nodes_has_one_indicator_until_both_end() {
         let now = Instant::now();
         let (ada, bob, node) = (user("ada"), user("bob"), NodeId::new());
         let mut typing = Typing::default();
         typing.start(&ada, Some(&client("one")), now);
-        typing.hear(node, &[there(&ada, "two"), there(&bob, "three")], now);
+        let report = vec![in_client(&ada, "two"), in_client(&bob, "three")];
+        typing.apply(node, report, now);
         assert_eq!(names(&typing), ["ada", "bob"]);
         assert_eq!(
-            typing.elsewhere_in(&client("two")),
+            typing.remote_users_in(&client("two")),
             std::slice::from_ref(&ada.id)
         );
         assert!(typing.stop(&ada.id, Some(&client("one"))));
         assert_eq!(names(&typing), ["ada", "bob"]);
-        assert!(!typing.stop(&ada.id, Some(&client("two"))), "not here");
+        assert!(!typing.stop(&ada.id, Some(&client("two"))), "not local");
         assert_eq!(names(&typing), ["bob"]);
         assert!(!typing.posted(&bob.id));
         assert_eq!(names(&typing), [""; 0]);
     }
 
     #[test]
-    fn who_types_on_a_node_that_says_no_more_stops_after_six_seconds_or_with_it() {
+    fn remote_typist_ends_after_six_seconds_or_with_its_node() {
         let now = Instant::now();
         let (ada, node) = (user("ada"), NodeId::new());
         let mut typing = Typing::default();
-        typing.hear(node, &[there(&ada, "tab")], now);
+        typing.apply(node, vec![in_client(&ada, "tab")], now);
         assert_eq!(typing.next_expiry(), Some(now + LIFETIME));
         typing.expire(now + LIFETIME);
         assert_eq!(names(&typing), [""; 0]);
-        typing.hear(node, &[there(&ada, "tab")], now);
+        typing.apply(node, vec![in_client(&ada, "tab")], now);
         typing.forget(node);
         assert_eq!(names(&typing), [""; 0]);
         assert_eq!(typing.next_expiry(), None);
@@ -351,6 +374,6 @@ mod tests {
             typing.start(&user("u0"), Some(&client(&format!("c{number}"))), now);
         }
         assert_eq!(typing.users().len(), MAX_TYPISTS);
-        assert_eq!(typing.typists[0].sources.len(), MAX_CLIENTS);
+        assert_eq!(typing.local[0].sources.len(), MAX_CLIENTS);
     }
 }

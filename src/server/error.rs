@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    auth::SetupError, error::Error, metrics::BuildError, rooms::backplane, store::OpenError,
+    auth::SetupError, cluster::backplane, error::Error, metrics::BuildError, store::OpenError,
 };
 
 /// The reason why a server cannot start.

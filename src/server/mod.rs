@@ -16,13 +16,13 @@ use self::tcp::{KERNEL_MARGIN, tuned};
 pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
+    cluster::{ClusterNode, backplane},
     config::{Config, HttpConfig},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
     limits::Limits,
     metrics::Metrics,
     moderation::{Bans, Moderation, share_bans},
-    rooms::{Cluster, backplane},
     shutdown::Shutdown,
     store::Store,
     transport::{self, Entrance, MetricsFor, Operations, Transport},
@@ -38,7 +38,7 @@ pub struct Server {
     admin: Option<(TcpListener, SocketAddr, Router)>,
     config: Config,
     observer: Observer,
-    cluster: Cluster,
+    cluster: ClusterNode,
     limits: Arc<Limits>,
     shutdown: Shutdown,
     entrance: Entrance,
@@ -80,7 +80,7 @@ impl Server {
         moderation.refresh().await.map_err(StartError::Bans)?;
 
         let buffer = config.rooms.room_buffer as usize;
-        let (hub, cluster) = Cluster::new(buffer, connection, &metrics);
+        let (hub, cluster) = ClusterNode::new(buffer, connection, &metrics);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let limits = Limits::new(&config.writing).measured(metrics.limits.clone());

@@ -3,10 +3,11 @@
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    cluster::{BackplaneStatus, ClusterObserver},
     error::Error,
     graphql::{Counts, Executor},
     metrics::{Metrics, Sample},
-    rooms::{Census, ClusterObserver, Hub, Link},
+    rooms::{Hub, RoomStats},
     store::Store,
     telemetry::{Checks, Health},
 };
@@ -24,8 +25,8 @@ pub struct Observer {
 
 impl Observer {
     /// Returns the number of rooms, and of members in them.
-    pub fn census(&self) -> Census {
-        self.hub.census()
+    pub fn census(&self) -> RoomStats {
+        self.hub.stats()
     }
 
     /// Returns the state of the connection to other nodes.
@@ -56,7 +57,7 @@ impl Observer {
 
     /// Renders the metrics in Prometheus's text format.
     pub fn metrics(&self) -> String {
-        let (Census { rooms, members }, counts) = (self.census(), self.events());
+        let (RoomStats { rooms, members }, counts) = (self.census(), self.events());
         self.metrics.render(Sample {
             rooms,
             members,
@@ -82,9 +83,11 @@ impl Observer {
                 async move { store.ping().await }
             })
             .with("backplane", move || {
-                std::future::ready(match cluster.link() {
-                    Link::Alone | Link::Up => Ok(()),
-                    Link::Down => Err(Error::Unavailable("the backplane is disconnected".into())),
+                std::future::ready(match cluster.status() {
+                    BackplaneStatus::Standalone | BackplaneStatus::Connected => Ok(()),
+                    BackplaneStatus::Disconnected => {
+                        Err(Error::Unavailable("the backplane is disconnected".into()))
+                    }
                 })
             });
         Health::new(checks)

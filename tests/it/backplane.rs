@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use causerie::{
-    model::PostId,
-    rooms::{
-        NodeId,
-        backplane::{self, Backplane, Connection, Incoming, Reach, Subject, memory::Network},
+    cluster::backplane::{
+        self, Backplane, Connection, Incoming, Subject, Topology, memory::Network,
     },
+    model::PostId,
+    rooms::NodeId,
 };
 use tokio::sync::mpsc::Receiver;
 
@@ -175,8 +175,8 @@ async fn nats_backplane_keeps_the_contract() {
 
 #[tokio::test]
 async fn lone_node_receives_nothing_not_even_its_own_messages() {
-    let mut connection = backplane::alone();
-    assert_eq!(connection.reach, Reach::Nobody);
+    let mut connection = backplane::none();
+    assert_eq!(connection.topology, Topology::Standalone);
     let everything = Subject::All;
     connection.backplane.subscribe(&everything);
     connection

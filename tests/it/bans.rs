@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use causerie::{
     auth::Principal,
+    cluster::backplane::memory::Network,
     model::{Role, Timestamp, User, UserId},
     moderation::{Bans, Moderation},
-    rooms::backplane::memory::Network,
     store::Store,
 };
 use futures_util::future::join_all;

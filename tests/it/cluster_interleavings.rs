@@ -8,12 +8,13 @@ use std::{
 };
 
 use causerie::{
-    metrics::Metrics,
-    model::{ClientId, PostId, User, UserId},
-    rooms::{
-        Census, Cluster, Hub, Membership, Visitor,
+    cluster::{
+        ClusterNode,
         backplane::memory::{Delays, Link, Network},
     },
+    metrics::Metrics,
+    model::{ClientId, PostId, User, UserId},
+    rooms::{Hub, Membership, Participant, RoomStats},
 };
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
@@ -94,7 +95,7 @@ impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
         let metrics = Metrics::new().expect("metrics");
-        let (hub, cluster) = Cluster::new(16, connection, &metrics);
+        let (hub, cluster) = ClusterNode::new(16, connection, &metrics);
         let leaving = CancellationToken::new();
         let timers = hub.clone();
         Self {
@@ -136,7 +137,7 @@ struct World {
 
 impl World {
     fn new(delays: Delays) -> Self {
-        let network = Network::uneven(delays);
+        let network = Network::with_delays(delays);
         let nodes = (0..NODES).map(|_| Node::start(&network)).collect();
         Self {
             network,
@@ -209,19 +210,19 @@ impl World {
             let here = self.readers.iter().filter(|reader| reader.node == number);
             let rooms: BTreeSet<_> = here.clone().map(|reader| reader.post).collect();
             let members: BTreeSet<_> = here.map(|reader| (reader.post, reader.reader)).collect();
-            let expected = Census {
+            let expected = RoomStats {
                 rooms: rooms.len(),
                 members: members.len(),
             };
-            prop_assert_eq!(node.hub.census(), expected, "on node {}", number);
+            prop_assert_eq!(node.hub.stats(), expected, "on node {}", number);
         }
         Ok(())
     }
 }
 
 /// Returns a visitor, signed in if `reader` is even.
-fn visitor(reader: usize) -> Visitor {
-    Visitor {
+fn visitor(reader: usize) -> Participant {
+    Participant {
         client: client(reader),
         user: reader.is_multiple_of(2).then(|| user(reader)),
     }

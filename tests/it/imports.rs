@@ -27,6 +27,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "server",
         &[
             "auth",
+            "cluster",
             "config",
             "error",
             "feed",
@@ -43,7 +44,7 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["error", "model", "store"]),
-    ("fuzzing", &["auth", "graphql", "rooms", "transport"]),
+    ("fuzzing", &["auth", "cluster", "graphql", "transport"]),
     (
         "transport",
         &[
@@ -77,7 +78,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("feed", &["error", "metrics", "model", "rooms", "store"]),
     ("moderation", &["auth", "error", "model", "store"]),
     ("store", &["config", "error", "metrics", "model"]),
-    ("rooms", &["config", "metrics", "model"]),
+    ("cluster", &["config", "metrics", "model", "rooms"]),
+    ("rooms", &["metrics", "model"]),
     ("auth", &["config", "error", "model"]),
     ("limits", &["config", "error", "metrics", "model"]),
     ("telemetry", &["config", "error"]),
@@ -104,7 +106,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("http_body_util", &["auth", "transport"]),
     ("rustls", &["auth"]),
     ("governor", &["limits"]),
-    ("async_nats", &["rooms"]),
+    ("async_nats", &["cluster"]),
     ("metrics_exporter_prometheus", &["metrics"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),
@@ -140,6 +142,7 @@ fn wrong_import_is_found_in_any_spelling() {
         ("rooms/hub.rs", "let store: crate::store::Store;"),
         ("rooms/hub.rs", "use super::super::store::Store;"),
         ("rooms/mod.rs", "use super::{model, store};"),
+        ("rooms/hub.rs", "use crate::cluster::ClusterNode;"),
         ("rooms/mod.rs", "use sea_orm::DbErr;"),
         (
             "graphql/error.rs",
@@ -163,7 +166,7 @@ fn wrong_import_is_found_in_any_spelling() {
     for (file, text) in [
         (
             "rooms/hub.rs",
-            "use super::{presence::Visitor, room::Room};",
+            "use super::{membership::Participant, room::Room};",
         ),
         (
             "rooms/hub.rs",

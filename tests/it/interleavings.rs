@@ -17,7 +17,7 @@ use causerie::{
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{Census, Hub, RoomId, Visitor},
+    rooms::{Hub, Participant, RoomId, RoomStats},
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -320,7 +320,7 @@ impl World {
         } else {
             (known.unwrap_or(self.head()), self.head())
         };
-        let visitor = Visitor {
+        let visitor = Participant {
             client: ClientId::new_unnamed(),
             user: None,
         };
@@ -444,7 +444,7 @@ impl World {
             }
             self.check(&follower, Some(end));
         }
-        assert_eq!(self.hub.census(), Census::default());
+        assert_eq!(self.hub.stats(), RoomStats::default());
         self.tasks.close();
         let ended = tokio::time::timeout(TIMEOUT, self.tasks.wait()).await;
         ended.expect("no task is left");

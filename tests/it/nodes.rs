@@ -12,17 +12,18 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use causerie::{
+    cluster::{
+        BackplaneStatus, ClusterNode, ClusterObserver,
+        backplane::{
+            Backplane, Connection, Incoming, Subject, Topology,
+            memory::{self, Network},
+        },
+    },
     metrics::Metrics,
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{
-        Cluster, ClusterObserver, Hub, Link, Membership, Next, NodeId, Visitor,
-        backplane::{
-            Backplane, Connection, Incoming, Reach, Subject,
-            memory::{self, Network},
-        },
-    },
+    rooms::{FeedEvent, Hub, Membership, NodeId, Participant},
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ struct Node {
 impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
-        let (hub, cluster) = Cluster::new(16, connection, &metrics());
+        let (hub, cluster) = ClusterNode::new(16, connection, &metrics());
         let observer = cluster.observer();
         let leaving = CancellationToken::new();
         let timers = hub.clone();
@@ -80,7 +81,7 @@ impl Node {
     }
 
     fn anonymous(&self, client: &str) -> Membership {
-        let visitor = Visitor {
+        let visitor = Participant {
             client: client_id(client),
             user: None,
         };
@@ -88,7 +89,7 @@ impl Node {
     }
 
     fn signed_in(&self, name: &str, client: &str) -> Membership {
-        let visitor = Visitor {
+        let visitor = Participant {
             client: client_id(client),
             user: Some(user(name)),
         };
@@ -278,7 +279,7 @@ async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     wait_for_counts(&[&a, &b, &c], 2, AGREEMENT).await;
     a.link.cut();
     wait_until("it knows", AGREEMENT, async || {
-        a.observer.link() == Link::Down
+        a.observer.status() == BackplaneStatus::Disconnected
     })
     .await;
     drop(there);
@@ -287,7 +288,7 @@ async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     wait_for_counts(&[&b, &c], 2, DEATH).await;
     a.link.heal();
     wait_for_counts(&[&a, &b, &c], 3, AGREEMENT).await;
-    assert_eq!(a.observer.link(), Link::Up);
+    assert_eq!(a.observer.status(), BackplaneStatus::Connected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,7 +329,7 @@ async fn change_reaches_members_on_other_nodes_unaltered() {
         let published = change(seq);
         a.hub.publish(Arc::clone(&published));
         match changes.next().await {
-            Some(Next::Change(heard)) => assert_eq!(*heard, *published),
+            Some(FeedEvent::Change(heard)) => assert_eq!(*heard, *published),
             other => panic!("{other:?}"),
         }
     }
@@ -345,10 +346,13 @@ async fn lost_change_is_read_from_store_once_a_later_shows_the_gap() {
     wait_for_counts(&[&a], 1, AGREEMENT).await;
     a.hub.publish(change(3));
     let before = Instant::now();
-    assert!(matches!(changes.next().await, Some(Next::Missed(Seq(2)))));
+    assert!(matches!(
+        changes.next().await,
+        Some(FeedEvent::Missed(Seq(2)))
+    ));
     assert!(before.elapsed() < AGREEMENT);
     match changes.next().await {
-        Some(Next::Change(heard)) => assert_eq!(heard.seq, Seq(3)),
+        Some(FeedEvent::Change(heard)) => assert_eq!(heard.seq, Seq(3)),
         other => panic!("{other:?}"),
     }
 }
@@ -361,14 +365,18 @@ async fn change_far_ahead_is_dropped_and_the_store_is_read() {
     member.establish(Seq(0));
     let mut changes = member.listener().changes().expect("an established feed");
     wait_for_counts(&[&a], 1, AGREEMENT).await;
-    assert_eq!(b.hub.suspects().await, [post()], "the room is new");
+    assert_eq!(
+        b.hub.posts_to_reconcile().await,
+        [post()],
+        "the room is new"
+    );
     for seq in [i64::MAX, 1_000_000, 0, -1] {
         a.hub.publish(change(seq));
     }
-    assert_eq!(b.hub.suspects().await, [post()]);
+    assert_eq!(b.hub.posts_to_reconcile().await, [post()]);
     a.hub.publish(change(1));
     match changes.next().await {
-        Some(Next::Change(heard)) => assert_eq!(heard.seq, Seq(1)),
+        Some(FeedEvent::Change(heard)) => assert_eq!(heard.seq, Seq(1)),
         other => panic!("{other:?}"),
     }
 }
@@ -379,11 +387,11 @@ async fn rooms_that_may_have_missed_changes_reconcile_at_once() {
     let [a, b] = start_nodes(&network).await;
     let _member = a.anonymous("here");
     // The other nodes may have learned of the room too late.
-    assert_eq!(a.hub.suspects().await, [post()]);
+    assert_eq!(a.hub.posts_to_reconcile().await, [post()]);
     a.link.cut();
     a.link.heal();
-    assert_eq!(a.hub.suspects().await, [post()]);
-    let nothing = tokio::time::timeout(AGREEMENT, a.hub.suspects()).await;
+    assert_eq!(a.hub.posts_to_reconcile().await, [post()]);
+    let nothing = tokio::time::timeout(AGREEMENT, a.hub.posts_to_reconcile()).await;
     assert!(nothing.is_err(), "{nothing:?}");
     drop(b);
 }
@@ -413,9 +421,9 @@ async fn resync_is_rate_limited_under_sustained_loss() {
     let connection = Connection {
         backplane: Arc::clone(&said) as Arc<dyn Backplane>,
         incoming,
-        reach: Reach::Nodes,
+        topology: Topology::Cluster,
     };
-    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));
     sender.send(Incoming::Connected).await.expect("it runs");
@@ -495,7 +503,7 @@ async fn closed_room_is_unsubscribed_after_half_a_minute() {
     };
     assert!(comes().await > 0, "it lingers");
     tokio::time::sleep(Duration::from_secs(32)).await;
-    assert_eq!(b.hub.census().rooms, 0);
+    assert_eq!(b.hub.stats().rooms, 0);
     assert_eq!(comes().await, 0);
 }
 
@@ -504,7 +512,7 @@ async fn changed_users_are_announced_to_every_node() {
     let network = Network::new(DELAY);
     let [a] = start_nodes(&network).await;
     let (_link, connection) = network.connect();
-    let (_hub, cluster) = Cluster::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));

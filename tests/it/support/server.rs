@@ -4,12 +4,10 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use causerie::{
     auth::{Authenticator, Principal},
+    cluster::backplane::{self, Connection, memory::Network},
     config::{Config, Secret},
     model::{Role, Timestamp, User, UserId},
-    rooms::{
-        Census,
-        backplane::{self, Connection, memory::Network},
-    },
+    rooms::RoomStats,
     server::{Observer, Server},
 };
 use clap::{Args, FromArgMatches};
@@ -150,7 +148,7 @@ impl TestServer {
     }
 
     async fn launch(folder: TempDir, database: &str, arguments: &[&str]) -> Self {
-        Self::launch_among(folder, database, arguments, backplane::alone()).await
+        Self::launch_among(folder, database, arguments, backplane::none()).await
     }
 
     async fn launch_among(
@@ -246,7 +244,7 @@ impl TestServer {
 
     /// Waits until there are exactly `rooms` rooms with `members` members.
     pub(crate) async fn wait_for_members(&self, rooms: usize, members: usize) {
-        let expected = Census { rooms, members };
+        let expected = RoomStats { rooms, members };
         wait_until(&format!("{expected:?}"), || {
             self.observer.census() == expected
         })
@@ -268,7 +266,7 @@ impl TestServer {
             .expect("in time")
             .expect("no panic")
             .expect("no error");
-        assert_eq!(self.observer.census(), Census::default());
+        assert_eq!(self.observer.census(), RoomStats::default());
         assert_eq!(self.observer.tasks(), 0);
         self.folder
     }

@@ -1,5 +1,5 @@
-//! A cluster inside one process: for tests, for the simulation, and for programs that run several
-//! servers. Its network can be slow, more so for some subjects than for others, and be cut.
+//! A backplane inside one process: for tests, simulations, and programs that run several servers.
+//! Its network can be slow, more so for some subjects than for others, and can be cut.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,14 +13,14 @@ use parking_lot::Mutex;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::task::TaskTracker;
 
-use super::{Backplane, Connection, Incoming, Reach, Subject};
+use super::{Backplane, Connection, Incoming, Subject, Topology};
 
-/// How many messages are under way to one node. One more is missed.
-const MAX_UNDER_WAY: usize = 65_536;
-/// How many messages wait to be read by a node.
+/// Maximum number of messages on their way to one node, per kind of subject. A further one is lost.
+const MAX_IN_FLIGHT: usize = 65_536;
+/// Maximum number of messages that wait to be read by a node.
 const INCOMING: usize = 1024;
 
-/// What the nodes are connected to. Cloning it is cheap and gives the same.
+/// A network that connects nodes. Clones share it and are cheap.
 #[derive(Clone, Debug)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -33,22 +33,25 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// How long messages are under way. What goes to subjects of one kind keeps its order; what goes to
-/// others may overtake it, as it may where each subscription is read by itself.
+/// Delivery times by kind of subject.
+///
+/// Messages to subjects of one kind keep their order. Those to another kind may overtake them, as
+/// they may where each subscription is read by a task of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Delays {
-    /// To every node; also what a node is told of its connection.
+    /// Delivery time to all nodes, and of connection status.
     pub all: Duration,
-    /// To one node.
+    /// Delivery time to one node.
     pub node: Duration,
-    /// To a room.
+    /// Delivery time to a room.
     pub room: Duration,
 }
 
 #[derive(Debug, Default)]
 struct State {
     nodes: HashMap<u64, Node>,
-    made: u64,
+    /// Number of nodes connected so far.
+    connected: u64,
     traffic: Traffic,
 }
 
@@ -56,37 +59,37 @@ struct State {
 struct Node {
     subjects: HashSet<Subject>,
     is_cut: bool,
-    /// What was dropped on the way here since it was said.
+    /// Messages were lost, and `Missed` was not sent since.
     has_missed: bool,
-    ways: Ways,
+    routes: Routes,
 }
 
-/// One for each kind of subject.
+/// A node's routes, by kind of subject.
 #[derive(Debug)]
-struct Ways {
-    all: Way,
-    node: Way,
-    room: Way,
+struct Routes {
+    all: Route,
+    node: Route,
+    room: Route,
 }
 
 #[derive(Debug)]
-struct Way {
+struct Route {
     delay: Duration,
     sender: mpsc::Sender<(Instant, Incoming)>,
 }
 
-/// What was carried so far, counted once for each node that it came to.
+/// Totals of what a network has carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Messages that nodes have published.
+    /// Messages published by nodes.
     pub published: u64,
-    /// Messages that have come to nodes.
+    /// Messages delivered, counted once per receiving node.
     pub messages: u64,
-    /// Their bytes.
+    /// Bytes of the messages delivered.
     pub bytes: u64,
 }
 
-/// One node's way into the network.
+/// A node's connection to the network.
 #[derive(Debug)]
 pub struct Link {
     number: u64,
@@ -94,17 +97,17 @@ pub struct Link {
 }
 
 impl Network {
-    /// A network without nodes. Each message takes `delay`.
+    /// Creates a network in which each message takes `delay`.
     pub fn new(delay: Duration) -> Self {
-        Self::uneven(Delays {
+        Self::with_delays(Delays {
             all: delay,
             node: delay,
             room: delay,
         })
     }
 
-    /// A network without nodes, in which messages to some subjects overtake others.
-    pub fn uneven(delays: Delays) -> Self {
+    /// Creates a network in which messages to some kinds of subjects overtake others.
+    pub fn with_delays(delays: Delays) -> Self {
         Self {
             shared: Arc::new(Shared {
                 delays,
@@ -114,38 +117,41 @@ impl Network {
         }
     }
 
-    /// Connects another node; its connection ends when this link is dropped or closed.
+    /// Connects a node until the link is dropped or closed.
     pub fn connect(&self) -> (Arc<Link>, Connection) {
         let (sender, incoming) = mpsc::channel(INCOMING);
-        let way = |delay| {
-            let (way, mut arriving) = mpsc::channel::<(Instant, Incoming)>(MAX_UNDER_WAY);
+        let route = |delay| {
+            let (route, mut in_flight) = mpsc::channel::<(Instant, Incoming)>(MAX_IN_FLIGHT);
             let node = sender.clone();
             self.shared.tasks.spawn(async move {
-                while let Some((at, message)) = arriving.recv().await {
+                while let Some((at, message)) = in_flight.recv().await {
                     tokio::time::sleep_until(at).await;
                     if node.send(message).await.is_err() {
                         return;
                     }
                 }
             });
-            Way { delay, sender: way }
+            Route {
+                delay,
+                sender: route,
+            }
         };
         let Delays { all, node, room } = self.shared.delays;
-        let ways = Ways {
-            all: way(all),
-            node: way(node),
-            room: way(room),
+        let routes = Routes {
+            all: route(all),
+            node: route(node),
+            room: route(room),
         };
         let mut state = self.shared.state.lock();
-        state.made += 1;
-        let number = state.made;
+        state.connected += 1;
+        let number = state.connected;
         let node = Node {
             subjects: HashSet::new(),
             is_cut: false,
             has_missed: false,
-            ways,
+            routes,
         };
-        node.ways.all.say(Incoming::Connected);
+        node.routes.all.send(Incoming::Connected);
         state.nodes.insert(number, node);
         drop(state);
         let link = Arc::new(Link {
@@ -155,19 +161,19 @@ impl Network {
         let connection = Connection {
             backplane: Arc::clone(&link) as Arc<dyn Backplane>,
             incoming,
-            reach: Reach::Nodes,
+            topology: Topology::Cluster,
         };
         (link, connection)
     }
 
-    /// What was carried so far.
+    /// Returns the totals so far.
     pub fn traffic(&self) -> Traffic {
         self.shared.state.lock().traffic
     }
 }
 
-impl Ways {
-    fn to(&self, subject: &Subject) -> &Way {
+impl Routes {
+    fn to(&self, subject: &Subject) -> &Route {
         match subject {
             Subject::All => &self.all,
             Subject::Node(_) => &self.node,
@@ -176,32 +182,32 @@ impl Ways {
     }
 }
 
-impl Way {
-    /// Puts something on the way to the node; true where it fits.
-    fn say(&self, incoming: Incoming) -> bool {
+impl Route {
+    /// Sends `incoming` to the node. Returns false if it is lost because the route is full.
+    fn send(&self, incoming: Incoming) -> bool {
         let at = Instant::now() + self.delay;
         self.sender.try_send((at, incoming)).is_ok()
     }
 }
 
 impl Link {
-    /// Cuts the node off: nothing comes to it and nothing from it. It notices.
+    /// Cuts the node off: messages to it and from it are lost. The node is notified.
     pub fn cut(&self) {
         self.with_node(|node| {
             node.is_cut = true;
-            node.ways.all.say(Incoming::Disconnected);
+            node.routes.all.send(Incoming::Disconnected);
         });
     }
 
-    /// Connects the node again. What was published meanwhile is lost.
+    /// Reconnects the node. Messages published while it was cut off stay lost.
     pub fn heal(&self) {
         self.with_node(|node| {
             node.is_cut = false;
-            node.ways.all.say(Incoming::Connected);
+            node.routes.all.send(Incoming::Connected);
         });
     }
 
-    /// Takes the node away without a word, as a process is killed.
+    /// Removes the node without notice, as if its process were killed.
     pub fn kill(&self) {
         if let Some(network) = self.network.upgrade() {
             network.state.lock().nodes.remove(&self.number);
@@ -234,17 +240,17 @@ impl Backplane for Link {
             return;
         }
         traffic.published += 1;
-        let others = nodes
+        let receivers = nodes
             .iter_mut()
             .filter(|(number, _)| **number != self.number)
             .map(|(_, node)| node)
             .filter(|node| !node.is_cut && node.subjects.contains(subject));
-        for node in others {
-            let way = node.ways.to(subject);
+        for node in receivers {
+            let route = node.routes.to(subject);
             if node.has_missed {
-                node.has_missed = !way.say(Incoming::Missed);
+                node.has_missed = !route.send(Incoming::Missed);
             }
-            if way.say(Incoming::Message(message.clone())) {
+            if route.send(Incoming::Message(message.clone())) {
                 traffic.messages += 1;
                 traffic.bytes += message.len() as u64;
             } else {

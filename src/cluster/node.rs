@@ -1,0 +1,394 @@
+//! The task that connects this node's rooms to the other nodes.
+//!
+//! Any message may be lost. Changes are in the store, and `heartbeat` repairs the rest.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{Interval, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backplane::{Backplane, Connection, Incoming, Subject, Topology},
+    heartbeat::MAINTENANCE_INTERVAL,
+    interest::Interest,
+    observer::{ClusterObserver, ConnectionState},
+    outbound::{Outbound, Queued},
+    peers::{HEARTBEAT_INTERVAL, PeerStatus, PeerTable},
+    remote::RemoteHandle,
+    wire::{Body, Message, ValidId},
+};
+use crate::{
+    metrics::{BackplaneMetrics, Metrics},
+    model::{Change, PostId, Seq, UserId},
+    rooms::{ApplyResult, Delta, Hub, NodeId, Room, Version, now},
+};
+
+/// Maximum distance between a room's head and another node's change that is believed.
+const MAX_AHEAD: i64 = 1000;
+/// Maximum number of posts in one message.
+const POSTS_PER_MESSAGE: usize = 256;
+/// Number of user changes buffered for a slow receiver. One that was overtaken reloads all users.
+const USER_CHANGES: usize = 256;
+
+/// This node, as a member of the cluster.
+#[derive(Debug)]
+pub struct ClusterNode {
+    pub(super) hub: Hub,
+    pub(super) id: NodeId,
+    backplane: Arc<dyn Backplane>,
+    incoming: mpsc::Receiver<Incoming>,
+    topology: Topology,
+    pub(super) remote: Arc<RemoteHandle>,
+    pub(super) peers: PeerTable,
+    /// Version of the last delta taken from any room.
+    pub(super) version: Version,
+    pub(super) interest: Interest,
+    user_changes: broadcast::Sender<UserId>,
+    /// Messages were lost, and the node has not resynced since.
+    pub(super) has_missed: bool,
+    connection: Arc<ConnectionState>,
+    pub(super) metrics: BackplaneMetrics,
+}
+
+impl ClusterNode {
+    /// Creates the node and its hub. Each room keeps its newest `buffer` changes for slow listeners.
+    pub fn new(buffer: usize, connection: Connection, metrics: &Metrics) -> (Hub, Self) {
+        let Connection {
+            backplane,
+            incoming,
+            topology,
+        } = connection;
+        let remote = Arc::new(RemoteHandle::default());
+        let room_metrics = metrics.rooms.clone();
+        let hub = match topology {
+            Topology::Standalone => Hub::measured(buffer, room_metrics),
+            Topology::Cluster => Hub::with_peers(buffer, room_metrics, Arc::clone(&remote) as _),
+        };
+        let node = Self {
+            hub: hub.clone(),
+            id: NodeId::new(),
+            backplane,
+            incoming,
+            topology,
+            remote,
+            peers: PeerTable::new(now()),
+            version: Version::default(),
+            interest: Interest::default(),
+            user_changes: broadcast::Sender::new(USER_CHANGES),
+            has_missed: false,
+            connection: Arc::default(),
+            metrics: metrics.backplane.clone(),
+        };
+        let is_standalone = topology == Topology::Standalone;
+        node.metrics
+            .connected
+            .set(f64::from(u8::from(is_standalone)));
+        (hub, node)
+    }
+
+    /// Returns an observer of the connection.
+    pub fn observer(&self) -> ClusterObserver {
+        ClusterObserver::new(self.topology, Arc::clone(&self.connection))
+    }
+
+    /// Subscribes to the users whose status another node has changed in the store.
+    pub fn users_changed(&self) -> broadcast::Receiver<UserId> {
+        self.user_changes.subscribe()
+    }
+
+    /// Exchanges messages until `shutdown`. Then tells the other nodes that this one leaves, so they
+    /// stop counting its viewers, and closes the connection.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        if self.topology == Topology::Standalone {
+            shutdown.cancelled().await;
+            return;
+        }
+        let remote = Arc::clone(&self.remote);
+        self.backplane.subscribe(&Subject::All);
+        self.backplane.subscribe(&Subject::Node(self.id));
+        let mut heartbeats = interval(HEARTBEAT_INTERVAL);
+        let mut maintenance = interval(MAINTENANCE_INTERVAL);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(incoming) = self.incoming.recv() => self.handle_incoming(incoming),
+                () = remote.outbound.ready() => self.send_queued(),
+                _ = heartbeats.tick() => self.send_heartbeat(&Subject::All, None),
+                _ = maintenance.tick() => self.maintain(),
+            }
+        }
+        self.send_queued();
+        self.send(&Subject::All, Body::Leave);
+        self.backplane.close().await;
+    }
+
+    /// Sends all that is queued.
+    fn send_queued(&mut self) {
+        let Queued { messages, rooms } = self.remote.outbound.take();
+        for room in rooms.values() {
+            self.send_deltas(room);
+        }
+        let mut queried = Vec::new();
+        for message in messages {
+            match message {
+                Outbound::Change(change) => {
+                    let post = change.comment.post_id.clone();
+                    self.send(&Subject::Room(post), Body::change(&change));
+                }
+                Outbound::TypingStopped { post, user, client } => {
+                    let body = Body::TypingStopped {
+                        post: ValidId(post.clone()),
+                        user: ValidId(user),
+                        client: client.map(ValidId),
+                    };
+                    self.send(&Subject::Room(post), body);
+                }
+                Outbound::UserChanged(user) => {
+                    let user = ValidId(user);
+                    self.send(&Subject::All, Body::UserChanged { user });
+                }
+                Outbound::CountRequest(post) => queried.push(post),
+            }
+        }
+        // A disconnected node cannot ask its peers, so their answers are not awaited.
+        let is_connected = self.connection.is_connected();
+        for post in &queried {
+            let nodes = self.peers.known().filter(|_| is_connected);
+            self.remote.counts.sent(post, nodes);
+        }
+        if self.peers.len() > 0 {
+            self.send_posts(&Subject::All, queried, |posts| Body::CountRequest { posts });
+        }
+    }
+
+    /// Sends the deltas of a room that are due. Subscribes to a new room, and asks for the others'
+    /// snapshots of it.
+    fn send_deltas(&mut self, room: &Arc<Room>) {
+        let mut version = self.version;
+        let mut next = || {
+            version = Version(version.0 + 1);
+            version
+        };
+        let (is_over, is_new, deltas) = self.hub.update(room, |state| {
+            let is_new = state.version().is_none();
+            (
+                state.is_evicted(),
+                is_new,
+                state.take_deltas(now(), &mut next),
+            )
+        });
+        self.version = version;
+        let subject = Subject::Room(room.post().clone());
+        if is_over {
+            self.close_room(room.post());
+        } else if is_new {
+            self.interest.open(room.post());
+            self.backplane.subscribe(&subject);
+            let posts = vec![ValidId(room.post().clone())];
+            self.send(&subject, Body::SnapshotRequest { posts });
+        }
+        for delta in deltas {
+            self.send_delta(&subject, room.post(), delta);
+        }
+    }
+
+    /// Lets the subscription to a post without a room linger.
+    fn close_room(&mut self, post: &PostId) {
+        // The post may have a new room by now.
+        if self.hub.find(post).is_none()
+            && let Some(post) = self.interest.close(post, now())
+        {
+            self.unsubscribe(post);
+        }
+    }
+
+    pub(super) fn unsubscribe(&self, post: PostId) {
+        self.backplane.unsubscribe(&Subject::Room(post));
+    }
+
+    fn handle_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Message(bytes) => {
+                self.metrics.received.increment(1);
+                match Message::decode(&bytes) {
+                    Ok(message) => self.handle(message),
+                    Err(error) => tracing::debug!(%error, "backplane message ignored"),
+                }
+            }
+            Incoming::Disconnected => self.set_connected(false),
+            Incoming::Connected => {
+                self.set_connected(true);
+                self.send_heartbeat(&Subject::All, None);
+                self.resync();
+            }
+            // There may be one of these per lost message, and a resync causes more messages. So the
+            // resync is left to the next maintenance.
+            Incoming::Missed => self.has_missed = true,
+        }
+    }
+
+    fn handle(&mut self, Message { from, body }: Message) {
+        if from == self.id {
+            return;
+        }
+        if let Body::Heartbeat(heartbeat) = &body
+            && let Some(nonce) = heartbeat.nonce
+            && self.peers.answer(from, nonce, now())
+        {
+            self.publish_peer_count();
+        }
+        if let Body::Leave = body {
+            if self.peers.leave(from) {
+                self.forget(from);
+            }
+            return;
+        }
+        let status = self.peers.receive(from, now());
+        if let PeerStatus::Probe(nonce) = status {
+            self.send(&Subject::Node(from), Body::Probe { nonce });
+        }
+        let is_known = status == PeerStatus::Known;
+        match body {
+            // What is in the store, and what asks for something, counts from any node.
+            Body::Change(change) => self.deliver(Change::from(&*change)),
+            Body::Probe { nonce } => self.send_heartbeat(&Subject::Node(from), Some(nonce)),
+            Body::SnapshotRequest { posts } => self.send_snapshots(from, posts),
+            Body::CountRequest { posts } => self.send_counts(from, posts),
+            Body::UserChanged { user } => {
+                // The error means that there is no receiver.
+                let _ = self.user_changes.send(user.0);
+            }
+            Body::TypingStopped { post, user, client } => {
+                let client = client.map(|id| id.0);
+                self.hub.stop_typing_here(&post.0, &user.0, client.as_ref());
+            }
+            // What a node says of itself counts only while it is alive.
+            Body::Delta { post, delta } if is_known => {
+                self.apply(from, post.0, Delta::from(delta));
+            }
+            Body::Heartbeat(heartbeat) if is_known => self.compare(from, &heartbeat),
+            Body::CountReply { counts } if is_known => {
+                for (post, count) in counts {
+                    let count = count.map(|count| count as usize);
+                    self.remote.counts.answer(&post.0, from, count);
+                }
+            }
+            Body::Delta { .. } | Body::Heartbeat(_) | Body::CountReply { .. } | Body::Leave => {}
+        }
+    }
+
+    /// Delivers another node's change. If it is so far ahead that it may be wrong, the room is
+    /// compared with the store instead.
+    fn deliver(&self, change: Change) {
+        let post = &change.comment.post_id;
+        let is_far = |head: Seq| change.seq.0.saturating_sub(head.0) > MAX_AHEAD;
+        if self.hub.head(post).is_some_and(is_far) {
+            self.hub.request_reconcile([post.clone()]);
+        } else if change.seq > Seq(0) {
+            self.hub.deliver(Arc::new(change));
+        }
+    }
+
+    /// Applies another node's delta. If its base is missing, asks for a snapshot.
+    fn apply(&self, from: NodeId, post: PostId, delta: Delta) {
+        let Some(room) = self.hub.find(&post) else {
+            return;
+        };
+        let result = self
+            .hub
+            .update(&room, |state| state.apply(from, delta, now()));
+        if result == ApplyResult::MissingBase {
+            let posts = vec![ValidId(post)];
+            self.send(&Subject::Node(from), Body::SnapshotRequest { posts });
+        }
+    }
+
+    fn send_snapshots(&self, to: NodeId, posts: Vec<ValidId<PostId>>) {
+        for ValidId(post) in posts {
+            if let Some(room) = self.hub.find(&post)
+                && let Some(snapshot) = self.hub.update(&room, |state| state.snapshot())
+            {
+                self.send_delta(&Subject::Node(to), &post, snapshot);
+            }
+        }
+    }
+
+    fn send_counts(&self, to: NodeId, posts: Vec<ValidId<PostId>>) {
+        let counts = posts
+            .into_iter()
+            .map(|post| {
+                let count = self.hub.known_viewers(&post.0);
+                let count = count.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+                (post, count)
+            })
+            .collect();
+        self.send(&Subject::Node(to), Body::CountReply { counts });
+    }
+
+    fn set_connected(&self, is_connected: bool) {
+        self.connection.set_connected(is_connected);
+        self.metrics
+            .connected
+            .set(f64::from(u8::from(is_connected)));
+    }
+
+    pub(super) fn publish_peer_count(&self) {
+        let count = self.peers.len();
+        self.connection.set_peers(count);
+        self.metrics
+            .nodes
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+
+    pub(super) fn publish_dropped(&self) {
+        let dropped = self.remote.outbound.dropped() + self.backplane.dropped();
+        self.metrics.dropped.absolute(dropped);
+    }
+
+    /// Sends messages that name `posts`, at most [`POSTS_PER_MESSAGE`] each.
+    pub(super) fn send_posts(
+        &self,
+        to: &Subject,
+        posts: Vec<PostId>,
+        body: impl Fn(Vec<ValidId<PostId>>) -> Body,
+    ) {
+        let mut posts = posts.into_iter().map(ValidId).peekable();
+        while posts.peek().is_some() {
+            self.send(to, body(posts.by_ref().take(POSTS_PER_MESSAGE).collect()));
+        }
+    }
+
+    fn send_delta(&self, to: &Subject, post: &PostId, delta: Delta) {
+        let post = ValidId(post.clone());
+        let delta = delta.into();
+        self.send(to, Body::Delta { post, delta });
+    }
+
+    /// Publishes a message. No-op while disconnected: the resync after reconnecting makes up for it.
+    pub(super) fn send(&self, to: &Subject, body: Body) {
+        if !self.connection.is_connected() {
+            return;
+        }
+        let message = Message {
+            from: self.id,
+            body,
+        };
+        match message.encode() {
+            Ok(bytes) => {
+                self.metrics.published.increment(1);
+                self.backplane.publish(to, Bytes::from(bytes));
+            }
+            Err(error) => tracing::error!(%error, "backplane message could not be encoded"),
+        }
+    }
+}
+
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,60 @@
+//! Values for the unit tests of rooms and the cluster.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use super::{peers::Peers, room::Room};
+use crate::model::{
+    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+};
+
+/// Returns a new comment of post `p` at `seq`.
+pub(crate) fn change(seq: i64) -> Arc<Change> {
+    Arc::new(Change {
+        kind: ChangeKind::Added,
+        seq: Seq(seq),
+        origin: None,
+        comment: Arc::new(Comment {
+            id: CommentId::new(),
+            post_id: PostId::parse("p").unwrap(),
+            parent_id: None,
+            author: user("author"),
+            body: format!("number {seq}"),
+            created_at: Timestamp(0),
+            edited_at: None,
+            is_deleted: false,
+            added_seq: Seq(seq),
+            changed_seq: Seq(seq),
+            reply_count: 0,
+        }),
+    })
+}
+
+/// Returns a user whose name is `id`.
+pub(crate) fn user(id: &str) -> User {
+    User {
+        id: UserId::parse(id).unwrap(),
+        name: id.into(),
+        avatar: None,
+    }
+}
+
+/// Peers that record the rooms which report changes, in order.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    pub(super) rooms: Mutex<Vec<u64>>,
+}
+
+impl Peers for Recorder {
+    fn publish(&self, _change: Arc<Change>) {}
+    fn stop_typing(&self, _post: &PostId, _user: &UserId, _client: Option<&ClientId>) {}
+    fn user_changed(&self, _user: &UserId) {}
+    fn room_changed(&self, room: &Arc<Room>) {
+        self.rooms.lock().push(room.id().0);
+    }
+    fn viewers<'a>(&'a self, _post: &'a PostId) -> BoxFuture<'a, usize> {
+        Box::pin(std::future::ready(0))
+    }
+}
