@@ -527,7 +527,7 @@ async fn changed_users_are_announced_to_every_node() {
 }
 
 /// A room of 100,000 readers on 10 nodes who arrive within ten seconds. The messages are those that
-/// ARCHITECTURE.md calculates.
+/// docs/cluster.md calculates.
 #[tokio::test(start_paused = true)]
 async fn messages_of_100_000_readers_grow_by_window_and_not_by_join() {
     const READERS: usize = 100_000;
