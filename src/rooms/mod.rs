@@ -7,7 +7,7 @@
 //! `listener`.
 //!
 //! Rooms import neither the store, nor GraphQL, nor transports. They reach other nodes through the
-//! trait [`Peers`] only.
+//! trait `Peers` only.
 
 mod conflate;
 mod delta;

@@ -46,7 +46,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(1);
 /// Time that closing waits for queued messages to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connects to the configured servers, or returns [`none`] if there are none. Servers that do not
+/// Connects to the configured servers, or returns [`fn@none`] if there are none. Servers that do not
 /// answer yet are not an error: the client retries until one does.
 pub async fn connect(config: &BackplaneConfig) -> Result<Connection, ConnectError> {
     if config.backplane_url.is_empty() {
