@@ -4,7 +4,6 @@
 
 mod error;
 mod observer;
-mod tcp;
 
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
@@ -12,7 +11,6 @@ use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::tcp::{KERNEL_MARGIN, tuned};
 pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
@@ -25,7 +23,7 @@ use crate::{
     rooms::{Cluster, backplane},
     shutdown::Shutdown,
     store::Store,
-    transport::{self, Entrance, MetricsFor, Operations, Transport},
+    transport::{self, Entrance, KERNEL_MARGIN, MetricsFor, Operations, Transport, tuned},
 };
 
 /// A server that listens and does not serve yet.

@@ -1,23 +1,11 @@
 //! How requests come in and answers go out: protocols only. It knows the schema's executor, and
 //! neither the rooms nor the store.
 
-mod asked;
-mod cross_site;
+mod admin;
+mod connections;
 mod http;
-mod identify;
-mod listener;
-mod media_type;
-mod multipart;
-mod ops;
+mod operation_log;
 mod pages;
-mod places;
-mod proxies;
-mod record;
-mod request;
-mod response;
-mod security;
-mod sse;
-mod stream;
 mod ws;
 
 use std::sync::Arc;
@@ -32,12 +20,12 @@ use axum::{
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::asked::Asked;
+use self::http::{headers, origin, request_id, request_id::Asked};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::ws::fuzzing;
 pub use self::{
-    listener::{Entrance, serve},
-    ops::{MetricsFor, Operations, router as operations},
+    admin::{MetricsFor, Operations, router as operations},
+    connections::{Entrance, KERNEL_MARGIN, serve, tuned},
 };
 use crate::{
     auth::Authenticator,
@@ -79,13 +67,13 @@ pub fn router(transport: Transport) -> Router {
     let origins = &transport.http.allowed_origins;
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
+        .layer(from_fn_with_state(Arc::from(&origins[..]), origin::refuse))
+        .layer(origin::cors(origins))
+        .layer(map_response(headers::of_api))
         .layer(from_fn_with_state(
-            Arc::from(&origins[..]),
-            cross_site::refuse,
-        ))
-        .layer(cross_site::cors(origins))
-        .layer(map_response(security::of_api))
-        .layer(from_fn_with_state(transport.drain.clone(), asked::name));
+            transport.drain.clone(),
+            request_id::name,
+        ));
     graphql
         .merge(pages::router())
         .with_state(Arc::new(transport))

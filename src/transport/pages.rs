@@ -16,7 +16,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::{Transport, security};
+use super::{Transport, http::headers as http_headers};
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
@@ -54,7 +54,7 @@ pub(super) fn router() -> Router<Arc<Transport>> {
 
 fn asset(path: &str, policy: &'static str) -> Response {
     let Some(file) = Assets::get(path) else {
-        return security::of_page(StatusCode::NOT_FOUND.into_response(), policy);
+        return http_headers::of_page(StatusCode::NOT_FOUND.into_response(), policy);
     };
     let media_type = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",
@@ -68,5 +68,5 @@ fn asset(path: &str, policy: &'static str) -> Response {
         // The files of one version belong together: a browser asks before it uses an old one.
         (CACHE_CONTROL, "no-cache"),
     ];
-    security::of_page((headers, file.data).into_response(), policy)
+    http_headers::of_page((headers, file.data).into_response(), policy)
 }

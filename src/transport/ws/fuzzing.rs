@@ -11,11 +11,11 @@ use tungstenite::Message;
 
 use super::{
     close::Close,
-    connection::Connection,
     message::OperationId,
-    outbox::{Outbox, Room},
     protocol::{Action, Protocol, Rules},
     reader::{Read, Reader},
+    send_queue::{Outbox, Room},
+    writer::Connection,
 };
 
 const RULES: Rules = Rules {

@@ -20,13 +20,15 @@ use tungstenite::{
     handshake::server::create_response_with_body,
 };
 
-use super::{close::Close, socket::Socket};
+use super::{close::Close, session::Socket};
 use crate::{
     metrics::Lasting,
     transport::{
         Transport,
-        asked::Asked,
-        response::{self, RETRY},
+        http::{
+            request_id::Asked,
+            response::{self, RETRY},
+        },
     },
 };
 

@@ -7,7 +7,7 @@ use tungstenite::{
     protocol::{Role, WebSocketConfig, WebSocketContext},
 };
 
-use super::{close::Close, connection::Connection};
+use super::{close::Close, writer::Connection};
 
 /// What is read from a socket at once. The library keeps this much for each connection, and fills
 /// it with zeros at each reading; messages are small.

@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Instant};
 use async_graphql::{ServerError, Value};
 use tracing::{Instrument, Level, Span};
 
-use super::{
-    asked::Asked,
-    media_type::{Answer, Streamed},
+use super::http::{
+    negotiation::{Answer, Streamed},
+    request_id::Asked,
 };
 use crate::{
     graphql::{Caller, Executor, Operation, OperationKind, Outcome},

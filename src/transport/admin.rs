@@ -17,7 +17,7 @@ use axum::{
 use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{response::RETRY, security};
+use super::http::{headers as http_headers, response::RETRY};
 use crate::{shutdown::Shutdown, telemetry::Health};
 
 /// What the answers are made of. Cloning it gives the same.
@@ -49,7 +49,7 @@ pub fn router(operations: Operations, metrics: MetricsFor) -> Router {
         router = router.route("/metrics", get(self::metrics));
     }
     router
-        .layer(map_response(security::of_api))
+        .layer(map_response(http_headers::of_api))
         .layer(CatchPanicLayer::new())
         .with_state(operations)
 }

@@ -21,13 +21,13 @@ use tungstenite::Message;
 
 use super::{
     close::Close,
-    connection::{Backlog, Connection},
     frame::{self, Frame},
     message::{InitPayload, OperationId, ServerMessage},
-    outbox::{Outbox, Room},
-    outlet::NextMessages,
     protocol::{Action, Protocol, Rules},
     reader::{Read, Reader},
+    send_queue::{Outbox, Room},
+    sink::NextMessages,
+    writer::{Backlog, Connection},
 };
 use crate::{
     auth::{Principal, TokenError, bearer},
@@ -41,9 +41,8 @@ use crate::{
     shutdown::ConnectionHandle,
     transport::{
         Transport,
-        asked::Asked,
-        record::{Record, Subscribed, Via, code_of_errors},
-        response::restart,
+        http::{request_id::Asked, response::restart},
+        operation_log::{Record, Subscribed, Via, code_of_errors},
     },
 };
 

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::media_type;
+use super::negotiation;
 use crate::{config::HttpConfig, graphql::Params};
 
 /// Why an HTTP request is no GraphQL request: the status, and a sentence.
@@ -31,7 +31,7 @@ pub(super) async fn posted(
     body: Body,
     config: &HttpConfig,
 ) -> Result<Params, Malformed> {
-    if !media_type::is_json(headers) {
+    if !negotiation::is_json(headers) {
         return Err(malformed(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Send the request as JSON in UTF-8, with Content-Type: application/json.",

@@ -2,11 +2,11 @@
 
 use axum::http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
-use super::Transport;
 use crate::{
     auth::{TokenError, bearer},
     graphql::Caller,
     model::ClientId,
+    transport::Transport,
 };
 
 /// The header by which a client names itself.
@@ -14,7 +14,7 @@ pub(super) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id"
 
 /// Why it cannot be told who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unidentified {
+pub(crate) enum Unidentified {
     /// The token was refused.
     Token(TokenError),
     /// The token is good, and its user is banned.

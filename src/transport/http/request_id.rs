@@ -16,21 +16,21 @@ use axum::{
 use crate::shutdown::Shutdown;
 
 /// The header by which a client or a proxy names a request.
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header by which a tracing client says what a request is part of (W3C Trace Context).
-pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The longest id that is taken from a request.
 const MAX_ID: usize = 64;
 
 /// A request, as far as logs and traces tell of it.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     id: Arc<str>,
     /// Which of a socket's operations it is.
     number: Option<u32>,
     /// What it is part of.
-    pub(super) parent: Option<Arc<str>>,
+    pub(crate) parent: Option<Arc<str>>,
 }
 
 impl Asked {
@@ -47,7 +47,7 @@ impl Asked {
 
     /// One of the operations of the socket that this request has opened. What opened the socket is
     /// not what they are part of.
-    pub(super) fn operation(&self, number: u32) -> Self {
+    pub(crate) fn operation(&self, number: u32) -> Self {
         Self {
             id: Arc::clone(&self.id),
             number: Some(number),
@@ -73,7 +73,7 @@ fn is_id(text: &str) -> bool {
 
 /// Names each request, and tells its client. One who asks while the server goes down is told not to
 /// keep the connection.
-pub(super) async fn name(
+pub(crate) async fn name(
     State(drain): State<Shutdown>,
     mut request: Request,
     next: Next,

@@ -18,14 +18,14 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Adds to an answer of the API what keeps a browser from taking it for anything else.
-pub(super) async fn of_api(mut response: Response) -> Response {
+pub(crate) async fn of_api(mut response: Response) -> Response {
     add(&mut response, NO_PAGE);
     response
 }
 
 /// Adds to a page, or a file of one, what it may do: what this policy says, alone in its window, and
 /// without any of the device.
-pub(super) fn of_page(mut response: Response, policy: &'static str) -> Response {
+pub(crate) fn of_page(mut response: Response, policy: &'static str) -> Response {
     add(&mut response, HeaderValue::from_static(policy));
     let headers = response.headers_mut();
     headers.insert(COOP, HeaderValue::from_static("same-origin"));

@@ -23,7 +23,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Transport, response};
+use super::response;
 use crate::{
     auth::TokenError,
     error::Error,
@@ -31,6 +31,7 @@ use crate::{
     metrics::Lasting,
     moderation::BanWatch,
     shutdown::ConnectionHandle,
+    transport::Transport,
 };
 
 /// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),

@@ -21,8 +21,8 @@ use axum::{
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
-    asked::{TRACEPARENT, X_REQUEST_ID},
-    identify::X_CLIENT_ID,
+    authenticate::X_CLIENT_ID,
+    request_id::{TRACEPARENT, X_REQUEST_ID},
     response,
 };
 
@@ -34,7 +34,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 /// What such pages are told that they may do (the Fetch standard's CORS protocol): what the API
 /// needs, and only those of the list. No credentials but the token are known here, so none are
 /// allowed.
-pub(super) fn cors(origins: &[String]) -> CorsLayer {
+pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins
         .iter()
         .filter_map(|origin| origin.parse::<HeaderValue>().ok());
@@ -54,7 +54,7 @@ pub(super) fn cors(origins: &[String]) -> CorsLayer {
 }
 
 /// Refuses what comes from the page of a site that is not on the list.
-pub(super) async fn refuse(
+pub(crate) async fn refuse(
     State(origins): State<Arc<[String]>>,
     request: Request,
     next: Next,

@@ -5,6 +5,17 @@
 //! request without asking first (a form's media types) is refused, so no page of another site can
 //! have a user's browser write here.
 
+mod authenticate;
+pub(super) mod headers;
+mod multipart;
+pub(super) mod negotiation;
+pub(super) mod origin;
+mod request;
+pub(super) mod request_id;
+pub(super) mod response;
+mod sse;
+mod stream;
+
 use std::sync::Arc;
 
 use axum::{
@@ -15,17 +26,18 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, stream::once};
 
+use self::{
+    authenticate::Unidentified,
+    multipart::Multipart,
+    negotiation::{Accepted, Answer, Streamed},
+    request::Malformed,
+    request_id::Asked,
+    sse::EventStream,
+    stream::{Lifetime, Token},
+};
 use super::{
     Transport,
-    asked::Asked,
-    identify::{self, Unidentified},
-    media_type::{Accepted, Answer, Streamed},
-    multipart::Multipart,
-    record::{self, Record, Via},
-    request::{self, Malformed},
-    response,
-    sse::EventStream,
-    stream::{self, Lifetime, Token},
+    operation_log::{self, Record, Via},
 };
 use crate::{
     auth::TokenError,
@@ -87,7 +99,7 @@ async fn answer(
             return response::invalid(json, status, message);
         }
     };
-    let mut caller = match identify::caller(&head.headers, transport).await {
+    let mut caller = match authenticate::caller(&head.headers, transport).await {
         Ok(caller) => caller,
         Err(unidentified) => {
             refused(unidentified.code());
@@ -101,7 +113,7 @@ async fn answer(
     let operation = match transport.requests.prepare(params) {
         Ok(operation) => operation,
         Err(errors) => {
-            refused(record::code_of_errors(&errors).unwrap_or_default());
+            refused(operation_log::code_of_errors(&errors).unwrap_or_default());
             let refused = Outcome::Refused(errors);
             return match preferred {
                 Answer::Whole(json) => response::whole(json, refused),

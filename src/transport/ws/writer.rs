@@ -15,7 +15,7 @@ use tokio::{net::TcpStream, sync::Notify};
 use super::{
     frame::{self, Frame},
     message::OperationId,
-    outbox::Outbox,
+    send_queue::Outbox,
 };
 use crate::graphql::{Closed, Payload};
 

@@ -35,8 +35,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    places::{Full, Place, Places},
-    proxies::Proxies,
+    limiter::{Full, Place, Places},
+    trusted_proxies::Proxies,
 };
 use crate::{
     config::{ClientsConfig, Switch},
@@ -68,7 +68,7 @@ pub(super) struct Origin {
 
 /// What a socket or a stream holds for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     _connection: Option<Arc<Place>>,
     _address: Option<Place>,
 }
@@ -85,14 +85,14 @@ impl Entrance {
     }
 
     /// The client that sends a request.
-    pub(super) fn client(&self, request: &Parts) -> Option<ClientAddress> {
+    pub(crate) fn client(&self, request: &Parts) -> Option<ClientAddress> {
         let origin = request.extensions.get::<Origin>()?;
         Some(self.proxies.client(origin.peer, &request.headers))
     }
 
     /// A seat for what lives longer than a request. The connection of a proxy is many clients':
     /// there each of them is counted.
-    pub(super) fn seat(&self, request: &Parts) -> Result<Seat, Full> {
+    pub(crate) fn seat(&self, request: &Parts) -> Result<Seat, Full> {
         let origin = request.extensions.get::<Origin>();
         let behind = origin.filter(|origin| self.proxies.are_trusted(origin.peer));
         let address = match behind {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
-    connection::Connection,
     frame::{self, Frame},
     message::{OperationId, ServerMessage},
+    writer::Connection,
 };
 use crate::{
     error::Error,

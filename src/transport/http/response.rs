@@ -11,18 +11,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{identify::Unidentified, media_type::Json};
+use super::{authenticate::Unidentified, negotiation::Json};
 use crate::{
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
 
 /// When a client that finds the server going down may look for another, in seconds.
-pub(super) const RETRY: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const RETRY: HeaderValue = HeaderValue::from_static("1");
 
 /// What became of an operation. One that was refused as a whole (GraphQL over HTTP, section 6.4) is
 /// told so by the status only in the newer media type.
-pub(super) fn whole(json: Json, outcome: Outcome) -> Response {
+pub(crate) fn whole(json: Json, outcome: Outcome) -> Response {
     let is_refused = matches!(outcome, Outcome::Refused(_));
     let status = match json {
         Json::GraphQlResponse if is_refused => StatusCode::BAD_REQUEST,
@@ -38,7 +38,7 @@ pub(super) fn whole(json: Json, outcome: Outcome) -> Response {
 }
 
 /// What became of an operation, as JSON.
-pub(super) fn text_of(outcome: Outcome) -> String {
+pub(crate) fn text_of(outcome: Outcome) -> String {
     match outcome {
         Outcome::Rendered(payload) => payload.to_string(),
         Outcome::Executed(response) => serde_json::to_string(&response)
@@ -48,14 +48,14 @@ pub(super) fn text_of(outcome: Outcome) -> String {
 }
 
 /// A request of which nothing was executed, for a reason of the protocol's.
-pub(super) fn invalid(json: Json, status: StatusCode, message: impl Into<String>) -> Response {
+pub(crate) fn invalid(json: Json, status: StatusCode, message: impl Into<String>) -> Response {
     let error = ServerError::new(message, None);
     let error = request_error(RequestCode::ValidationFailed, error);
     errors_only(json, status, &[error])
 }
 
 /// A mutation that was asked for by GET.
-pub(super) fn method_not_allowed(json: Json) -> Response {
+pub(crate) fn method_not_allowed(json: Json) -> Response {
     let message = "GET is for queries and subscriptions: send a mutation by POST.";
     let mut response = invalid(json, StatusCode::METHOD_NOT_ALLOWED, message);
     let allow = HeaderValue::from_static("POST");
@@ -64,7 +64,7 @@ pub(super) fn method_not_allowed(json: Json) -> Response {
 }
 
 /// A subscription that would be sent away at once, for the server goes down.
-pub(super) fn restarting(json: Json) -> Response {
+pub(crate) fn restarting(json: Json) -> Response {
     let errors = [request_error(RequestCode::Restarting, restart())];
     let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
     response.headers_mut().insert(header::RETRY_AFTER, RETRY);
@@ -72,12 +72,12 @@ pub(super) fn restarting(json: Json) -> Response {
 }
 
 /// What a client is told whose subscription ends with the server.
-pub(super) fn restart() -> ServerError {
+pub(crate) fn restart() -> ServerError {
     ServerError::new("The server restarts: subscribe again.", None)
 }
 
 /// A request whose sender is not known.
-pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
+pub(crate) fn unidentified(json: Json, why: Unidentified) -> Response {
     match why {
         Unidentified::Token(error) => {
             let mut shown = server_error(Error::Unauthenticated);
@@ -97,7 +97,7 @@ pub(super) fn unidentified(json: Json, why: Unidentified) -> Response {
 }
 
 /// A request that the page of another site has had a browser send.
-pub(super) fn cross_site() -> Response {
+pub(crate) fn cross_site() -> Response {
     let why = "This server is not called by pages of other sites, but those of ALLOWED_ORIGINS.";
     let error = server_error(Error::Forbidden(why));
     errors_only(Json::Json, StatusCode::FORBIDDEN, &[error])
@@ -107,7 +107,7 @@ pub(super) fn cross_site() -> Response {
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A stream from an address that has as many sockets and streams as it may have.
-pub(super) fn too_many_streams(json: Json) -> Response {
+pub(crate) fn too_many_streams(json: Json) -> Response {
     let error = server_error(Error::RateLimited {
         retry_after: RETRY_AFTER,
     });
@@ -116,7 +116,7 @@ pub(super) fn too_many_streams(json: Json) -> Response {
 }
 
 /// A socket from an address that has as many sockets and streams as it may have.
-pub(super) fn too_many_sockets() -> Response {
+pub(crate) fn too_many_sockets() -> Response {
     let why = "There are too many sockets and streams from this address.";
     (StatusCode::TOO_MANY_REQUESTS, retry_after(), why).into_response()
 }
@@ -126,7 +126,7 @@ fn retry_after() -> [(HeaderName, HeaderValue); 1] {
 }
 
 /// What a banned user is told. The token is good, so another would not help: no 401.
-pub(super) fn banned() -> ServerError {
+pub(crate) fn banned() -> ServerError {
     server_error(Error::Forbidden("You are banned here."))
 }
 

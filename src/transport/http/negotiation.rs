@@ -13,7 +13,7 @@ const DEFER_SPEC: Name<'static> = Name::new_unchecked("deferSpec");
 
 /// How an operation is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// With one document.
     Whole(Json),
     /// With a stream of results, which may be of just one.
@@ -22,7 +22,7 @@ pub(super) enum Answer {
 
 /// The media type of an answer that is one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     /// `application/json`: 200 for every well-formed request.
     Json,
     /// `application/graphql-response+json`: the status tells what became of the request.
@@ -31,7 +31,7 @@ pub(super) enum Json {
 
 /// The media type of an answer that is a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Streamed {
+pub(crate) enum Streamed {
     /// `text/event-stream`, as graphql-sse has it.
     EventStream,
     /// `multipart/mixed` with `subscriptionSpec=1.0`, as Apollo has it.
@@ -39,7 +39,7 @@ pub(super) enum Streamed {
 }
 
 impl Json {
-    pub(super) fn header(self) -> HeaderValue {
+    pub(crate) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::GraphQlResponse => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
@@ -49,7 +49,7 @@ impl Json {
 
 /// What a client takes.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     /// Each kind of answer, with how much the client likes it; those it does not take left out.
     answers: Vec<(Answer, Liking)>,
 }
@@ -64,7 +64,7 @@ struct Liking {
 
 impl Accepted {
     /// What the request's `Accept` says. One that says nothing takes JSON.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(ACCEPT).iter();
         let list: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
         let list = list.join(",");
@@ -84,12 +84,12 @@ impl Accepted {
     }
 
     /// The answer that the client likes best; `None` where it takes none.
-    pub(super) fn best(&self) -> Option<Answer> {
+    pub(crate) fn best(&self) -> Option<Answer> {
         self.best_of(Some)
     }
 
     /// The kind of document that the client likes best; for one that takes none, what any can read.
-    pub(super) fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         let best = self.best_of(|answer| match answer {
             Answer::Whole(json) => Some(json),
             Answer::Streamed(_) => None,
@@ -98,7 +98,7 @@ impl Accepted {
     }
 
     /// The stream that the client likes best; `None` where it takes none.
-    pub(super) fn stream(&self) -> Option<Streamed> {
+    pub(crate) fn stream(&self) -> Option<Streamed> {
         self.best_of(|answer| match answer {
             Answer::Streamed(streamed) => Some(streamed),
             Answer::Whole(_) => None,
@@ -169,7 +169,7 @@ fn quality(range: &MediaType<'_>) -> f32 {
 }
 
 /// Whether the request's body is JSON, in the one charset that JSON has.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
