@@ -1,7 +1,7 @@
-//! What is kept of an operation: a line in the log, a place in the metrics, a span for a trace.
+//! The log of operations: a log record, metrics and a trace span for each.
 //!
-//! A line has the operation's name and its sender's id, and nothing that people write: no variable,
-//! no document, no token. Where the log is off, none of it is made.
+//! A record has the operation's name and the user's id, but never what people write: no variables, no
+//! document, no token. If the log's target is disabled, records and spans are not built.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,8 +9,8 @@ use async_graphql::{ServerError, Value};
 use tracing::{Instrument, Level, Span};
 
 use super::http::{
-    negotiation::{Answer, Streamed},
-    request_id::Asked,
+    negotiation::{ResponseType, StreamType},
+    request_id::RequestId,
 };
 use crate::{
     graphql::{Caller, Executor, Operation, OperationKind, Outcome},
@@ -19,62 +19,62 @@ use crate::{
     telemetry::{self, OPERATION_TARGET},
 };
 
-/// The longest name of an operation that is shown.
+/// Maximum length of a logged operation name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// How an operation came.
+/// The transport of an operation, as logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Via {
+pub(super) enum TransportLabel {
     Http,
     WebSocket,
     EventStream,
     Multipart,
 }
 
-/// An operation that is under way.
-pub(super) struct Record {
+/// The log of an operation in progress. Dropping it before its end logs the operation as abandoned.
+pub(super) struct OperationLog {
     metrics: Arc<TransportMetrics>,
     kind: &'static str,
     began: Instant,
-    line: Option<Box<Line>>,
+    record: Option<Box<LogRecord>>,
     span: Span,
-    is_over: bool,
+    is_ended: bool,
 }
 
-/// A subscription that was opened. Dropping it says that it has ended.
-pub(super) struct Subscribed {
+/// The log of an open subscription. Dropping it logs the end of the subscription.
+pub(super) struct SubscriptionLog {
     began: Instant,
-    line: Option<Box<Line>>,
+    record: Option<Box<LogRecord>>,
 }
 
-/// What a line has whatever becomes of the operation.
-struct Line {
-    asked: Asked,
-    via: Via,
+/// The fields of a log record that do not depend on the operation's result.
+struct LogRecord {
+    request_id: RequestId,
+    transport: TransportLabel,
     kind: &'static str,
     name: Option<Box<str>>,
     user: Option<UserId>,
 }
 
-impl From<Answer> for Via {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Whole(_) => Self::Http,
-            Answer::Streamed(streamed) => streamed.into(),
+impl From<ResponseType> for TransportLabel {
+    fn from(response_type: ResponseType) -> Self {
+        match response_type {
+            ResponseType::Json(_) => Self::Http,
+            ResponseType::Stream(stream_type) => stream_type.into(),
         }
     }
 }
 
-impl From<Streamed> for Via {
-    fn from(streamed: Streamed) -> Self {
-        match streamed {
-            Streamed::EventStream => Self::EventStream,
-            Streamed::Multipart => Self::Multipart,
+impl From<StreamType> for TransportLabel {
+    fn from(stream_type: StreamType) -> Self {
+        match stream_type {
+            StreamType::EventStream => Self::EventStream,
+            StreamType::Multipart => Self::Multipart,
         }
     }
 }
 
-impl Via {
+impl TransportLabel {
     fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -85,27 +85,27 @@ impl Via {
     }
 }
 
-/// A span of this name: the library wants each to be written where it is made.
+/// Creates a span for a record. A macro, because `tracing` needs the name as a literal.
 macro_rules! span {
-    ($name:literal, $line:expr) => {
+    ($name:literal, $record:expr) => {
         tracing::info_span!(
             target: OPERATION_TARGET,
             parent: None,
             $name,
-            request_id = %$line.asked,
-            operation = $line.name.as_deref(),
-            transport = $line.via.as_str(),
+            request_id = %$record.request_id,
+            operation = $record.name.as_deref(),
+            transport = $record.transport.as_str(),
             code = tracing::field::Empty,
         )
     };
 }
 
-impl Record {
-    /// An operation that begins.
+impl OperationLog {
+    /// Starts the log of `operation`. Its duration counts from now.
     pub(super) fn begin(
         metrics: &Arc<TransportMetrics>,
-        asked: &Asked,
-        via: Via,
+        request_id: &RequestId,
+        transport: TransportLabel,
         operation: &Operation,
         caller: &Caller,
     ) -> Self {
@@ -114,42 +114,48 @@ impl Record {
             OperationKind::Mutation => "mutation",
             OperationKind::Subscription => "subscription",
         };
-        let mut record = Self::new(metrics, kind);
-        record.line = is_on().then(|| {
-            Box::new(Line {
-                asked: asked.clone(),
-                via,
+        let mut log = Self::new(metrics, kind);
+        log.record = is_enabled().then(|| {
+            let principal = caller.principal.as_ref();
+            Box::new(LogRecord {
+                request_id: request_id.clone(),
+                transport,
                 kind,
-                name: operation.name().map(shown),
-                user: caller.principal.as_ref().map(|of| of.user.id.clone()),
+                name: operation.name().map(truncated),
+                user: principal.map(|principal| principal.user.id.clone()),
             })
         });
-        if let Some(line) = &record.line {
-            record.span = match operation.kind() {
-                OperationKind::Query => span!("query", line),
-                OperationKind::Mutation => span!("mutation", line),
-                OperationKind::Subscription => span!("subscription", line),
+        if let Some(record) = &log.record {
+            log.span = match operation.kind() {
+                OperationKind::Query => span!("query", record),
+                OperationKind::Mutation => span!("mutation", record),
+                OperationKind::Subscription => span!("subscription", record),
             };
-            if let Some(parent) = &asked.parent {
-                telemetry::adopt(&record.span, parent);
+            if let Some(parent) = &request_id.trace_parent {
+                telemetry::adopt(&log.span, parent);
             }
         }
-        record
+        log
     }
 
-    /// A request of which no operation became, for this reason.
-    pub(super) fn refused(metrics: &Arc<TransportMetrics>, asked: &Asked, via: Via, code: &str) {
-        let mut record = Self::new(metrics, "unknown");
-        record.line = is_on().then(|| {
-            Box::new(Line {
-                asked: asked.clone(),
-                via,
-                kind: record.kind,
+    /// Logs a request that was rejected with `code` before it became an operation.
+    pub(super) fn rejected(
+        metrics: &Arc<TransportMetrics>,
+        request_id: &RequestId,
+        transport: TransportLabel,
+        code: &str,
+    ) {
+        let mut log = Self::new(metrics, "unknown");
+        log.record = is_enabled().then(|| {
+            Box::new(LogRecord {
+                request_id: request_id.clone(),
+                transport,
+                kind: log.kind,
                 name: None,
                 user: None,
             })
         });
-        record.end(Some(code));
+        log.end(Some(code));
     }
 
     fn new(metrics: &Arc<TransportMetrics>, kind: &'static str) -> Self {
@@ -157,13 +163,13 @@ impl Record {
             metrics: Arc::clone(metrics),
             kind,
             began: Instant::now(),
-            line: None,
+            record: None,
             span: Span::none(),
-            is_over: false,
+            is_ended: false,
         }
     }
 
-    /// Executes the operation, which is begun by the call.
+    /// Executes `operation` and logs its end. Execution starts at the call, not at the first poll.
     pub(super) fn execute(
         self,
         executor: &Executor,
@@ -172,100 +178,101 @@ impl Record {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let span = self.span.clone();
         let execution = span.in_scope(|| executor.execute(operation, caller));
-        let recorded = async move {
+        let logged = async move {
             let outcome = execution.await;
             self.end(code_of(&outcome));
             outcome
         };
-        recorded.instrument(span)
+        logged.instrument(span)
     }
 
-    /// The span in which a subscription is to be opened.
+    /// Returns the span in which a subscription is opened.
     pub(super) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// The operation has ended, with this code of its first error.
+    /// Logs the end of the operation. `code` is its first error's, `None` for success.
     pub(super) fn end(mut self, code: Option<&str>) {
         self.finish(code);
     }
 
     fn finish(&mut self, code: Option<&str>) {
-        self.is_over = true;
+        self.is_ended = true;
         self.span.record("code", code.unwrap_or("OK"));
-        let took = self.began.elapsed();
-        self.metrics.operation(self.kind, code, Some(took));
-        if let Some(line) = self.line.take() {
-            line.write("operation", code, Some(self.began));
+        let duration = self.began.elapsed();
+        self.metrics.operation(self.kind, code, Some(duration));
+        if let Some(record) = self.record.take() {
+            record.write("operation", code, self.began);
         }
     }
 
-    /// The subscription was opened or refused. What is returned is to live as long as it.
-    pub(super) fn opened(mut self, opened: Result<(), &[ServerError]>) -> Option<Subscribed> {
+    /// Logs that the subscription was opened or refused. The returned guard must live as long as the
+    /// subscription; it is `None` if the subscription was refused.
+    pub(super) fn opened(mut self, opened: Result<(), &[ServerError]>) -> Option<SubscriptionLog> {
         if let Err(errors) = opened {
             self.end(code_of_errors(errors));
             return None;
         }
-        self.is_over = true;
+        self.is_ended = true;
         self.span.record("code", "OK");
         self.metrics.operation(self.kind, None, None);
-        if let Some(line) = &self.line {
-            line.write("subscription started", None, Some(self.began));
+        if let Some(record) = &self.record {
+            record.write("subscription started", None, self.began);
         }
-        Some(Subscribed {
+        Some(SubscriptionLog {
             began: self.began,
-            line: self.line.take(),
+            record: self.record.take(),
         })
     }
 }
 
-impl Drop for Record {
-    /// Whoever asked waits no more; a mutation goes on all the same.
+impl Drop for OperationLog {
+    /// Logs an operation whose client is gone. A mutation still runs to its end.
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_ended {
             self.finish(Some("ABANDONED"));
         }
     }
 }
 
-impl Drop for Subscribed {
+impl Drop for SubscriptionLog {
     fn drop(&mut self) {
-        if let Some(line) = &self.line {
-            line.write("subscription ended", None, Some(self.began));
+        if let Some(record) = &self.record {
+            record.write("subscription ended", None, self.began);
         }
     }
 }
 
-impl Line {
-    fn write(&self, message: &'static str, code: Option<&str>, since: Option<Instant>) {
-        let took = since.map(|since| since.elapsed().as_secs_f64() * 1000.0);
+impl LogRecord {
+    fn write(&self, message: &'static str, code: Option<&str>, since: Instant) {
+        let micros = (since.elapsed().as_secs_f64() * 1_000_000.0).round();
         tracing::info!(
             target: OPERATION_TARGET,
             parent: None,
-            request_id = %self.asked,
+            request_id = %self.request_id,
             kind = self.kind,
             operation = self.name.as_deref(),
-            transport = self.via.as_str(),
+            transport = self.transport.as_str(),
             code = code.unwrap_or("OK"),
-            duration_ms = took.map(|took| (took * 1000.0).round() / 1000.0),
-            // As a text, which is quoted where it has to be.
+            duration_ms = micros / 1000.0,
+            // Recorded as a string, so that the formatter quotes it if necessary.
             user = self.user.as_ref().map(UserId::as_str),
             "{message}"
         );
     }
 }
 
-/// Whether anybody wants lines or spans.
-fn is_on() -> bool {
+/// Returns true if the log's target is enabled.
+fn is_enabled() -> bool {
     tracing::enabled!(target: OPERATION_TARGET, Level::INFO)
 }
 
-/// The grammar has names of letters, digits and underscores only.
-fn shown(name: &str) -> Box<str> {
+/// Truncates an operation's name. GraphQL names need no escaping.
+fn truncated(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(MAX_NAME)].into()
 }
 
-/// The code of an outcome's first error.
+/// Returns the code of the first error of `outcome`.
 fn code_of(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Refused(errors) => code_of_errors(errors),
@@ -274,7 +281,7 @@ fn code_of(outcome: &Outcome) -> Option<&str> {
     }
 }
 
-/// The code of the first error.
+/// Returns the code of the first error, or `OTHER` if it has none.
 pub(super) fn code_of_errors(errors: &[ServerError]) -> Option<&str> {
     let first = errors.first()?;
     let extensions = first.extensions.as_ref();

@@ -1,22 +1,11 @@
-//! Taking connections and serving HTTP on them: how many there may be, how long a client may take to
-//! ask, and how they end when the server goes down.
+//! The accept loop: admits connections, serves HTTP/1 on them, and shuts them down gracefully.
 //!
-//! A connection that finds no place is told so and closed, before anything is read of it: 503 where
-//! all places are taken, 429 where its address has as many as it may have.
+//! A connection beyond a limit is refused and closed before anything is read from it: with 503 at the
+//! total limit, with 429 at its address's limit.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    http::{Request, request::Parts},
-    response::Response,
-    serve::Listener,
-};
+use axum::{Router, http::Request, response::Response, serve::Listener};
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -35,96 +24,24 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    limiter::{Full, Place, Places},
-    trusted_proxies::Proxies,
-};
-use crate::{
-    config::{ClientsConfig, Switch},
-    model::ClientAddress,
+    admission::{Admission, Peer},
+    limiter::LimitReached,
 };
 
-/// The largest head of a request, its URL included, and what is read of a body at a time.
+/// Maximum size of a request's head, URL included, and of one read of a body.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How many connections are being told at the same time that there is no place; more are closed
-/// without a word.
-const REFUSALS: usize = 64;
-/// How long such a connection is listened to, so that it hears the answer before it is closed.
+/// Maximum number of refusals written at the same time. Connections beyond it are closed without a
+/// response.
+const REFUSAL_LIMIT: usize = 64;
+/// Time limit of one refusal, reading of unread bytes included.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who is let in, and who they are.
-#[derive(Clone, Debug)]
-pub struct Entrance {
-    places: Places,
-    proxies: Proxies,
-}
-
-/// A connection, as its requests know it.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    peer: IpAddr,
-    /// Taken until nothing is left of the connection.
-    place: Arc<Place>,
-}
-
-/// What a socket or a stream holds for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    _connection: Option<Arc<Place>>,
-    _address: Option<Place>,
-}
-
-impl Entrance {
-    /// Of these settings. Where limits are off, an address may have all connections.
-    pub fn new(config: &ClientsConfig, limits: Switch) -> Self {
-        let by_address = (limits == Switch::On).then_some(config.connections_per_address);
-        let trusted = config.trusted_proxies.clone();
-        Self {
-            places: Places::new(config.connection_limit, by_address),
-            proxies: Proxies::new(trusted, config.proxy_header),
-        }
-    }
-
-    /// The client that sends a request.
-    pub(crate) fn client(&self, request: &Parts) -> Option<ClientAddress> {
-        let origin = request.extensions.get::<Origin>()?;
-        Some(self.proxies.client(origin.peer, &request.headers))
-    }
-
-    /// A seat for what lives longer than a request. The connection of a proxy is many clients':
-    /// there each of them is counted.
-    pub(crate) fn seat(&self, request: &Parts) -> Result<Seat, Full> {
-        let origin = request.extensions.get::<Origin>();
-        let behind = origin.filter(|origin| self.proxies.are_trusted(origin.peer));
-        let address = match behind {
-            Some(Origin { peer, .. }) => {
-                let client = self.proxies.client(*peer, &request.headers);
-                Some(self.places.shared(client)?)
-            }
-            None => None,
-        };
-        Ok(Seat {
-            _connection: origin.map(|origin| Arc::clone(&origin.place)),
-            _address: address,
-        })
-    }
-
-    fn enter(&self, peer: IpAddr) -> Result<Origin, Full> {
-        let is_proxy = self.proxies.are_trusted(peer);
-        let address = (!is_proxy).then(|| ClientAddress::from(peer));
-        let place = self.places.connection(address)?;
-        Ok(Origin {
-            peer,
-            place: Arc::new(place),
-        })
-    }
-}
-
-/// Serves until `stop`; then no connection is taken any more, and those that are open end with the
-/// answers that are under way. Where this is dropped, they end at once.
+/// Serves until `stop`. Then it accepts no more connections, and open ones end once their requests in
+/// flight were answered. Dropping the future ends all connections at once.
 pub async fn serve(
     mut listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     router: Router,
-    entrance: Entrance,
+    admission: Admission,
     read_timeout: Duration,
     stop: CancellationToken,
 ) {
@@ -132,23 +49,24 @@ pub async fn serve(
     let cut_off = CancellationToken::new();
     let _cut_off = cut_off.clone().drop_guard();
     let app = TowerToHyperService::new(router);
-    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let refusals = Arc::new(Semaphore::new(REFUSAL_LIMIT));
     loop {
-        let (tcp, peer) = tokio::select! {
+        let (tcp, address) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        match entrance.enter(peer.ip()) {
-            Ok(origin) => {
-                let connection = connection(tcp, app.clone(), origin, read_timeout, stop.clone());
+        match admission.admit_connection(address.ip()) {
+            Ok(peer) => {
+                let connection =
+                    serve_connection(tcp, app.clone(), peer, read_timeout, stop.clone());
                 connections.spawn(cut_off.clone().run_until_cancelled_owned(connection));
             }
-            Err(full) => {
-                tracing::debug!(%peer, ?full, "a connection was refused");
+            Err(limit) => {
+                tracing::debug!(peer = %address, ?limit, "connection refused");
                 if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
                     let refusal = async move {
-                        let _ = timeout(REFUSAL_TIMEOUT, refuse(tcp, full)).await;
+                        let _ = timeout(REFUSAL_TIMEOUT, refuse(tcp, limit)).await;
                         drop(permit);
                     };
                     connections.spawn(cut_off.clone().run_until_cancelled_owned(refusal));
@@ -161,23 +79,22 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// Serves one connection. What becomes of it as a WebSocket is a task of its own.
-async fn connection(
+/// Serves one connection. After an upgrade, its WebSocket runs in a task of its own.
+async fn serve_connection(
     tcp: TcpStream,
     app: TowerToHyperService<Router>,
-    origin: Origin,
+    peer: Peer,
     read_timeout: Duration,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(origin.clone());
-        answer(&app, request)
+        request.extensions_mut().insert(peer.clone());
+        call(&app, request)
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            // It runs from when a request could begin: so it also ends a connection that asks
-            // nothing more.
+            // The timer starts when a request could begin, so it also closes idle connections.
             .header_read_timeout(read_timeout)
             .max_buf_size(BUFFER_BYTES)
             .serve_connection(TokioIo::new(tcp), service)
@@ -192,28 +109,29 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
+        tracing::debug!(%error, "connection broke");
     }
 }
 
-fn answer(
+/// Calls `app`. A separate function, because its future must not borrow `app`.
+fn call(
     app: &TowerToHyperService<Router>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     app.call(request)
 }
 
-/// Tells a client that there is no place. A connection that is closed with something unread is
-/// reset, and the answer may be lost with it: so what comes is read, for a while.
-async fn refuse(mut tcp: TcpStream, full: Full) {
-    let status = match full {
-        Full::InAll => "503 Service Unavailable",
-        Full::ByAddress => "429 Too Many Requests",
+/// Writes a refusal, then reads until the client closes. Closing a socket with unread bytes resets the
+/// connection, and the client might lose the response.
+async fn refuse(mut tcp: TcpStream, limit: LimitReached) {
+    let status = match limit {
+        LimitReached::Total => "503 Service Unavailable",
+        LimitReached::PerAddress => "429 Too Many Requests",
     };
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 {status}\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     );
-    if tcp.write_all(answer.as_bytes()).await.is_err() || tcp.shutdown().await.is_err() {
+    if tcp.write_all(response.as_bytes()).await.is_err() || tcp.shutdown().await.is_err() {
         return;
     }
     let mut unread = [0; 1024];

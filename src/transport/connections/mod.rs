@@ -1,11 +1,14 @@
-//! Connections: admitting, tuning and serving them.
+//! TCP connections: admission, socket options, serving and shutdown.
 
+mod admission;
 mod limiter;
 mod listener;
 mod tcp;
 mod trusted_proxies;
 
+pub(super) use self::admission::StreamPermit;
 pub use self::{
-    listener::{Entrance, serve},
+    admission::Admission,
+    listener::serve,
     tcp::{KERNEL_MARGIN, tuned},
 };

@@ -1,6 +1,6 @@
-//! Who sends a request over HTTP: the token and the client's name, out of its headers.
+//! Authentication of HTTP requests by their headers.
 
-use axum::http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use axum::http::{HeaderName, header::AUTHORIZATION, request::Parts};
 
 use crate::{
     auth::{TokenError, bearer},
@@ -12,19 +12,19 @@ use crate::{
 /// The header by which a client names itself.
 pub(super) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 
-/// Why it cannot be told who sends a request.
+/// The reason why a request's caller was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unidentified {
-    /// The token was refused.
+pub(crate) enum AuthRejection {
+    /// The token is invalid or expired.
     Token(TokenError),
-    /// The token is good, and its user is banned.
+    /// The token is valid, but its user is banned.
     Banned,
-    /// The client's name breaks the rule for names.
+    /// The client id is malformed.
     ClientId,
 }
 
-impl Unidentified {
-    /// The code of the error with which the request is refused.
+impl AuthRejection {
+    /// Returns the error code of the response.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Token(_) => "UNAUTHENTICATED",
@@ -34,35 +34,36 @@ impl Unidentified {
     }
 }
 
-/// The sender of a request. One without a token is anonymous; one with a bad token is refused, and so
-/// is one who is banned, whatever they ask: without a token they may read on as anybody may.
-pub(super) async fn caller(
-    headers: &HeaderMap,
-    transport: &Transport,
-) -> Result<Caller, Unidentified> {
-    let principal = match headers.get(AUTHORIZATION) {
+/// Authenticates a request. Without a token the caller is anonymous.
+///
+/// # Errors
+///
+/// Fails for an invalid token instead of treating the caller as anonymous. Fails for all requests of a
+/// banned user, reads included; without a token that user may still read.
+pub(super) async fn caller(head: &Parts, transport: &Transport) -> Result<Caller, AuthRejection> {
+    let principal = match head.headers.get(AUTHORIZATION) {
         None => None,
         Some(value) => {
             let value = value
                 .to_str()
-                .map_err(|_| Unidentified::Token(TokenError::Invalid))?;
+                .map_err(|_| AuthRejection::Token(TokenError::Invalid))?;
             let principal = transport.authenticator.identify(bearer(value)).await;
-            let principal = principal.map_err(Unidentified::Token)?;
+            let principal = principal.map_err(AuthRejection::Token)?;
             let admitted = transport.bans.admit(&principal);
-            admitted.map_err(|_| Unidentified::Banned)?;
+            admitted.map_err(|_| AuthRejection::Banned)?;
             Some(principal)
         }
     };
-    let client = match headers.get(X_CLIENT_ID) {
+    let client = match head.headers.get(X_CLIENT_ID) {
         None => None,
         Some(value) => {
             let client = value.to_str().ok().and_then(ClientId::parse);
-            Some(client.ok_or(Unidentified::ClientId)?)
+            Some(client.ok_or(AuthRejection::ClientId)?)
         }
     };
     Ok(Caller {
         principal,
         client,
-        address: None,
+        address: transport.admission.client(head),
     })
 }

@@ -1,9 +1,8 @@
-//! GraphQL over HTTP: POST of JSON, and GET for queries and subscriptions.
+//! GraphQL over HTTP: POST with JSON, and GET for queries and subscriptions.
 //!
-//! Statuses and media types as the GraphQL over HTTP specification has them (sections 4 to 6); an
-//! answer is one document, or a stream where the client asks for one. What makes a browser send a
-//! request without asking first (a form's media types) is refused, so no page of another site can
-//! have a user's browser write here.
+//! Statuses and media types follow the GraphQL over HTTP specification (sections 4 to 6). A response is one
+//! document, or a stream if the client asks for one. Media types that a form can send without a preflight
+//! are rejected, so no page of another site can make a browser write.
 
 mod authenticate;
 pub(super) mod headers;
@@ -24,24 +23,24 @@ use axum::{
     http::{HeaderValue, StatusCode, header::VARY, request::Parts},
     response::Response,
 };
-use futures_util::{Stream, StreamExt, stream::once};
+use futures_util::{Stream, stream::once};
 
 use self::{
-    authenticate::Unidentified,
+    authenticate::AuthRejection,
     multipart::Multipart,
-    negotiation::{Accepted, Answer, Streamed},
-    request::Malformed,
-    request_id::Asked,
+    negotiation::{Accept, JsonType, ResponseType, StreamType},
+    request::BadRequest,
+    request_id::RequestId,
     sse::EventStream,
-    stream::{Lifetime, Token},
+    stream::{Lifetime, TokenWatch},
 };
 use super::{
     Transport,
-    operation_log::{self, Record, Via},
+    operation_log::{OperationLog, TransportLabel, code_of_errors},
 };
 use crate::{
     auth::TokenError,
-    graphql::{OperationKind, Outcome, Params, RequestCode},
+    graphql::{Caller, Operation, OperationKind, Outcome, Params, RequestCode},
     model::Timestamp,
 };
 
@@ -51,37 +50,38 @@ enum Method {
     Post,
 }
 
-/// `POST /graphql`.
+/// Handles `POST /graphql`.
 pub(super) async fn post(
     State(transport): State<Arc<Transport>>,
-    Extension(asked): Extension<Asked>,
+    Extension(request_id): Extension<RequestId>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let params = request::posted(&head.headers, body, &transport.http).await;
-    answer(&transport, &asked, &head, Method::Post, params).await
+    let params = request::from_post(&head.headers, body, &transport.http).await;
+    respond(&transport, &request_id, &head, Method::Post, params).await
 }
 
-/// `GET /graphql`.
-pub(super) async fn get(transport: &Transport, asked: &Asked, head: Parts) -> Response {
-    let params = request::got(head.uri.query().unwrap_or_default());
-    let mut response = answer(transport, asked, &head, Method::Get, params).await;
-    // For a cache: one URL has many answers.
+/// Handles `GET /graphql`.
+pub(super) async fn get(transport: &Transport, request_id: &RequestId, head: Parts) -> Response {
+    let params = request::from_query(head.uri.query().unwrap_or_default());
+    let mut response = respond(transport, request_id, &head, Method::Get, params).await;
+    // Caches must key the response by these headers too.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
     response
 }
 
-async fn answer(
+/// Negotiates, authenticates and prepares a request, then executes its operation.
+async fn respond(
     transport: &Transport,
-    asked: &Asked,
+    request_id: &RequestId,
     head: &Parts,
     method: Method,
-    params: Result<Params, Malformed>,
+    params: Result<Params, BadRequest>,
 ) -> Response {
-    let accepted = Accepted::of(&head.headers);
-    let json = accepted.json();
-    let Some(preferred) = accepted.best() else {
+    let accept = Accept::from_headers(&head.headers);
+    let json = accept.preferred_json();
+    let Some(preferred) = accept.preferred() else {
         return response::invalid(
             json,
             StatusCode::NOT_ACCEPTABLE,
@@ -90,78 +90,51 @@ async fn answer(
         );
     };
     let metrics = &transport.metrics;
-    let via = Via::from(preferred);
-    let refused = |code: &str| Record::refused(metrics, asked, via, code);
+    let label = TransportLabel::from(preferred);
+    let log_rejected = |code: &str| OperationLog::rejected(metrics, request_id, label, code);
     let params = match params {
         Ok(params) => params,
-        Err(Malformed { status, message }) => {
-            refused(RequestCode::ValidationFailed.as_str());
+        Err(BadRequest { status, message }) => {
+            log_rejected(RequestCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
         }
     };
-    let mut caller = match authenticate::caller(&head.headers, transport).await {
+    let caller = match authenticate::caller(head, transport).await {
         Ok(caller) => caller,
-        Err(unidentified) => {
-            refused(unidentified.code());
-            if let Unidentified::Token(error) = unidentified {
+        Err(rejection) => {
+            log_rejected(rejection.code());
+            if let AuthRejection::Token(error) = rejection {
                 metrics.unauthenticated(error == TokenError::Expired);
             }
-            return response::unidentified(json, unidentified);
+            return response::auth_rejected(json, rejection);
         }
     };
-    caller.address = transport.entrance.client(head);
     let operation = match transport.requests.prepare(params) {
         Ok(operation) => operation,
         Err(errors) => {
-            refused(operation_log::code_of_errors(&errors).unwrap_or_default());
+            log_rejected(code_of_errors(&errors).unwrap_or_default());
             let refused = Outcome::Refused(errors);
             return match preferred {
-                Answer::Whole(json) => response::whole(json, refused),
-                Answer::Streamed(streamed) => {
+                ResponseType::Json(json) => response::document(json, refused),
+                ResponseType::Stream(stream_type) => {
                     let refused = once(async { refused });
-                    respond(transport, streamed, Lifetime::OfItsOwn, refused)
+                    stream_response(transport, stream_type, Lifetime::Operation, refused)
                 }
             };
         }
     };
-    let record = |via| Record::begin(metrics, asked, via, &operation, &caller);
     match (operation.kind(), preferred) {
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
-        (OperationKind::Subscription, _) => match accepted.stream() {
-            Some(streamed) => {
-                let Some(guest) = transport.drain.register() else {
-                    return match streamed {
-                        // EventSource comes back after a stream that breaks off, and never after
-                        // another status than 200.
-                        Streamed::EventStream if method == Method::Get => {
-                            stream::broken_off::<EventStream>()
-                        }
-                        _ => response::restarting(json),
-                    };
-                };
-                let Ok(seat) = transport.entrance.seat(head) else {
-                    return response::too_many_streams(json);
-                };
-                let principal = caller.principal.as_ref();
-                let token = principal.map(|principal| Token {
-                    lifetime: principal.expires_at.since(Timestamp::now()),
-                    ban: transport.bans.watch(principal),
-                });
-                let record = record(streamed.into());
-                let outcomes = record.span().in_scope(|| {
-                    let opened = move |opened: Result<(), &[_]>| record.opened(opened);
-                    transport.executor.stream(operation, caller, opened)
-                });
-                // The seat is given up with the stream.
-                let outcomes = outcomes.inspect(move |_| {
-                    let _seat = &seat;
-                });
-                respond(
+        (OperationKind::Subscription, _) => match accept.preferred_stream() {
+            Some(stream_type) => {
+                let request = StreamRequest {
                     transport,
-                    streamed,
-                    Lifetime::OfSubscription(guest, token),
-                    outcomes,
-                )
+                    request_id,
+                    head,
+                    method,
+                    json,
+                };
+                request.subscribe(stream_type, operation, caller)
             }
             None => response::invalid(
                 json,
@@ -171,25 +144,78 @@ async fn answer(
                  (graphql-transport-ws).",
             ),
         },
-        (OperationKind::Query | OperationKind::Mutation, Answer::Streamed(streamed)) => {
-            let execution = record(via).execute(&transport.executor, operation, caller);
-            respond(transport, streamed, Lifetime::OfItsOwn, once(execution))
-        }
-        (OperationKind::Query | OperationKind::Mutation, Answer::Whole(json)) => {
-            let execution = record(via).execute(&transport.executor, operation, caller);
-            response::whole(json, execution.await)
+        (OperationKind::Query | OperationKind::Mutation, preferred) => {
+            let log = OperationLog::begin(metrics, request_id, label, &operation, &caller);
+            let execution = log.execute(&transport.executor, operation, caller);
+            match preferred {
+                ResponseType::Json(json) => response::document(json, execution.await),
+                ResponseType::Stream(stream_type) => {
+                    stream_response(transport, stream_type, Lifetime::Operation, once(execution))
+                }
+            }
         }
     }
 }
 
-fn respond(
+/// A request whose operation is a subscription.
+struct StreamRequest<'a> {
+    transport: &'a Transport,
+    request_id: &'a RequestId,
+    head: &'a Parts,
+    method: Method,
+    json: JsonType,
+}
+
+impl StreamRequest<'_> {
+    /// Opens the subscription and returns its stream. During a shutdown, or beyond the address's limit, it
+    /// returns an error response.
+    fn subscribe(self, stream_type: StreamType, operation: Operation, caller: Caller) -> Response {
+        let transport = self.transport;
+        let Some(handle) = transport.drain.register() else {
+            return match stream_type {
+                // EventSource reconnects after an aborted stream, but never after a status other than 200.
+                StreamType::EventStream if self.method == Method::Get => {
+                    stream::aborted::<EventStream>()
+                }
+                _ => response::restarting(self.json),
+            };
+        };
+        let Ok(permit) = transport.admission.admit_stream(self.head) else {
+            return response::too_many_streams(self.json);
+        };
+        let principal = caller.principal.as_ref();
+        let token = principal.map(|principal| TokenWatch {
+            expires_in: principal.expires_at.since(Timestamp::now()),
+            ban: transport.bans.watch(principal),
+        });
+        let log = OperationLog::begin(
+            &transport.metrics,
+            self.request_id,
+            stream_type.into(),
+            &operation,
+            &caller,
+        );
+        let outcomes = log.span().in_scope(|| {
+            let opened = move |opened: Result<(), &[_]>| log.opened(opened);
+            transport.executor.stream(operation, caller, opened)
+        });
+        let lifetime = Lifetime::Subscription {
+            handle,
+            token,
+            permit,
+        };
+        stream_response(transport, stream_type, lifetime, outcomes)
+    }
+}
+
+fn stream_response(
     transport: &Transport,
-    streamed: Streamed,
+    stream_type: StreamType,
     lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
-    match streamed {
-        Streamed::EventStream => stream::respond::<EventStream>(transport, lifetime, outcomes),
-        Streamed::Multipart => stream::respond::<Multipart>(transport, lifetime, outcomes),
+    match stream_type {
+        StreamType::EventStream => stream::respond::<EventStream>(transport, lifetime, outcomes),
+        StreamType::Multipart => stream::respond::<Multipart>(transport, lifetime, outcomes),
     }
 }

@@ -1,4 +1,4 @@
-//! Which media type a request has, and which its answer is to have (RFC 9110, sections 8.3 and 12.5.1).
+//! Media types of requests and content negotiation of responses (RFC 9110, sections 8.3 and 12.5.1).
 
 use axum::http::{
     HeaderMap, HeaderValue,
@@ -11,34 +11,35 @@ const EVENT_STREAM: Name<'static> = Name::new_unchecked("event-stream");
 const SUBSCRIPTION_SPEC: Name<'static> = Name::new_unchecked("subscriptionSpec");
 const DEFER_SPEC: Name<'static> = Name::new_unchecked("deferSpec");
 
-/// How an operation is answered.
+/// The kind and media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// With one document.
-    Whole(Json),
-    /// With a stream of results, which may be of just one.
-    Streamed(Streamed),
+pub(crate) enum ResponseType {
+    /// One JSON document.
+    Json(JsonType),
+    /// A stream of one or more results.
+    Stream(StreamType),
 }
 
-/// The media type of an answer that is one document.
+/// The media type of a JSON document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Json {
+pub(crate) enum JsonType {
     /// `application/json`: 200 for every well-formed request.
     Json,
-    /// `application/graphql-response+json`: the status tells what became of the request.
+    /// `application/graphql-response+json`: the status tells whether the request was executed.
     GraphQlResponse,
 }
 
-/// The media type of an answer that is a stream.
+/// The media type of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Streamed {
-    /// `text/event-stream`, as graphql-sse has it.
+pub(crate) enum StreamType {
+    /// `text/event-stream`, the protocol of graphql-sse.
     EventStream,
-    /// `multipart/mixed` with `subscriptionSpec=1.0`, as Apollo has it.
+    /// `multipart/mixed` with `subscriptionSpec=1.0`, the protocol of Apollo.
     Multipart,
 }
 
-impl Json {
+impl JsonType {
+    /// Returns the value of `Content-Type`.
     pub(crate) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::GraphQlResponse => "application/graphql-response+json; charset=utf-8",
@@ -47,128 +48,133 @@ impl Json {
     }
 }
 
-/// What a client takes.
+/// The response types that a client accepts.
 #[derive(Debug)]
-pub(crate) struct Accepted {
-    /// Each kind of answer, with how much the client likes it; those it does not take left out.
-    answers: Vec<(Answer, Liking)>,
+pub(crate) struct Accept {
+    /// The accepted types, each with the client's preference.
+    accepted: Vec<(ResponseType, Preference)>,
 }
 
-/// How much a client likes an answer: the quality that it gives to it, then the place of its name in
-/// the list, for of what it likes equally it names first what it likes more.
+/// A client's preference for a type: its quality value, then its position in `Accept`.
 #[derive(Clone, Copy, Debug)]
-struct Liking {
+struct Preference {
     quality: f32,
-    place: usize,
+    position: usize,
 }
 
-impl Accepted {
-    /// What the request's `Accept` says. One that says nothing takes JSON.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+impl Accept {
+    /// Parses the `Accept` headers of a request. Without any, the client accepts JSON.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(ACCEPT).iter();
         let list: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
         let list = list.join(",");
         let list = if list.trim().is_empty() { "*/*" } else { &list };
         let ranges: Vec<MediaType<'_>> = MediaTypeList::new(list).filter_map(Result::ok).collect();
-        let answers = [
-            Answer::Whole(Json::Json),
-            Answer::Whole(Json::GraphQlResponse),
-            Answer::Streamed(Streamed::EventStream),
-            Answer::Streamed(Streamed::Multipart),
+        let types = [
+            ResponseType::Json(JsonType::Json),
+            ResponseType::Json(JsonType::GraphQlResponse),
+            ResponseType::Stream(StreamType::EventStream),
+            ResponseType::Stream(StreamType::Multipart),
         ];
-        let answers = answers
+        let accepted = types
             .into_iter()
-            .filter_map(|answer| Some((answer, liking(&ranges, answer)?)))
+            .filter_map(|response_type| Some((response_type, preference(&ranges, response_type)?)))
             .collect();
-        Self { answers }
+        Self { accepted }
     }
 
-    /// The answer that the client likes best; `None` where it takes none.
-    pub(crate) fn best(&self) -> Option<Answer> {
-        self.best_of(Some)
+    /// Returns the type that the client prefers, or `None` if it accepts none.
+    pub(crate) fn preferred(&self) -> Option<ResponseType> {
+        self.preferred_of(Some)
     }
 
-    /// The kind of document that the client likes best; for one that takes none, what any can read.
-    pub(crate) fn json(&self) -> Json {
-        let best = self.best_of(|answer| match answer {
-            Answer::Whole(json) => Some(json),
-            Answer::Streamed(_) => None,
+    /// Returns the JSON type that the client prefers. If it accepts none, it is `application/json`, so that
+    /// errors can be sent in any case.
+    pub(crate) fn preferred_json(&self) -> JsonType {
+        let preferred = self.preferred_of(|response_type| match response_type {
+            ResponseType::Json(json) => Some(json),
+            ResponseType::Stream(_) => None,
         });
-        best.unwrap_or(Json::Json)
+        preferred.unwrap_or(JsonType::Json)
     }
 
-    /// The stream that the client likes best; `None` where it takes none.
-    pub(crate) fn stream(&self) -> Option<Streamed> {
-        self.best_of(|answer| match answer {
-            Answer::Streamed(streamed) => Some(streamed),
-            Answer::Whole(_) => None,
+    /// Returns the stream type that the client prefers, or `None` if it accepts none.
+    pub(crate) fn preferred_stream(&self) -> Option<StreamType> {
+        self.preferred_of(|response_type| match response_type {
+            ResponseType::Stream(stream_type) => Some(stream_type),
+            ResponseType::Json(_) => None,
         })
     }
 
-    /// The best of those that are meant.
-    fn best_of<T>(&self, meant: impl Fn(Answer) -> Option<T>) -> Option<T> {
-        let answers = self.answers.iter();
-        let answers = answers.filter_map(|(answer, liking)| Some((meant(*answer)?, liking)));
-        // The last of the greatest would be taken, and the first is meant.
-        let best = answers.rev().max_by(|(_, one), (_, other)| {
+    /// Returns the preferred type among those that `select` maps to a value.
+    fn preferred_of<T>(&self, select: impl Fn(ResponseType) -> Option<T>) -> Option<T> {
+        let selected = self
+            .accepted
+            .iter()
+            .filter_map(|(response_type, preference)| Some((select(*response_type)?, preference)));
+        // Reversed, because `max_by` returns the last of equal elements.
+        let preferred = selected.rev().max_by(|(_, one), (_, other)| {
             let by_quality = one.quality.total_cmp(&other.quality);
-            by_quality.then_with(|| other.place.cmp(&one.place))
+            by_quality.then_with(|| other.position.cmp(&one.position))
         });
-        best.map(|(answer, _)| answer)
+        preferred.map(|(selected, _)| selected)
     }
 }
 
-/// How much the ranges say that an answer is liked: the most specific of those that it is in.
-fn liking(ranges: &[MediaType<'_>], answer: Answer) -> Option<Liking> {
-    let found = ranges
-        .iter()
-        .enumerate()
-        .filter_map(|(place, range)| Some((specificity(range, answer)?, place, quality(range))));
-    // Of equally specific ones the first.
-    let (_, place, quality) = found.rev().max_by_key(|(specificity, ..)| *specificity)?;
-    (quality > 0.0).then_some(Liking { quality, place })
+/// Returns the client's preference for a type: that of the most specific range that matches it. `None` if the
+/// type is not accepted.
+fn preference(ranges: &[MediaType<'_>], response_type: ResponseType) -> Option<Preference> {
+    let matching = ranges.iter().enumerate().filter_map(|(position, range)| {
+        Some((specificity(range, response_type)?, position, quality(range)))
+    });
+    // Reversed, because `max_by_key` returns the last of equal elements.
+    let (_, position, quality) = matching
+        .rev()
+        .max_by_key(|(specificity, ..)| *specificity)?;
+    (quality > 0.0).then_some(Preference { quality, position })
 }
 
-/// How exactly a range names an answer; `None` where the answer is not in it. A stream is only for
-/// who names it: what takes anything expects an end.
-fn specificity(range: &MediaType<'_>, answer: Answer) -> Option<u8> {
+/// Returns how specifically `range` matches a type, or `None` if it does not. Wildcards match no stream,
+/// because a client that accepts anything expects a response that ends.
+fn specificity(range: &MediaType<'_>, response_type: ResponseType) -> Option<u8> {
     let is = |ty, subty, suffix| (range.ty, range.subty, range.suffix) == (ty, subty, suffix);
-    let is_named = match answer {
-        Answer::Whole(Json::Json) => is(names::APPLICATION, names::JSON, None),
-        Answer::Whole(Json::GraphQlResponse) => {
+    let is_named = match response_type {
+        ResponseType::Json(JsonType::Json) => is(names::APPLICATION, names::JSON, None),
+        ResponseType::Json(JsonType::GraphQlResponse) => {
             is(names::APPLICATION, GRAPHQL_RESPONSE, Some(names::JSON))
         }
-        Answer::Streamed(Streamed::EventStream) => is(names::TEXT, EVENT_STREAM, None),
-        Answer::Streamed(Streamed::Multipart) => {
+        ResponseType::Stream(StreamType::EventStream) => is(names::TEXT, EVENT_STREAM, None),
+        ResponseType::Stream(StreamType::Multipart) => {
             is(names::MULTIPART, names::MIXED, None) && is_for_subscriptions(range)
         }
     };
-    let is_whole = matches!(answer, Answer::Whole(_));
+    let is_json = matches!(response_type, ResponseType::Json(_));
     if is_named {
         Some(2)
-    } else if is_whole && is(names::APPLICATION, names::_STAR, None) {
+    } else if is_json && is(names::APPLICATION, names::_STAR, None) {
         Some(1)
-    } else if is_whole && is(names::_STAR, names::_STAR, None) {
+    } else if is_json && is(names::_STAR, names::_STAR, None) {
         Some(0)
     } else {
         None
     }
 }
 
-/// Whether `multipart/mixed` means the protocol that is spoken here, and no other that has the name.
+/// Returns true if a `multipart/mixed` range means Apollo's subscriptions and not `@defer`.
 fn is_for_subscriptions(range: &MediaType<'_>) -> bool {
     let version = range.get_param(SUBSCRIPTION_SPEC);
     version.is_none_or(|version| version.unquoted_str() == "1.0")
         && range.get_param(DEFER_SPEC).is_none()
 }
 
+/// Returns the quality value of `range`. Invalid ones count as 1.
 fn quality(range: &MediaType<'_>) -> f32 {
     let quality = range.get_param(names::Q);
     let quality = quality.and_then(|quality| quality.as_str().parse::<f32>().ok());
     quality.filter(|quality| quality.is_finite()).unwrap_or(1.0)
 }
 
-/// Whether the request's body is JSON, in the one charset that JSON has.
+/// Returns true if the request's body is JSON in UTF-8.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers
         .get(CONTENT_TYPE)
@@ -185,19 +191,19 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    const SSE: Answer = Answer::Streamed(Streamed::EventStream);
-    const MULTIPART: Answer = Answer::Streamed(Streamed::Multipart);
-    const JSON: Answer = Answer::Whole(Json::Json);
-    const GRAPHQL: Answer = Answer::Whole(Json::GraphQlResponse);
+    const SSE: ResponseType = ResponseType::Stream(StreamType::EventStream);
+    const MULTIPART: ResponseType = ResponseType::Stream(StreamType::Multipart);
+    const JSON: ResponseType = ResponseType::Json(JsonType::Json);
+    const GRAPHQL: ResponseType = ResponseType::Json(JsonType::GraphQlResponse);
 
-    fn accepted(accept: &str) -> Accepted {
-        let value = HeaderValue::from_str(accept).unwrap();
-        Accepted::of(&HeaderMap::from_iter([(ACCEPT, value)]))
+    fn accept(list: &str) -> Accept {
+        let value = HeaderValue::from_str(list).unwrap();
+        Accept::from_headers(&HeaderMap::from_iter([(ACCEPT, value)]))
     }
 
     #[test]
     fn best_type_has_the_highest_quality_then_the_first_position() {
-        for (accept, best) in [
+        for (list, preferred) in [
             ("", Some(JSON)),
             ("*/*", Some(JSON)),
             ("application/*", Some(JSON)),
@@ -222,9 +228,12 @@ mod tests {
             ("text/event-stream;q=0", None),
             ("text/event-stream+json", None),
         ] {
-            assert_eq!(accepted(accept).best(), best, "{accept}");
+            assert_eq!(accept(list).preferred(), preferred, "{list}");
         }
-        assert_eq!(Accepted::of(&HeaderMap::new()).best(), Some(JSON));
+        assert_eq!(
+            Accept::from_headers(&HeaderMap::new()).preferred(),
+            Some(JSON)
+        );
     }
 
     #[test]
@@ -232,14 +241,14 @@ mod tests {
         let lines = ["text/event-stream;q=0.1", "application/json;q=0.2"];
         let lines = lines.map(|line| (ACCEPT, HeaderValue::from_static(line)));
         assert_eq!(
-            Accepted::of(&HeaderMap::from_iter(lines)).best(),
+            Accept::from_headers(&HeaderMap::from_iter(lines)).preferred(),
             Some(JSON)
         );
     }
 
     #[test]
     fn multipart_is_apollos_with_or_without_a_boundary() {
-        for accept in [
+        for list in [
             "multipart/mixed",
             "multipart/mixed;subscriptionSpec=1.0",
             "multipart/mixed; subscriptionSpec=\"1.0\"",
@@ -247,29 +256,29 @@ mod tests {
             "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\", application/json",
             "multipart/mixed;boundary=\"-\";subscriptionspec=1.0",
         ] {
-            assert_eq!(accepted(accept).best(), Some(MULTIPART), "{accept}");
+            assert_eq!(accept(list).preferred(), Some(MULTIPART), "{list}");
         }
-        for accept in [
+        for list in [
             "multipart/mixed;subscriptionSpec=2.0, application/json",
             "multipart/mixed;deferSpec=20220824, application/json",
             "multipart/form-data, application/json",
         ] {
-            assert_eq!(accepted(accept).best(), Some(JSON), "{accept}");
-            assert_eq!(accepted(accept).stream(), None);
+            assert_eq!(accept(list).preferred(), Some(JSON), "{list}");
+            assert_eq!(accept(list).preferred_stream(), None);
         }
     }
 
     #[test]
     fn stream_needs_an_explicit_type_and_errors_are_always_json() {
-        for accept in ["*/*", "text/*", "multipart/*", "application/json"] {
-            assert_eq!(accepted(accept).stream(), None, "{accept}");
+        for list in ["*/*", "text/*", "multipart/*", "application/json"] {
+            assert_eq!(accept(list).preferred_stream(), None, "{list}");
         }
-        assert_eq!(accepted("text/event-stream").json(), Json::Json);
-        let apollo = accepted(
+        assert_eq!(accept("text/event-stream").preferred_json(), JsonType::Json);
+        let apollo = accept(
             "multipart/mixed;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9",
         );
-        assert_eq!(apollo.json(), Json::GraphQlResponse);
-        assert_eq!(apollo.stream(), Some(Streamed::Multipart));
+        assert_eq!(apollo.preferred_json(), JsonType::GraphQlResponse);
+        assert_eq!(apollo.preferred_stream(), Some(StreamType::Multipart));
     }
 
     #[test]

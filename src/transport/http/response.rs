@@ -1,4 +1,4 @@
-//! Answers that are one JSON document: what was executed, and what was refused.
+//! Responses of one JSON document: results and errors.
 
 use std::time::Duration;
 
@@ -11,51 +11,52 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{authenticate::Unidentified, negotiation::Json};
+use super::{authenticate::AuthRejection, negotiation::JsonType};
 use crate::{
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
 };
 
-/// When a client that finds the server going down may look for another, in seconds.
-pub(crate) const RETRY: HeaderValue = HeaderValue::from_static("1");
+/// The value of `Retry-After` during a shutdown, in seconds.
+pub(crate) const SHUTDOWN_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// What became of an operation. One that was refused as a whole (GraphQL over HTTP, section 6.4) is
-/// told so by the status only in the newer media type.
-pub(crate) fn whole(json: Json, outcome: Outcome) -> Response {
+/// Returns the response for `outcome`. A refused request (GraphQL over HTTP, section 6.4) has status 400
+/// only in `application/graphql-response+json`.
+pub(crate) fn document(json: JsonType, outcome: Outcome) -> Response {
     let is_refused = matches!(outcome, Outcome::Refused(_));
     let status = match json {
-        Json::GraphQlResponse if is_refused => StatusCode::BAD_REQUEST,
-        Json::GraphQlResponse | Json::Json => StatusCode::OK,
+        JsonType::GraphQlResponse if is_refused => StatusCode::BAD_REQUEST,
+        JsonType::GraphQlResponse | JsonType::Json => StatusCode::OK,
     };
-    let mut response = document(json, status, text_of(outcome));
+    let mut response = json_response(json, status, to_json(outcome));
     if is_refused {
-        // A cache that kept the answer to a GET would refuse a hash that is known by now.
+        // A cached refusal of a hash would outlive the registration of its document.
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
     }
     response
 }
 
-/// What became of an operation, as JSON.
-pub(crate) fn text_of(outcome: Outcome) -> String {
+/// Serializes `outcome`.
+pub(crate) fn to_json(outcome: Outcome) -> String {
     match outcome {
         Outcome::Rendered(payload) => payload.to_string(),
-        Outcome::Executed(response) => serde_json::to_string(&response)
-            .unwrap_or_else(|error| errors_text(&[server_error(Error::Internal(Box::new(error)))])),
-        Outcome::Refused(errors) => errors_text(&errors),
+        Outcome::Executed(response) => serde_json::to_string(&response).unwrap_or_else(|error| {
+            errors_to_json(&[server_error(Error::Internal(Box::new(error)))])
+        }),
+        Outcome::Refused(errors) => errors_to_json(&errors),
     }
 }
 
-/// A request of which nothing was executed, for a reason of the protocol's.
-pub(crate) fn invalid(json: Json, status: StatusCode, message: impl Into<String>) -> Response {
+/// Returns the error response for a request that violates the protocol.
+pub(crate) fn invalid(json: JsonType, status: StatusCode, message: impl Into<String>) -> Response {
     let error = ServerError::new(message, None);
     let error = request_error(RequestCode::ValidationFailed, error);
     errors_only(json, status, &[error])
 }
 
-/// A mutation that was asked for by GET.
-pub(crate) fn method_not_allowed(json: Json) -> Response {
+/// Returns the error response for a mutation by GET.
+pub(crate) fn method_not_allowed(json: JsonType) -> Response {
     let message = "GET is for queries and subscriptions: send a mutation by POST.";
     let mut response = invalid(json, StatusCode::METHOD_NOT_ALLOWED, message);
     let allow = HeaderValue::from_static("POST");
@@ -63,32 +64,34 @@ pub(crate) fn method_not_allowed(json: Json) -> Response {
     response
 }
 
-/// A subscription that would be sent away at once, for the server goes down.
-pub(crate) fn restarting(json: Json) -> Response {
-    let errors = [request_error(RequestCode::Restarting, restart())];
+/// Returns the error response for a subscription during a shutdown.
+pub(crate) fn restarting(json: JsonType) -> Response {
+    let errors = [request_error(RequestCode::Restarting, restart_error())];
     let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, SHUTDOWN_RETRY_AFTER);
     response
 }
 
-/// What a client is told whose subscription ends with the server.
-pub(crate) fn restart() -> ServerError {
+/// Returns the error that ends a subscription during a shutdown.
+pub(crate) fn restart_error() -> ServerError {
     ServerError::new("The server restarts: subscribe again.", None)
 }
 
-/// A request whose sender is not known.
-pub(crate) fn unidentified(json: Json, why: Unidentified) -> Response {
-    match why {
-        Unidentified::Token(error) => {
-            let mut shown = server_error(Error::Unauthenticated);
-            shown.message = error.to_string();
-            let mut response = errors_only(json, StatusCode::UNAUTHORIZED, &[shown]);
+/// Returns the error response for a rejected caller.
+pub(crate) fn auth_rejected(json: JsonType, rejection: AuthRejection) -> Response {
+    match rejection {
+        AuthRejection::Token(error) => {
+            let mut visible = server_error(Error::Unauthenticated);
+            visible.message = error.to_string();
+            let mut response = errors_only(json, StatusCode::UNAUTHORIZED, &[visible]);
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             response
         }
-        Unidentified::Banned => errors_only(json, StatusCode::FORBIDDEN, &[banned()]),
-        Unidentified::ClientId => {
+        AuthRejection::Banned => errors_only(json, StatusCode::FORBIDDEN, &[banned_error()]),
+        AuthRejection::ClientId => {
             let error =
                 Error::bad_input("X-Client-Id", "X-Client-Id is 1 to 64 of A-Z a-z 0-9 . _ -");
             errors_only(json, StatusCode::BAD_REQUEST, &[server_error(error)])
@@ -96,49 +99,49 @@ pub(crate) fn unidentified(json: Json, why: Unidentified) -> Response {
     }
 }
 
-/// A request that the page of another site has had a browser send.
+/// Returns the error response for a request from a page whose origin is not allowed.
 pub(crate) fn cross_site() -> Response {
     let why = "This server is not called by pages of other sites, but those of ALLOWED_ORIGINS.";
     let error = server_error(Error::Forbidden(why));
-    errors_only(Json::Json, StatusCode::FORBIDDEN, &[error])
+    errors_only(JsonType::Json, StatusCode::FORBIDDEN, &[error])
 }
 
-/// When one who has too many streams or sockets may try again, if one of them ends meanwhile.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Retry hint for an address at its limit of sockets and streams.
+const LIMIT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// A stream from an address that has as many sockets and streams as it may have.
-pub(crate) fn too_many_streams(json: Json) -> Response {
+/// Returns the response for a stream beyond its address's limit.
+pub(crate) fn too_many_streams(json: JsonType) -> Response {
     let error = server_error(Error::RateLimited {
-        retry_after: RETRY_AFTER,
+        retry_after: LIMIT_RETRY_AFTER,
     });
-    let answer = errors_only(json, StatusCode::TOO_MANY_REQUESTS, &[error]);
-    (retry_after(), answer).into_response()
+    let response = errors_only(json, StatusCode::TOO_MANY_REQUESTS, &[error]);
+    (retry_after(), response).into_response()
 }
 
-/// A socket from an address that has as many sockets and streams as it may have.
+/// Returns the response for a WebSocket beyond its address's limit.
 pub(crate) fn too_many_sockets() -> Response {
     let why = "There are too many sockets and streams from this address.";
     (StatusCode::TOO_MANY_REQUESTS, retry_after(), why).into_response()
 }
 
 fn retry_after() -> [(HeaderName, HeaderValue); 1] {
-    [(header::RETRY_AFTER, RETRY_AFTER.as_secs().into())]
+    [(header::RETRY_AFTER, LIMIT_RETRY_AFTER.as_secs().into())]
 }
 
-/// What a banned user is told. The token is good, so another would not help: no 401.
-pub(crate) fn banned() -> ServerError {
+/// Returns the error for a banned user. It is not `UNAUTHENTICATED`, because another token would not help.
+pub(crate) fn banned_error() -> ServerError {
     server_error(Error::Forbidden("You are banned here."))
 }
 
-fn errors_only(json: Json, status: StatusCode, errors: &[ServerError]) -> Response {
-    document(json, status, errors_text(errors))
+fn errors_only(json: JsonType, status: StatusCode, errors: &[ServerError]) -> Response {
+    json_response(json, status, errors_to_json(errors))
 }
 
-fn document(json: Json, status: StatusCode, text: String) -> Response {
+fn json_response(json: JsonType, status: StatusCode, text: String) -> Response {
     (status, [(CONTENT_TYPE, json.header())], text).into_response()
 }
 
-/// A response without `data`: nothing was executed.
-fn errors_text(errors: &[ServerError]) -> String {
+/// Serializes a response without `data`.
+fn errors_to_json(errors: &[ServerError]) -> String {
     serde_json::json!({ "errors": errors }).to_string()
 }

@@ -1,10 +1,9 @@
-//! A response that goes on: results are written into its body as they come, and a sign of life where
-//! none come. What the bytes are is for a [`Wire`] to say.
+//! Streaming responses: results and heartbeats written into the body by a task, in a [`StreamEncoding`].
 //!
-//! A task of its own brings the results to the body, through a short queue. It owns the stream of
-//! them, and with it the membership of a subscription; so being in the room ends when the client
-//! goes, takes nothing for too long, or its token ends, and when the server goes down, whether or
-//! not the library that writes the body is waiting for a client that does not read.
+//! The task feeds the body through a short queue and owns the stream of results, and with it the
+//! subscription's membership of its room. So the membership ends when the client disconnects or reads too
+//! slowly, when its token ends, and when the server shuts down. That holds even while hyper waits for a client
+//! that does not read.
 
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
@@ -31,77 +30,80 @@ use crate::{
     metrics::Lasting,
     moderation::BanWatch,
     shutdown::ConnectionHandle,
-    transport::Transport,
+    transport::{Transport, connections::StreamPermit},
 };
 
-/// How many pieces wait for a slow client, and how many bytes of them (the last may go over that),
-/// besides what the library and the system hold. Then its stream waits too; what it misses meanwhile
-/// it reads from the store.
-const QUEUE: usize = 32;
+/// Maximum number of chunks queued for a slow client, besides the buffers of hyper and the kernel. At the bound the
+/// subscription waits; it catches up from the store later.
+const QUEUE_LIMIT: usize = 32;
+/// Maximum size of the queued chunks. The last chunk may exceed it.
 const QUEUE_BYTES: u32 = 64 * 1024;
-/// How long a client may take to take the last message.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How proxies of nginx's kind are told not to gather the body before they pass it on.
+/// Time limit for queueing the last chunk after an interruption.
+const FINAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The header that tells nginx and similar proxies not to buffer the body.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How results are written into a body.
-pub(super) trait Wire {
-    /// What a subscription's stream is counted as.
+/// An encoding of results as a response body.
+pub(super) trait StreamEncoding {
+    /// The label of the stream in metrics.
     const LASTING: Lasting;
     /// The response's media type.
     const CONTENT_TYPE: &'static str;
-    /// What the body begins with.
-    const OPENING: &'static str;
-    /// A sign of life.
+    /// The beginning of the body.
+    const PREAMBLE: &'static str;
+    /// A chunk without a result, sent while there are none.
     const HEARTBEAT: &'static str;
-    /// What follows the last result of an operation that is over.
+    /// The end of the body after the last result of a complete operation.
     const COMPLETE: &'static str;
 
-    /// A result, which is JSON.
+    /// Encodes `result`, which is JSON.
     fn next(result: &str) -> String;
 
-    /// How the body ends where the operation is not over.
-    fn interrupted(why: &ServerError) -> Ending;
+    /// Returns the end of the body of an operation that `error` interrupts.
+    fn interrupt(error: &ServerError) -> Ending;
 }
 
-/// How the body of an operation ends that is not over.
+/// The end of the body of an interrupted operation.
 pub(super) enum Ending {
-    /// With these last words.
-    Orderly(String),
-    /// In its midst, as HTTP allows one to be (RFC 9112, section 8): the client sees that the rest is
-    /// missing.
-    CutOff,
+    /// A last chunk, then the orderly end.
+    Final(String),
+    /// No orderly end (RFC 9112, section 8), so that the client notices the interruption.
+    Abort,
 }
 
-/// For how long an operation may be answered.
+/// The conditions that interrupt a streamed operation.
 pub(super) enum Lifetime {
-    /// For as long as it takes: it ends by itself, and a server that goes down waits for it.
-    OfItsOwn,
-    /// A subscription's: until its moment comes where the server goes down, or the caller's token is no
-    /// good any more.
-    OfSubscription(ConnectionHandle, Option<Token>),
+    /// None. A query or mutation ends by itself, and a shutdown waits for it.
+    Operation,
+    /// The deadline of a shutdown, or the end of the caller's token. The permit is held for the
+    /// subscription's life.
+    Subscription {
+        handle: ConnectionHandle,
+        token: Option<TokenWatch>,
+        permit: StreamPermit,
+    },
 }
 
-/// The token of whoever subscribes.
-pub(super) struct Token {
-    /// How far away its end is.
-    pub(super) lifetime: Duration,
-    /// Tells of its user's ban.
+/// The validity of a subscriber's token.
+pub(super) struct TokenWatch {
+    /// The time until the token expires.
+    pub(super) expires_in: Duration,
+    /// The watch for a ban of the token's user.
     pub(super) ban: BanWatch,
 }
 
-/// What goes into the body, with its place among the bytes that may wait.
-struct Piece {
-    text: Text,
-    _room: OwnedSemaphorePermit,
+/// A queued chunk of the body, with its permit for the bytes.
+struct QueuedChunk {
+    chunk: Chunk,
+    _permit: OwnedSemaphorePermit,
 }
 
-enum Text {
+enum Chunk {
     More(Bytes),
     Last(Bytes),
 }
 
-impl Text {
+impl Chunk {
     fn len(&self) -> usize {
         match self {
             Self::More(bytes) | Self::Last(bytes) => bytes.len(),
@@ -109,68 +111,69 @@ impl Text {
     }
 }
 
-/// The rest of a body is missing.
+/// The error that aborts a body.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream was interrupted")]
 struct Interrupted;
 
-/// The body cannot be written into any more: the client is gone, or takes nothing.
+/// The error of a write to a client that disconnected or reads too slowly.
 struct Stalled;
 
-/// Answers with a stream of these outcomes.
-pub(super) fn respond<W: Wire>(
+/// Returns a response that streams `outcomes`.
+pub(super) fn respond<E: StreamEncoding>(
     transport: &Transport,
     lifetime: Lifetime,
     outcomes: impl Stream<Item = Outcome> + Send + 'static,
 ) -> Response {
     let metrics = Arc::clone(&transport.metrics);
-    let counted = lifetime.is_lasting().then(|| metrics.connected(W::LASTING));
-    let (pieces, body) = mpsc::channel(QUEUE);
-    let writer = Writer {
-        pieces,
-        room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)),
-        patience: transport.http.http_write_timeout,
+    let is_subscription = matches!(lifetime, Lifetime::Subscription { .. });
+    let gauge_guard = is_subscription.then(|| metrics.connected(E::LASTING));
+    let (chunks, body) = mpsc::channel(QUEUE_LIMIT);
+    let writer = BodyWriter {
+        chunks,
+        free_bytes: Arc::new(Semaphore::new(QUEUE_BYTES as usize)),
+        write_timeout: transport.http.http_write_timeout,
         keep_alive: transport.http.stream_keep_alive,
     };
     transport.tasks.spawn(async move {
-        let _counted = counted;
-        let end = lifetime.end();
-        let why = tokio::select! {
+        let _gauge_guard = gauge_guard;
+        let interrupted = lifetime.interrupted();
+        let error = tokio::select! {
             biased;
-            why = end => why,
-            () = writer.pieces.closed() => return,
-            written = writer.write_all::<W>(outcomes) => {
-                if written.is_err() && !writer.pieces.is_closed() {
+            error = interrupted => error,
+            () = writer.chunks.closed() => return,
+            written = writer.write_all::<E>(outcomes) => {
+                if written.is_err() && !writer.chunks.is_closed() {
                     metrics.slow.increment(1);
                 }
                 return;
             }
         };
-        // The outcomes are dropped by now, and the client has left its room.
-        if let Ending::Orderly(last) = W::interrupted(&why) {
-            // A client that does not even take this finds its body cut off.
-            let _ = timeout(LAST_WORDS, writer.write(Text::Last(last.into()))).await;
+        // `outcomes` was dropped, so the client has left its room.
+        if let Ending::Final(last) = E::interrupt(&error) {
+            // If the client does not take even this, its body is aborted.
+            let _ = timeout(FINAL_TIMEOUT, writer.write(Chunk::Last(last.into()))).await;
         }
     });
-    headed::<W>(bytes_of(body))
+    with_headers::<E>(body_stream(body))
 }
 
-/// Answers with a stream that is cut off before it has said anything.
-pub(super) fn broken_off<W: Wire>() -> Response {
-    headed::<W>(async_stream::stream! {
-        yield Ok(Bytes::from_static(W::OPENING.as_bytes()));
-        // The library writes what there is where it has to wait; without that it would write nothing,
-        // not even the status.
+/// Returns a stream that is aborted after its preamble.
+pub(super) fn aborted<E: StreamEncoding>() -> Response {
+    with_headers::<E>(async_stream::stream! {
+        yield Ok(Bytes::from_static(E::PREAMBLE.as_bytes()));
+        // hyper flushes when the body is pending. Without the yield it would write nothing, not even the
+        // status.
         tokio::task::yield_now().await;
         yield Err(Interrupted);
     })
 }
 
-fn headed<W: Wire>(
+fn with_headers<E: StreamEncoding>(
     bytes: impl Stream<Item = Result<Bytes, Interrupted>> + Send + 'static,
 ) -> Response {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(W::CONTENT_TYPE)),
+        (CONTENT_TYPE, HeaderValue::from_static(E::CONTENT_TYPE)),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
@@ -178,24 +181,24 @@ fn headed<W: Wire>(
 }
 
 impl Lifetime {
-    /// Whether it has no end of its own.
-    fn is_lasting(&self) -> bool {
-        matches!(self, Self::OfSubscription(..))
-    }
-
-    /// Waits for the end, and says why it has come.
-    async fn end(self) -> ServerError {
-        let Self::OfSubscription(guest, token) = self else {
+    /// Waits for the interruption and returns its reason. Never completes for an operation.
+    async fn interrupted(self) -> ServerError {
+        let Self::Subscription {
+            handle,
+            token,
+            permit: _permit,
+        } = self
+        else {
             return pending().await;
         };
-        let refused = async {
-            let Some(Token { lifetime, ban }) = token else {
+        let token_ended = async {
+            let Some(TokenWatch { expires_in, ban }) = token else {
                 return pending().await;
             };
             tokio::select! {
                 biased;
-                () = ban.banned() => response::banned(),
-                () = sleep(lifetime) => {
+                () = ban.banned() => response::banned_error(),
+                () = sleep(expires_in) => {
                     let mut error = server_error(Error::Unauthenticated);
                     error.message = TokenError::Expired.to_string();
                     error
@@ -203,66 +206,71 @@ impl Lifetime {
             }
         };
         tokio::select! {
-            () = guest.deadline() => request_error(RequestCode::Restarting, response::restart()),
-            error = refused => error,
+            () = handle.deadline() => {
+                request_error(RequestCode::Restarting, response::restart_error())
+            }
+            error = token_ended => error,
         }
     }
 }
 
-struct Writer {
-    pieces: mpsc::Sender<Piece>,
-    /// How many bytes may still wait.
-    room: Arc<Semaphore>,
-    /// How long the client may take nothing.
-    patience: Duration,
-    /// How long the body may be silent.
+struct BodyWriter {
+    chunks: mpsc::Sender<QueuedChunk>,
+    /// The number of bytes that the queue can still take.
+    free_bytes: Arc<Semaphore>,
+    /// Time limit of one write.
+    write_timeout: Duration,
+    /// Interval of heartbeats while there are no results.
     keep_alive: Duration,
 }
 
-impl Writer {
-    /// Writes until the outcomes end.
-    async fn write_all<W: Wire>(
+impl BodyWriter {
+    /// Writes `outcomes` to their end.
+    async fn write_all<E: StreamEncoding>(
         &self,
         outcomes: impl Stream<Item = Outcome> + Send,
     ) -> Result<(), Stalled> {
         let mut outcomes = pin!(outcomes);
         let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
-        self.write(Text::More(fixed(W::OPENING))).await?;
+        self.write(Chunk::More(fixed(E::PREAMBLE))).await?;
         loop {
             let bytes = match timeout(self.keep_alive, outcomes.next()).await {
-                Ok(Some(outcome)) => W::next(&response::text_of(outcome)).into(),
+                Ok(Some(outcome)) => E::next(&response::to_json(outcome)).into(),
                 Ok(None) => break,
-                Err(_) => fixed(W::HEARTBEAT),
+                Err(_) => fixed(E::HEARTBEAT),
             };
-            self.write(Text::More(bytes)).await?;
+            self.write(Chunk::More(bytes)).await?;
         }
-        self.write(Text::Last(fixed(W::COMPLETE))).await
+        self.write(Chunk::Last(fixed(E::COMPLETE))).await
     }
 
-    async fn write(&self, text: Text) -> Result<(), Stalled> {
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    /// Queues `chunk`. Waits for capacity up to the write timeout.
+    async fn write(&self, chunk: Chunk) -> Result<(), Stalled> {
+        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
         let written = async {
-            let room = Arc::clone(&self.room);
-            let room = room.acquire_many_owned(length.min(QUEUE_BYTES)).await;
-            let piece = Piece {
-                text,
-                _room: room.map_err(|_| Stalled)?,
+            let free_bytes = Arc::clone(&self.free_bytes);
+            let permit = free_bytes.acquire_many_owned(length.min(QUEUE_BYTES)).await;
+            let chunk = QueuedChunk {
+                chunk,
+                _permit: permit.map_err(|_| Stalled)?,
             };
-            self.pieces.send(piece).await.map_err(|_| Stalled)
+            self.chunks.send(chunk).await.map_err(|_| Stalled)
         };
-        timeout(self.patience, written)
+        timeout(self.write_timeout, written)
             .await
             .unwrap_or(Err(Stalled))
     }
 }
 
-/// The body: it has an end only where it was given a last piece.
-fn bytes_of(mut pieces: mpsc::Receiver<Piece>) -> impl Stream<Item = Result<Bytes, Interrupted>> {
+/// Returns the body's stream. It ends in order only after a last chunk, else with an error.
+fn body_stream(
+    mut chunks: mpsc::Receiver<QueuedChunk>,
+) -> impl Stream<Item = Result<Bytes, Interrupted>> {
     async_stream::stream! {
-        while let Some(piece) = pieces.recv().await {
-            match piece.text {
-                Text::More(bytes) => yield Ok(bytes),
-                Text::Last(bytes) => {
+        while let Some(queued) = chunks.recv().await {
+            match queued.chunk {
+                Chunk::More(bytes) => yield Ok(bytes),
+                Chunk::Last(bytes) => {
                     yield Ok(bytes);
                     return;
                 }

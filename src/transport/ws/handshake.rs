@@ -26,8 +26,8 @@ use crate::{
     transport::{
         Transport,
         http::{
-            request_id::Asked,
-            response::{self, RETRY},
+            request_id::RequestId,
+            response::{self, SHUTDOWN_RETRY_AFTER},
         },
     },
 };
@@ -36,7 +36,7 @@ const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Whether the request is the beginning of a handshake. An `Upgrade` to anything else may be
 /// ignored (RFC 9110, section 7.8).
-pub(in crate::transport) fn is_asked_for(headers: &HeaderMap) -> bool {
+pub(in crate::transport) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
@@ -45,7 +45,7 @@ pub(in crate::transport) fn is_asked_for(headers: &HeaderMap) -> bool {
 /// it, although it begins only when the client has seen the answer.
 pub(in crate::transport) fn accept(
     transport: Arc<Transport>,
-    asked: Asked,
+    request_id: RequestId,
     mut request: Request,
 ) -> Response {
     let mut response = match create_response_with_body(&request, Body::empty) {
@@ -57,10 +57,10 @@ pub(in crate::transport) fn accept(
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let (request, _) = request.into_parts();
-    let Ok(seat) = transport.entrance.seat(&request) else {
+    let Ok(seat) = transport.admission.admit_stream(&request) else {
         return response::too_many_sockets();
     };
-    let address = transport.entrance.client(&request);
+    let address = transport.admission.client(&request);
     let is_spoken = offers_subprotocol(&request.headers);
     if is_spoken {
         let chosen = HeaderValue::from_static(SUBPROTOCOL);
@@ -79,7 +79,7 @@ pub(in crate::transport) fn accept(
             return tracing::error!("a WebSocket came over something else than TCP");
         };
         let _counted = transport.metrics.connected(Lasting::WebSocket);
-        let mut socket = Socket::new(transport, asked, tcp, &read, address);
+        let mut socket = Socket::new(transport, request_id, tcp, &read, address);
         // It keeps the whole buffer of the HTTP connection.
         drop(read);
         if !is_spoken {
@@ -105,7 +105,7 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
 
 /// A socket that would be closed at once is not opened.
 fn restarting() -> Response {
-    let headers = [(RETRY_AFTER, RETRY)];
+    let headers = [(RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
     (
         StatusCode::SERVICE_UNAVAILABLE,
         headers,

@@ -18,4 +18,4 @@ mod session;
 mod sink;
 mod writer;
 
-pub(super) use self::handshake::{accept, is_asked_for};
+pub(super) use self::handshake::{accept, is_upgrade};

@@ -41,8 +41,8 @@ use crate::{
     shutdown::ConnectionHandle,
     transport::{
         Transport,
-        http::{request_id::Asked, response::restart},
-        operation_log::{Record, Subscribed, Via, code_of_errors},
+        http::{request_id::RequestId, response::restart_error},
+        operation_log::{OperationLog, SubscriptionLog, TransportLabel, code_of_errors},
     },
 };
 
@@ -57,8 +57,8 @@ const MESSAGES_A_TURN: usize = 32;
 type Execution = IntoStream<BoxFuture<'static, Box<Answer>>>;
 
 /// A subscription with what is kept of it in the log, or why there is none.
-type Opened = Result<(Subscription, Option<Subscribed>), Vec<ServerError>>;
-/// Who the client is, once that is known; it takes a while only where a key must be asked for.
+type Opened = Result<(Subscription, Option<SubscriptionLog>), Vec<ServerError>>;
+/// Who the client is, once that is known; it takes a while only where a key must be request_id for.
 type Authentication = Pin<Box<dyn Future<Output = Result<Option<Principal>, TokenError>> + Send>>;
 
 enum Answer {
@@ -71,7 +71,7 @@ enum Answer {
 pub(super) struct Socket {
     transport: Arc<Transport>,
     /// The request that opened the socket, and how many operations were started since.
-    asked: Asked,
+    request_id: RequestId,
     started: u32,
     connection: Arc<Connection>,
     reader: Reader,
@@ -85,7 +85,7 @@ pub(super) struct Socket {
     /// How many more mutations may be under way: one that the client completes runs to its end, and
     /// makes no room for another before.
     mutations: Arc<Semaphore>,
-    subscriptions: HashMap<OperationId, (Subscription, Option<Subscribed>)>,
+    subscriptions: HashMap<OperationId, (Subscription, Option<SubscriptionLog>)>,
     /// Set once a close frame was put into the outbox: until then the client may answer it.
     closing_until: Option<Instant>,
     /// The server goes down, and the socket with it once what is being executed was answered.
@@ -128,7 +128,7 @@ impl Socket {
     /// The socket of this connection, of which `read` was read already, with a client at `address`.
     pub(super) fn new(
         transport: Arc<Transport>,
-        asked: Asked,
+        request_id: RequestId,
         tcp: TcpStream,
         read: &Bytes,
         address: Option<ClientAddress>,
@@ -149,7 +149,7 @@ impl Socket {
         let reader = Reader::new(config.ws_message_limit, read);
         Self {
             transport,
-            asked,
+            request_id,
             started: 0,
             connection: Arc::new(Connection::new(tcp, outbox)),
             reader,
@@ -329,7 +329,10 @@ impl Socket {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
             Action::Start(id, _) if self.is_leaving => {
-                self.refuse(&id, &[request_error(RequestCode::Restarting, restart())]);
+                self.refuse(
+                    &id,
+                    &[request_error(RequestCode::Restarting, restart_error())],
+                );
             }
             Action::Start(id, params) => self.start(id, *params),
             Action::RefuseUnreadable(id, unreadable) => {
@@ -337,8 +340,13 @@ impl Socket {
                 let errors = [request_error(RequestCode::ValidationFailed, error)];
                 let code = RequestCode::ValidationFailed.as_str();
                 self.started = self.started.wrapping_add(1);
-                let asked = self.asked.operation(self.started);
-                Record::refused(&self.transport.metrics, &asked, Via::WebSocket, code);
+                let request_id = self.request_id.operation(self.started);
+                OperationLog::rejected(
+                    &self.transport.metrics,
+                    &request_id,
+                    TransportLabel::WebSocket,
+                    code,
+                );
                 self.refuse(&id, &errors);
             }
             Action::Refuse(id) => self.send(&ServerMessage::Error {
@@ -409,13 +417,13 @@ impl Socket {
 
     fn start(&mut self, id: OperationId, params: Params) {
         self.started = self.started.wrapping_add(1);
-        let asked = self.asked.operation(self.started);
+        let request_id = self.request_id.operation(self.started);
         let metrics = &self.transport.metrics;
         let operation = match self.transport.requests.prepare(params) {
             Ok(operation) => operation,
             Err(errors) => {
                 let code = code_of_errors(&errors).unwrap_or_default();
-                Record::refused(metrics, &asked, Via::WebSocket, code);
+                OperationLog::rejected(metrics, &request_id, TransportLabel::WebSocket, code);
                 return self.refuse(&id, &errors);
             }
         };
@@ -425,14 +433,20 @@ impl Socket {
                 Err(_all_taken) => {
                     let errors = [too_many_operations()];
                     let code = code_of_errors(&errors).unwrap_or_default();
-                    Record::refused(metrics, &asked, Via::WebSocket, code);
+                    OperationLog::rejected(metrics, &request_id, TransportLabel::WebSocket, code);
                     return self.refuse(&id, &errors);
                 }
             },
             OperationKind::Query | OperationKind::Subscription => operation,
         };
         let (executor, caller) = (self.transport.executor.clone(), self.caller.clone());
-        let record = Record::begin(metrics, &asked, Via::WebSocket, &operation, &caller);
+        let record = OperationLog::begin(
+            metrics,
+            &request_id,
+            TransportLabel::WebSocket,
+            &operation,
+            &caller,
+        );
         // Each has a place on the heap of its own size. What a query waits for is large, and opening
         // a subscription is to move nothing of that size.
         let execution: BoxFuture<'static, Box<Answer>> =
