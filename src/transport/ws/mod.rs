@@ -1,16 +1,17 @@
 //! graphql-transport-ws on a bare TCP connection.
 //!
-//! [`handshake`] takes the connection over from HTTP. [`protocol`] decides, [`session`] does: it
-//! reads frames, runs operations and keeps the clock. [`writer`] is the half of a socket to
-//! which everybody writes who has something for its client, and [`sink`] is how a subscription's
-//! events come there.
+//! [`handshake`] takes the connection over from HTTP. [`protocol`] is the protocol's state machine without
+//! I/O. [`session`] is the event loop that performs its actions, [`operations`] runs what was started.
+//! [`writer`] is the write half, shared with the [`sink`]s of the subscriptions.
 
+mod authentication;
 mod close;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
 mod message;
+mod operations;
 mod protocol;
 mod reader;
 mod send_queue;

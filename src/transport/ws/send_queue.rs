@@ -1,4 +1,4 @@
-//! What waits to be written to one socket: a bounded queue, and how long it has not moved.
+//! The send queue of a WebSocket: bounded, with a deadline for a client that takes nothing.
 
 use std::{
     collections::VecDeque,
@@ -6,110 +6,114 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::frame::{Frame, MAX_PIECES};
+use super::frame::{Frame, MAX_SLICES};
 
-/// How many frames go into one write.
-const FRAMES_A_WRITE: usize = 8;
+/// Maximum number of frames in one write.
+const FRAMES_PER_WRITE: usize = 8;
 
-/// With how many messages, or bytes, the queue is full. The last message may go over the bytes.
+/// The bounds of a queue. The last message may exceed `bytes`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     pub(super) messages: usize,
     pub(super) bytes: usize,
 }
 
-/// The queue before a socket. Whoever fills it asks for room first, and stops reading
-/// and producing until there is some: so a client that does not read is not read either.
+/// Frames that wait to be written to a socket.
+///
+/// Producers check the capacity first and pause while there is none. The session then stops reading too, so a
+/// client that does not read is not served further requests.
 #[derive(Debug)]
-pub(super) struct Outbox {
-    queue: VecDeque<Frame>,
-    /// How many bytes of the first frame are written already.
+pub(super) struct SendQueue {
+    frames: VecDeque<Frame>,
+    /// The number of bytes of the first frame that were written.
     written: usize,
-    /// How many bytes the frames of the queue have.
+    /// The size of all frames in the queue, written bytes included.
     bytes: usize,
-    room: Room,
-    patience: Duration,
-    /// When the socket last took something, or when there was first something to take.
-    moved_at: Option<Instant>,
+    capacity: Capacity,
+    write_timeout: Duration,
+    /// The time of the last progress, or when the socket first took no more; `None` while it is not blocked.
+    blocked_since: Option<Instant>,
 }
 
-/// Whether anything is left to write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// Nothing is left.
+    /// The queue is empty.
     All,
     /// The socket takes no more now.
     Some,
 }
 
-impl Outbox {
-    /// As much waits as there is room for, and nothing for longer than `patience` without the socket
-    /// taking anything.
-    pub(super) fn new(room: Room, patience: Duration) -> Self {
+impl SendQueue {
+    /// Creates a queue. Its deadline passes once a blocked socket has taken nothing for `write_timeout`.
+    pub(super) fn new(capacity: Capacity, write_timeout: Duration) -> Self {
         Self {
-            queue: VecDeque::new(),
+            frames: VecDeque::new(),
             written: 0,
             bytes: 0,
-            room,
-            patience,
-            moved_at: None,
+            capacity,
+            write_timeout,
+            blocked_since: None,
         }
     }
 
-    /// Whether there is room for one more message.
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes < self.room.bytes && self.queue.len() < self.room.messages
+    /// Returns true if there is capacity for one more message.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.bytes < self.capacity.bytes && self.frames.len() < self.capacity.messages
     }
 
-    /// For how many of these messages, of so many bytes each, there is room.
-    pub(super) fn room_for(&self, lengths: impl Iterator<Item = usize>) -> usize {
-        let places = self.room.messages.saturating_sub(self.queue.len());
+    /// Returns how many of the messages with these `lengths`, from the first on, fit into the queue.
+    pub(super) fn count_fitting(&self, lengths: impl Iterator<Item = usize>) -> usize {
+        let free = self.capacity.messages.saturating_sub(self.frames.len());
         let mut bytes = self.bytes;
         lengths
-            .take(places)
+            .take(free)
             .take_while(|length| {
-                let has_room = bytes < self.room.bytes;
+                let fits = bytes < self.capacity.bytes;
                 bytes += length;
-                has_room
+                fits
             })
             .count()
     }
 
-    /// Whether nothing waits to be written.
+    /// Returns true if nothing waits to be written.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.frames.is_empty()
     }
 
-    /// Puts a frame behind the others.
+    /// Appends a frame, even beyond the capacity.
     pub(super) fn push(&mut self, frame: Frame) {
         self.bytes += frame.len();
-        self.queue.push_back(frame);
+        self.frames.push_back(frame);
     }
 
-    /// Forgets what waits, but for a frame of which the client has a part.
+    /// Removes all frames, except one that was partly written.
     pub(super) fn clear(&mut self) {
-        self.queue.truncate(usize::from(self.written > 0));
-        self.bytes = self.queue.iter().map(Frame::len).sum();
+        self.frames.truncate(usize::from(self.written > 0));
+        self.bytes = self.frames.iter().map(Frame::len).sum();
     }
 
-    /// When the client has taken nothing for too long; `None` where nothing waits.
+    /// Returns the time at which the client counts as too slow, or `None` while the socket is not blocked.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.moved_at.map(|at| at + self.patience)
+        self.blocked_since.map(|since| since + self.write_timeout)
     }
 
-    /// Writes as much as `write` takes, several frames at once. An error is the socket's, and says
-    /// that it takes nothing any more.
+    /// Writes as much as `write` takes, several frames at once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the socket is broken.
     pub(super) fn write(
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Written> {
-        while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE * MAX_PIECES];
+        while !self.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE * MAX_SLICES];
             let mut count = 0;
-            for frame in self.queue.iter().take(FRAMES_A_WRITE) {
-                for piece in frame.pieces() {
-                    if !piece.is_empty() {
-                        slices[count] = piece;
+            for frame in self.frames.iter().take(FRAMES_PER_WRITE) {
+                for slice in frame.slices() {
+                    if !slice.is_empty() {
+                        slices[count] = slice;
                         count += 1;
                     }
                 }
@@ -118,33 +122,33 @@ impl Outbox {
             IoSlice::advance_slices(&mut unwritten, self.written);
             match write(unwritten) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => self.took(taken),
+                Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.moved_at.get_or_insert_with(Instant::now);
+                    self.blocked_since.get_or_insert_with(Instant::now);
                     return Ok(Written::Some);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.moved_at = None;
+        self.blocked_since = None;
         Ok(Written::All)
     }
 
-    /// Counts bytes of the first frames as written.
-    pub(super) fn took(&mut self, bytes: usize) {
+    /// Marks the first `bytes` of the queue as written.
+    pub(super) fn advance(&mut self, bytes: usize) {
         self.written += bytes;
-        while let Some(first) = self.queue.front() {
+        while let Some(first) = self.frames.front() {
             let len = first.len();
             if self.written < len {
                 break;
             }
             self.written -= len;
             self.bytes -= len;
-            self.queue.pop_front();
+            self.frames.pop_front();
         }
-        if bytes > 0 && self.moved_at.is_some() {
-            self.moved_at = Some(Instant::now());
+        if bytes > 0 && self.blocked_since.is_some() {
+            self.blocked_since = Some(Instant::now());
         }
     }
 }
@@ -155,27 +159,27 @@ mod tests {
 
     const MAX_BYTES: usize = 64 * 1024;
 
-    fn outbox(texts: &[&str]) -> Outbox {
-        let room = Room {
+    fn queue_of(texts: &[&str]) -> SendQueue {
+        let capacity = Capacity {
             messages: 3,
             bytes: MAX_BYTES,
         };
-        let mut outbox = Outbox::new(room, Duration::from_secs(1));
+        let mut queue = SendQueue::new(capacity, Duration::from_secs(1));
         for text in texts {
-            outbox.push(Frame::text(text));
+            queue.push(Frame::text(text));
         }
-        outbox
+        queue
     }
 
-    /// A socket that takes so many bytes at a time, until it has taken `most`.
-    fn taking(
+    /// Returns a socket that takes `step` bytes at a time, up to `limit` in total.
+    fn socket(
         step: usize,
-        most: usize,
+        limit: usize,
         taken: &mut Vec<u8>,
     ) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> {
         move |slices| {
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-            let count = step.min(bytes.len()).min(most - taken.len());
+            let count = step.min(bytes.len()).min(limit - taken.len());
             if count == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -187,45 +191,46 @@ mod tests {
     #[test]
     fn partial_writes_keep_frames_whole_and_in_order() {
         for step in 1..12 {
-            let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
-            let written = outbox.write(taking(step, 100, &mut taken)).unwrap();
+            let (mut queue, mut taken) = (queue_of(&["one", "two", "three"]), Vec::new());
+            let written = queue.write(socket(step, 100, &mut taken)).unwrap();
             assert_eq!(written, Written::All);
             assert_eq!(taken, b"\x81\x03one\x81\x03two\x81\x05three");
-            assert!(outbox.is_empty() && outbox.deadline().is_none());
+            assert!(queue.is_empty() && queue.deadline().is_none());
         }
     }
 
     #[test]
     fn clear_keeps_a_partly_written_frame() {
-        let (mut outbox, mut taken) = (outbox(&["one", "two", "three"]), Vec::new());
-        let written = outbox.write(taking(4, 7, &mut taken)).unwrap();
+        let (mut queue, mut taken) = (queue_of(&["one", "two", "three"]), Vec::new());
+        let written = queue.write(socket(4, 7, &mut taken)).unwrap();
         assert_eq!(written, Written::Some);
-        assert!(outbox.deadline().is_some());
-        outbox.clear();
-        outbox.push(Frame::ping());
-        outbox.write(taking(100, 100, &mut taken)).unwrap();
+        assert!(queue.deadline().is_some());
+        queue.clear();
+        queue.push(Frame::ping());
+        queue.write(socket(100, 100, &mut taken)).unwrap();
         assert_eq!(taken, b"\x81\x03one\x81\x03two\x89\0");
     }
 
     #[test]
     fn message_and_byte_limits_bound_the_queue() {
-        let room = |texts: &[&str], length| outbox(texts).room_for([length; 9].into_iter());
-        assert_eq!(room(&["one"], 1), 2);
-        assert_eq!(room(&["one", "two", "three"], 1), 0);
-        assert_eq!(room(&[&"x".repeat(MAX_BYTES)], 1), 0);
-        // The one that goes over the bytes is the last.
-        assert_eq!(room(&["one"], MAX_BYTES), 1);
-        assert!(outbox(&["one"]).has_room());
-        assert!(!outbox(&[&"x".repeat(MAX_BYTES)]).has_room());
+        let fitting =
+            |texts: &[&str], length| queue_of(texts).count_fitting([length; 9].into_iter());
+        assert_eq!(fitting(&["one"], 1), 2);
+        assert_eq!(fitting(&["one", "two", "three"], 1), 0);
+        assert_eq!(fitting(&[&"x".repeat(MAX_BYTES)], 1), 0);
+        // The last message may exceed the bytes.
+        assert_eq!(fitting(&["one"], MAX_BYTES), 1);
+        assert!(queue_of(&["one"]).has_capacity());
+        assert!(!queue_of(&[&"x".repeat(MAX_BYTES)]).has_capacity());
     }
 
     #[test]
     fn push_does_not_extend_the_write_deadline() {
-        let (mut outbox, mut taken) = (outbox(&["one", "two"]), Vec::new());
-        outbox.write(taking(4, 7, &mut taken)).unwrap();
-        let deadline = outbox.deadline();
-        outbox.push(Frame::ping());
-        outbox.took(0);
-        assert_eq!(outbox.deadline(), deadline);
+        let (mut queue, mut taken) = (queue_of(&["one", "two"]), Vec::new());
+        queue.write(socket(4, 7, &mut taken)).unwrap();
+        let deadline = queue.deadline();
+        queue.push(Frame::ping());
+        queue.advance(0);
+        assert_eq!(queue.deadline(), deadline);
     }
 }
