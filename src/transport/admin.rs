@@ -66,8 +66,8 @@ async fn healthz() -> Response {
 
 /// Returns 200 if all dependencies are healthy and no shutdown has begun, else 503.
 ///
-/// `?exclude=backplane` ignores a dependency. A load balancer should use it, because all nodes lose the
-/// backplane together and each still serves its readers.
+/// `?exclude=backplane` ignores a dependency. A load balancer should use it, because all nodes lose
+/// the backplane together and each still serves its readers.
 async fn readyz(State(state): State<AdminState>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let excluded: Vec<_> = form_urlencoded::parse(query.as_bytes())

@@ -1,7 +1,8 @@
-//! The transports: HTTP, server-sent events, multipart and WebSocket. They turn bytes into operations
-//! and results into bytes.
+//! The transports: HTTP, server-sent events, multipart and WebSocket. They turn bytes into
+//! operations and results into bytes.
 //!
-//! Transports call the executor of [`graphql`](crate::graphql) and touch neither rooms nor the store.
+//! Transports call the executor of [`graphql`](crate::graphql) and touch neither rooms nor the
+//! store.
 
 mod admin;
 mod connections;
@@ -88,7 +89,8 @@ pub fn router(transport: Transport) -> Router {
         .layer(CatchPanicLayer::new())
 }
 
-/// Handles `GET /graphql`: a WebSocket handshake if the request asks for one, else GraphQL over HTTP.
+/// Handles `GET /graphql`: a WebSocket handshake if the request asks for one, else GraphQL over
+/// HTTP.
 async fn get_graphql(
     State(transport): State<Arc<Transport>>,
     Extension(request_id): Extension<RequestId>,

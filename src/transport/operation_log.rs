@@ -1,7 +1,7 @@
 //! The log of operations: a log record, metrics and a trace span for each.
 //!
-//! A record has the operation's name and the user's id, but never what people write: no variables, no
-//! document, no token. If the log's target is disabled, records and spans are not built.
+//! A record has the operation's name and the user's id, but never what people write: no variables,
+//! no document, no token. If the log's target is disabled, records and spans are not built.
 
 use std::{sync::Arc, time::Instant};
 
@@ -206,8 +206,8 @@ impl OperationLog {
         }
     }
 
-    /// Logs that the subscription was opened or refused. The returned guard must live as long as the
-    /// subscription; it is `None` if the subscription was refused.
+    /// Logs that the subscription was opened or refused. The returned guard must live as long as
+    /// the subscription; it is `None` if the subscription was refused.
     pub(super) fn opened(mut self, opened: Result<(), &[ServerError]>) -> Option<SubscriptionLog> {
         if let Err(errors) = opened {
             self.end(code_of_errors(errors));

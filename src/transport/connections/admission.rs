@@ -13,8 +13,8 @@ use crate::{
     model::ClientAddress,
 };
 
-/// The connection limits, with the proxies that are trusted to name a client's address. Clones share
-/// the counts.
+/// The connection limits, with the proxies that are trusted to name a client's address. Clones
+/// share the counts.
 #[derive(Clone, Debug)]
 pub struct Admission {
     limiter: ConnectionLimiter,
@@ -53,8 +53,8 @@ impl Admission {
         Some(self.proxies.client(peer.address, &request.headers))
     }
 
-    /// Admits a socket or stream, which outlives its request. A trusted proxy's connection carries many
-    /// clients, so there each socket and stream counts for its client's address.
+    /// Admits a socket or stream, which outlives its request. A trusted proxy's connection carries
+    /// many clients, so there each socket and stream counts for its client's address.
     pub(crate) fn admit_stream(&self, request: &Parts) -> Result<StreamPermit, LimitReached> {
         let peer = request.extensions.get::<Peer>();
         let proxy = peer.filter(|peer| self.proxies.contains(peer.address));

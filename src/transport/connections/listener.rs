@@ -1,7 +1,7 @@
 //! The accept loop: admits connections, serves HTTP/1 on them, and shuts them down gracefully.
 //!
-//! A connection beyond a limit is refused and closed before anything is read from it: with 503 at the
-//! total limit, with 429 at its address's limit.
+//! A connection beyond a limit is refused and closed before anything is read from it: with 503 at
+//! the total limit, with 429 at its address's limit.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ const REFUSAL_LIMIT: usize = 64;
 /// Time limit of one refusal, reading of unread bytes included.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves until `stop`. Then it accepts no more connections, and open ones end once their requests in
-/// flight were answered. Dropping the future ends all connections at once.
+/// Serves until `stop`. Then it accepts no more connections, and open ones end once their requests
+/// in flight were answered. Dropping the future ends all connections at once.
 pub async fn serve(
     mut listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     router: Router,
@@ -121,8 +121,8 @@ fn call(
     app.call(request)
 }
 
-/// Writes a refusal, then reads until the client closes. Closing a socket with unread bytes resets the
-/// connection, and the client might lose the response.
+/// Writes a refusal, then reads until the client closes. Closing a socket with unread bytes resets
+/// the connection, and the client might lose the response.
 async fn refuse(mut tcp: TcpStream, limit: LimitReached) {
     let status = match limit {
         LimitReached::Total => "503 Service Unavailable",

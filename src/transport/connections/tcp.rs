@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// Time that the kernel waits for a client longer than the server does, so that the server can still
-/// send the reason for closing.
+/// Time that the kernel waits for a client longer than the server does, so that the server can
+/// still send the reason for closing.
 pub const KERNEL_MARGIN: Duration = Duration::from_secs(3);
 
 /// Maximum of `TCP_USER_TIMEOUT`, 24 days.
@@ -35,12 +35,12 @@ pub fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
 fn tune(connection: &TcpStream, timeout: Duration) -> io::Result<()> {
     // Nagle's algorithm would delay a small frame until the one before it is acknowledged.
     connection.set_nodelay(true)?;
-    // By default the kernel buffers megabytes before a socket is full, and drains as much before it is
-    // writable again. A slow client would look like one that reads nothing.
+    // By default the kernel buffers megabytes before a socket is full, and drains as much before it
+    // is writable again. A slow client would look like one that reads nothing.
     #[cfg(target_os = "linux")]
     SockRef::from(connection).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    // By default the kernel waits a quarter of an hour for a peer that has vanished, and forever for
-    // one that reads nothing.
+    // By default the kernel waits a quarter of an hour for a peer that has vanished, and forever
+    // for one that reads nothing.
     #[cfg(target_os = "linux")]
     SockRef::from(connection).set_tcp_user_timeout(Some(timeout.min(MAX_USER_TIMEOUT)))?;
     Ok(())

@@ -1,5 +1,5 @@
-//! Client addresses behind proxies. A forwarding header is trusted only if it comes from a configured
-//! proxy.
+//! Client addresses behind proxies. A forwarding header is trusted only if it comes from a
+//! configured proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,9 +30,9 @@ impl TrustedProxies {
 
     /// Returns the client's address for a request from `peer`.
     ///
-    /// Each proxy appends the address of its own peer, so the list is read from its end. Reading stops
-    /// at the first hop that is not trusted, because a client can forge all entries before it. It also
-    /// stops at an entry that is not an address.
+    /// Each proxy appends the address of its own peer, so the list is read from its end. Reading
+    /// stops at the first hop that is not trusted, because a client can forge all entries before
+    /// it. It also stops at an entry that is not an address.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let (name, address): (_, fn(&str) -> Option<IpAddr>) = match self.header {
             ProxyHeader::XForwardedFor => (X_FORWARDED_FOR, address),

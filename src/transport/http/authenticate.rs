@@ -38,8 +38,8 @@ impl AuthRejection {
 ///
 /// # Errors
 ///
-/// Fails for an invalid token instead of treating the caller as anonymous. Fails for all requests of a
-/// banned user, reads included; without a token that user may still read.
+/// Fails for an invalid token instead of treating the caller as anonymous. Fails for all requests
+/// of a banned user, reads included; without a token that user may still read.
 pub(super) async fn caller(head: &Parts, transport: &Transport) -> Result<Caller, AuthRejection> {
     let principal = match head.headers.get(AUTHORIZATION) {
         None => None,

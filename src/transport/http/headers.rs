@@ -24,8 +24,8 @@ pub(crate) async fn api_headers(mut response: Response) -> Response {
     response
 }
 
-/// Adds headers to a page or one of its files: `policy`, isolation from other windows, and no access to
-/// devices.
+/// Adds headers to a page or one of its files: `policy`, isolation from other windows, and no
+/// access to devices.
 pub(crate) fn page_headers(mut response: Response, policy: &'static str) -> Response {
     insert(&mut response, HeaderValue::from_static(policy));
     let headers = response.headers_mut();

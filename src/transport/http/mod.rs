@@ -1,8 +1,8 @@
 //! GraphQL over HTTP: POST with JSON, and GET for queries and subscriptions.
 //!
-//! Statuses and media types follow the GraphQL over HTTP specification (sections 4 to 6). A response is one
-//! document, or a stream if the client asks for one. Media types that a form can send without a preflight
-//! are rejected, so no page of another site can make a browser write.
+//! Statuses and media types follow the GraphQL over HTTP specification (sections 4 to 6). A
+//! response is one document, or a stream if the client asks for one. Media types that a form can
+//! send without a preflight are rejected, so no page of another site can make a browser write.
 
 mod authenticate;
 pub(super) mod headers;
@@ -167,13 +167,14 @@ struct StreamRequest<'a> {
 }
 
 impl StreamRequest<'_> {
-    /// Opens the subscription and returns its stream. During a shutdown, or beyond the address's limit, it
-    /// returns an error response.
+    /// Opens the subscription and returns its stream. During a shutdown, or beyond the address's
+    /// limit, it returns an error response.
     fn subscribe(self, stream_type: StreamType, operation: Operation, caller: Caller) -> Response {
         let transport = self.transport;
         let Some(handle) = transport.drain.register() else {
             return match stream_type {
-                // EventSource reconnects after an aborted stream, but never after a status other than 200.
+                // EventSource reconnects after an aborted stream, but never after a status other
+                // than 200.
                 StreamType::EventStream if self.method == Method::Get => {
                     stream::aborted::<EventStream>()
                 }

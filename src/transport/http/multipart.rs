@@ -1,8 +1,8 @@
 //! Apollo's multipart protocol for subscriptions, version 1.0.
 //!
-//! A client recognizes the end of a part by the delimiter after it, so each part is sent with that delimiter.
-//! If the server interrupts a subscription, it sends a transport error (`payload` is null). Apollo Client's
-//! RetryLink then subscribes again.
+//! A client recognizes the end of a part by the delimiter after it, so each part is sent with that
+//! delimiter. If the server interrupts a subscription, it sends a transport error (`payload` is
+//! null). Apollo Client's RetryLink then subscribes again.
 
 use async_graphql::ServerError;
 

@@ -1,4 +1,5 @@
-//! Media types of requests and content negotiation of responses (RFC 9110, sections 8.3 and 12.5.1).
+//! Media types of requests and content negotiation of responses (RFC 9110, sections 8.3 and
+//! 12.5.1).
 
 use axum::http::{
     HeaderMap, HeaderValue,
@@ -88,8 +89,8 @@ impl Accept {
         self.preferred_of(Some)
     }
 
-    /// Returns the JSON type that the client prefers. If it accepts none, it is `application/json`, so that
-    /// errors can be sent in any case.
+    /// Returns the JSON type that the client prefers. If it accepts none, it is `application/json`,
+    /// so that errors can be sent in any case.
     pub(crate) fn preferred_json(&self) -> JsonType {
         let preferred = self.preferred_of(|response_type| match response_type {
             ResponseType::Json(json) => Some(json),
@@ -121,8 +122,8 @@ impl Accept {
     }
 }
 
-/// Returns the client's preference for a type: that of the most specific range that matches it. `None` if the
-/// type is not accepted.
+/// Returns the client's preference for a type: that of the most specific range that matches it.
+/// `None` if the type is not accepted.
 fn preference(ranges: &[MediaType<'_>], response_type: ResponseType) -> Option<Preference> {
     let matching = ranges.iter().enumerate().filter_map(|(position, range)| {
         Some((specificity(range, response_type)?, position, quality(range)))
@@ -134,8 +135,8 @@ fn preference(ranges: &[MediaType<'_>], response_type: ResponseType) -> Option<P
     (quality > 0.0).then_some(Preference { quality, position })
 }
 
-/// Returns how specifically `range` matches a type, or `None` if it does not. Wildcards match no stream,
-/// because a client that accepts anything expects a response that ends.
+/// Returns how specifically `range` matches a type, or `None` if it does not. Wildcards match no
+/// stream, because a client that accepts anything expects a response that ends.
 fn specificity(range: &MediaType<'_>, response_type: ResponseType) -> Option<u8> {
     let is = |ty, subty, suffix| (range.ty, range.subty, range.suffix) == (ty, subty, suffix);
     let is_named = match response_type {

@@ -1,8 +1,8 @@
 //! Cross-origin access: only pages of allowed origins may call the API.
 //!
-//! A browser names the origin of a request in `Origin`. If it sends none (an image, a link, a simple
-//! GET), it sends `Sec-Fetch-Site`. A request from another site's page is rejected before it is
-//! processed, be it a query, a stream or a WebSocket, which has no preflight.
+//! A browser names the origin of a request in `Origin`. If it sends none (an image, a link, a
+//! simple GET), it sends `Sec-Fetch-Site`. A request from another site's page is rejected before it
+//! is processed, be it a query, a stream or a WebSocket, which has no preflight.
 //!
 //! A request without both headers is allowed: its client is not a browser, or one from before 2023.
 //! Such a browser cannot read the response to a GET, and sends a preflight before it posts JSON.
@@ -31,8 +31,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Time for which a browser may cache the result of a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// Returns the CORS layer for `origins`, with the methods and headers that the API needs. Credentials
-/// are not allowed, because tokens travel in a header.
+/// Returns the CORS layer for `origins`, with the methods and headers that the API needs.
+/// Credentials are not allowed, because tokens travel in a header.
 pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins
         .iter()
@@ -79,8 +79,8 @@ fn may_call(headers: &HeaderMap, origins: &[String]) -> bool {
     }
 }
 
-/// Returns true if `host` is the host of `origin`. The scheme is ignored, because a proxy may terminate
-/// TLS.
+/// Returns true if `host` is the host of `origin`. The scheme is ignored, because a proxy may
+/// terminate TLS.
 fn has_host(origin: &str, host: &str) -> bool {
     let (origin, usual_port) = match origin.split_once("://") {
         Some(("https", origin)) => (origin, ":443"),

@@ -25,7 +25,8 @@ fn bad_request(status: StatusCode, message: impl Into<String>) -> BadRequest {
     }
 }
 
-/// Parses a POST request (GraphQL over HTTP, section 5). The body is read only if its media type is JSON.
+/// Parses a POST request (GraphQL over HTTP, section 5). The body is read only if its media type is
+/// JSON.
 pub(super) async fn from_post(
     headers: &HeaderMap,
     body: Body,
@@ -53,8 +54,8 @@ pub(super) async fn from_post(
     })
 }
 
-/// Reads the whole body, bounded in bytes and time. A body whose declared length is too large is rejected
-/// unread.
+/// Reads the whole body, bounded in bytes and time. A body whose declared length is too large is
+/// rejected unread.
 async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, BadRequest> {
     let limit = config.http_body_limit;
     let too_large = || {
@@ -79,8 +80,8 @@ async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, BadRequest> {
     }
 }
 
-/// Parses a GET request's query (GraphQL over HTTP, section 6.2). `variables` and `extensions` are JSON;
-/// empty parameters are ignored.
+/// Parses a GET request's query (GraphQL over HTTP, section 6.2). `variables` and `extensions` are
+/// JSON; empty parameters are ignored.
 pub(super) fn from_query(query: &str) -> Result<Params, BadRequest> {
     let invalid = |message: String| bad_request(StatusCode::BAD_REQUEST, message);
     let mut fields = Map::new();

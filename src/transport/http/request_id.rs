@@ -70,8 +70,8 @@ fn is_valid(text: &str) -> bool {
     (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
-/// Middleware that assigns an id to each request and returns it in the response. During a shutdown it
-/// also tells the client to close the connection.
+/// Middleware that assigns an id to each request and returns it in the response. During a shutdown
+/// it also tells the client to close the connection.
 pub(crate) async fn assign(
     State(shutdown): State<Shutdown>,
     mut request: Request,

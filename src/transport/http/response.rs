@@ -20,8 +20,8 @@ use crate::{
 /// The value of `Retry-After` during a shutdown, in seconds.
 pub(crate) const SHUTDOWN_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Returns the response for `outcome`. A refused request (GraphQL over HTTP, section 6.4) has status 400
-/// only in `application/graphql-response+json`.
+/// Returns the response for `outcome`. A refused request (GraphQL over HTTP, section 6.4) has
+/// status 400 only in `application/graphql-response+json`.
 pub(crate) fn document(json: JsonType, outcome: Outcome) -> Response {
     let is_refused = matches!(outcome, Outcome::Refused(_));
     let status = match json {
@@ -128,7 +128,8 @@ fn retry_after() -> [(HeaderName, HeaderValue); 1] {
     [(header::RETRY_AFTER, LIMIT_RETRY_AFTER.as_secs().into())]
 }
 
-/// Returns the error for a banned user. It is not `UNAUTHENTICATED`, because another token would not help.
+/// Returns the error for a banned user. It is not `UNAUTHENTICATED`, because another token would
+/// not help.
 pub(crate) fn banned_error() -> ServerError {
     server_error(Error::Forbidden("You are banned here."))
 }

@@ -1,8 +1,8 @@
 //! Server-sent events: PROTOCOL.md of graphql-sse, in distinct connections mode.
 //!
-//! If the server interrupts a subscription, it sends no `complete` and aborts the body. graphql-sse and
-//! EventSource then reconnect, and urql reports a network error. After an orderly end, urql would treat the
-//! subscription as complete.
+//! If the server interrupts a subscription, it sends no `complete` and aborts the body. graphql-sse
+//! and EventSource then reconnect, and urql reports a network error. After an orderly end, urql
+//! would treat the subscription as complete.
 
 use async_graphql::ServerError;
 

@@ -1,9 +1,10 @@
-//! Streaming responses: results and heartbeats written into the body by a task, in a [`StreamEncoding`].
+//! Streaming responses: results and heartbeats written into the body by a task, in a
+//! [`StreamEncoding`].
 //!
 //! The task feeds the body through a short queue and owns the stream of results, and with it the
-//! subscription's membership of its room. So the membership ends when the client disconnects or reads too
-//! slowly, when its token ends, and when the server shuts down. That holds even while hyper waits for a client
-//! that does not read.
+//! subscription's membership of its room. So the membership ends when the client disconnects or
+//! reads too slowly, when its token ends, and when the server shuts down. That holds even while
+//! hyper waits for a client that does not read.
 
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
@@ -33,8 +34,8 @@ use crate::{
     transport::{Transport, connections::StreamPermit},
 };
 
-/// Maximum number of chunks queued for a slow client, besides the buffers of hyper and the kernel. At the bound the
-/// subscription waits; it catches up from the store later.
+/// Maximum number of chunks queued for a slow client, in addition to the buffers of hyper and the
+/// kernel. At the bound the subscription waits, and catches up from the store later.
 const QUEUE_LIMIT: usize = 32;
 /// Maximum size of the queued chunks. The last chunk may exceed it.
 const QUEUE_BYTES: u32 = 64 * 1024;
@@ -162,8 +163,8 @@ pub(super) fn respond<E: StreamEncoding>(
 pub(super) fn aborted<E: StreamEncoding>() -> Response {
     with_headers::<E>(async_stream::stream! {
         yield Ok(Bytes::from_static(E::PREAMBLE.as_bytes()));
-        // hyper flushes when the body is pending. Without the yield it would write nothing, not even the
-        // status.
+        // hyper flushes when the body is pending. Without the yield it would write nothing, not
+        // even the status.
         tokio::task::yield_now().await;
         yield Err(Interrupted);
     })

@@ -51,9 +51,8 @@ impl Authentication {
         &self.caller
     }
 
-    /// Starts to verify the client's token. Returns the result if it is known at once, as it is unless keys must
-    /// be fetched. Otherwise [`next`](Self::next)
-    /// returns it.
+    /// Starts to verify the client's token. Returns the result if it is known at once, as it is
+    /// unless keys must be fetched. Otherwise [`next`](Self::next) returns it.
     ///
     /// # Errors
     ///
@@ -86,8 +85,8 @@ impl Authentication {
         Ok(verified)
     }
 
-    /// Waits for the end of the verification in progress, or for a ban of the user. Never completes if there is
-    /// neither. Cancel safe.
+    /// Waits for the end of the verification in progress, or for a ban of the user. Never completes
+    /// if there is neither. Cancel safe.
     pub(super) async fn next(&mut self) -> AuthenticationEvent {
         let (ban, verification) = (self.ban.as_ref(), self.pending.as_mut());
         let banned = async {

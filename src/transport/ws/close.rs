@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-/// Maximum length of a reason in bytes. A control frame has at most 125, two of them for the code (RFC 6455,
-/// section 5.5).
+/// Maximum length of a reason in bytes. A control frame has at most 125, two of them for the code
+/// (RFC 6455, section 5.5).
 const MAX_REASON: usize = 123;
 
-/// The reason for which the server closes a socket. Codes from 4400 on are those of graphql-transport-ws.
+/// The reason for which the server closes a socket. Codes from 4400 on are those of
+/// graphql-transport-ws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Close {
     /// The client sent an invalid message; the text tells why.

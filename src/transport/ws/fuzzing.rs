@@ -48,14 +48,14 @@ impl Observed {
 
     fn text(&mut self, text: &str) {
         self.protocol.record_activity();
-        let action = self.protocol.handle_text(text);
+        let action = self.protocol.on_text(text);
         self.act(action);
     }
 
     fn wait(&mut self, seconds: u8) {
         self.now += Duration::from_secs(seconds.into());
         let is_due = self.protocol.deadline() <= self.now;
-        let action = self.protocol.handle_timeout(self.now);
+        let action = self.protocol.on_timeout(self.now);
         assert!(is_due || action.is_none(), "{action:?} before its time");
         self.act(action);
     }
@@ -102,8 +102,8 @@ impl Observed {
     }
 }
 
-/// Runs the protocol on a script. A line is `+` and a byte (that many seconds pass), `-` (an operation ends), or a
-/// message.
+/// Runs the protocol on a script. A line is `+` and a byte (that many seconds pass), `-` (an
+/// operation ends), or a message.
 pub fn protocol(bytes: &[u8]) {
     let mut observed = Observed::new();
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -144,7 +144,7 @@ pub fn frames(bytes: &[u8]) {
                     observed.text(&text);
                 }
                 Read::Message(Message::Binary(_)) => {
-                    let action = observed.protocol.handle_binary();
+                    let action = observed.protocol.on_binary();
                     observed.act(Some(action));
                 }
                 Read::Message(_) => {}

@@ -33,15 +33,15 @@ use crate::{
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Returns true if the request is a WebSocket handshake. An `Upgrade` to another protocol may be ignored
-/// (RFC 9110, section 7.8).
+/// Returns true if the request is a WebSocket handshake. An `Upgrade` to another protocol may be
+/// ignored (RFC 9110, section 7.8).
 pub(in crate::transport) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Responds to a handshake and spawns the session. The session starts once the response was sent, but a shutdown
-/// waits for it from now on.
+/// Responds to a handshake and spawns the session. The session starts once the response was sent,
+/// but a shutdown waits for it from now on.
 pub(in crate::transport) fn accept(
     transport: Arc<Transport>,
     request_id: RequestId,

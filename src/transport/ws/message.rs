@@ -48,8 +48,8 @@ pub(super) enum ClientMessage {
     },
 }
 
-/// The error for a payload that is valid JSON but cannot be represented: a lone surrogate, a number out of a
-/// double's range, more than 127 levels.
+/// The error for a payload that is valid JSON but cannot be represented: a lone surrogate, a number
+/// out of a double's range, more than 127 levels.
 #[derive(Debug, thiserror::Error)]
 #[error("The payload cannot be read: {0}.")]
 pub(super) struct Unreadable(serde_json::Error);
@@ -79,7 +79,8 @@ struct Envelope<'t> {
 }
 
 impl Envelope<'_> {
-    /// Parses a message that contains an unreadable value. Returns `None` if the rest is not a message.
+    /// Parses a message that contains an unreadable value. Returns `None` if the rest is not a
+    /// message.
     fn parse(text: &str) -> Option<ClientMessage> {
         // Derived code would accept a list of the fields as well.
         let text = text.trim_start();
@@ -121,8 +122,8 @@ where
 pub(super) struct InitPayload {
     /// The token, with or without `Bearer `, from `authorization` in any letter case.
     pub(super) authorization: Option<String>,
-    /// The client's id, from `clientId`, or from `X-Client-Id` in any letter case. Some clients send their HTTP
-    /// headers here, GraphiQL among them.
+    /// The client's id, from `clientId`, or from `X-Client-Id` in any letter case. Some clients
+    /// send their HTTP headers here, GraphiQL among them.
     pub(super) client_id: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! graphql-transport-ws on a bare TCP connection.
 //!
-//! [`handshake`] takes the connection over from HTTP. [`protocol`] is the protocol's state machine without
-//! I/O. [`session`] is the event loop that performs its actions, [`operations`] runs what was started.
-//! [`writer`] is the write half, shared with the [`sink`]s of the subscriptions.
+//! [`handshake`] takes the connection over from HTTP. [`protocol`] is the protocol's state machine
+//! without I/O. [`session`] is the event loop that performs its actions, [`operations`] runs what
+//! was started. [`writer`] is the write half, shared with the [`sink`]s of the subscriptions.
 
 mod authentication;
 mod close;

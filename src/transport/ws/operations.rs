@@ -25,7 +25,8 @@ use crate::{
 /// Retry hint for a client at its limit of operations.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A query or mutation in execution, or a subscription that is being opened: a stream of one result.
+/// A query or mutation in execution, or a subscription that is being opened: a stream of one
+/// result.
 type Execution = IntoStream<BoxFuture<'static, Box<OperationResult>>>;
 
 /// A subscription with the guard of its log, or the errors that refuse it.
@@ -40,8 +41,8 @@ pub(super) enum OperationResult {
     Opened(Opened),
 }
 
-/// The operations of one socket. Dropping it ends them, and with them the memberships of subscriptions;
-/// mutations still run to their end.
+/// The operations of one socket. Dropping it ends them, and with them the memberships of
+/// subscriptions; mutations still run to their end.
 pub(super) struct Operations {
     transport: Arc<Transport>,
     writer: Arc<SocketWriter>,
@@ -50,8 +51,8 @@ pub(super) struct Operations {
     /// The number of operations started or refused.
     count: u32,
     executions: StreamMap<OperationId, Execution>,
-    /// Permits of mutations. A mutation that the client completes still runs to its end, and holds its permit
-    /// until then.
+    /// Permits of mutations. A mutation that the client completes still runs to its end, and holds
+    /// its permit until then.
     mutation_permits: Arc<Semaphore>,
     subscriptions: HashMap<OperationId, ActiveSubscription>,
 }
@@ -109,8 +110,8 @@ impl Operations {
             &operation,
             &caller,
         );
-        // Each kind is boxed at its own size: the future of a query is large, and opening a subscription must not
-        // move as many bytes.
+        // Each kind is boxed at its own size: the future of a query is large, and opening a
+        // subscription must not move as many bytes.
         let execution: BoxFuture<'static, Box<OperationResult>> =
             if operation.kind() == OperationKind::Subscription {
                 let sink = NextMessages::new(Arc::clone(&self.writer), id.clone());
@@ -139,7 +140,8 @@ impl Operations {
         self.log_rejected(&request_id, code);
     }
 
-    /// Waits for the next result of an operation. Returns `None` at once if none is in execution. Cancel safe.
+    /// Waits for the next result of an operation. Returns `None` at once if none is in execution.
+    /// Cancel safe.
     pub(super) fn next(
         &mut self,
     ) -> impl Future<Output = Option<(OperationId, Box<OperationResult>)>> + '_ {

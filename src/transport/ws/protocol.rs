@@ -1,6 +1,7 @@
 //! graphql-transport-ws as a state machine without I/O: messages and the time in, actions out.
 //!
-//! It implements PROTOCOL.md of graphql-ws; `tests/it/protocol.rs` has a test for each of its rules.
+//! It implements PROTOCOL.md of graphql-ws; `tests/it/protocol.rs` has a test for each of its
+//! rules.
 
 use std::{
     collections::HashSet,
@@ -20,7 +21,8 @@ use crate::graphql::Params;
 pub(super) struct Limits {
     /// Time limit for `connection_init`.
     pub(super) init_timeout: Duration,
-    /// Interval of pings. A client that sends nothing for a whole interval after a ping is disconnected.
+    /// Interval of pings. A client that sends nothing for a whole interval after a ping is
+    /// disconnected.
     pub(super) ping_interval: Duration,
     /// Maximum number of active operations.
     pub(super) operation_limit: usize,
@@ -84,7 +86,7 @@ impl Protocol {
     }
 
     /// Handles a text message.
-    pub(super) fn handle_text(&mut self, text: &str) -> Option<Action> {
+    pub(super) fn on_text(&mut self, text: &str) -> Option<Action> {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
             Err(error) => {
@@ -104,7 +106,7 @@ impl Protocol {
     }
 
     /// Handles a binary message, which the protocol does not allow.
-    pub(super) fn handle_binary(&self) -> Action {
+    pub(super) fn on_binary(&self) -> Action {
         Action::Close(Close::BadRequest("Invalid message received: binary".into()))
     }
 
@@ -128,7 +130,7 @@ impl Protocol {
         self.is_ping_unanswered = false;
     }
 
-    /// Returns the time at which to call [`handle_timeout`](Self::handle_timeout).
+    /// Returns the time at which to call [`on_timeout`](Self::on_timeout).
     pub(super) fn deadline(&self) -> Instant {
         let phase = match self.phase {
             Phase::Opened { until } => Some(until),
@@ -139,7 +141,7 @@ impl Protocol {
     }
 
     /// Returns the action that is due at `now`, if any.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Action> {
+    pub(super) fn on_timeout(&mut self, now: Instant) -> Option<Action> {
         match self.phase {
             Phase::Opened { until } if now >= until => {
                 return Some(Action::Close(Close::InitialisationTimeout));
@@ -209,10 +211,8 @@ mod tests {
 
     fn acknowledged(now: Instant, until: Option<Instant>) -> Protocol {
         let mut protocol = Protocol::new(LIMITS, now);
-        assert!(matches!(
-            protocol.handle_text(INIT),
-            Some(Action::Authenticate(_))
-        ));
+        let action = protocol.on_text(INIT);
+        assert!(matches!(action, Some(Action::Authenticate(_))));
         protocol.acknowledge(until);
         protocol
     }
@@ -224,20 +224,27 @@ mod tests {
         }
     }
 
+    fn init_payload(text: &str) -> InitPayload {
+        match Protocol::new(LIMITS, Instant::now()).on_text(text) {
+            Some(Action::Authenticate(payload)) => payload,
+            other => panic!("not authenticated: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_starts(protocol: &mut Protocol, id: &str) {
+        let action = protocol.on_text(&subscribe(id));
+        assert!(matches!(action, Some(Action::Start(..))), "{action:?}");
+    }
+
     #[test]
     fn missing_initialisation_closes_4408() {
         let now = Instant::now();
         let mut protocol = Protocol::new(LIMITS, now);
         assert_eq!(protocol.deadline(), now + LIMITS.init_timeout);
-        assert!(
-            protocol
-                .handle_timeout(now + LIMITS.init_timeout / 2)
-                .is_none()
-        );
-        assert_eq!(
-            close_code(protocol.handle_timeout(now + LIMITS.init_timeout)),
-            4408
-        );
+        assert!(protocol.on_timeout(now + LIMITS.init_timeout / 2).is_none());
+        let action = protocol.on_timeout(now + LIMITS.init_timeout);
+        assert_eq!(close_code(action), 4408);
     }
 
     #[test]
@@ -245,23 +252,15 @@ mod tests {
         let now = Instant::now();
         let mut protocol = acknowledged(now, None);
         let first = now + LIMITS.ping_interval;
-        assert!(matches!(protocol.handle_timeout(first), Some(Action::Ping)));
+        assert!(matches!(protocol.on_timeout(first), Some(Action::Ping)));
         protocol.record_activity();
         let second = first + LIMITS.ping_interval;
-        assert!(matches!(
-            protocol.handle_timeout(second),
-            Some(Action::Ping)
-        ));
+        assert!(matches!(protocol.on_timeout(second), Some(Action::Ping)));
         let third = second + LIMITS.ping_interval;
-        assert!(
-            protocol
-                .handle_timeout(third - Duration::from_millis(1))
-                .is_none()
-        );
-        assert!(matches!(
-            protocol.handle_timeout(third),
-            Some(Action::Disconnect)
-        ));
+        let early = protocol.on_timeout(third - Duration::from_millis(1));
+        assert!(early.is_none());
+        let action = protocol.on_timeout(third);
+        assert!(matches!(action, Some(Action::Disconnect)));
     }
 
     #[test]
@@ -270,69 +269,52 @@ mod tests {
         let until = now + Duration::from_secs(5);
         let mut protocol = acknowledged(now, Some(until));
         assert_eq!(protocol.deadline(), until);
-        assert_eq!(close_code(protocol.handle_timeout(until)), 4403);
+        assert_eq!(close_code(protocol.on_timeout(until)), 4403);
     }
 
     #[test]
     fn second_init_closes_4429_during_and_after_the_first() {
         let now = Instant::now();
         let mut protocol = Protocol::new(LIMITS, now);
-        protocol.handle_text(INIT);
-        assert_eq!(close_code(protocol.handle_text(INIT)), 4429);
-        assert_eq!(close_code(acknowledged(now, None).handle_text(INIT)), 4429);
+        protocol.on_text(INIT);
+        assert_eq!(close_code(protocol.on_text(INIT)), 4429);
+        assert_eq!(close_code(acknowledged(now, None).on_text(INIT)), 4429);
     }
 
     #[test]
     fn operation_before_acknowledgement_closes_4401() {
         let now = Instant::now();
         let mut protocol = Protocol::new(LIMITS, now);
-        assert_eq!(close_code(protocol.handle_text(&subscribe("1"))), 4401);
-        protocol.handle_text(INIT);
-        assert_eq!(close_code(protocol.handle_text(&subscribe("1"))), 4401);
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4401);
+        protocol.on_text(INIT);
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4401);
     }
 
     #[test]
     fn id_is_reusable_once_its_operation_ended() {
         let mut protocol = acknowledged(Instant::now(), None);
-        assert!(matches!(
-            protocol.handle_text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
-        assert_eq!(close_code(protocol.handle_text(&subscribe("1"))), 4409);
+        assert_starts(&mut protocol, "1");
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4409);
         protocol.finish(&OperationId("1".to_owned()));
-        assert!(matches!(
-            protocol.handle_text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
+        assert_starts(&mut protocol, "1");
         let complete = r#"{"id":"1","type":"complete"}"#;
-        assert!(matches!(
-            protocol.handle_text(complete),
-            Some(Action::Stop(_))
-        ));
+        assert!(matches!(protocol.on_text(complete), Some(Action::Stop(_))));
         assert!(
-            protocol.handle_text(complete).is_none(),
+            protocol.on_text(complete).is_none(),
             "completing twice is harmless"
         );
-        assert!(matches!(
-            protocol.handle_text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
+        assert_starts(&mut protocol, "1");
     }
 
     #[test]
     fn operation_beyond_the_limit_is_refused_until_one_ends() {
         let mut protocol = acknowledged(Instant::now(), None);
-        protocol.handle_text(&subscribe("1"));
-        protocol.handle_text(&subscribe("2"));
-        assert!(matches!(
-            protocol.handle_text(&subscribe("3")),
-            Some(Action::Refuse(_))
-        ));
-        protocol.handle_text(r#"{"id":"1","type":"complete"}"#);
-        assert!(matches!(
-            protocol.handle_text(&subscribe("3")),
-            Some(Action::Start(..))
-        ));
+        protocol.on_text(&subscribe("1"));
+        protocol.on_text(&subscribe("2"));
+        let action = protocol.on_text(&subscribe("3"));
+        assert!(matches!(action, Some(Action::Refuse(_))));
+        protocol.on_text(r#"{"id":"1","type":"complete"}"#);
+        assert_starts(&mut protocol, "3");
     }
 
     #[test]
@@ -356,7 +338,7 @@ mod tests {
             r#"{"type":"connection_init","payload":{"authorization":7}}"#,
         ] {
             let mut protocol = acknowledged(Instant::now(), None);
-            assert_eq!(close_code(protocol.handle_text(text)), 4400, "{text}");
+            assert_eq!(close_code(protocol.on_text(text)), 4400, "{text}");
         }
     }
 
@@ -370,31 +352,28 @@ mod tests {
                     r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"q","variables":{{"b":{value}}}}}}}"#
                 )
             };
-            let refused = protocol.handle_text(&unreadable("1"));
+            let refused = protocol.on_text(&unreadable("1"));
             assert!(
                 matches!(refused, Some(Action::RefuseUnreadable(..))),
                 "{value}"
             );
             let ping = format!(r#"{{"type":"ping","payload":{{"a":{value}}}}}"#);
             assert!(
-                matches!(protocol.handle_text(&ping), Some(Action::Pong(None))),
+                matches!(protocol.on_text(&ping), Some(Action::Pong(None))),
                 "{value}"
             );
             let complete = format!(r#"{{"type":"complete","id":"1","more":{value}}}"#);
-            assert!(protocol.handle_text(&complete).is_none(), "{value}");
-            // What the protocol forbids stays forbidden.
-            assert!(matches!(
-                protocol.handle_text(&subscribe("1")),
-                Some(Action::Start(..))
-            ));
+            assert!(protocol.on_text(&complete).is_none(), "{value}");
+            // Violations of the protocol still close the socket.
+            assert_starts(&mut protocol, "1");
             assert_eq!(
-                close_code(protocol.handle_text(&unreadable("1"))),
+                close_code(protocol.on_text(&unreadable("1"))),
                 4409,
                 "{value}"
             );
             let list = format!(r#"["subscribe","2",{{"query":"q","variables":{{"b":{value}}}}}]"#);
-            assert_eq!(close_code(protocol.handle_text(&list)), 4400, "{value}");
-            let early = Protocol::new(LIMITS, Instant::now()).handle_text(&unreadable("1"));
+            assert_eq!(close_code(protocol.on_text(&list)), 4400, "{value}");
+            let early = Protocol::new(LIMITS, Instant::now()).on_text(&unreadable("1"));
             assert_eq!(close_code(early), 4401, "{value}");
         }
     }
@@ -402,11 +381,7 @@ mod tests {
     #[test]
     fn client_id_is_read_from_its_header_name_too() {
         let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
-        let Some(Action::Authenticate(payload)) =
-            Protocol::new(LIMITS, Instant::now()).handle_text(text)
-        else {
-            panic!("not authenticated");
-        };
+        let payload = init_payload(text);
         assert_eq!(payload.client_id.as_deref(), Some("c"));
     }
 
@@ -416,11 +391,7 @@ mod tests {
             let text = format!(
                 r#"{{"type":"connection_init","payload":{{"{name}":"Bearer t","clientId":"c","more":1}}}}"#
             );
-            let Some(Action::Authenticate(payload)) =
-                Protocol::new(LIMITS, Instant::now()).handle_text(&text)
-            else {
-                panic!("not authenticated");
-            };
+            let payload = init_payload(&text);
             assert_eq!(payload.authorization.as_deref(), Some("Bearer t"));
             assert_eq!(payload.client_id.as_deref(), Some("c"));
         }

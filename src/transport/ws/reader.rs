@@ -9,8 +9,8 @@ use tungstenite::{
 
 use super::{close::Close, writer::SocketWriter};
 
-/// Size of one read. tungstenite keeps a buffer of this size for each connection and zeroes it at each read,
-/// so it is small, as messages are.
+/// Size of one read. tungstenite keeps a buffer of this size for each connection and zeroes it at
+/// each read, so it is small, as messages are.
 const READ_BUFFER: usize = 512;
 
 /// Reads the messages of one connection.
@@ -35,7 +35,8 @@ pub(super) enum Read {
 }
 
 impl Reader {
-    /// Creates a reader. Messages have at most `limit` bytes; `read` was read from the connection before.
+    /// Creates a reader. Messages have at most `limit` bytes; `read` was read from the connection
+    /// before.
     pub(super) fn new(limit: usize, read: &Bytes) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -52,8 +53,8 @@ impl Reader {
         }
     }
 
-    /// Returns the next message, without waiting. Queues the replies that RFC 6455 demands: pongs and the echo
-    /// of a close frame.
+    /// Returns the next message, without waiting. Queues the replies that RFC 6455 demands: pongs
+    /// and the echo of a close frame.
     pub(super) fn read(&mut self, mut writer: &SocketWriter) -> Read {
         let read = self.frames.read(&mut writer);
         self.has_more = read.is_ok();

@@ -20,8 +20,8 @@ pub(super) struct Capacity {
 
 /// Frames that wait to be written to a socket.
 ///
-/// Producers check the capacity first and pause while there is none. The session then stops reading too, so a
-/// client that does not read is not served further requests.
+/// Producers check the capacity first and pause while there is none. The session then stops reading
+/// too, so a client that does not read is not served further requests.
 #[derive(Debug)]
 pub(super) struct SendQueue {
     frames: VecDeque<Frame>,
@@ -31,7 +31,8 @@ pub(super) struct SendQueue {
     bytes: usize,
     capacity: Capacity,
     write_timeout: Duration,
-    /// The time of the last progress, or when the socket first took no more; `None` while it is not blocked.
+    /// The time of the last progress, or when the socket first took no more; `None` while it is not
+    /// blocked.
     blocked_since: Option<Instant>,
 }
 
@@ -45,7 +46,8 @@ pub(super) enum Written {
 }
 
 impl SendQueue {
-    /// Creates a queue. Its deadline passes once a blocked socket has taken nothing for `write_timeout`.
+    /// Creates a queue. Its deadline passes once a blocked socket has taken nothing for
+    /// `write_timeout`.
     pub(super) fn new(capacity: Capacity, write_timeout: Duration) -> Self {
         Self {
             frames: VecDeque::new(),
@@ -62,7 +64,8 @@ impl SendQueue {
         self.bytes < self.capacity.bytes && self.frames.len() < self.capacity.messages
     }
 
-    /// Returns how many of the messages with these `lengths`, from the first on, fit into the queue.
+    /// Returns how many of the messages with these `lengths`, from the first on, fit into the
+    /// queue.
     pub(super) fn count_fitting(&self, lengths: impl Iterator<Item = usize>) -> usize {
         let free = self.capacity.messages.saturating_sub(self.frames.len());
         let mut bytes = self.bytes;
@@ -93,7 +96,8 @@ impl SendQueue {
         self.bytes = self.frames.iter().map(Frame::len).sum();
     }
 
-    /// Returns the time at which the client counts as too slow, or `None` while the socket is not blocked.
+    /// Returns the time at which the client counts as too slow, or `None` while the socket is not
+    /// blocked.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.blocked_since.map(|since| since + self.write_timeout)
     }

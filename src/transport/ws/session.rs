@@ -1,4 +1,5 @@
-//! The event loop of one WebSocket. It performs the actions of [`Protocol`], runs operations and keeps time.
+//! The event loop of one WebSocket. It performs the actions of [`Protocol`], runs operations and
+//! keeps time.
 
 use std::{
     sync::Arc,
@@ -49,8 +50,8 @@ pub(super) struct Session {
     closing_until: Option<Instant>,
     /// The server shuts down. The session closes once no operation is in execution.
     is_draining: bool,
-    /// The reader failed. The session stays open until the close frame was sent, because dropping a socket with
-    /// unread bytes resets the connection, and the reset may overtake the close frame.
+    /// The reader failed. The session stays open until the close frame was sent, because dropping a
+    /// socket with unread bytes resets the connection, and the reset may overtake the close frame.
     is_read_closed: bool,
 }
 
@@ -68,7 +69,6 @@ enum Event {
     Disconnected,
 }
 
-/// The continuation of the event loop.
 #[derive(PartialEq, Eq)]
 enum Flow {
     Continue,
@@ -92,7 +92,7 @@ impl Session {
         address: Option<ClientAddress>,
     ) -> Self {
         let config = &transport.ws;
-        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits = Limits {
             init_timeout: config.ws_init_timeout,
             ping_interval: config.ws_ping_interval,
@@ -130,41 +130,26 @@ impl Session {
         while flow == Flow::Continue {
             let event = self.next_event(handle).await;
             self.remove_ended();
-            flow = match event {
-                Event::ShutdownDeadline => {
-                    self.is_draining = true;
-                    Flow::Continue
-                }
-                Event::Banned => {
-                    self.close(&Close::Forbidden("Banned".into()));
-                    Flow::Continue
-                }
-                Event::Authenticated(verified) => {
-                    self.admit(verified);
-                    Flow::Continue
-                }
-                Event::Readable => self.read(),
-                Event::Writable => {
-                    self.writer.write();
-                    Flow::Continue
-                }
-                Event::Result(id, result) => {
-                    self.send_result(id, *result);
-                    Flow::Continue
-                }
-                Event::WriterChanged => Flow::Continue,
-                Event::Timeout => self.handle_timeout(Instant::now()),
-                Event::Disconnected => Flow::Stop,
-            };
+            match event {
+                Event::ShutdownDeadline => self.is_draining = true,
+                Event::Banned => self.close(&Close::Forbidden("Banned".into())),
+                Event::Authenticated(verified) => self.admit(verified),
+                Event::Readable => flow = self.read(),
+                Event::Writable => self.writer.write(),
+                Event::Result(id, result) => self.send_result(id, *result),
+                Event::WriterChanged => {}
+                Event::Timeout => flow = self.on_timeout(Instant::now()),
+                Event::Disconnected => flow = Flow::Stop,
+            }
             self.close_if_drained();
         }
     }
 
     /// Waits for the next event.
     ///
-    /// While the send queue is full, neither frames nor results are taken, so a slow client holds back only
-    /// itself. Its subscriptions catch up from the store. A client that never pauses starves neither other
-    /// sessions on its thread, nor timeouts, nor its own results.
+    /// While the send queue is full, neither frames nor results are taken, so a slow client holds
+    /// back only itself. Its subscriptions catch up from the store. A client that never pauses
+    /// starves neither other sessions on its thread, nor timeouts, nor its own results.
     async fn next_event(&mut self, handle: &ConnectionHandle) -> Event {
         // Replies to messages of one read are written together.
         self.writer.write();
@@ -200,7 +185,8 @@ impl Session {
         }
     }
 
-    /// Returns true if the session may read. While it closes, it reads only after its close frame was written.
+    /// Returns true if the session may read. While it closes, it reads only after its close frame
+    /// was written.
     fn may_read(&self, backlog: Backlog) -> bool {
         !self.is_read_closed
             && if self.closing_until.is_some() {
@@ -211,13 +197,11 @@ impl Session {
     }
 
     fn deadline(&self, backlog: Backlog) -> Instant {
-        match self.closing_until {
-            Some(until) => until,
-            None => {
-                let next = self.protocol.deadline();
-                backlog.deadline.map_or(next, |stalled| next.min(stalled))
-            }
+        if let Some(until) = self.closing_until {
+            return until;
         }
+        let next = self.protocol.deadline();
+        backlog.deadline.map_or(next, |stalled| next.min(stalled))
     }
 
     /// Reads messages, at most [`MESSAGES_PER_TURN`].
@@ -249,8 +233,8 @@ impl Session {
         self.remove_ended();
         self.protocol.record_activity();
         let action = match message {
-            Message::Text(text) => self.protocol.handle_text(text),
-            Message::Binary(_) => Some(self.protocol.handle_binary()),
+            Message::Text(text) => self.protocol.on_text(text),
+            Message::Binary(_) => Some(self.protocol.on_binary()),
             _ => None,
         };
         action.map_or(Flow::Continue, |action| self.perform(action))
@@ -264,7 +248,7 @@ impl Session {
         }
     }
 
-    fn handle_timeout(&mut self, now: Instant) -> Flow {
+    fn on_timeout(&mut self, now: Instant) -> Flow {
         if self.closing_until.is_some() {
             return Flow::Stop;
         }
@@ -273,10 +257,8 @@ impl Session {
             self.close(&Close::TooSlow);
             return Flow::Continue;
         }
-        match self.protocol.handle_timeout(now) {
-            Some(action) => self.perform(action),
-            None => Flow::Continue,
-        }
+        let action = self.protocol.on_timeout(now);
+        action.map_or(Flow::Continue, |action| self.perform(action))
     }
 
     fn perform(&mut self, action: Action) -> Flow {
@@ -284,8 +266,10 @@ impl Session {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
             Action::Start(id, _) if self.is_draining => {
-                let error = request_error(RequestCode::Restarting, restart_error());
-                self.refuse(&id, &[error]);
+                self.refuse(
+                    &id,
+                    &[request_error(RequestCode::Restarting, restart_error())],
+                );
             }
             Action::Start(id, params) => self.start(id, *params),
             Action::RefuseUnreadable(id, unreadable) => {
@@ -376,8 +360,8 @@ impl Session {
         });
     }
 
-    /// Closes the socket during a shutdown, once no operation is in execution. Queued results are written
-    /// before the close frame.
+    /// Closes the socket during a shutdown, once no operation is in execution. Queued results are
+    /// written before the close frame.
     fn close_if_drained(&mut self) {
         if self.is_draining && self.closing_until.is_none() && !self.operations.is_executing() {
             let close = Close::Restarting;

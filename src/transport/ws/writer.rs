@@ -1,8 +1,8 @@
 //! The write half of a WebSocket, shared by its session and its subscriptions.
 //!
-//! A message is written to the TCP connection at once if nothing is queued before it. So an event reaches its
-//! subscribers without waking each one's session. What the connection does not take waits in the send queue,
-//! and the session writes it later.
+//! A message is written to the TCP connection at once if nothing is queued before it. So an event
+//! reaches its subscribers without waking each one's session. What the connection does not take
+//! waits in the send queue, and the session writes it later.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -90,8 +90,8 @@ impl SocketWriter {
         &self.tcp
     }
 
-    /// Accepts `payloads` up to the capacity, as `next` messages that begin with `prefix`, and returns how many.
-    /// Writes them at once if nothing is queued.
+    /// Accepts `payloads` up to the capacity, as `next` messages that begin with `prefix`, and
+    /// returns how many. Writes them at once if nothing is queued.
     pub(super) fn offer(&self, prefix: &Arc<str>, payloads: &[Payload]) -> Result<usize, Closed> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
@@ -128,8 +128,8 @@ impl SocketWriter {
         Ok(accepted)
     }
 
-    /// Sends small messages with one system call. It bypasses tokio's readiness, because checking that touches
-    /// other memory for each socket.
+    /// Sends small messages with one system call. It bypasses tokio's readiness, because checking
+    /// that touches other memory for each socket.
     fn send(&self, prefix: &str, payloads: &[Payload]) -> io::Result<Sent> {
         let mut bytes = SmallVec::<[u8; DIRECT_SEND_BYTES]>::new();
         for payload in payloads {
@@ -267,8 +267,8 @@ impl SocketWriter {
     }
 }
 
-/// Queues the frames that tungstenite answers by itself: pongs and the echo of a close frame. It writes whole
-/// frames.
+/// Queues the frames that tungstenite answers by itself: pongs and the echo of a close frame. It
+/// writes whole frames.
 impl io::Write for &SocketWriter {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         self.push(Frame::Own(Bytes::copy_from_slice(frame)));
