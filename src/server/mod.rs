@@ -4,7 +4,6 @@
 
 mod error;
 mod observer;
-mod tcp;
 
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
@@ -12,7 +11,6 @@ use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::tcp::{KERNEL_MARGIN, tuned};
 pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
@@ -25,7 +23,7 @@ use crate::{
     moderation::{Bans, Moderation, share_bans},
     shutdown::Shutdown,
     store::Store,
-    transport::{self, Entrance, MetricsFor, Operations, Transport},
+    transport::{self, AdminState, Admission, KERNEL_MARGIN, MetricsRoute, Transport, tuned},
 };
 
 /// A server that listens and does not serve yet.
@@ -41,7 +39,7 @@ pub struct Server {
     cluster: ClusterNode,
     limits: Arc<Limits>,
     shutdown: Shutdown,
-    entrance: Entrance,
+    admission: Admission,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
     stop: CancellationToken,
@@ -107,14 +105,14 @@ impl Server {
             },
         };
         let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
-        let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
+        let admission = Admission::new(&config.clients, config.writing.rate_limits);
         let shutdown = Shutdown::new(stop.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
             bans,
             requests: requests(&config.http).measured(&metrics.graphql),
-            entrance: entrance.clone(),
+            admission: admission.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -129,7 +127,7 @@ impl Server {
             tasks,
             metrics,
         };
-        let operations = Operations {
+        let admin_state = AdminState {
             health: observer.health(),
             drain: shutdown.clone(),
             metrics: {
@@ -138,12 +136,12 @@ impl Server {
             },
         };
         let metrics_here = match metrics_listener {
-            Some(_) => MetricsFor::Nobody,
-            None => MetricsFor::Everybody,
+            Some(_) => MetricsRoute::Disabled,
+            None => MetricsRoute::Enabled,
         };
-        let router = router.merge(transport::operations(operations.clone(), metrics_here));
+        let router = router.merge(transport::admin_router(admin_state.clone(), metrics_here));
         let admin = metrics_listener.map(|(listener, address)| {
-            let router = transport::operations(operations, MetricsFor::Everybody);
+            let router = transport::admin_router(admin_state, MetricsRoute::Enabled);
             (listener, address, router)
         });
         Ok(Self {
@@ -156,7 +154,7 @@ impl Server {
             cluster,
             limits,
             shutdown,
-            entrance,
+            admission,
             authenticator,
             moderation,
             stop,
@@ -194,7 +192,7 @@ impl Server {
             cluster,
             limits,
             shutdown: graceful,
-            entrance,
+            admission,
             authenticator,
             moderation,
             stop,
@@ -234,9 +232,9 @@ impl Server {
         if let Some((listener, address, router)) = admin {
             tracing::info!(%address, "serving metrics");
             // The same limits, counted apart: it takes no places from clients.
-            let entrance = Entrance::new(&config.clients, config.writing.rate_limits);
+            let admission = Admission::new(&config.clients, config.writing.rate_limits);
             let listener = listener.tap_io(tuned());
-            let serving = transport::serve(listener, router, entrance, read_timeout, stop.clone());
+            let serving = transport::serve(listener, router, admission, read_timeout, stop.clone());
             background.tasks.spawn(serving);
         }
 
@@ -247,7 +245,7 @@ impl Server {
         let cluster = cluster_tasks.spawn(cluster.run(leave.clone()));
 
         let listener = listener.tap_io(tuned());
-        let serving = transport::serve(listener, router, entrance, read_timeout, stop.clone());
+        let serving = transport::serve(listener, router, admission, read_timeout, stop.clone());
         let serving = background.tasks.spawn(serving);
         let abort = serving.abort_handle();
 

@@ -1,23 +1,14 @@
-//! How requests come in and answers go out: protocols only. It knows the schema's executor, and
-//! neither the rooms nor the store.
+//! The transports: HTTP, server-sent events, multipart and WebSocket. They turn bytes into
+//! operations and results into bytes.
+//!
+//! Transports call the executor of [`graphql`](crate::graphql) and touch neither rooms nor the
+//! store.
 
-mod asked;
-mod cross_site;
+mod admin;
+mod connections;
 mod http;
-mod identify;
-mod listener;
-mod media_type;
-mod multipart;
-mod ops;
+mod operation_log;
 mod pages;
-mod places;
-mod proxies;
-mod record;
-mod request;
-mod response;
-mod security;
-mod sse;
-mod stream;
 mod ws;
 
 use std::sync::Arc;
@@ -32,12 +23,16 @@ use axum::{
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::asked::Asked;
+use self::http::{
+    headers::api_headers,
+    origin::{self, cors},
+    request_id::{self, RequestId},
+};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::ws::fuzzing;
 pub use self::{
-    listener::{Entrance, serve},
-    ops::{MetricsFor, Operations, router as operations},
+    admin::{AdminState, MetricsRoute, admin_router},
+    connections::{Admission, KERNEL_MARGIN, serve, tuned},
 };
 use crate::{
     auth::Authenticator,
@@ -48,59 +43,62 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// What the transports work with.
+/// The services and settings of the transports.
 #[derive(Debug)]
 pub struct Transport {
-    /// Executes what comes in.
+    /// Executes operations.
     pub executor: Executor,
-    /// Tells who sends it.
+    /// Verifies tokens.
     pub authenticator: Arc<Authenticator>,
-    /// Tells who is not let in.
+    /// Bans in effect on this node.
     pub bans: Arc<Bans>,
-    /// The documents that clients may name by their hash.
+    /// Prepares requests, persisted ones included.
     pub requests: Requests,
-    /// Who is let in.
-    pub entrance: Entrance,
-    /// Limits of requests.
+    /// Connection limits and client addresses.
+    pub admission: Admission,
+    /// Settings of HTTP requests.
     pub http: HttpConfig,
-    /// Limits of sockets.
+    /// Settings of WebSockets.
     pub ws: WsConfig,
-    /// Every socket's task, and every stream's.
+    /// Tracks the tasks of sockets and streams.
     pub tasks: TaskTracker,
-    /// Gives every socket and every stream of a subscription the moment in which it ends, where the
-    /// server goes down.
+    /// Gives each socket and each subscription stream its deadline when the server shuts down.
     pub drain: Shutdown,
-    /// What all of it is counted by.
+    /// Metrics of the transports.
     pub metrics: Arc<TransportMetrics>,
 }
 
-/// Every path of the server but those of its operations.
+/// Returns the router of all paths, except those of [`admin_router`].
 pub fn router(transport: Transport) -> Router {
     let origins = &transport.http.allowed_origins;
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))
         .layer(from_fn_with_state(
             Arc::from(&origins[..]),
-            cross_site::refuse,
+            origin::reject_cross_site,
         ))
-        .layer(cross_site::cors(origins))
-        .layer(map_response(security::of_api))
-        .layer(from_fn_with_state(transport.drain.clone(), asked::name));
+        .layer(cors(origins))
+        .layer(map_response(api_headers))
+        .layer(from_fn_with_state(
+            transport.drain.clone(),
+            request_id::assign,
+        ));
     graphql
         .merge(pages::router())
         .with_state(Arc::new(transport))
         .layer(CatchPanicLayer::new())
 }
 
-/// `GET /graphql` is a WebSocket where the request asks for one, and else GraphQL over HTTP.
+/// Handles `GET /graphql`: a WebSocket handshake if the request asks for one, else GraphQL over
+/// HTTP.
 async fn get_graphql(
     State(transport): State<Arc<Transport>>,
-    Extension(asked): Extension<Asked>,
+    Extension(request_id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    if ws::is_asked_for(request.headers()) {
-        ws::accept(transport, asked, request)
+    if ws::is_upgrade(request.headers()) {
+        ws::accept(transport, request_id, request)
     } else {
-        http::get(&transport, &asked, request.into_parts().0).await
+        http::get(&transport, &request_id, request.into_parts().0).await
     }
 }

@@ -1,6 +1,6 @@
-//! The pages that people open: the demo at `/` and GraphiQL. They are part of the binary.
+//! The pages for people: the demo at `/` and GraphiQL. They are embedded in the binary.
 //!
-//! Each has the strictest Content-Security-Policy (CSP level 3) that it works under.
+//! Each page has the strictest Content-Security-Policy (CSP level 3) under which it works.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::{Transport, security};
+use super::{Transport, http::headers::page_headers};
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 struct Assets;
 
-/// What the demo does: its own files, its own API, and pictures of its readers from anywhere.
-const DEMO: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; \
+/// The demo's policy: its own files and API, and avatars from any HTTPS origin.
+const DEMO_POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; \
     frame-ancestors 'none'; img-src 'self' https:; require-trusted-types-for 'script'; \
     script-src 'self'; style-src 'self'; trusted-types 'none'";
 
-/// What GraphiQL does: its four files from the CDN besides, each of which the page holds to a hash.
-const GRAPHIQL: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; \
+/// GraphiQL's policy: as the demo's, with four files from a CDN. The page pins each by hash.
+const GRAPHIQL_POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; \
     font-src data:; form-action 'none'; frame-ancestors 'none'; img-src 'self' data:; \
     script-src 'self' https://cdn.jsdelivr.net/npm/react@18.3.1/umd/react.production.min.js \
     https://cdn.jsdelivr.net/npm/react-dom@18.3.1/umd/react-dom.production.min.js \
@@ -37,24 +37,26 @@ const GRAPHIQL: &str = "default-src 'none'; base-uri 'none'; connect-src 'self';
 
 pub(super) fn router() -> Router<Arc<Transport>> {
     Router::new()
-        .route("/", get(async || asset("demo/index.html", DEMO)))
+        .route("/", get(async || asset("demo/index.html", DEMO_POLICY)))
         .route(
             "/demo/{*path}",
-            get(async |Path(path): Path<String>| asset(&format!("demo/{path}"), DEMO)),
+            get(async |Path(path): Path<String>| asset(&format!("demo/{path}"), DEMO_POLICY)),
         )
         .route(
             "/graphiql",
-            get(async || asset("graphiql/index.html", GRAPHIQL)),
+            get(async || asset("graphiql/index.html", GRAPHIQL_POLICY)),
         )
         .route(
             "/graphiql/{*path}",
-            get(async |Path(path): Path<String>| asset(&format!("graphiql/{path}"), GRAPHIQL)),
+            get(async |Path(path): Path<String>| {
+                asset(&format!("graphiql/{path}"), GRAPHIQL_POLICY)
+            }),
         )
 }
 
 fn asset(path: &str, policy: &'static str) -> Response {
     let Some(file) = Assets::get(path) else {
-        return security::of_page(StatusCode::NOT_FOUND.into_response(), policy);
+        return page_headers(StatusCode::NOT_FOUND.into_response(), policy);
     };
     let media_type = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",
@@ -65,8 +67,8 @@ fn asset(path: &str, policy: &'static str) -> Response {
     };
     let headers: [(HeaderName, &str); 2] = [
         (CONTENT_TYPE, media_type),
-        // The files of one version belong together: a browser asks before it uses an old one.
+        // Browsers revalidate before use, because files of different versions do not work together.
         (CACHE_CONTROL, "no-cache"),
     ];
-    security::of_page((headers, file.data).into_response(), policy)
+    page_headers((headers, file.data).into_response(), policy)
 }

@@ -1,41 +1,43 @@
-//! Why a socket is closed, and what its client is told of it.
+//! Close codes and reasons.
 
 use std::borrow::Cow;
 
-/// The longest reason that a close frame can carry, in bytes (RFC 6455, section 5.5: a control
-/// frame has at most 125, of which the code takes two).
+/// Maximum length of a reason in bytes. A control frame has at most 125, two of them for the code
+/// (RFC 6455, section 5.5).
 const MAX_REASON: usize = 123;
 
-/// Why the server closes a socket. The codes from 4400 on are those of graphql-transport-ws.
+/// The reason for which the server closes a socket. Codes from 4400 on are those of
+/// graphql-transport-ws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Close {
-    /// The client sent what the protocol does not know; the text says what.
+    /// The client sent an invalid message; the text tells why.
     BadRequest(Cow<'static, str>),
     /// The client subscribed before its connection was acknowledged.
     Unauthorized,
-    /// The client's token was refused, or has ended; the text says which.
+    /// The client's token is invalid or expired, or its user banned; the text tells which.
     Forbidden(Cow<'static, str>),
     /// The client does not speak graphql-transport-ws.
     SubprotocolNotAcceptable,
     /// The client did not send `connection_init` in time.
     InitialisationTimeout,
-    /// The client used the id of an operation that is under way.
+    /// The client used the id of an active operation.
     SubscriberExists(String),
     /// The client sent `connection_init` twice.
     TooManyInitialisations,
-    /// The client's frames are not those of RFC 6455.
+    /// The client's frames violate RFC 6455.
     NotWebSocket,
     /// The client's text was not UTF-8.
     NotText,
-    /// The client's message was larger than it may be.
+    /// The client's message exceeds the size limit.
     MessageTooBig,
-    /// The client took nothing for too long.
+    /// The client read nothing for the write timeout.
     TooSlow,
-    /// The server goes down; another will be there.
+    /// The server shuts down; the client may reconnect.
     Restarting,
 }
 
 impl Close {
+    /// Returns the close code.
     pub(super) fn code(&self) -> u16 {
         match self {
             Self::NotWebSocket => 1002,
@@ -53,7 +55,7 @@ impl Close {
         }
     }
 
-    /// What a person is told, cut to what a frame can carry.
+    /// Returns the reason, truncated to [`MAX_REASON`] bytes.
     pub(super) fn reason(&self) -> String {
         let mut reason = match self {
             Self::BadRequest(why) | Self::Forbidden(why) => why.to_string(),

@@ -12,19 +12,19 @@ use tungstenite::protocol::frame::{
 use super::{close::Close, message};
 use crate::graphql::Payload;
 
-/// The longest header of an unmasked frame.
+/// Maximum length of the header of an unmasked frame.
 const MAX_HEADER: usize = 10;
-/// What closes a `next` message behind its payload.
+/// The end of a `next` message, after its payload.
 const SUFFIX: &[u8] = b"}";
-/// Of how many pieces a frame is made up at most.
-pub(super) const MAX_PIECES: usize = 4;
+/// Maximum number of slices in a frame.
+pub(super) const MAX_SLICES: usize = 4;
 
 /// One frame, ready to be written.
 #[derive(Debug)]
 pub(super) enum Frame {
-    /// Made for this client alone.
+    /// A frame for one client.
     Own(Bytes),
-    /// A `next` message, whose payload is shared with other clients.
+    /// A `next` message whose payload is shared with other clients.
     Next {
         header: Header,
         prefix: Arc<str>,
@@ -40,24 +40,24 @@ pub(super) struct Header {
 }
 
 impl Frame {
-    /// A text message.
+    /// Creates a text message.
     pub(super) fn text(text: &str) -> Self {
         Self::own(OpCode::Data(Data::Text), text.as_bytes())
     }
 
-    /// A ping without data.
+    /// Creates a ping without data.
     pub(super) fn ping() -> Self {
         Self::own(OpCode::Control(Control::Ping), &[])
     }
 
-    /// A close frame: code and reason.
+    /// Creates a close frame with code and reason.
     pub(super) fn close(close: &Close) -> Self {
         let mut payload = close.code().to_be_bytes().to_vec();
         payload.extend_from_slice(close.reason().as_bytes());
         Self::own(OpCode::Control(Control::Close), &payload)
     }
 
-    /// A `next` message: what stands before its payload, and the payload.
+    /// Creates a `next` message. `prefix` comes from [`next_prefix`].
     pub(super) fn next(prefix: &Arc<str>, payload: &Payload) -> Self {
         let len = prefix.len() + payload.len() + SUFFIX.len();
         Self::Next {
@@ -67,17 +67,17 @@ impl Frame {
         }
     }
 
-    /// How many bytes it has.
+    /// Returns the size of the frame, header included.
     pub(super) fn len(&self) -> usize {
-        self.pieces().iter().map(|piece| piece.len()).sum()
+        self.slices().iter().map(|slice| slice.len()).sum()
     }
 
-    /// Its bytes, in pieces, of which some are empty.
-    pub(super) fn pieces(&self) -> [IoSlice<'_>; MAX_PIECES] {
+    /// Returns the bytes of the frame as slices. Some may be empty.
+    pub(super) fn slices(&self) -> [IoSlice<'_>; MAX_SLICES] {
         match self {
             Self::Own(bytes) => {
-                let nothing = IoSlice::new(&[]);
-                [IoSlice::new(bytes), nothing, nothing, nothing]
+                let empty = IoSlice::new(&[]);
+                [IoSlice::new(bytes), empty, empty, empty]
             }
             Self::Next {
                 header,
@@ -109,7 +109,7 @@ impl Header {
         };
         let mut bytes = [0; MAX_HEADER];
         let mut rest = &mut bytes[..];
-        // The array is as long as the longest of these headers.
+        // The array fits the longest header, so this cannot fail.
         let _ = header.format(payload as u64, &mut rest);
         let unused = rest.len();
         Self {
@@ -123,7 +123,7 @@ impl Header {
     }
 }
 
-/// Puts a whole `next` message behind others, if that fits without allocating.
+/// Appends a whole `next` message to `bytes` if that needs no allocation, else returns false.
 pub(super) fn append_next<const N: usize>(
     prefix: &str,
     payload: &str,
@@ -137,19 +137,19 @@ where
         return false;
     }
     let header = Header::new(OpCode::Data(Data::Text), len);
-    for piece in [
+    for part in [
         header.as_bytes(),
         prefix.as_bytes(),
         payload.as_bytes(),
         SUFFIX,
     ] {
-        bytes.extend_from_slice(piece);
+        bytes.extend_from_slice(part);
     }
     true
 }
 
-/// What stands before the payload of each `next` message of an operation.
-pub(super) fn prefix(id: &message::OperationId) -> Arc<str> {
+/// Returns the part of an operation's `next` messages that precedes the payload.
+pub(super) fn next_prefix(id: &message::OperationId) -> Arc<str> {
     let id = serde_json::to_string(id).unwrap_or_default();
     format!(r#"{{"type":"next","id":{id},"payload":"#).into()
 }
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
 
     fn bytes(frame: &Frame) -> Vec<u8> {
-        let pieces = frame.pieces();
-        pieces.iter().flat_map(|piece| piece.to_vec()).collect()
+        let slices = frame.slices();
+        slices.iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn next_message_is_a_prefix_and_the_shared_payload() {
         let id = message::OperationId("a\"b".to_owned());
-        let frame = Frame::next(&prefix(&id), &Payload::from(r#"{"data":1}"#));
+        let frame = Frame::next(&next_prefix(&id), &Payload::from(r#"{"data":1}"#));
         let text = br#"{"type":"next","id":"a\"b","payload":{"data":1}}"#;
         let bytes = bytes(&frame);
         assert_eq!(usize::from(bytes[1]), text.len());

@@ -1,4 +1,4 @@
-//! A client of graphql-transport-ws that sends any bytes.
+//! Fuzzing entry points: a client of graphql-transport-ws that sends arbitrary bytes.
 
 use std::{
     collections::HashSet,
@@ -11,59 +11,59 @@ use tungstenite::Message;
 
 use super::{
     close::Close,
-    connection::Connection,
     message::OperationId,
-    outbox::{Outbox, Room},
-    protocol::{Action, Protocol, Rules},
+    protocol::{Action, Limits, Protocol},
     reader::{Read, Reader},
+    send_queue::{Capacity, SendQueue},
+    writer::SocketWriter,
 };
 
-const RULES: Rules = Rules {
+const LIMITS: Limits = Limits {
     init_timeout: Duration::from_secs(3),
     ping_interval: Duration::from_secs(12),
     operation_limit: 4,
 };
 const MESSAGE_LIMIT: usize = 4096;
 
-/// A connection, and what must be known of it by whoever looks on.
-struct Watched {
+/// A connection, with a model of its state to check the protocol against.
+struct Observed {
     protocol: Protocol,
     now: Instant,
     is_acknowledged: bool,
-    under_way: HashSet<OperationId>,
-    is_over: bool,
+    active: HashSet<OperationId>,
+    is_closed: bool,
 }
 
-impl Watched {
+impl Observed {
     fn new() -> Self {
         let now = Instant::now();
         Self {
-            protocol: Protocol::new(RULES, now),
+            protocol: Protocol::new(LIMITS, now),
             now,
             is_acknowledged: false,
-            under_way: HashSet::new(),
-            is_over: false,
+            active: HashSet::new(),
+            is_closed: false,
         }
     }
 
     fn text(&mut self, text: &str) {
-        self.protocol.heard();
-        let action = self.protocol.text(text);
+        self.protocol.record_activity();
+        let action = self.protocol.on_text(text);
         self.act(action);
     }
 
     fn wait(&mut self, seconds: u8) {
         self.now += Duration::from_secs(seconds.into());
         let is_due = self.protocol.deadline() <= self.now;
-        let action = self.protocol.due(self.now);
+        let action = self.protocol.on_timeout(self.now);
         assert!(is_due || action.is_none(), "{action:?} before its time");
         self.act(action);
     }
 
     fn finish(&mut self) {
-        if let Some(id) = self.under_way.iter().next().cloned() {
-            self.protocol.finished(&id);
-            self.under_way.remove(&id);
+        if let Some(id) = self.active.iter().next().cloned() {
+            self.protocol.finish(&id);
+            self.active.remove(&id);
         }
     }
 
@@ -72,27 +72,25 @@ impl Watched {
             Some(Action::Authenticate(_)) => {
                 assert!(!self.is_acknowledged, "initialised twice");
                 self.protocol
-                    .admit(Some(self.now + Duration::from_secs(60)));
+                    .acknowledge(Some(self.now + Duration::from_secs(60)));
                 self.is_acknowledged = true;
             }
             Some(Action::Start(id, _)) => {
                 assert!(self.is_acknowledged, "started before the acknowledgement");
-                assert!(self.under_way.insert(id), "an id was used twice");
-                assert!(self.under_way.len() <= RULES.operation_limit, "too many");
+                assert!(self.active.insert(id), "an id was used twice");
+                assert!(self.active.len() <= LIMITS.operation_limit, "too many");
             }
-            Some(Action::RefuseUnreadable(id, _)) => assert!(!self.under_way.contains(&id)),
+            Some(Action::RefuseUnreadable(id, _)) => assert!(!self.active.contains(&id)),
             Some(Action::Refuse(id)) => {
-                assert!(
-                    !self.under_way.contains(&id) && self.under_way.len() == RULES.operation_limit
-                );
+                assert!(!self.active.contains(&id) && self.active.len() == LIMITS.operation_limit);
             }
-            Some(Action::Stop(id)) => assert!(self.under_way.remove(&id), "stopped what was not"),
+            Some(Action::Stop(id)) => assert!(self.active.remove(&id), "stopped what was not"),
             Some(Action::Close(close)) => self.close(&close),
-            Some(Action::Abandon) => self.is_over = true,
+            Some(Action::Disconnect) => self.is_closed = true,
             Some(Action::Pong(_) | Action::Ping) | None => {}
         }
-        for id in &self.under_way {
-            assert!(self.protocol.is_under_way(id), "an operation was forgotten");
+        for id in &self.active {
+            assert!(self.protocol.is_active(id), "an operation was forgotten");
         }
     }
 
@@ -100,27 +98,27 @@ impl Watched {
         let code = close.code();
         assert!(matches!(code, 1002 | 1007 | 1009 | 4400..=4429), "{code}");
         assert!(close.reason().len() <= 123, "too long a reason");
-        self.is_over = true;
+        self.is_closed = true;
     }
 }
 
-/// What happens, a line each: `+` and a byte is so many seconds, `-` the end of an operation, and
-/// anything else a message.
+/// Runs the protocol on a script. A line is `+` and a byte (that many seconds pass), `-` (an
+/// operation ends), or a message.
 pub fn protocol(bytes: &[u8]) {
-    let mut watched = Watched::new();
+    let mut observed = Observed::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         match line {
-            [b'+', seconds, ..] => watched.wait(*seconds),
-            [b'-', ..] => watched.finish(),
-            message => watched.text(&String::from_utf8_lossy(message)),
+            [b'+', seconds, ..] => observed.wait(*seconds),
+            [b'-', ..] => observed.finish(),
+            message => observed.text(&String::from_utf8_lossy(message)),
         }
-        if watched.is_over {
+        if observed.is_closed {
             return;
         }
     }
 }
 
-/// What comes behind the handshake: frames, whole or not.
+/// Runs the reader and the protocol on the bytes after a handshake: frames, whole or not.
 pub fn frames(bytes: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -132,32 +130,32 @@ pub fn frames(bytes: &[u8]) {
         let Some(tcp) = silent() else {
             return;
         };
-        let room = Room {
+        let capacity = Capacity {
             messages: 32,
             bytes: 64 * 1024,
         };
-        let connection = Connection::new(tcp, Outbox::new(room, Duration::from_secs(10)));
+        let writer = SocketWriter::new(tcp, SendQueue::new(capacity, Duration::from_secs(10)));
         let mut reader = Reader::new(MESSAGE_LIMIT, &Bytes::copy_from_slice(bytes));
-        let mut watched = Watched::new();
-        while !watched.is_over {
-            match reader.read(&connection) {
+        let mut observed = Observed::new();
+        while !observed.is_closed {
+            match reader.read(&writer) {
                 Read::Message(Message::Text(text)) => {
                     assert!(text.len() <= MESSAGE_LIMIT, "a message beyond the limit");
-                    watched.text(&text);
+                    observed.text(&text);
                 }
                 Read::Message(Message::Binary(_)) => {
-                    let action = watched.protocol.binary();
-                    watched.act(Some(action));
+                    let action = observed.protocol.on_binary();
+                    observed.act(Some(action));
                 }
                 Read::Message(_) => {}
-                Read::Nothing | Read::End => return,
-                Read::Broken(close) => watched.close(&close),
+                Read::Pending | Read::End => return,
+                Read::Broken(close) => observed.close(&close),
             }
         }
     });
 }
 
-/// One end of a connection on which nothing ever comes: all there is was read before.
+/// Returns one end of a connection that never receives anything.
 fn silent() -> Option<tokio::net::TcpStream> {
     thread_local! {
         static ENDS: Option<(TcpStream, TcpStream)> = connect();

@@ -1,5 +1,4 @@
-//! From HTTP to WebSocket: the opening handshake (RFC 6455, section 4.2), and taking over the TCP
-//! connection below it.
+//! The opening handshake (RFC 6455, section 4.2), and the takeover of the TCP connection from HTTP.
 
 use std::sync::Arc;
 
@@ -20,47 +19,49 @@ use tungstenite::{
     handshake::server::create_response_with_body,
 };
 
-use super::{close::Close, socket::Socket};
+use super::{close::Close, session::Session};
 use crate::{
     metrics::Lasting,
     transport::{
         Transport,
-        asked::Asked,
-        response::{self, RETRY},
+        http::{
+            request_id::RequestId,
+            response::{self, SHUTDOWN_RETRY_AFTER},
+        },
     },
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Whether the request is the beginning of a handshake. An `Upgrade` to anything else may be
+/// Returns true if the request is a WebSocket handshake. An `Upgrade` to another protocol may be
 /// ignored (RFC 9110, section 7.8).
-pub(in crate::transport) fn is_asked_for(headers: &HeaderMap) -> bool {
+pub(in crate::transport) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
     upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Answers a handshake. The socket's task is counted from now on: a server that goes down waits for
-/// it, although it begins only when the client has seen the answer.
+/// Responds to a handshake and spawns the session. The session starts once the response was sent,
+/// but a shutdown waits for it from now on.
 pub(in crate::transport) fn accept(
     transport: Arc<Transport>,
-    asked: Asked,
+    request_id: RequestId,
     mut request: Request,
 ) -> Response {
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
-        Err(error) => return refuse(&error),
+        Err(error) => return handshake_failed(&error),
     };
-    let Some(guest) = transport.drain.register() else {
+    let Some(handle) = transport.drain.register() else {
         return restarting();
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let (request, _) = request.into_parts();
-    let Ok(seat) = transport.entrance.seat(&request) else {
+    let Ok(permit) = transport.admission.admit_stream(&request) else {
         return response::too_many_sockets();
     };
-    let address = transport.entrance.client(&request);
-    let is_spoken = offers_subprotocol(&request.headers);
-    if is_spoken {
+    let address = transport.admission.client(&request);
+    let has_subprotocol = offers_subprotocol(&request.headers);
+    if has_subprotocol {
         let chosen = HeaderValue::from_static(SUBPROTOCOL);
         response
             .headers_mut()
@@ -70,27 +71,27 @@ pub(in crate::transport) fn accept(
     tasks.spawn(async move {
         let upgraded = match upgrade.await {
             Ok(upgraded) => upgraded,
-            // The client went before it had the answer.
-            Err(error) => return tracing::debug!(%error, "no upgrade"),
+            // The client disconnected before the response.
+            Err(error) => return tracing::debug!(%error, "WebSocket upgrade failed"),
         };
-        let Some((tcp, read)) = below(upgraded) else {
-            return tracing::error!("a WebSocket came over something else than TCP");
+        let Some((tcp, read)) = into_tcp(upgraded) else {
+            return tracing::error!("WebSocket upgrade of a connection that is not TCP");
         };
-        let _counted = transport.metrics.connected(Lasting::WebSocket);
-        let mut socket = Socket::new(transport, asked, tcp, &read, address);
-        // It keeps the whole buffer of the HTTP connection.
+        let _gauge_guard = transport.metrics.connected(Lasting::WebSocket);
+        let mut session = Session::new(transport, request_id, tcp, &read, address);
+        // Frees the read buffer of the HTTP connection.
         drop(read);
-        if !is_spoken {
-            socket.close(&Close::SubprotocolNotAcceptable);
+        if !has_subprotocol {
+            session.close(&Close::SubprotocolNotAcceptable);
         }
-        socket.run(&guest).await;
-        drop(seat);
+        session.run(&handle).await;
+        drop(permit);
     });
     response
 }
 
-/// The connection itself, and what was read of it already.
-fn below(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+/// Returns the TCP connection, and the bytes that were read from it after the handshake.
+fn into_tcp(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     Some((parts.io.into_inner(), parts.read_buf))
 }
@@ -101,9 +102,9 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
     offered.any(|protocol| protocol.trim() == SUBPROTOCOL)
 }
 
-/// A socket that would be closed at once is not opened.
+/// Returns the response during a shutdown, instead of opening a socket only to close it.
 fn restarting() -> Response {
-    let headers = [(RETRY_AFTER, RETRY)];
+    let headers = [(RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
     (
         StatusCode::SERVICE_UNAVAILABLE,
         headers,
@@ -112,9 +113,9 @@ fn restarting() -> Response {
         .into_response()
 }
 
-fn refuse(error: &Error) -> Response {
+fn handshake_failed(error: &Error) -> Response {
     match error {
-        // RFC 6455, section 4.4: the answer says which version is spoken.
+        // RFC 6455, section 4.4: the response names the supported version.
         Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => (
             StatusCode::UPGRADE_REQUIRED,
             [(SEC_WEBSOCKET_VERSION, "13")],

@@ -6,7 +6,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{graphql::Params, json::Object};
 
-/// The id that a client gives to one of its operations: any text but the empty one.
+/// The id that a client gives to an operation: any text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct OperationId(pub(super) String);
 
@@ -20,7 +20,7 @@ impl<'de> Deserialize<'de> for OperationId {
     }
 }
 
-/// What a client sends.
+/// A message from a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ClientMessage {
@@ -38,7 +38,7 @@ pub(super) enum ClientMessage {
     },
     Subscribe {
         id: OperationId,
-        #[serde(deserialize_with = "readable")]
+        #[serde(deserialize_with = "params_from_object")]
         payload: Result<Params, Unreadable>,
     },
     Complete {
@@ -46,8 +46,8 @@ pub(super) enum ClientMessage {
     },
 }
 
-/// A payload that is JSON by its grammar and has no value: half of a surrogate pair, a number beyond
-/// a double's range, more than 127 levels.
+/// The error for a payload that is valid JSON but cannot be represented: a lone surrogate, a number
+/// out of a double's range, more than 127 levels.
 #[derive(Debug, thiserror::Error)]
 #[error("The payload cannot be read: {0}.")]
 pub(super) struct Unreadable(serde_json::Error);
@@ -66,7 +66,7 @@ impl ClientMessage {
     }
 }
 
-/// A message whose payload stays text.
+/// A message whose payload is not parsed.
 #[derive(Deserialize)]
 struct Envelope<'t> {
     #[serde(rename = "type")]
@@ -77,9 +77,10 @@ struct Envelope<'t> {
 }
 
 impl Envelope<'_> {
-    /// Parses a message that has an unreadable value in it. Returns `None` if that leaves no message.
+    /// Parses a message that contains an unreadable value. Returns `None` if the rest is not a
+    /// message.
     fn parse(text: &str) -> Option<ClientMessage> {
-        // Derived code accepts a list of the fields as well.
+        // Derived code would accept a list of the fields as well.
         let text = text.trim_start();
         let envelope: Envelope<'_> = text
             .starts_with('{')
@@ -105,8 +106,8 @@ impl Envelope<'_> {
     }
 }
 
-/// Reads an object. Derived code accepts a list of its values as well.
-fn readable<'de, D>(deserializer: D) -> Result<Result<Params, Unreadable>, D::Error>
+/// Deserializes parameters from an object. Derived code would accept a list of the values as well.
+fn params_from_object<'de, D>(deserializer: D) -> Result<Result<Params, Unreadable>, D::Error>
 where
     D: Deserializer<'de>,
 {
@@ -115,13 +116,13 @@ where
     params.map(Ok).map_err(de::Error::custom)
 }
 
-/// What a client tells of itself when it connects. Names that are not known are ignored.
+/// The payload of `connection_init`. Unknown names are ignored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct InitPayload {
-    /// The token, with or without `Bearer `, under `authorization` in any letter case.
+    /// The token, with or without `Bearer `, from `authorization` in any letter case.
     pub(super) authorization: Option<String>,
-    /// The client's name, under `clientId`; or under `X-Client-Id` in any letter case, for those
-    /// who send the headers of their requests here (GraphiQL does).
+    /// The client's id, from `clientId`, or from `X-Client-Id` in any letter case. Some clients
+    /// send their HTTP headers here, GraphiQL among them.
     pub(super) client_id: Option<String>,
 }
 
@@ -129,14 +130,14 @@ impl<'de> Deserialize<'de> for InitPayload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut payload = Self::default();
         for (name, value) in Object::deserialize(deserializer)?.0 {
-            let place = if name.eq_ignore_ascii_case("authorization") {
+            let field = if name.eq_ignore_ascii_case("authorization") {
                 &mut payload.authorization
             } else if name == "clientId" || name.eq_ignore_ascii_case("x-client-id") {
                 &mut payload.client_id
             } else {
                 continue;
             };
-            *place = match value {
+            *field = match value {
                 Value::Null => None,
                 Value::String(text) => Some(text),
                 _ => return Err(de::Error::custom(format!("{name} is not a string"))),
@@ -146,7 +147,7 @@ impl<'de> Deserialize<'de> for InitPayload {
     }
 }
 
-/// What the server sends.
+/// A message from the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerMessage<'a> {
@@ -169,9 +170,9 @@ pub(super) enum ServerMessage<'a> {
 }
 
 impl ServerMessage<'_> {
-    /// As it goes over the wire.
+    /// Serializes the message.
     pub(super) fn to_text(&self) -> String {
-        // Nothing in a message has a key that is no string, or a serializer that fails.
+        // Serialization cannot fail: all keys are strings, and no serializer returns an error.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,21 +1,22 @@
 //! graphql-transport-ws on a bare TCP connection.
 //!
-//! [`handshake`] takes the connection over from HTTP. [`protocol`] decides, [`socket`] does: it
-//! reads frames, runs operations and keeps the clock. [`connection`] is the half of a socket to
-//! which everybody writes who has something for its client, and [`outlet`] is how a subscription's
-//! events come there.
+//! [`handshake`] takes the connection over from HTTP. [`protocol`] is the protocol's state machine
+//! without I/O. [`session`] is the event loop that performs its actions, [`operations`] runs what
+//! was started. [`writer`] is the write half, shared with the [`sink`]s of the subscriptions.
 
+mod authentication;
 mod close;
-mod connection;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
 mod message;
-mod outbox;
-mod outlet;
+mod operations;
 mod protocol;
 mod reader;
-mod socket;
+mod send_queue;
+mod session;
+mod sink;
+mod writer;
 
-pub(super) use self::handshake::{accept, is_asked_for};
+pub(super) use self::handshake::{accept, is_upgrade};

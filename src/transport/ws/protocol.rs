@@ -1,7 +1,7 @@
-//! graphql-transport-ws as a state machine: messages and the time in, actions out. It does no I/O
-//! and reads no clock.
+//! graphql-transport-ws as a state machine without I/O: messages and the time in, actions out.
 //!
-//! The rules are those of PROTOCOL.md of graphql-ws; `tests/it/protocol.rs` has a test for each.
+//! It implements PROTOCOL.md of graphql-ws; `tests/it/protocol.rs` has a test for each of its
+//! rules.
 
 use std::{
     collections::HashSet,
@@ -14,54 +14,55 @@ use super::{
 };
 use crate::{graphql::Params, json::Object};
 
-/// What a connection is held to.
+/// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
-    /// How long the client may take to initialise the connection.
+pub(super) struct Limits {
+    /// Time limit for `connection_init`.
     pub(super) init_timeout: Duration,
-    /// How often the client is pinged.
+    /// Interval of pings. A client that sends nothing for a whole interval after a ping is
+    /// disconnected.
     pub(super) ping_interval: Duration,
-    /// How many operations may be under way.
+    /// Maximum number of active operations.
     pub(super) operation_limit: usize,
 }
 
-/// What the socket is to do.
+/// An action for the session to perform.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Find out who the client is, and call [`Protocol::admit`] or close.
+    /// Authenticate the client, then call [`Protocol::acknowledge`] or close.
     Authenticate(InitPayload),
     /// Answer a ping.
     Pong(Option<Object>),
-    /// Start an operation; call [`Protocol::finished`] when it ends by itself.
+    /// Start an operation. Call [`Protocol::finish`] when it ends by itself.
     Start(OperationId, Box<Params>),
-    /// Refuse an operation, because its payload has no value.
+    /// Refuse an operation, because its payload cannot be represented.
     RefuseUnreadable(OperationId, Unreadable),
-    /// Refuse an operation, for there are too many.
+    /// Refuse an operation, because too many are active.
     Refuse(OperationId),
-    /// Stop an operation, without a word.
+    /// Stop an operation without a message.
     Stop(OperationId),
     /// Send a WebSocket ping.
     Ping,
     /// Close the socket.
     Close(Close),
-    /// Drop the socket: nobody is there.
-    Abandon,
+    /// Drop the socket without a close frame, because the client does not respond.
+    Disconnect,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// Open, and not initialised.
+    /// Open, but not initialised.
     Opened { until: Instant },
-    /// Initialised, and not yet acknowledged.
+    /// Initialised, but not acknowledged.
     Initialising,
-    /// Acknowledged; operations may be started until the client's token ends.
+    /// Acknowledged. `until` is the expiry of the client's token.
     Acknowledged { until: Option<Instant> },
 }
 
-/// One connection.
+/// The protocol state of one connection.
 #[derive(Debug)]
 pub(super) struct Protocol {
-    rules: Rules,
+    limits: Limits,
     phase: Phase,
     operations: HashSet<OperationId>,
     next_ping: Instant,
@@ -69,21 +70,21 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    /// A connection that was opened at `now`.
-    pub(super) fn new(rules: Rules, now: Instant) -> Self {
+    /// Creates the state of a connection opened at `now`.
+    pub(super) fn new(limits: Limits, now: Instant) -> Self {
         Self {
-            rules,
+            limits,
             phase: Phase::Opened {
-                until: now + rules.init_timeout,
+                until: now + limits.init_timeout,
             },
             operations: HashSet::new(),
-            next_ping: now + rules.ping_interval,
+            next_ping: now + limits.ping_interval,
             is_ping_unanswered: false,
         }
     }
 
-    /// The client sent a text message.
-    pub(super) fn text(&mut self, text: &str) -> Option<Action> {
+    /// Handles a text message.
+    pub(super) fn on_text(&mut self, text: &str) -> Option<Action> {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
             Err(error) => {
@@ -102,32 +103,32 @@ impl Protocol {
         }
     }
 
-    /// The client sent a binary message, for which the protocol has no use.
-    pub(super) fn binary(&self) -> Action {
+    /// Handles a binary message, which the protocol does not allow.
+    pub(super) fn on_binary(&self) -> Action {
         Action::Close(Close::BadRequest("Invalid message received: binary".into()))
     }
 
-    /// The client is who it says: the connection is acknowledged. `until` is when its token ends.
-    pub(super) fn admit(&mut self, until: Option<Instant>) {
+    /// Acknowledges the connection. `until` is the expiry of the client's token.
+    pub(super) fn acknowledge(&mut self, until: Option<Instant>) {
         self.phase = Phase::Acknowledged { until };
     }
 
-    /// Whether an operation was started, and neither completed nor finished.
-    pub(super) fn is_under_way(&self, id: &OperationId) -> bool {
+    /// Returns true if the operation was started, and neither stopped nor finished.
+    pub(super) fn is_active(&self, id: &OperationId) -> bool {
         self.operations.contains(id)
     }
 
-    /// An operation ended by itself.
-    pub(super) fn finished(&mut self, id: &OperationId) {
+    /// Removes an operation that ended by itself, so its id may be reused.
+    pub(super) fn finish(&mut self, id: &OperationId) {
         self.operations.remove(id);
     }
 
-    /// Anything came from the client: it is there.
-    pub(super) fn heard(&mut self) {
+    /// Records that the client sent something, which answers a ping.
+    pub(super) fn record_activity(&mut self) {
         self.is_ping_unanswered = false;
     }
 
-    /// When [`due`](Self::due) has something to say next.
+    /// Returns the time at which to call [`on_timeout`](Self::on_timeout).
     pub(super) fn deadline(&self) -> Instant {
         let phase = match self.phase {
             Phase::Opened { until } => Some(until),
@@ -137,8 +138,8 @@ impl Protocol {
         phase.map_or(self.next_ping, |until| until.min(self.next_ping))
     }
 
-    /// What the time alone makes necessary.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Action> {
+    /// Returns the action that is due at `now`, if any.
+    pub(super) fn on_timeout(&mut self, now: Instant) -> Option<Action> {
         match self.phase {
             Phase::Opened { until } if now >= until => {
                 return Some(Action::Close(Close::InitialisationTimeout));
@@ -152,9 +153,9 @@ impl Protocol {
             return None;
         }
         if self.is_ping_unanswered {
-            return Some(Action::Abandon);
+            return Some(Action::Disconnect);
         }
-        self.next_ping = now + self.rules.ping_interval;
+        self.next_ping = now + self.limits.ping_interval;
         self.is_ping_unanswered = true;
         Some(Action::Ping)
     }
@@ -178,7 +179,7 @@ impl Protocol {
         if self.operations.contains(&id) {
             return Action::Close(Close::SubscriberExists(id.0));
         }
-        if self.operations.len() == self.rules.operation_limit {
+        if self.operations.len() == self.limits.operation_limit {
             return Action::Refuse(id);
         }
         match payload {
@@ -195,7 +196,7 @@ impl Protocol {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules {
+    const LIMITS: Limits = Limits {
         init_timeout: Duration::from_secs(3),
         ping_interval: Duration::from_secs(12),
         operation_limit: 2,
@@ -207,9 +208,10 @@ mod tests {
     }
 
     fn acknowledged(now: Instant, until: Option<Instant>) -> Protocol {
-        let mut protocol = Protocol::new(RULES, now);
-        assert!(matches!(protocol.text(INIT), Some(Action::Authenticate(_))));
-        protocol.admit(until);
+        let mut protocol = Protocol::new(LIMITS, now);
+        let action = protocol.on_text(INIT);
+        assert!(matches!(action, Some(Action::Authenticate(_))));
+        protocol.acknowledge(until);
         protocol
     }
 
@@ -220,27 +222,43 @@ mod tests {
         }
     }
 
-    #[test]
-    fn missing_initialisation_closes_4408() {
-        let now = Instant::now();
-        let mut protocol = Protocol::new(RULES, now);
-        assert_eq!(protocol.deadline(), now + RULES.init_timeout);
-        assert!(protocol.due(now + RULES.init_timeout / 2).is_none());
-        assert_eq!(close_code(protocol.due(now + RULES.init_timeout)), 4408);
+    fn init_payload(text: &str) -> InitPayload {
+        match Protocol::new(LIMITS, Instant::now()).on_text(text) {
+            Some(Action::Authenticate(payload)) => payload,
+            other => panic!("not authenticated: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_starts(protocol: &mut Protocol, id: &str) {
+        let action = protocol.on_text(&subscribe(id));
+        assert!(matches!(action, Some(Action::Start(..))), "{action:?}");
     }
 
     #[test]
-    fn unanswered_ping_abandons_the_connection_at_the_next() {
+    fn missing_initialisation_closes_4408() {
+        let now = Instant::now();
+        let mut protocol = Protocol::new(LIMITS, now);
+        assert_eq!(protocol.deadline(), now + LIMITS.init_timeout);
+        assert!(protocol.on_timeout(now + LIMITS.init_timeout / 2).is_none());
+        let action = protocol.on_timeout(now + LIMITS.init_timeout);
+        assert_eq!(close_code(action), 4408);
+    }
+
+    #[test]
+    fn unanswered_ping_disconnects_at_the_next() {
         let now = Instant::now();
         let mut protocol = acknowledged(now, None);
-        let first = now + RULES.ping_interval;
-        assert!(matches!(protocol.due(first), Some(Action::Ping)));
-        protocol.heard();
-        let second = first + RULES.ping_interval;
-        assert!(matches!(protocol.due(second), Some(Action::Ping)));
-        let third = second + RULES.ping_interval;
-        assert!(protocol.due(third - Duration::from_millis(1)).is_none());
-        assert!(matches!(protocol.due(third), Some(Action::Abandon)));
+        let first = now + LIMITS.ping_interval;
+        assert!(matches!(protocol.on_timeout(first), Some(Action::Ping)));
+        protocol.record_activity();
+        let second = first + LIMITS.ping_interval;
+        assert!(matches!(protocol.on_timeout(second), Some(Action::Ping)));
+        let third = second + LIMITS.ping_interval;
+        let early = protocol.on_timeout(third - Duration::from_millis(1));
+        assert!(early.is_none());
+        let action = protocol.on_timeout(third);
+        assert!(matches!(action, Some(Action::Disconnect)));
     }
 
     #[test]
@@ -249,66 +267,52 @@ mod tests {
         let until = now + Duration::from_secs(5);
         let mut protocol = acknowledged(now, Some(until));
         assert_eq!(protocol.deadline(), until);
-        assert_eq!(close_code(protocol.due(until)), 4403);
+        assert_eq!(close_code(protocol.on_timeout(until)), 4403);
     }
 
     #[test]
     fn second_init_closes_4429_during_and_after_the_first() {
         let now = Instant::now();
-        let mut protocol = Protocol::new(RULES, now);
-        protocol.text(INIT);
-        assert_eq!(close_code(protocol.text(INIT)), 4429);
-        assert_eq!(close_code(acknowledged(now, None).text(INIT)), 4429);
+        let mut protocol = Protocol::new(LIMITS, now);
+        protocol.on_text(INIT);
+        assert_eq!(close_code(protocol.on_text(INIT)), 4429);
+        assert_eq!(close_code(acknowledged(now, None).on_text(INIT)), 4429);
     }
 
     #[test]
     fn operation_before_acknowledgement_closes_4401() {
         let now = Instant::now();
-        let mut protocol = Protocol::new(RULES, now);
-        assert_eq!(close_code(protocol.text(&subscribe("1"))), 4401);
-        protocol.text(INIT);
-        assert_eq!(close_code(protocol.text(&subscribe("1"))), 4401);
+        let mut protocol = Protocol::new(LIMITS, now);
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4401);
+        protocol.on_text(INIT);
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4401);
     }
 
     #[test]
     fn id_is_reusable_once_its_operation_ended() {
         let mut protocol = acknowledged(Instant::now(), None);
-        assert!(matches!(
-            protocol.text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
-        assert_eq!(close_code(protocol.text(&subscribe("1"))), 4409);
-        protocol.finished(&OperationId("1".to_owned()));
-        assert!(matches!(
-            protocol.text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
+        assert_starts(&mut protocol, "1");
+        assert_eq!(close_code(protocol.on_text(&subscribe("1"))), 4409);
+        protocol.finish(&OperationId("1".to_owned()));
+        assert_starts(&mut protocol, "1");
         let complete = r#"{"id":"1","type":"complete"}"#;
-        assert!(matches!(protocol.text(complete), Some(Action::Stop(_))));
+        assert!(matches!(protocol.on_text(complete), Some(Action::Stop(_))));
         assert!(
-            protocol.text(complete).is_none(),
+            protocol.on_text(complete).is_none(),
             "completing twice is harmless"
         );
-        assert!(matches!(
-            protocol.text(&subscribe("1")),
-            Some(Action::Start(..))
-        ));
+        assert_starts(&mut protocol, "1");
     }
 
     #[test]
     fn operation_beyond_the_limit_is_refused_until_one_ends() {
         let mut protocol = acknowledged(Instant::now(), None);
-        protocol.text(&subscribe("1"));
-        protocol.text(&subscribe("2"));
-        assert!(matches!(
-            protocol.text(&subscribe("3")),
-            Some(Action::Refuse(_))
-        ));
-        protocol.text(r#"{"id":"1","type":"complete"}"#);
-        assert!(matches!(
-            protocol.text(&subscribe("3")),
-            Some(Action::Start(..))
-        ));
+        protocol.on_text(&subscribe("1"));
+        protocol.on_text(&subscribe("2"));
+        let action = protocol.on_text(&subscribe("3"));
+        assert!(matches!(action, Some(Action::Refuse(_))));
+        protocol.on_text(r#"{"id":"1","type":"complete"}"#);
+        assert_starts(&mut protocol, "3");
     }
 
     #[test]
@@ -332,7 +336,7 @@ mod tests {
             r#"{"type":"connection_init","payload":{"authorization":7}}"#,
         ] {
             let mut protocol = acknowledged(Instant::now(), None);
-            assert_eq!(close_code(protocol.text(text)), 4400, "{text}");
+            assert_eq!(close_code(protocol.on_text(text)), 4400, "{text}");
         }
     }
 
@@ -346,27 +350,28 @@ mod tests {
                     r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"q","variables":{{"b":{value}}}}}}}"#
                 )
             };
-            let refused = protocol.text(&unreadable("1"));
+            let refused = protocol.on_text(&unreadable("1"));
             assert!(
                 matches!(refused, Some(Action::RefuseUnreadable(..))),
                 "{value}"
             );
             let ping = format!(r#"{{"type":"ping","payload":{{"a":{value}}}}}"#);
             assert!(
-                matches!(protocol.text(&ping), Some(Action::Pong(None))),
+                matches!(protocol.on_text(&ping), Some(Action::Pong(None))),
                 "{value}"
             );
             let complete = format!(r#"{{"type":"complete","id":"1","more":{value}}}"#);
-            assert!(protocol.text(&complete).is_none(), "{value}");
-            // What the protocol forbids stays forbidden.
-            assert!(matches!(
-                protocol.text(&subscribe("1")),
-                Some(Action::Start(..))
-            ));
-            assert_eq!(close_code(protocol.text(&unreadable("1"))), 4409, "{value}");
+            assert!(protocol.on_text(&complete).is_none(), "{value}");
+            // Violations of the protocol still close the socket.
+            assert_starts(&mut protocol, "1");
+            assert_eq!(
+                close_code(protocol.on_text(&unreadable("1"))),
+                4409,
+                "{value}"
+            );
             let list = format!(r#"["subscribe","2",{{"query":"q","variables":{{"b":{value}}}}}]"#);
-            assert_eq!(close_code(protocol.text(&list)), 4400, "{value}");
-            let early = Protocol::new(RULES, Instant::now()).text(&unreadable("1"));
+            assert_eq!(close_code(protocol.on_text(&list)), 4400, "{value}");
+            let early = Protocol::new(LIMITS, Instant::now()).on_text(&unreadable("1"));
             assert_eq!(close_code(early), 4401, "{value}");
         }
     }
@@ -374,10 +379,7 @@ mod tests {
     #[test]
     fn client_id_is_read_from_its_header_name_too() {
         let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
-        let Some(Action::Authenticate(payload)) = Protocol::new(RULES, Instant::now()).text(text)
-        else {
-            panic!("not authenticated");
-        };
+        let payload = init_payload(text);
         assert_eq!(payload.client_id.as_deref(), Some("c"));
     }
 
@@ -387,11 +389,7 @@ mod tests {
             let text = format!(
                 r#"{{"type":"connection_init","payload":{{"{name}":"Bearer t","clientId":"c","more":1}}}}"#
             );
-            let Some(Action::Authenticate(payload)) =
-                Protocol::new(RULES, Instant::now()).text(&text)
-            else {
-                panic!("not authenticated");
-            };
+            let payload = init_payload(&text);
             assert_eq!(payload.authorization.as_deref(), Some("Bearer t"));
             assert_eq!(payload.client_id.as_deref(), Some("c"));
         }

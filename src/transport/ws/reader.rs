@@ -1,4 +1,4 @@
-//! What a client sends: frames into messages (RFC 6455, section 5), by tungstenite.
+//! The read half of a WebSocket: frames into messages (RFC 6455, section 5), by tungstenite.
 
 use axum::body::Bytes;
 use tungstenite::{
@@ -7,35 +7,36 @@ use tungstenite::{
     protocol::{Role, WebSocketConfig, WebSocketContext},
 };
 
-use super::{close::Close, connection::Connection};
+use super::{close::Close, writer::SocketWriter};
 
-/// What is read from a socket at once. The library keeps this much for each connection, and fills
-/// it with zeros at each reading; messages are small.
+/// Size of one read. tungstenite keeps a buffer of this size for each connection and zeroes it at
+/// each read, so it is small, as messages are.
 const READ_BUFFER: usize = 512;
 
 /// Reads the messages of one connection.
 #[derive(Debug)]
 pub(super) struct Reader {
     frames: WebSocketContext,
-    /// The last reading did not come to the end of what there is.
+    /// The last read returned a message, so more may be buffered.
     pub(super) has_more: bool,
 }
 
-/// What was read.
+/// The result of a read.
 #[derive(Debug)]
 pub(super) enum Read {
     /// A message.
     Message(Message),
-    /// Nothing is there yet.
-    Nothing,
-    /// The client is gone, or has closed.
+    /// No whole message has arrived yet.
+    Pending,
+    /// The client disconnected, or the close handshake is complete.
     End,
-    /// The client sent what cannot be read on from.
+    /// The client violated the protocol, so nothing more can be read.
     Broken(Close),
 }
 
 impl Reader {
-    /// Messages have at most `limit` bytes. `read` is what was read of the connection before.
+    /// Creates a reader. Messages have at most `limit` bytes; `read` was read from the connection
+    /// before.
     pub(super) fn new(limit: usize, read: &Bytes) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -52,24 +53,24 @@ impl Reader {
         }
     }
 
-    /// The next message, without waiting. What the protocol demands for an answer (pongs, the echo
-    /// of a close frame) is put behind what waits to be written.
-    pub(super) fn read(&mut self, mut connection: &Connection) -> Read {
-        let read = self.frames.read(&mut connection);
+    /// Returns the next message, without waiting. Queues the replies that RFC 6455 demands: pongs
+    /// and the echo of a close frame.
+    pub(super) fn read(&mut self, mut writer: &SocketWriter) -> Read {
+        let read = self.frames.read(&mut writer);
         self.has_more = read.is_ok();
         match read {
             Ok(message) => {
                 if matches!(message, Message::Ping(_) | Message::Close(_)) {
-                    // An error comes again at the next reading.
-                    let _ = self.frames.flush(&mut connection);
+                    // An error recurs at the next read.
+                    let _ = self.frames.flush(&mut writer);
                 }
                 if matches!(message, Message::Close(_)) {
-                    connection.finish();
+                    writer.finish();
                 }
                 Read::Message(message)
             }
             Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                Read::Nothing
+                Read::Pending
             }
             Err(Error::Capacity(_)) => Read::Broken(Close::MessageTooBig),
             Err(Error::Utf8(_)) => Read::Broken(Close::NotText),

@@ -1,5 +1,5 @@
-//! Who is at the other end, where a proxy may stand between: a header is believed only if it comes
-//! from a proxy that the settings name.
+//! Client addresses behind proxies. A forwarding header is trusted only if it comes from a
+//! configured proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,37 +10,39 @@ use crate::{config::ProxyHeader, model::ClientAddress};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word is taken.
+/// The networks of trusted proxies, with the header that they append to.
 #[derive(Clone, Debug)]
-pub(super) struct Proxies {
+pub(super) struct TrustedProxies {
     trusted: Vec<IpNet>,
     header: ProxyHeader,
 }
 
-impl Proxies {
+impl TrustedProxies {
     pub(super) fn new(trusted: Vec<IpNet>, header: ProxyHeader) -> Self {
         Self { trusted, header }
     }
 
-    /// Whether the one at the other end of a connection is such a proxy.
-    pub(super) fn are_trusted(&self, peer: IpAddr) -> bool {
+    /// Returns true if `peer` is a trusted proxy.
+    pub(super) fn contains(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.trusted.iter().any(|network| network.contains(&peer))
     }
 
-    /// The client of a request that came from this peer. Each proxy appends who it was asked by, so
-    /// the list is read from its end, for as long as those who wrote it are trusted: what is in front
-    /// of that anybody may have invented. What is no address is where reading ends.
+    /// Returns the client's address for a request from `peer`.
+    ///
+    /// Each proxy appends the address of its own peer, so the list is read from its end. Reading
+    /// stops at the first hop that is not trusted, because a client can forge all entries before
+    /// it. It also stops at an entry that is not an address.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let (name, address): (_, fn(&str) -> Option<IpAddr>) = match self.header {
             ProxyHeader::XForwardedFor => (X_FORWARDED_FOR, address),
             ProxyHeader::Forwarded => (FORWARDED, forwarded_for),
         };
         let lines = headers.get_all(name).iter().rev();
-        // Taken apart as bytes: what the client wrote of no text must not spoil what stands behind it.
+        // Split as bytes: invalid UTF-8 from the client must not spoil the entries after it.
         let mut hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let mut client = peer;
-        while self.are_trusted(client) {
+        while self.contains(client) {
             let hop = hops.next().and_then(|hop| std::str::from_utf8(hop).ok());
             let Some(hop) = hop.and_then(address) else {
                 break;
@@ -51,7 +53,7 @@ impl Proxies {
     }
 }
 
-/// An address, with or without a port; one of IPv6 with a port stands in brackets.
+/// Parses an address with an optional port. IPv6 with a port needs brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text
@@ -61,7 +63,7 @@ fn address(text: &str) -> Option<IpAddr> {
     address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
 
-/// The address in one element of `Forwarded` (RFC 7239, section 4).
+/// Parses the `for` address of one `Forwarded` element (RFC 7239, section 4).
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
@@ -88,7 +90,7 @@ mod tests {
         }
         let trusted = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
         let trusted = trusted.map(|network| network.parse().unwrap()).to_vec();
-        Proxies::new(trusted, header).client(peer.parse().unwrap(), &headers)
+        TrustedProxies::new(trusted, header).client(peer.parse().unwrap(), &headers)
     }
 
     fn at(text: &str) -> ClientAddress {
@@ -98,12 +100,12 @@ mod tests {
     #[test]
     fn client_is_the_last_untrusted_hop() {
         for (peer, lines, expected) in [
-            // Nobody is believed who is not a trusted proxy.
+            // Headers of an untrusted peer are ignored.
             ("192.0.2.9", &["203.0.113.7"][..], "192.0.2.9"),
             ("127.0.0.1", &[], "127.0.0.1"),
             ("127.0.0.1", &["203.0.113.7"], "203.0.113.7"),
             ("::ffff:127.0.0.1", &["203.0.113.7"], "203.0.113.7"),
-            // What the client itself wrote stands in front of what the proxy appends.
+            // The entries that the client sent precede the one that the proxy appended.
             ("127.0.0.1", &["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
             ("127.0.0.1", &["1.1.1.1", "203.0.113.7"], "203.0.113.7"),
             (
@@ -114,9 +116,9 @@ mod tests {
             ("127.0.0.1", &["203.0.113.7:4711"], "203.0.113.7"),
             ("fd00::1", &["[2001:db8::1]:4711"], "2001:db8::1"),
             ("fd00::1", &["2001:db8::1"], "2001:db8::1"),
-            // All are trusted: the one in front is asked by nobody else.
+            // All hops are trusted: the first is the client.
             ("127.0.0.1", &["10.0.0.1, 10.0.0.2"], "10.0.0.1"),
-            // Reading ends at what is no address: the proxy that wrote it counts.
+            // Reading stops at an invalid entry: the proxy that wrote it is the client.
             ("127.0.0.1", &["203.0.113.7, unknown, 10.0.0.2"], "10.0.0.2"),
             ("127.0.0.1", &["203.0.113.7, "], "127.0.0.1"),
             ("127.0.0.1", &["203.0.113.7", "\u{e9}"], "127.0.0.1"),

@@ -1,11 +1,11 @@
-//! What pages of other sites may have a reader's browser do here: what the list of origins allows,
-//! and nothing besides.
+//! Cross-origin access: only pages of allowed origins may call the API.
 //!
-//! A browser says where a request comes from: by `Origin`, and, where it sends none (an image, a
-//! link, a simple GET), by `Sec-Fetch-Site`. A request that comes from another site's page is refused
-//! before anything of it is looked at, be it a query, a stream or a WebSocket, which no preflight
-//! asks for. Who says nothing is no browser, or one from before 2023; such a one still cannot read
-//! the answer to a GET, and asks before it posts JSON.
+//! A browser names the origin of a request in `Origin`. If it sends none (an image, a link, a
+//! simple GET), it sends `Sec-Fetch-Site`. A request from another site's page is rejected before it
+//! is processed, be it a query, a stream or a WebSocket, which has no preflight.
+//!
+//! A request without both headers is allowed: its client is not a browser, or one from before 2023.
+//! Such a browser cannot read the response to a GET, and sends a preflight before it posts JSON.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,20 +21,19 @@ use axum::{
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
-    asked::{TRACEPARENT, X_REQUEST_ID},
-    identify::X_CLIENT_ID,
+    authenticate::X_CLIENT_ID,
+    request_id::{TRACEPARENT, X_REQUEST_ID},
     response,
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// How long a browser may remember what a page of another origin may do.
+/// Time for which a browser may cache the result of a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// What such pages are told that they may do (the Fetch standard's CORS protocol): what the API
-/// needs, and only those of the list. No credentials but the token are known here, so none are
-/// allowed.
-pub(super) fn cors(origins: &[String]) -> CorsLayer {
+/// Returns the CORS layer for `origins`, with the methods and headers that the API needs.
+/// Credentials are not allowed, because tokens travel in a header.
+pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins
         .iter()
         .filter_map(|origin| origin.parse::<HeaderValue>().ok());
@@ -53,8 +52,8 @@ pub(super) fn cors(origins: &[String]) -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-/// Refuses what comes from the page of a site that is not on the list.
-pub(super) async fn refuse(
+/// Middleware that rejects requests from pages of origins that are not allowed.
+pub(crate) async fn reject_cross_site(
     State(origins): State<Arc<[String]>>,
     request: Request,
     next: Next,
@@ -70,19 +69,19 @@ fn may_call(headers: &HeaderMap, origins: &[String]) -> bool {
     let text = |name: HeaderName| Some(headers.get(name)?.to_str().unwrap_or_default());
     let site = text(SEC_FETCH_SITE);
     match text(ORIGIN) {
-        // Behind a proxy the host may be another than the one that the browser knows.
+        // A proxy may replace the host that the browser knows.
         Some(origin) => {
             origins.iter().any(|allowed| allowed == origin)
-                || text(HOST).is_some_and(|host| is_of_host(origin, host))
+                || text(HOST).is_some_and(|host| has_host(origin, host))
                 || site == Some("same-origin")
         }
         None => matches!(site, None | Some("same-origin" | "none")),
     }
 }
 
-/// Whether a page of this origin was served under the host that is asked: of whichever scheme, for
-/// one that ends TLS may stand between.
-fn is_of_host(origin: &str, host: &str) -> bool {
+/// Returns true if `host` is the host of `origin`. The scheme is ignored, because a proxy may
+/// terminate TLS.
+fn has_host(origin: &str, host: &str) -> bool {
     let (origin, usual_port) = match origin.split_once("://") {
         Some(("https", origin)) => (origin, ":443"),
         Some(("http", origin)) => (origin, ":80"),
@@ -156,7 +155,7 @@ mod tests {
                 "{site}"
             );
         }
-        assert!(may_call(&[host]), "no browser");
+        assert!(may_call(&[host]), "not a browser");
     }
 
     #[test]

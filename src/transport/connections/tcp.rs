@@ -10,9 +10,9 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// Time that the kernel waits for a client longer than the server does, so that the server can still
-/// send the reason for closing.
-pub(super) const KERNEL_MARGIN: Duration = Duration::from_secs(3);
+/// Time that the kernel waits for a client longer than the server does, so that the server can
+/// still send the reason for closing.
+pub const KERNEL_MARGIN: Duration = Duration::from_secs(3);
 
 /// Maximum of `TCP_USER_TIMEOUT`, 24 days.
 #[cfg(target_os = "linux")]
@@ -20,7 +20,7 @@ const MAX_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX.unsigned_abs()
 
 /// Returns a function that sets the options of an accepted connection. A client that reads nothing
 /// for `timeout` is disconnected by the kernel.
-pub(super) fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
+pub fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
     move |connection| {
         if let Err(error) = tune(connection, timeout) {
             tracing::debug!(%error, "cannot set a connection's socket options");
@@ -35,12 +35,12 @@ pub(super) fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 's
 fn tune(connection: &TcpStream, timeout: Duration) -> io::Result<()> {
     // Nagle's algorithm would delay a small frame until the one before it is acknowledged.
     connection.set_nodelay(true)?;
-    // By default the kernel buffers megabytes before a socket is full, and drains as much before it is
-    // writable again. A slow client would look like one that reads nothing.
+    // By default the kernel buffers megabytes before a socket is full, and drains as much before it
+    // is writable again. A slow client would look like one that reads nothing.
     #[cfg(target_os = "linux")]
     SockRef::from(connection).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    // By default the kernel waits a quarter of an hour for a peer that has vanished, and forever for
-    // one that reads nothing.
+    // By default the kernel waits a quarter of an hour for a peer that has vanished, and forever
+    // for one that reads nothing.
     #[cfg(target_os = "linux")]
     SockRef::from(connection).set_tcp_user_timeout(Some(timeout.min(MAX_USER_TIMEOUT)))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What browsers are told to refuse, for whatever is served here.
+//! Security headers, for all responses.
 
 use axum::{
     http::{
@@ -14,19 +14,20 @@ const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy")
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
-/// An answer that is shown to nobody, and is nothing to load into a page but by `fetch`.
-const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// The policy of responses that are not pages. Only `fetch` may load them.
+const API_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Adds to an answer of the API what keeps a browser from taking it for anything else.
-pub(super) async fn of_api(mut response: Response) -> Response {
-    add(&mut response, NO_PAGE);
+/// Adds headers to an API response, so that browsers neither render nor embed it.
+pub(crate) async fn api_headers(mut response: Response) -> Response {
+    insert(&mut response, API_POLICY);
     response
 }
 
-/// Adds to a page, or a file of one, what it may do: what this policy says, alone in its window, and
-/// without any of the device.
-pub(super) fn of_page(mut response: Response, policy: &'static str) -> Response {
-    add(&mut response, HeaderValue::from_static(policy));
+/// Adds headers to a page or one of its files: `policy`, isolation from other windows, and no
+/// access to devices.
+pub(crate) fn page_headers(mut response: Response, policy: &'static str) -> Response {
+    insert(&mut response, HeaderValue::from_static(policy));
     let headers = response.headers_mut();
     headers.insert(COOP, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -35,7 +36,7 @@ pub(super) fn of_page(mut response: Response, policy: &'static str) -> Response 
     response
 }
 
-fn add(response: &mut Response, policy: HeaderValue) {
+fn insert(response: &mut Response, policy: HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     for (name, value) in [

@@ -1,10 +1,10 @@
-//! The half of a socket to which everybody writes who has something for its client.
+//! The write half of a WebSocket, shared by its session and its subscriptions.
 //!
-//! Whoever has a message writes it into the TCP connection at once, if nothing waits before it. So
-//! an event reaches its subscribers without waking the task of each. What the connection does not
-//! take waits in the outbox, for the socket's task to write it on.
+//! A message is written to the TCP connection at once if nothing is queued before it. So an event
+//! reaches its subscribers without waking each one's session. What the connection does not take
+//! waits in the send queue, and the session writes it later.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use axum::body::Bytes;
 use parking_lot::Mutex;
@@ -15,92 +15,92 @@ use tokio::{net::TcpStream, sync::Notify};
 use super::{
     frame::{self, Frame},
     message::OperationId,
-    outbox::Outbox,
+    send_queue::SendQueue,
 };
 use crate::graphql::{Closed, Payload};
 
-/// One connection, shared by its socket's task and the subscriptions whose events it carries.
+/// Maximum size of messages that are sent at once with one system call.
+const DIRECT_SEND_BYTES: usize = 2048;
+
+/// The write half of one WebSocket.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct SocketWriter {
     tcp: TcpStream,
     state: Mutex<State>,
-    /// Wakes the socket's task.
+    /// Wakes the session.
     changed: Notify,
-    /// Wakes those who wait for room.
-    emptied: Notify,
+    /// Wakes sinks that wait for capacity.
+    has_capacity: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    outbox: Outbox,
+    queue: SendQueue,
     phase: Phase,
-    /// Operations whose end the client was told of, and the socket's task was not.
+    /// Operations whose end is queued or sent, and unknown to the session.
     ended: Vec<OperationId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// The close frame is the last.
+    /// No more frames are accepted. The last in the queue is a close frame.
     Closing,
-    /// The connection takes nothing any more.
+    /// The connection is lost.
     Broken,
 }
 
-/// How many bytes are gathered to be sent with one call.
-const SENT_AT_ONCE: usize = 2048;
-
-/// What became of messages that were to be sent at once.
+/// The result of a direct send.
 #[derive(Clone, Copy, Debug)]
 enum Sent {
     All,
-    /// So many bytes of them; the rest waits.
+    /// The number of bytes sent. The rest must be queued.
     Bytes(usize),
 }
 
-/// How it stands with what is to be written.
+/// A snapshot of the writer's state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backlog {
-    /// Something waits.
+    /// Frames are queued.
     pub(super) is_waiting: bool,
-    /// Nothing more is to be produced.
+    /// The queue is at its capacity, so nothing more may be produced.
     pub(super) is_full: bool,
-    /// When the client has taken nothing for too long.
-    pub(super) deadline: Option<std::time::Instant>,
-    /// The connection takes nothing any more.
+    /// The time at which the client counts as too slow.
+    pub(super) deadline: Option<Instant>,
+    /// The connection is lost.
     pub(super) is_broken: bool,
 }
 
-impl Connection {
-    pub(super) fn new(tcp: TcpStream, outbox: Outbox) -> Self {
+impl SocketWriter {
+    pub(super) fn new(tcp: TcpStream, queue: SendQueue) -> Self {
         Self {
             tcp,
             state: Mutex::new(State {
-                outbox,
+                queue,
                 phase: Phase::Open,
                 ended: Vec::new(),
             }),
             changed: Notify::new(),
-            emptied: Notify::new(),
+            has_capacity: Notify::new(),
         }
     }
 
-    /// The connection, to be read from.
+    /// Returns the connection, for readiness.
     pub(super) fn tcp(&self) -> &TcpStream {
         &self.tcp
     }
 
-    /// Takes payloads, as many as there is room for, as `next` messages that begin with `prefix`,
-    /// and writes them at once if nothing waits before them.
+    /// Accepts `payloads` up to the capacity, as `next` messages that begin with `prefix`, and
+    /// returns how many. Writes them at once if nothing is queued.
     pub(super) fn offer(&self, prefix: &Arc<str>, payloads: &[Payload]) -> Result<usize, Closed> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Closed);
         }
         let lengths = payloads.iter().map(|payload| payload.len());
-        let taken = state.outbox.room_for(lengths);
-        let payloads = &payloads[..taken];
-        let is_first = taken > 0 && state.outbox.is_empty();
+        let accepted = state.queue.count_fitting(lengths);
+        let payloads = &payloads[..accepted];
+        let is_first = accepted > 0 && state.queue.is_empty();
         let sent = if is_first {
             self.send(prefix, payloads)
         } else {
@@ -110,12 +110,12 @@ impl Connection {
             Ok(Sent::All) => {}
             Ok(Sent::Bytes(bytes)) => {
                 for payload in payloads {
-                    state.outbox.push(Frame::next(prefix, payload));
+                    state.queue.push(Frame::next(prefix, payload));
                 }
-                state.outbox.took(bytes);
+                state.queue.advance(bytes);
                 if is_first {
-                    self.write_out(&mut state);
-                    if !state.outbox.is_empty() {
+                    self.write_queue(&mut state);
+                    if !state.queue.is_empty() {
                         self.changed.notify_one();
                     }
                 }
@@ -125,13 +125,13 @@ impl Connection {
                 return Err(Closed);
             }
         }
-        Ok(taken)
+        Ok(accepted)
     }
 
-    /// Sends small messages with one call of the system, past the readiness that tokio keeps:
-    /// asking that costs a look into memory of its own.
+    /// Sends small messages with one system call. It bypasses tokio's readiness, because checking
+    /// that touches other memory for each socket.
     fn send(&self, prefix: &str, payloads: &[Payload]) -> io::Result<Sent> {
-        let mut bytes = SmallVec::<[u8; SENT_AT_ONCE]>::new();
+        let mut bytes = SmallVec::<[u8; DIRECT_SEND_BYTES]>::new();
         for payload in payloads {
             if !frame::append_next(prefix, payload, &mut bytes) {
                 return Ok(Sent::Bytes(0));
@@ -147,129 +147,129 @@ impl Connection {
         }
     }
 
-    /// Takes a frame that must not be lost, be there room or not. The socket's task writes it.
+    /// Queues a frame that must not be lost, even beyond the capacity. The session writes it.
     pub(super) fn push(&self, frame: Frame) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
-            state.outbox.push(frame);
+            state.queue.push(frame);
         }
     }
 
-    /// Takes the frame with which an operation ends, and has the socket's task forget it.
-    pub(super) fn end(&self, id: OperationId, frame: Frame) {
+    /// Queues the frame that ends an operation, and wakes the session to remove the operation.
+    pub(super) fn end_operation(&self, id: OperationId, frame: Frame) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
-            state.outbox.push(frame);
+            state.queue.push(frame);
             state.ended.push(id);
             self.changed.notify_one();
         }
     }
 
-    /// The operations that were ended since this was last asked.
+    /// Returns the operations that ended since the last call.
     pub(super) fn take_ended(&self) -> Vec<OperationId> {
         std::mem::take(&mut self.state.lock().ended)
     }
 
-    /// Forgets what waits, and takes nothing behind this frame.
+    /// Drops the queued frames, queues `frame` and accepts no more.
     pub(super) fn close(&self, frame: Frame) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
-            state.outbox.clear();
-            state.outbox.push(frame);
+            state.queue.clear();
+            state.queue.push(frame);
         }
         drop(state);
-        self.emptied.notify_waiters();
+        self.has_capacity.notify_waiters();
     }
 
-    /// Takes nothing behind this frame, which comes behind what waits.
-    pub(super) fn close_behind(&self, frame: Frame) {
+    /// Queues `frame` after the queued frames and accepts no more.
+    pub(super) fn close_after_queue(&self, frame: Frame) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
-            state.outbox.push(frame);
+            state.queue.push(frame);
         }
         drop(state);
-        self.emptied.notify_waiters();
+        self.has_capacity.notify_waiters();
     }
 
-    /// Takes nothing behind what waits: the client's own close frame has been answered.
+    /// Accepts no more frames, because the answer to the client's close frame is queued.
     pub(super) fn finish(&self) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
         }
         drop(state);
-        self.emptied.notify_waiters();
+        self.has_capacity.notify_waiters();
     }
 
-    /// Takes nothing any more: there is nobody left to write it.
+    /// Drops the queue and accepts no more frames, because the session that writes them has ended.
     pub(super) fn abandon(&self) {
         self.break_off(&mut self.state.lock());
     }
 
-    /// Writes what waits, as much as the connection takes now.
+    /// Writes queued frames, as many as the connection takes now.
     pub(super) fn write(&self) {
         let mut state = self.state.lock();
-        if !state.outbox.is_empty() {
-            self.write_out(&mut state);
+        if !state.queue.is_empty() {
+            self.write_queue(&mut state);
         }
     }
 
-    /// How it stands with what is to be written.
+    /// Returns a snapshot of the state.
     pub(super) fn backlog(&self) -> Backlog {
         let state = self.state.lock();
         Backlog {
-            is_waiting: !state.outbox.is_empty(),
-            is_full: !state.outbox.has_room(),
-            deadline: state.outbox.deadline(),
+            is_waiting: !state.queue.is_empty(),
+            is_full: !state.queue.has_capacity(),
+            deadline: state.queue.deadline(),
             is_broken: state.phase == Phase::Broken,
         }
     }
 
-    /// Waits until somebody else than the socket's task changed something.
+    /// Waits until a sink has changed something that concerns the session.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Waits until there is room, or nothing is taken any more.
+    /// Waits until the queue has capacity, or accepts no more frames.
     pub(super) async fn ready(&self) {
         loop {
-            let mut emptied = std::pin::pin!(self.emptied.notified());
-            emptied.as_mut().enable();
+            let mut has_capacity = std::pin::pin!(self.has_capacity.notified());
+            has_capacity.as_mut().enable();
             {
                 let state = self.state.lock();
-                if state.phase != Phase::Open || state.outbox.has_room() {
+                if state.phase != Phase::Open || state.queue.has_capacity() {
                     return;
                 }
             }
-            emptied.await;
+            has_capacity.await;
         }
     }
 
-    fn write_out(&self, state: &mut State) {
-        let was_full = !state.outbox.has_room();
+    fn write_queue(&self, state: &mut State) {
+        let was_full = !state.queue.has_capacity();
         let written = state
-            .outbox
+            .queue
             .write(|slices| self.tcp.try_write_vectored(slices));
         if written.is_err() {
             self.break_off(state);
-        } else if was_full && state.outbox.has_room() {
-            self.emptied.notify_waiters();
+        } else if was_full && state.queue.has_capacity() {
+            self.has_capacity.notify_waiters();
         }
     }
 
     fn break_off(&self, state: &mut State) {
         state.phase = Phase::Broken;
-        state.outbox.clear();
-        self.emptied.notify_waiters();
+        state.queue.clear();
+        self.has_capacity.notify_waiters();
         self.changed.notify_one();
     }
 }
 
-/// What the library that reads frames answers by itself: pongs and the echo of a close frame. It
+/// Queues the frames that tungstenite answers by itself: pongs and the echo of a close frame. It
 /// writes whole frames.
-impl io::Write for &Connection {
+impl io::Write for &SocketWriter {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         self.push(Frame::Own(Bytes::copy_from_slice(frame)));
         Ok(frame.len())
@@ -280,7 +280,8 @@ impl io::Write for &Connection {
     }
 }
 
-impl io::Read for &Connection {
+/// Reads from the connection, for tungstenite.
+impl io::Read for &SocketWriter {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.tcp.try_read(buffer)
     }

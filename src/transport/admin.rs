@@ -1,5 +1,4 @@
-//! What those who run the server ask it: whether the process lives, whether readers may be sent, and
-//! how much is going on.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -17,70 +16,69 @@ use axum::{
 use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{response::RETRY, security};
+use super::http::{headers::api_headers, response::SHUTDOWN_RETRY_AFTER};
 use crate::{shutdown::Shutdown, telemetry::Health};
 
-/// What the answers are made of. Cloning it gives the same.
+/// The state of the endpoints. Clones share it.
 #[derive(Clone)]
-pub struct Operations {
-    /// What the server needs.
+pub struct AdminState {
+    /// The health of the server's dependencies.
     pub health: Health,
-    /// Whether the server is about to go down.
+    /// The shutdown of the server. Once it has begun, `/readyz` fails.
     pub drain: Shutdown,
-    /// The metrics, in Prometheus's text format.
+    /// Renders the metrics in Prometheus's text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-/// Who is told the metrics.
+/// The presence of `/metrics` on a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricsFor {
-    /// Whoever asks here.
-    Everybody,
-    /// Nobody who asks here.
-    Nobody,
+pub enum MetricsRoute {
+    /// Served.
+    Enabled,
+    /// Not found.
+    Disabled,
 }
 
-/// `/healthz` and `/readyz`, and `/metrics` for those whom it is for.
-pub fn router(operations: Operations, metrics: MetricsFor) -> Router {
+/// Returns the router of `/healthz` and `/readyz`, and of `/metrics` if `metrics` is enabled.
+pub fn admin_router(state: AdminState, metrics: MetricsRoute) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz));
-    if metrics == MetricsFor::Everybody {
+    if metrics == MetricsRoute::Enabled {
         router = router.route("/metrics", get(self::metrics));
     }
     router
-        .layer(map_response(security::of_api))
+        .layer(map_response(api_headers))
         .layer(CatchPanicLayer::new())
-        .with_state(operations)
+        .with_state(state)
 }
 
-/// All that is counted and measured.
-async fn metrics(State(operations): State<Operations>) -> Response {
+async fn metrics(State(state): State<AdminState>) -> Response {
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     let headers = [no_store(), (CONTENT_TYPE, media_type)];
-    (headers, (operations.metrics)()).into_response()
+    (headers, (state.metrics)()).into_response()
 }
 
-/// The process lives: it has answered. Whoever restarts it where it does not should ask nothing
-/// more of it.
+/// Returns 200 while the process is alive. It checks no dependency, because a restart mends none.
 async fn healthz() -> Response {
     ([no_store()], Json(json!({"status": "ok"}))).into_response()
 }
 
-/// Whether readers may be sent here: every part answers, and the server is not about to go down.
-/// `?exclude=backplane` leaves a part out: a load balancer that would send nobody anywhere when all
-/// nodes have lost the others does better to send them, for each node serves its readers.
-async fn readyz(State(operations): State<Operations>, RawQuery(query): RawQuery) -> Response {
+/// Returns 200 if all dependencies are healthy and no shutdown has begun, else 503.
+///
+/// `?exclude=backplane` ignores a dependency. A load balancer should use it, because all nodes lose
+/// the backplane together and each still serves its readers.
+async fn readyz(State(state): State<AdminState>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let excluded: Vec<_> = form_urlencoded::parse(query.as_bytes())
         .filter(|(key, _)| key == "exclude")
         .map(|(_, part)| part)
         .collect();
-    let is_draining = operations.drain.has_begun();
-    // One who goes down says so at once, whatever the parts say.
-    let report = (!is_draining).then(|| operations.health.report());
+    let is_draining = state.drain.has_begun();
+    // A node that shuts down answers at once, without waiting for health checks.
+    let report = (!is_draining).then(|| state.health.report());
     let report = match report {
-        Some(asking) => Some(asking.await),
+        Some(report) => Some(report.await),
         None => None,
     };
     let is_ready = report
@@ -89,7 +87,7 @@ async fn readyz(State(operations): State<Operations>, RawQuery(query): RawQuery)
     let checks: Map<_, _> = report
         .iter()
         .flat_map(|report| report.0.iter())
-        .map(|(name, state)| ((*name).to_owned(), json!(state)))
+        .map(|(name, health)| ((*name).to_owned(), json!(health)))
         .collect();
     let status = match (is_ready, is_draining) {
         (true, _) => "ready",
@@ -100,7 +98,7 @@ async fn readyz(State(operations): State<Operations>, RawQuery(query): RawQuery)
     if is_ready {
         ([no_store()], body).into_response()
     } else {
-        let headers = [no_store(), (RETRY_AFTER, RETRY)];
+        let headers = [no_store(), (RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
         (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
     }
 }

@@ -1,21 +1,21 @@
-//! Results as the parts of one response: Apollo's multipart protocol for subscriptions, version 1.0.
+//! Apollo's multipart protocol for subscriptions, version 1.0.
 //!
-//! A client can tell that a part is over only when it sees the delimiter behind it, so each part is
-//! sent together with that. What ends a stream before its subscription is over is told as an error
-//! of the protocol (`payload` is null); Apollo Client's RetryLink subscribes again on those.
+//! A client recognizes the end of a part by the delimiter after it, so each part is sent with that
+//! delimiter. If the server interrupts a subscription, it sends a transport error (`payload` is
+//! null). Apollo Client's RetryLink then subscribes again.
 
 use async_graphql::ServerError;
 
-use super::stream::{Ending, Wire};
+use super::stream::{Ending, StreamEncoding};
 use crate::metrics::Lasting;
 
 /// `multipart/mixed`.
 pub(super) struct Multipart;
 
-impl Wire for Multipart {
+impl StreamEncoding for Multipart {
     const LASTING: Lasting = Lasting::Multipart;
     const CONTENT_TYPE: &'static str = r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#;
-    const OPENING: &'static str = "\r\n--graphql";
+    const PREAMBLE: &'static str = "\r\n--graphql";
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";
     const COMPLETE: &'static str = "--\r\n";
 
@@ -23,13 +23,13 @@ impl Wire for Multipart {
         part(&format!(r#"{{"payload":{result}}}"#))
     }
 
-    fn interrupted(error: &ServerError) -> Ending {
+    fn interrupt(error: &ServerError) -> Ending {
         let message = serde_json::json!({"payload": null, "errors": [error]});
-        Ending::Orderly(part(&message.to_string()) + Self::COMPLETE)
+        Ending::Final(part(&message.to_string()) + Self::COMPLETE)
     }
 }
 
-/// A part and the delimiter behind it; the one before it is there already.
+/// Formats a part with the delimiter after it. The delimiter before it was already sent.
 fn part(json: &str) -> String {
     format!("\r\nContent-Type: application/json\r\n\r\n{json}\r\n--graphql")
 }

@@ -1,45 +1,41 @@
-//! How a subscription's events come to its client.
+//! The sink of a subscription on a WebSocket.
 
 use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
-    connection::Connection,
     frame::{self, Frame},
     message::{OperationId, ServerMessage},
+    writer::SocketWriter,
 };
 use crate::{
     error::Error,
     graphql::{Closed, Outlet, Payload, server_error},
 };
 
-/// The outlet of one subscription: its events become `next` messages.
+/// A sink that sends the payloads of one subscription as `next` messages.
 #[derive(Debug)]
 pub(super) struct NextMessages {
-    connection: Arc<Connection>,
+    writer: Arc<SocketWriter>,
     id: OperationId,
     prefix: Arc<str>,
 }
 
 impl NextMessages {
-    pub(super) fn new(connection: Arc<Connection>, id: OperationId) -> Self {
-        let prefix = frame::prefix(&id);
-        Self {
-            connection,
-            id,
-            prefix,
-        }
+    pub(super) fn new(writer: Arc<SocketWriter>, id: OperationId) -> Self {
+        let prefix = frame::next_prefix(&id);
+        Self { writer, id, prefix }
     }
 }
 
 impl Outlet for NextMessages {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
-        self.connection.offer(&self.prefix, payloads)
+        self.writer.offer(&self.prefix, payloads)
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
-        self.connection.ready().boxed()
+        self.writer.ready().boxed()
     }
 
     fn fail(&self, error: Error) {
@@ -48,6 +44,6 @@ impl Outlet for NextMessages {
             payload: &[server_error(error)],
         };
         let frame = Frame::text(&message.to_text());
-        self.connection.end(self.id.clone(), frame);
+        self.writer.end_operation(self.id.clone(), frame);
     }
 }

@@ -1,0 +1,146 @@
+//! Authentication of a WebSocket's client by `connection_init`.
+
+use std::{future::pending, pin::Pin, sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+
+use super::{close::Close, message::InitPayload};
+use crate::{
+    auth::{Principal, TokenError, bearer},
+    graphql::Caller,
+    model::{ClientAddress, ClientId, Timestamp},
+    moderation::BanWatch,
+    transport::Transport,
+};
+
+/// The result of verifying a token; `None` without a token.
+pub(super) type Verified = Result<Option<Principal>, TokenError>;
+
+/// An event of [`Authentication::next`].
+pub(super) enum AuthenticationEvent {
+    /// The client's token was verified.
+    Verified(Verified),
+    /// The client's user was banned.
+    Banned,
+}
+
+/// The identity of a socket's client.
+pub(super) struct Authentication {
+    caller: Caller,
+    /// The verification in progress.
+    pending: Option<Pin<Box<dyn Future<Output = Verified> + Send>>>,
+    /// The watch for a ban of the user.
+    ban: Option<BanWatch>,
+}
+
+impl Authentication {
+    /// Creates the identity of an anonymous client.
+    pub(super) fn new(address: Option<ClientAddress>) -> Self {
+        Self {
+            caller: Caller {
+                address,
+                ..Caller::default()
+            },
+            pending: None,
+            ban: None,
+        }
+    }
+
+    /// Returns the caller of the socket's operations.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Starts to verify the client's token. Returns the result if it is known at once, as it is
+    /// unless keys must be fetched. Otherwise [`next`](Self::next) returns it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the client id is malformed.
+    pub(super) fn begin(
+        &mut self,
+        payload: InitPayload,
+        transport: &Transport,
+    ) -> Result<Option<Verified>, Close> {
+        let client = match payload.client_id.as_deref().map(ClientId::parse) {
+            None => ClientId::new_unnamed(),
+            Some(Some(client)) => client,
+            Some(None) => {
+                let reason = "clientId is 1 to 64 of A-Z a-z 0-9 . _ -";
+                return Err(Close::BadRequest(reason.into()));
+            }
+        };
+        self.caller.client = Some(client);
+        let authenticator = Arc::clone(&transport.authenticator);
+        let mut pending: Pin<Box<dyn Future<Output = Verified> + Send>> = Box::pin(async move {
+            match payload.authorization {
+                Some(value) => authenticator.identify(bearer(&value)).await.map(Some),
+                None => Ok(None),
+            }
+        });
+        let verified = pending.as_mut().now_or_never();
+        if verified.is_none() {
+            self.pending = Some(pending);
+        }
+        Ok(verified)
+    }
+
+    /// Waits for the end of the verification in progress, or for a ban of the user. Never completes
+    /// if there is neither. Cancel safe.
+    pub(super) async fn next(&mut self) -> AuthenticationEvent {
+        let (ban, verification) = (self.ban.as_ref(), self.pending.as_mut());
+        let banned = async {
+            match ban {
+                Some(ban) => ban.banned().await,
+                None => pending().await,
+            }
+        };
+        let verified = async {
+            match verification {
+                Some(verification) => verification.await,
+                None => pending().await,
+            }
+        };
+        let verified = tokio::select! {
+            biased;
+            () = banned => return AuthenticationEvent::Banned,
+            verified = verified => verified,
+        };
+        self.pending = None;
+        AuthenticationEvent::Verified(verified)
+    }
+
+    /// Admits a verified client. Returns the expiry of its token, `None` without a token.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the token is invalid or its user banned.
+    pub(super) fn admit(
+        &mut self,
+        verified: Verified,
+        transport: &Transport,
+    ) -> Result<Option<Instant>, Close> {
+        let principal = verified.map_err(|error| {
+            transport
+                .metrics
+                .unauthenticated(error == TokenError::Expired);
+            Close::Forbidden(error.to_string().into())
+        })?;
+        let bans = &transport.bans;
+        if let Some(Err(banned)) = principal.as_ref().map(|principal| bans.admit(principal)) {
+            return Err(Close::Forbidden(banned.to_string().into()));
+        }
+        self.ban = principal.as_ref().map(|principal| bans.watch(principal));
+        let now = Timestamp::now();
+        let until = principal
+            .as_ref()
+            .and_then(|principal| Instant::now().checked_add(principal.expires_at.since(now)));
+        self.caller.principal = principal;
+        Ok(until)
+    }
+
+    /// Cancels the verification in progress.
+    pub(super) fn cancel(&mut self) {
+        self.pending = None;
+    }
+}

@@ -1,0 +1,400 @@
+//! The event loop of one WebSocket. It performs the actions of [`Protocol`], runs operations and
+//! keeps time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_graphql::ServerError;
+use axum::body::Bytes;
+use tokio::net::TcpStream;
+use tungstenite::Message;
+
+use super::{
+    authentication::{Authentication, AuthenticationEvent, Verified},
+    close::Close,
+    frame::{self, Frame},
+    message::{InitPayload, OperationId, ServerMessage},
+    operations::{OperationResult, Operations, too_many_operations},
+    protocol::{Action, Limits, Protocol},
+    reader::{Read, Reader},
+    send_queue::{Capacity, SendQueue},
+    writer::{Backlog, SocketWriter},
+};
+use crate::{
+    graphql::{Outcome, Params, RequestCode, request_error},
+    model::ClientAddress,
+    shutdown::ConnectionHandle,
+    transport::{
+        Transport,
+        http::{request_id::RequestId, response::restart_error},
+    },
+};
+
+/// Time limit for the client's answer to a close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum number of messages read before the session yields to other tasks.
+const MESSAGES_PER_TURN: usize = 32;
+
+/// One WebSocket. Dropping it ends its operations at once, and with them the memberships of its
+/// subscriptions; mutations run to their end.
+pub(super) struct Session {
+    transport: Arc<Transport>,
+    writer: Arc<SocketWriter>,
+    reader: Reader,
+    protocol: Protocol,
+    authentication: Authentication,
+    operations: Operations,
+    /// The time limit for the client's close frame, set once the server's is queued.
+    closing_until: Option<Instant>,
+    /// The server shuts down. The session closes once no operation is in execution.
+    is_draining: bool,
+    /// The reader failed. The session stays open until the close frame was sent, because dropping a
+    /// socket with unread bytes resets the connection, and the reset may overtake the close frame.
+    is_read_closed: bool,
+}
+
+/// An event of the loop.
+enum Event {
+    ShutdownDeadline,
+    Banned,
+    Authenticated(Verified),
+    Readable,
+    Writable,
+    Result(OperationId, Box<OperationResult>),
+    /// A sink has written to the connection and left work for the session.
+    WriterChanged,
+    Timeout,
+    Disconnected,
+}
+
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Drop for Session {
+    /// Wakes the sinks that wait for capacity.
+    fn drop(&mut self) {
+        self.writer.abandon();
+    }
+}
+
+impl Session {
+    /// Creates the session of a connection from `address`. `read` was read from it before.
+    pub(super) fn new(
+        transport: Arc<Transport>,
+        request_id: RequestId,
+        tcp: TcpStream,
+        read: &Bytes,
+        address: Option<ClientAddress>,
+    ) -> Self {
+        let config = &transport.ws;
+        let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+        let limits = Limits {
+            init_timeout: config.ws_init_timeout,
+            ping_interval: config.ws_ping_interval,
+            operation_limit: size(config.ws_operation_limit),
+        };
+        let capacity = Capacity {
+            messages: size(config.ws_queue),
+            bytes: config.ws_queue_bytes,
+        };
+        let queue = SendQueue::new(capacity, config.ws_write_timeout);
+        let reader = Reader::new(config.ws_message_limit, read);
+        let writer = Arc::new(SocketWriter::new(tcp, queue));
+        let operations = Operations::new(
+            Arc::clone(&transport),
+            Arc::clone(&writer),
+            request_id,
+            limits.operation_limit,
+        );
+        Self {
+            transport,
+            writer,
+            reader,
+            protocol: Protocol::new(limits, Instant::now()),
+            authentication: Authentication::new(address),
+            operations,
+            closing_until: None,
+            is_draining: false,
+            is_read_closed: false,
+        }
+    }
+
+    /// Serves the client until it disconnects, is closed, or reaches its deadline in a shutdown.
+    pub(super) async fn run(mut self, handle: &ConnectionHandle) {
+        let mut flow = Flow::Continue;
+        while flow == Flow::Continue {
+            let event = self.next_event(handle).await;
+            self.remove_ended();
+            match event {
+                Event::ShutdownDeadline => self.is_draining = true,
+                Event::Banned => self.close(&Close::Forbidden("Banned".into())),
+                Event::Authenticated(verified) => self.admit(verified),
+                Event::Readable => flow = self.read(),
+                Event::Writable => self.writer.write(),
+                Event::Result(id, result) => self.send_result(id, *result),
+                Event::WriterChanged => {}
+                Event::Timeout => flow = self.on_timeout(Instant::now()),
+                Event::Disconnected => flow = Flow::Stop,
+            }
+            self.close_if_drained();
+        }
+    }
+
+    /// Waits for the next event.
+    ///
+    /// While the send queue is full, neither frames nor results are taken, so a slow client holds
+    /// back only itself. Its subscriptions catch up from the store. A client that never pauses
+    /// starves neither other sessions on its thread, nor timeouts, nor its own results.
+    async fn next_event(&mut self, handle: &ConnectionHandle) -> Event {
+        // Replies to messages of one read are written together.
+        self.writer.write();
+        if self.reader.has_more {
+            tokio::task::yield_now().await;
+        }
+        let backlog = self.writer.backlog();
+        if backlog.is_broken {
+            return Event::Disconnected;
+        }
+        let deadline = self.deadline(backlog);
+        if deadline <= Instant::now() {
+            return Event::Timeout;
+        }
+        let (is_closing, is_draining) = (self.closing_until.is_some(), self.is_draining);
+        let (may_read, has_more) = (self.may_read(backlog), self.reader.has_more);
+        let tcp = self.writer.tcp();
+        tokio::select! {
+            biased;
+            () = handle.deadline(), if !is_closing && !is_draining => Event::ShutdownDeadline,
+            event = self.authentication.next(), if !is_closing => match event {
+                AuthenticationEvent::Banned => Event::Banned,
+                AuthenticationEvent::Verified(verified) => Event::Authenticated(verified),
+            },
+            Some((id, result)) = self.operations.next(), if !backlog.is_full && !is_closing => {
+                Event::Result(id, result)
+            }
+            () = std::future::ready(()), if may_read && has_more => Event::Readable,
+            _ = tcp.readable(), if may_read => Event::Readable,
+            _ = tcp.writable(), if backlog.is_waiting => Event::Writable,
+            () = self.writer.changed() => Event::WriterChanged,
+            () = tokio::time::sleep_until(deadline.into()) => Event::Timeout,
+        }
+    }
+
+    /// Returns true if the session may read. While it closes, it reads only after its close frame
+    /// was written.
+    fn may_read(&self, backlog: Backlog) -> bool {
+        !self.is_read_closed
+            && if self.closing_until.is_some() {
+                !backlog.is_waiting
+            } else {
+                !backlog.is_full
+            }
+    }
+
+    fn deadline(&self, backlog: Backlog) -> Instant {
+        if let Some(until) = self.closing_until {
+            return until;
+        }
+        let next = self.protocol.deadline();
+        backlog.deadline.map_or(next, |stalled| next.min(stalled))
+    }
+
+    /// Reads messages, at most [`MESSAGES_PER_TURN`].
+    fn read(&mut self) -> Flow {
+        for _ in 0..MESSAGES_PER_TURN {
+            if !self.may_read(self.writer.backlog()) {
+                break;
+            }
+            let flow = match self.reader.read(&self.writer) {
+                Read::Message(message) => self.receive(&message),
+                Read::Pending => break,
+                Read::End => Flow::Stop,
+                Read::Broken(close) => self.close_reader(&close),
+            };
+            if flow == Flow::Stop {
+                // The queue may still hold the echo of the client's close frame.
+                self.writer.write();
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn receive(&mut self, message: &Message) -> Flow {
+        if self.closing_until.is_some() {
+            // Only the client's close frame matters now, and tungstenite answers it.
+            return Flow::Continue;
+        }
+        self.remove_ended();
+        self.protocol.record_activity();
+        let action = match message {
+            Message::Text(text) => self.protocol.on_text(text),
+            Message::Binary(_) => Some(self.protocol.on_binary()),
+            _ => None,
+        };
+        action.map_or(Flow::Continue, |action| self.perform(action))
+    }
+
+    /// Removes operations that their sinks ended, so that their ids may be reused.
+    fn remove_ended(&mut self) {
+        for id in self.writer.take_ended() {
+            self.protocol.finish(&id);
+            self.operations.remove_subscription(&id);
+        }
+    }
+
+    fn on_timeout(&mut self, now: Instant) -> Flow {
+        if self.closing_until.is_some() {
+            return Flow::Stop;
+        }
+        let stalled = self.writer.backlog().deadline;
+        if stalled.is_some_and(|stalled| now >= stalled) {
+            self.close(&Close::TooSlow);
+            return Flow::Continue;
+        }
+        let action = self.protocol.on_timeout(now);
+        action.map_or(Flow::Continue, |action| self.perform(action))
+    }
+
+    fn perform(&mut self, action: Action) -> Flow {
+        match action {
+            Action::Authenticate(payload) => self.authenticate(payload),
+            Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
+            Action::Start(id, _) if self.is_draining => {
+                self.refuse(
+                    &id,
+                    &[request_error(RequestCode::Restarting, restart_error())],
+                );
+            }
+            Action::Start(id, params) => self.start(id, *params),
+            Action::RefuseUnreadable(id, unreadable) => {
+                let code = RequestCode::ValidationFailed;
+                self.operations.reject(code.as_str());
+                let error = ServerError::new(unreadable.to_string(), None);
+                self.refuse(&id, &[request_error(code, error)]);
+            }
+            Action::Refuse(id) => self.send(&ServerMessage::Error {
+                id: &id,
+                payload: &[too_many_operations()],
+            }),
+            Action::Stop(id) => self.operations.stop(&id),
+            Action::Ping => self.writer.push(Frame::ping()),
+            Action::Close(close) => self.close(&close),
+            Action::Disconnect => {
+                self.transport.metrics.silent.increment(1);
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn authenticate(&mut self, payload: InitPayload) {
+        match self.authentication.begin(payload, &self.transport) {
+            Ok(Some(verified)) => self.admit(verified),
+            Ok(None) => {}
+            Err(close) => self.close(&close),
+        }
+    }
+
+    /// Acknowledges the connection of a verified client, or closes it.
+    fn admit(&mut self, verified: Verified) {
+        match self.authentication.admit(verified, &self.transport) {
+            Ok(until) => {
+                self.protocol.acknowledge(until);
+                self.send(&ServerMessage::ConnectionAck);
+            }
+            Err(close) => self.close(&close),
+        }
+    }
+
+    fn start(&mut self, id: OperationId, params: Params) {
+        let caller = self.authentication.caller();
+        if let Err(errors) = self.operations.start(id.clone(), params, caller) {
+            self.refuse(&id, &errors);
+        }
+    }
+
+    /// Sends the result of an operation.
+    fn send_result(&mut self, id: OperationId, result: OperationResult) {
+        match result {
+            OperationResult::Opened(Ok(subscription)) => {
+                // A subscription that failed meanwhile was removed already.
+                if self.protocol.is_active(&id) {
+                    self.operations.insert_subscription(id, subscription);
+                }
+            }
+            OperationResult::Outcome(Outcome::Executed(response)) => {
+                self.send(&ServerMessage::Next {
+                    id: &id,
+                    payload: &response,
+                });
+                self.complete(&id);
+            }
+            OperationResult::Outcome(Outcome::Rendered(payload)) => {
+                let prefix = frame::next_prefix(&id);
+                self.writer.push(Frame::next(&prefix, &payload));
+                self.complete(&id);
+            }
+            OperationResult::Opened(Err(errors))
+            | OperationResult::Outcome(Outcome::Refused(errors)) => self.refuse(&id, &errors),
+        }
+    }
+
+    /// Ends an operation with a `complete` message.
+    fn complete(&mut self, id: &OperationId) {
+        self.protocol.finish(id);
+        self.send(&ServerMessage::Complete { id });
+    }
+
+    /// Ends an operation with an `error` message.
+    fn refuse(&mut self, id: &OperationId, errors: &[ServerError]) {
+        self.protocol.finish(id);
+        self.send(&ServerMessage::Error {
+            id,
+            payload: errors,
+        });
+    }
+
+    /// Closes the socket during a shutdown, once no operation is in execution. Queued results are
+    /// written before the close frame.
+    fn close_if_drained(&mut self) {
+        if self.is_draining && self.closing_until.is_none() && !self.operations.is_executing() {
+            let close = Close::Restarting;
+            self.transport.metrics.closed(close.code());
+            self.operations.clear();
+            self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
+            self.writer.close_after_queue(Frame::close(&close));
+        }
+    }
+
+    fn close_reader(&mut self, close: &Close) -> Flow {
+        self.is_read_closed = true;
+        if self.closing_until.is_some() {
+            return Flow::Stop;
+        }
+        self.close(close);
+        Flow::Continue
+    }
+
+    /// Ends all operations at once, and starts the close handshake.
+    pub(super) fn close(&mut self, close: &Close) {
+        let metrics = &self.transport.metrics;
+        metrics.closed(close.code());
+        if *close == Close::TooSlow {
+            metrics.slow.increment(1);
+        }
+        self.authentication.cancel();
+        self.operations.clear();
+        self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
+        self.writer.close(Frame::close(close));
+    }
+
+    fn send(&self, message: &ServerMessage<'_>) {
+        self.writer.push(Frame::text(&message.to_text()));
+    }
+}
