@@ -1,18 +1,18 @@
-//! What one audience is given together: some updates in a row, rendered.
+//! What one group is given together: some updates in a row, rendered.
 
 use std::sync::Arc;
 
 use super::{
-    join::{Excluded, Known, Seen},
-    outlet::Payload,
+    join::{Excluded, LastState, Progress},
+    sink::Payload,
 };
 use crate::model::{ClientId, UserId};
 
-/// A step of what an audience hears.
+/// A step of what an group hears.
 #[derive(Clone, Debug)]
 pub(super) struct Update {
     /// What everybody has seen behind it. Of several that lead to one place only the last is there.
-    pub(super) after: Seen,
+    pub(super) after: Progress,
     /// What there is to show of it: nothing of an edit, say, where only additions are heard.
     pub(super) shown: Option<Shown>,
 }
@@ -54,7 +54,7 @@ impl By {
 #[derive(Debug)]
 pub(super) struct Batch {
     /// Where those stand to whom all of it is new.
-    before: Seen,
+    before: Progress,
     updates: Vec<Update>,
     /// The payloads of all updates, for those to whom nothing of it is withheld.
     all: Vec<Payload>,
@@ -62,7 +62,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// The updates that follow on `before`.
-    pub(super) fn new(before: Seen, updates: Vec<Update>) -> Self {
+    pub(super) fn new(before: Progress, updates: Vec<Update>) -> Self {
         let shown = updates.iter().flat_map(|update| &update.shown);
         let all = shown.map(|shown| Payload::clone(&shown.payload)).collect();
         Self {
@@ -78,34 +78,38 @@ impl Batch {
     }
 
     /// What everybody has seen behind it.
-    pub(super) fn after(&self) -> &Seen {
+    pub(super) fn after(&self) -> &Progress {
         self.updates.last().map_or(&self.before, |last| &last.after)
     }
 
     /// All payloads, where that is what one is to be given who has seen `seen`: so it is for almost
     /// everybody.
-    pub(super) fn whole(&self, seen: &Seen, excluded: &Excluded) -> Option<&[Payload]> {
+    pub(super) fn whole(&self, seen: &Progress, excluded: &Excluded) -> Option<&[Payload]> {
         let withheld = || self.shown().any(|(_, shown)| shown.by.is(excluded));
         (self.follows(seen) && !withheld()).then_some(&self.all)
     }
 
     /// What one is to be given who has seen `seen`: payloads, and for each the number of its
     /// update. `None` where what leads from there is not among the payloads there are.
-    pub(super) fn part(&self, seen: &Seen, excluded: &Excluded) -> Option<Vec<(usize, Payload)>> {
+    pub(super) fn part(
+        &self,
+        seen: &Progress,
+        excluded: &Excluded,
+    ) -> Option<Vec<(usize, Payload)>> {
         if self.after().place <= seen.place {
             return Some(Vec::new());
         }
         let follows = self.follows(seen);
-        if !follows && matches!(seen.known, Known::Typists(_)) {
+        if !follows && matches!(seen.known, LastState::Typists(_)) {
             return None;
         }
         let told = match seen.known {
-            Known::Viewers(told) => told,
+            LastState::Viewers(told) => told,
             _ => None,
         };
         let is_new = |update: &Update| {
             // Nothing new to one who was told the exact count when they came.
-            let is_told = matches!(update.after.known, Known::Viewers(count) if count == told);
+            let is_told = matches!(update.after.known, LastState::Viewers(count) if count == told);
             follows || (update.after.place > seen.place && !is_told)
         };
         let part = self
@@ -122,12 +126,12 @@ impl Batch {
     }
 
     /// Whether all of it is new to one who has seen `seen`, and nothing between.
-    fn follows(&self, seen: &Seen) -> bool {
+    fn follows(&self, seen: &Progress) -> bool {
         seen.place == self.before.place
             && match (&seen.known, &self.before.known) {
-                (Known::Changes, Known::Changes) => true,
-                (Known::Viewers(told), Known::Viewers(before)) => told == before,
-                (Known::Typists(told), Known::Typists(before)) => Arc::ptr_eq(told, before),
+                (LastState::Changes, LastState::Changes) => true,
+                (LastState::Viewers(told), LastState::Viewers(before)) => told == before,
+                (LastState::Typists(told), LastState::Typists(before)) => Arc::ptr_eq(told, before),
                 _ => false,
             }
     }

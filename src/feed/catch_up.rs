@@ -4,11 +4,11 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
-    Event, View,
-    audience::Audience,
-    join::{Excluded, Known, Seen, Topic},
-    outlet::Payload,
-    seat::{Given, Seat},
+    ChangeFilter, Event,
+    join::{Excluded, LastState, Progress, Topic},
+    sink::Payload,
+    subscriber::{Delivery, Subscriber},
+    subscriber_group::SubscriberGroup,
 };
 use crate::{
     error::Error,
@@ -27,44 +27,44 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// How long the longest wait is while the database is lost.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Gives the seat what it has not seen yet, as fast as its outlet takes it, until it takes part
+/// Gives the subscriber what it has not seen yet, as fast as its sink takes it, until it takes part
 /// again or has left.
-pub(super) async fn run(audience: Arc<Audience>, id: u64, seat: Arc<Seat>) {
-    let _counted = GoingOn::in_one_of(&audience.feed.metrics.catching_up);
+pub(super) async fn run(group: Arc<SubscriberGroup>, id: u64, subscriber: Arc<Subscriber>) {
+    let _counted = GoingOn::in_one_of(&group.feed.metrics.catching_up);
     let mut catch_up = CatchUp {
-        audience: &audience,
-        seat: &seat,
+        group: &group,
+        subscriber: &subscriber,
         reading: None,
     };
     loop {
-        seat.ready().await;
+        subscriber.ready().await;
         // The log has each comment at the place of its latest change. One that was read in part
         // leads to no state from which the live changes go on.
         if catch_up.reading.is_none() {
-            match audience.take_part(id, &seat) {
-                Given::All | Given::Left => return,
-                Given::Full => continue,
-                Given::Behind => {}
+            match group.take_part(id, &subscriber) {
+                Delivery::All | Delivery::Left => return,
+                Delivery::Full => continue,
+                Delivery::Behind => {}
             }
         }
         match catch_up.advance().await {
-            Ok(Given::Left) => return,
+            Ok(Delivery::Left) => return,
             Ok(_) => {}
-            Err(error) => return seat.fail(error),
+            Err(error) => return subscriber.fail(error),
         }
     }
 }
 
 /// One subscriber on the way.
 struct CatchUp<'a> {
-    audience: &'a Audience,
-    seat: &'a Seat,
+    group: &'a SubscriberGroup,
+    subscriber: &'a Subscriber,
     /// The reading of the feed that has not come to its end.
-    reading: Option<Reading>,
+    reading: Option<Scan>,
 }
 
 /// One reading of a feed from a place on.
-struct Reading {
+struct Scan {
     /// Where it began: a comment that was added behind this is new to the subscriber.
     start: Seq,
     /// The comments sent as additions. One that is edited while this goes on moves to the end of
@@ -74,88 +74,95 @@ struct Reading {
 
 impl CatchUp<'_> {
     /// Gives some of what is missing.
-    async fn advance(&mut self) -> Result<Given, Error> {
-        let Some(seen) = self.seat.seen() else {
-            return Ok(Given::Left);
+    async fn advance(&mut self) -> Result<Delivery, Error> {
+        let Some(seen) = self.subscriber.seen() else {
+            return Ok(Delivery::Left);
         };
-        match (self.audience.topic, &seen.known) {
-            (Topic::Changes(view), _) => self.read_on(view, Seq(seen.place)).await,
-            (_, Known::Typists(known)) => {
-                let now = self.audience.listener.typists_now();
-                let post = self.audience.listener.post();
+        match (self.group.topic, &seen.known) {
+            (Topic::Changes(filter), _) => self.read_on(filter, Seq(seen.place)).await,
+            (_, LastState::Typists(known)) => {
+                let now = self.group.listener.typists_now();
+                let post = self.group.listener.post();
                 let events = differences(known, &now.value)
                     .into_iter()
-                    .filter(|event| *self.seat.excluded() != Excluded::User(event.user.id.clone()))
+                    .filter(|event| {
+                        *self.subscriber.excluded() != Excluded::User(event.user.id.clone())
+                    })
                     .map(|event| Event::Typing(post.clone(), event))
                     .collect();
-                self.give_all(events, seen, Seen::typists(now)).await
+                self.give_all(events, seen, Progress::typists(now)).await
             }
             (_, known) => {
-                let now = self.audience.listener.count_now();
-                let is_told = matches!(known, Known::Viewers(Some(told)) if *told == now.value);
+                let now = self.group.listener.count_now();
+                let is_told = matches!(known, LastState::Viewers(Some(told)) if *told == now.value);
                 let events = (!is_told).then_some(Event::Viewers(now.value));
                 let events = events.into_iter().collect();
-                self.give_all(events, seen, Seen::count(now)).await
+                self.give_all(events, seen, Progress::count(now)).await
             }
         }
     }
 
     /// Gives events that lead from one place to another. One who leaves part of them untaken is
     /// given them again: they say what holds.
-    async fn give_all(&self, events: Vec<Event>, from: Seen, to: Seen) -> Result<Given, Error> {
+    async fn give_all(
+        &self,
+        events: Vec<Event>,
+        from: Progress,
+        to: Progress,
+    ) -> Result<Delivery, Error> {
         for event in events {
             let payload = self.render(event).await?;
-            if self.give(Some(&payload), &from).await == Given::Left {
-                return Ok(Given::Left);
+            if self.give(Some(&payload), &from).await == Delivery::Left {
+                return Ok(Delivery::Left);
             }
         }
         Ok(self.give(None, &to).await)
     }
 
     /// Gives the next page of the feed.
-    async fn read_on(&mut self, view: View, place: Seq) -> Result<Given, Error> {
+    async fn read_on(&mut self, filter: ChangeFilter, place: Seq) -> Result<Delivery, Error> {
         // What the others have been given was committed before this reading.
-        let others = self.audience.seen().place;
-        let page = self.read(view, place).await?;
-        let is_last = (page.len() as u64) < self.audience.feed.page;
-        let mut reading = self.reading.take().unwrap_or_else(|| Reading::from(place));
+        let others = self.group.seen().place;
+        let page = self.read(filter, place).await?;
+        let is_last = (page.len() as u64) < self.group.feed.page;
+        let mut reading = self.reading.take().unwrap_or_else(|| Scan::from(place));
         let mut place = place.0;
         for recorded in page {
-            place = match view {
-                View::Added => recorded.comment.added_seq.0,
-                View::Changed => recorded.comment.changed_seq.0,
+            place = match filter {
+                ChangeFilter::Additions => recorded.comment.added_seq.0,
+                ChangeFilter::All => recorded.comment.changed_seq.0,
             };
-            let payload = match reading.change(view, self.seat.excluded(), recorded) {
+            let payload = match reading.change(filter, self.subscriber.excluded(), recorded) {
                 Some(change) => Some(self.render(Event::Change(Arc::new(change))).await?),
                 None => None,
             };
-            let seen = Seen {
+            let seen = Progress {
                 place,
-                known: Known::Changes,
+                known: LastState::Changes,
             };
-            if self.give(payload.as_ref(), &seen).await == Given::Left {
-                return Ok(Given::Left);
+            if self.give(payload.as_ref(), &seen).await == Delivery::Left {
+                return Ok(Delivery::Left);
             }
         }
         if !is_last {
             self.reading = Some(reading);
-            return Ok(Given::All);
+            return Ok(Delivery::All);
         }
-        let seen = Seen {
+        let seen = Progress {
             place: place.max(others),
-            known: Known::Changes,
+            known: LastState::Changes,
         };
         Ok(self.give(None, &seen).await)
     }
 
     /// Waits until there is room for it.
-    async fn give(&self, payload: Option<&Payload>, seen: &Seen) -> Given {
+    async fn give(&self, payload: Option<&Payload>, seen: &Progress) -> Delivery {
         loop {
-            match self.seat.give(payload, seen.clone()) {
-                Given::Full => self.seat.ready().await,
+            match self.subscriber.give(payload, seen.clone()) {
+                Delivery::Full => self.subscriber.ready().await,
                 given => {
-                    if given == Given::All && payload.is_some() {
-                        self.audience.count(1);
+                    if given == Delivery::All && payload.is_some() {
+                        self.group.count(1);
                     }
                     return given;
                 }
@@ -164,15 +171,15 @@ impl CatchUp<'_> {
     }
 
     async fn render(&self, event: Event) -> Result<Payload, Error> {
-        Ok(self.audience.render.render(event).await?)
+        Ok(self.group.render.render(event).await?)
     }
 
     /// While the database is lost, and the subscriber there, it is waited for: the subscription goes
     /// on when it is back. Any other fault may be the reading's own.
-    async fn read(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {
+    async fn read(&self, filter: ChangeFilter, place: Seq) -> Result<Vec<Recorded>, Error> {
         let (mut wait, mut faults) = (FIRST_WAIT, 0);
         loop {
-            match self.read_once(view, place).await {
+            match self.read_once(filter, place).await {
                 Ok(page) => return Ok(page),
                 Err(error @ Error::Unavailable(_)) => {
                     tracing::warn!(?error, ?wait, "the database is waited for");
@@ -188,16 +195,16 @@ impl CatchUp<'_> {
         }
     }
 
-    async fn read_once(&self, view: View, place: Seq) -> Result<Vec<Recorded>, Error> {
-        let (feed, post) = (&self.audience.feed, self.audience.listener.post());
-        match view {
-            View::Added => feed.store.added_after(post, place, feed.page).await,
-            View::Changed => feed.store.changed_after(post, place, feed.page).await,
+    async fn read_once(&self, filter: ChangeFilter, place: Seq) -> Result<Vec<Recorded>, Error> {
+        let (feed, post) = (&self.group.feed, self.group.listener.post());
+        match filter {
+            ChangeFilter::Additions => feed.store.added_after(post, place, feed.page).await,
+            ChangeFilter::All => feed.store.changed_after(post, place, feed.page).await,
         }
     }
 }
 
-impl Reading {
+impl Scan {
     fn from(start: Seq) -> Self {
         Self {
             start,
@@ -206,7 +213,12 @@ impl Reading {
     }
 
     /// What a comment's latest state is to this subscriber; `None` where it is their own doing.
-    fn change(&mut self, view: View, excluded: &Excluded, recorded: Recorded) -> Option<Change> {
+    fn change(
+        &mut self,
+        filter: ChangeFilter,
+        excluded: &Excluded,
+        recorded: Recorded,
+    ) -> Option<Change> {
         let Recorded {
             comment,
             added_by,
@@ -219,20 +231,20 @@ impl Reading {
         let is_new = comment.added_seq > self.start
             && !is_own(added_by.as_ref())
             && !self.sent.contains(&comment.id);
-        let (kind, seq, origin) = match view {
-            View::Added if is_new => (ChangeKind::Added, comment.added_seq, added_by),
-            View::Added => return None,
-            View::Changed if !is_new && is_own(changed_by.as_ref()) => return None,
-            View::Changed if comment.is_deleted => {
+        let (kind, seq, origin) = match filter {
+            ChangeFilter::Additions if is_new => (ChangeKind::Added, comment.added_seq, added_by),
+            ChangeFilter::Additions => return None,
+            ChangeFilter::All if !is_new && is_own(changed_by.as_ref()) => return None,
+            ChangeFilter::All if comment.is_deleted => {
                 (ChangeKind::Deleted, comment.changed_seq, changed_by)
             }
-            View::Changed if is_new => {
+            ChangeFilter::All if is_new => {
                 if self.sent.len() < MAX_REMEMBERED {
                     self.sent.insert(comment.id);
                 }
                 (ChangeKind::Added, comment.changed_seq, changed_by)
             }
-            View::Changed => (ChangeKind::Edited, comment.changed_seq, changed_by),
+            ChangeFilter::All => (ChangeKind::Edited, comment.changed_seq, changed_by),
         };
         Some(Change {
             kind,

@@ -10,20 +10,20 @@ use crate::{
 
 /// Which changes of a feed are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
+pub enum ChangeFilter {
     /// Additions.
-    Added,
+    Additions,
     /// Additions, edits and deletions.
-    Changed,
+    All,
 }
 
 /// What somebody wants to hear of a post.
 #[derive(Clone, Copy, Debug)]
-pub enum Wish {
+pub enum SubscribeOptions {
     /// The changes of its feed.
     Changes {
         /// Which of them.
-        view: View,
+        filter: ChangeFilter,
         /// Those behind this place; `None` for those from now on.
         after: Option<Seq>,
         /// Also those that the visitor's own client made.
@@ -35,10 +35,10 @@ pub enum Wish {
     Typing,
 }
 
-/// What is heard of a post, the same for all of an audience.
+/// What is heard of a post, the same for all of an group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Topic {
-    Changes(View),
+    Changes(ChangeFilter),
     Viewers,
     Typing,
 }
@@ -53,16 +53,16 @@ pub(super) enum Excluded {
 
 /// What a subscriber was given last.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct Progress {
     /// A seq of the feed, or the version of a published value: everything up to here was given, or
     /// was not to be given.
     pub(super) place: i64,
-    pub(super) known: Known,
+    pub(super) known: LastState,
 }
 
 /// What a subscriber takes to hold.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(super) enum LastState {
     /// All changes up to the place.
     Changes,
     /// So many viewers; `None` before the first word.
@@ -71,9 +71,9 @@ pub(super) enum Known {
     Typists(Typists),
 }
 
-impl Seen {
+impl Progress {
     /// Nothing yet: what holds is behind it.
-    fn nothing(known: Known) -> Self {
+    fn nothing(known: LastState) -> Self {
         Self { place: -1, known }
     }
 
@@ -81,7 +81,7 @@ impl Seen {
     pub(super) fn count(count: Published<usize>) -> Self {
         Self {
             place: count.version,
-            known: Known::Viewers(Some(count.value)),
+            known: LastState::Viewers(Some(count.value)),
         }
     }
 
@@ -89,7 +89,7 @@ impl Seen {
     pub(super) fn typists(typists: Published<Typists>) -> Self {
         Self {
             place: typists.version,
-            known: Known::Typists(typists.value),
+            known: LastState::Typists(typists.value),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Seen {
 pub struct Joined {
     pub(super) membership: Membership,
     pub(super) topic: Topic,
-    pub(super) seen: Seen,
+    pub(super) seen: Progress,
     pub(super) excluded: Excluded,
 }
 
@@ -147,32 +147,32 @@ impl Feed {
         &self,
         post: &PostId,
         visitor: &Visitor,
-        wish: Wish,
+        options: SubscribeOptions,
     ) -> Result<Joined, Error> {
-        let (view, after, include_own) = match wish {
-            Wish::Changes {
-                view,
+        let (filter, after, include_own) = match options {
+            SubscribeOptions::Changes {
+                filter,
                 after,
                 include_own,
-            } => (view, after, include_own),
-            Wish::Viewers => {
+            } => (filter, after, include_own),
+            SubscribeOptions::Viewers => {
                 let membership = self.hub.join(post, visitor);
                 self.establish(post, &membership).await?;
                 return Ok(Joined {
                     membership,
                     topic: Topic::Viewers,
-                    seen: Seen::nothing(Known::Viewers(None)),
+                    seen: Progress::nothing(LastState::Viewers(None)),
                     excluded: Excluded::Nobody,
                 });
             }
-            Wish::Typing => {
+            SubscribeOptions::Typing => {
                 let membership = self.hub.join(post, visitor);
                 self.establish(post, &membership).await?;
                 let myself = visitor.user.as_ref().map(|user| user.id.clone());
                 return Ok(Joined {
                     membership,
                     topic: Topic::Typing,
-                    seen: Seen::nothing(Known::Typists(Typists::default())),
+                    seen: Progress::nothing(LastState::Typists(Typists::default())),
                     excluded: myself.map_or(Excluded::Nobody, Excluded::User),
                 });
             }
@@ -201,10 +201,10 @@ impl Feed {
         }
         Ok(Joined {
             membership,
-            topic: Topic::Changes(view),
-            seen: Seen {
+            topic: Topic::Changes(filter),
+            seen: Progress {
                 place: place.0,
-                known: Known::Changes,
+                known: LastState::Changes,
             },
             excluded: if include_own {
                 Excluded::Nobody

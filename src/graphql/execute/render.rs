@@ -35,7 +35,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription, Unrendered},
+    feed::{
+        Event, Feed, Joined, Payload, Render, RenderError, Sink, SubscriberGroup, Subscription,
+    },
     rooms::RoomId,
 };
 
@@ -48,7 +50,7 @@ const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
 /// How many different operations may hear the same of one room: each is an execution for every event.
 /// A site has a handful, and whoever asks the same as somebody else is always let in.
-const MAX_AUDIENCES: usize = 256;
+const MAX_GROUPS: usize = 256;
 /// When one who finds so many may try again, if one of them ends meanwhile.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -84,25 +86,25 @@ struct Operations {
     schema: ApiSchema,
     feed: Feed,
     tasks: TaskTracker,
-    by_fingerprint: Mutex<HashMap<Fingerprint, Weak<Group>>>,
-    /// How many audiences each room has.
-    audiences: Mutex<HashMap<RoomId, usize>>,
+    by_fingerprint: Mutex<HashMap<Fingerprint, Weak<SharedExecution>>>,
+    /// How many groups each room has.
+    groups: Mutex<HashMap<RoomId, usize>>,
     executions: AtomicU64,
     deliveries: AtomicU64,
 }
 
 /// The subscribers of one operation, in whatever rooms. It lives as long as any of them.
-pub(super) struct Group {
+pub(super) struct SharedExecution {
     fingerprint: Fingerprint,
     operation: Operation,
     operations: Arc<Operations>,
-    audiences: Mutex<HashMap<RoomId, Weak<Audience>>>,
+    groups: Mutex<HashMap<RoomId, Weak<SubscriberGroup>>>,
     renderings: Mutex<VecDeque<(Event, Rendering)>>,
 }
 
 /// A rendering under way or done. Whoever waits for it drives it, so one who waits no more holds up
 /// nobody.
-type Rendering = Shared<BoxFuture<'static, Result<Payload, Unrendered>>>;
+type Rendering = Shared<BoxFuture<'static, Result<Payload, RenderError>>>;
 
 impl Renderer {
     /// Events are executed in `schema`, and what is started runs in `tasks`.
@@ -113,7 +115,7 @@ impl Renderer {
                 feed,
                 tasks,
                 by_fingerprint: Mutex::default(),
-                audiences: Mutex::default(),
+                groups: Mutex::default(),
                 executions: AtomicU64::new(0),
                 deliveries: AtomicU64::new(0),
             }),
@@ -122,20 +124,24 @@ impl Renderer {
 
     /// The group of the subscribers whose renderings of an event are the same as this operation's,
     /// which is valid.
-    pub(super) fn group(&self, fingerprint: Fingerprint, operation: &Operation) -> Arc<Group> {
-        let mut groups = self.shared.by_fingerprint.lock();
-        if let Some(group) = groups.get(&fingerprint).and_then(Weak::upgrade) {
-            return group;
+    pub(super) fn execution(
+        &self,
+        fingerprint: Fingerprint,
+        operation: &Operation,
+    ) -> Arc<SharedExecution> {
+        let mut executions = self.shared.by_fingerprint.lock();
+        if let Some(execution) = executions.get(&fingerprint).and_then(Weak::upgrade) {
+            return execution;
         }
-        let group = Arc::new(Group {
+        let execution = Arc::new(SharedExecution {
             fingerprint: fingerprint.clone(),
             operation: operation.again(),
             operations: Arc::clone(&self.shared),
-            audiences: Mutex::default(),
+            groups: Mutex::default(),
             renderings: Mutex::default(),
         });
-        groups.insert(fingerprint, Arc::downgrade(&group));
-        group
+        executions.insert(fingerprint, Arc::downgrade(&execution));
+        execution
     }
 
     /// How much was shared so far.
@@ -148,11 +154,11 @@ impl Renderer {
 }
 
 impl Operations {
-    /// Counts one more audience of a room; `RateLimited` where it has as many as it may have.
-    fn count_audience(&self, room: RoomId) -> Result<(), Error> {
-        let mut audiences = self.audiences.lock();
-        let count = audiences.entry(room).or_default();
-        if *count >= MAX_AUDIENCES {
+    /// Counts one more group of a room; `RateLimited` where it has as many as it may have.
+    fn reserve_group(&self, room: RoomId) -> Result<(), Error> {
+        let mut groups = self.groups.lock();
+        let count = groups.entry(room).or_default();
+        if *count >= MAX_GROUPS {
             return Err(Error::RateLimited {
                 retry_after: RETRY_AFTER,
             });
@@ -161,48 +167,48 @@ impl Operations {
         Ok(())
     }
 
-    fn forget_audience(&self, room: RoomId) {
-        let mut audiences = self.audiences.lock();
-        match audiences.get_mut(&room) {
+    fn release_group(&self, room: RoomId) {
+        let mut groups = self.groups.lock();
+        match groups.get_mut(&room) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
-                audiences.remove(&room);
+                groups.remove(&room);
             }
         }
     }
 }
 
-impl Group {
-    /// Takes one who opened the group's operation into the audience of their room.
-    pub(super) async fn admit(
+impl SharedExecution {
+    /// Takes one who opened the group's operation into the group of their room.
+    pub(super) async fn subscribe(
         self: &Arc<Self>,
         joined: Joined,
-        outlet: Arc<dyn Outlet>,
+        sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Error> {
-        let audience = self.audience(&joined)?;
-        Ok(audience.admit(joined, outlet).await)
+        let group = self.group(&joined)?;
+        Ok(group.subscribe(joined, sink).await)
     }
 
     /// Those of the group who are in the room that was joined.
-    fn audience(self: &Arc<Self>, joined: &Joined) -> Result<Arc<Audience>, Error> {
-        let mut audiences = self.audiences.lock();
-        if let Some(audience) = audiences.get(&joined.room()).and_then(Weak::upgrade) {
-            return Ok(audience);
+    fn group(self: &Arc<Self>, joined: &Joined) -> Result<Arc<SubscriberGroup>, Error> {
+        let mut groups = self.groups.lock();
+        if let Some(group) = groups.get(&joined.room()).and_then(Weak::upgrade) {
+            return Ok(group);
         }
         let Operations { feed, tasks, .. } = &*self.operations;
-        self.operations.count_audience(joined.room())?;
+        self.operations.reserve_group(joined.room())?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
-        let audience = Audience::new(feed.clone(), joined, render, tasks.clone());
-        let audience = audience.inspect_err(|_| self.operations.forget_audience(joined.room()))?;
-        audiences.insert(joined.room(), Arc::downgrade(&audience));
-        Ok(audience)
+        let group = SubscriberGroup::new(feed.clone(), joined, render, tasks.clone());
+        let group = group.inspect_err(|_| self.operations.release_group(joined.room()))?;
+        groups.insert(joined.room(), Arc::downgrade(&group));
+        Ok(group)
     }
 }
 
-impl Render for Group {
+impl Render for SharedExecution {
     /// The bytes of this event for this operation, which is executed if nobody asked for them
     /// before.
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>> {
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let mut renderings = self.renderings.lock();
         // Almost always the newest.
         let known = renderings
@@ -221,17 +227,17 @@ impl Render for Group {
         let rendering = async move {
             let response = execution.await;
             if budget.is_spent() {
-                return Err(Unrendered::TooLarge);
+                return Err(RenderError::TooLarge);
             }
             match serde_json::to_string(&response) {
-                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(Unrendered::TooLarge),
+                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(RenderError::TooLarge),
                 Ok(text) => Ok(Payload::from(text)),
-                Err(_) => Err(Unrendered::Failed),
+                Err(_) => Err(RenderError::Failed),
             }
         };
         let rendering = AssertUnwindSafe(rendering)
             .catch_unwind()
-            .map(|done| done.unwrap_or(Err(Unrendered::Failed)))
+            .map(|done| done.unwrap_or(Err(RenderError::Failed)))
             .boxed()
             .shared();
         make_room(&mut renderings);
@@ -247,12 +253,12 @@ impl Render for Group {
     }
 
     fn over(&self, room: RoomId) {
-        self.operations.forget_audience(room);
-        remove_dead(&mut self.audiences.lock(), &room);
+        self.operations.release_group(room);
+        remove_dead(&mut self.groups.lock(), &room);
     }
 }
 
-impl Drop for Group {
+impl Drop for SharedExecution {
     fn drop(&mut self) {
         remove_dead(
             &mut self.operations.by_fingerprint.lock(),

@@ -16,7 +16,7 @@ use tracing::{Instrument, Span};
 use super::{Executor, Operation, Outcome};
 use crate::{
     error::Error,
-    feed::{Closed, Outlet, Payload},
+    feed::{Closed, Payload, Sink},
     graphql::{Caller, error::server_error},
 };
 
@@ -36,7 +36,7 @@ struct Failure {
     told: Notify,
 }
 
-impl Outlet for Channel {
+impl Sink for Channel {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         for (taken, payload) in payloads.iter().enumerate() {
             match self.payloads.try_send(Payload::clone(payload)) {
@@ -71,8 +71,8 @@ pub(super) fn events<Kept: Send + 'static>(
     stream! {
         let (sender, mut payloads) = mpsc::channel(MAX_WAITING);
         let failure = Arc::new(Failure::default());
-        let outlet = Arc::new(Channel { payloads: sender, failure: Arc::clone(&failure) });
-        let subscription = executor.subscribe(operation, caller, outlet).instrument(span).await;
+        let sink = Arc::new(Channel { payloads: sender, failure: Arc::clone(&failure) });
+        let subscription = executor.subscribe(operation, caller, sink).instrument(span).await;
         let _kept = opened(subscription.as_ref().map(drop).map_err(Vec::as_slice));
         let _subscription = match subscription {
             Ok(subscription) => subscription,

@@ -5,7 +5,7 @@ use async_graphql::{PathSegment, ServerError};
 use super::{arguments::Arguments, normal_form::Field, operation::Operation};
 use crate::{
     error::Error,
-    feed::{View, Wish},
+    feed::{ChangeFilter, SubscribeOptions},
     graphql::{
         error::server_error,
         schema::{cursor, input},
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct SubscriptionRequest {
     pub(super) post: PostId,
-    pub(super) wish: Wish,
+    pub(super) options: SubscribeOptions,
 }
 
 impl SubscriptionRequest {
@@ -51,21 +51,25 @@ fn root(operation: &Operation) -> Result<&Field, ServerError> {
 
 fn read(field: &str, mut arguments: Arguments) -> Result<SubscriptionRequest, Error> {
     let post = input::post_id(&arguments.id("postId")?)?;
-    let wish = match field {
-        "commentAdded" => changes(View::Added, &post, &mut arguments)?,
-        "commentChanged" => changes(View::Changed, &post, &mut arguments)?,
-        "viewerCount" => Wish::Viewers,
-        "typing" => Wish::Typing,
+    let options = match field {
+        "commentAdded" => changes(ChangeFilter::Additions, &post, &mut arguments)?,
+        "commentChanged" => changes(ChangeFilter::All, &post, &mut arguments)?,
+        "viewerCount" => SubscribeOptions::Viewers,
+        "typing" => SubscribeOptions::Typing,
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
     };
     arguments.end()?;
-    Ok(SubscriptionRequest { post, wish })
+    Ok(SubscriptionRequest { post, options })
 }
 
-fn changes(view: View, post: &PostId, arguments: &mut Arguments) -> Result<Wish, Error> {
+fn changes(
+    filter: ChangeFilter,
+    post: &PostId,
+    arguments: &mut Arguments,
+) -> Result<SubscribeOptions, Error> {
     let after = arguments.text("after")?;
-    Ok(Wish::Changes {
-        view,
+    Ok(SubscribeOptions::Changes {
+        filter,
         after: after
             .map(|after| cursor::decode(post, &after))
             .transpose()?,

@@ -2,7 +2,7 @@
 //!
 //! [`handshake`] takes the connection over from HTTP. [`protocol`] decides, [`socket`] does: it
 //! reads frames, runs operations and keeps the clock. [`connection`] is the half of a socket to
-//! which everybody writes who has something for its client, and [`outlet`] is how a subscription's
+//! which everybody writes who has something for its client, and [`sink`] is how a subscription's
 //! events come there.
 
 mod close;
@@ -13,9 +13,9 @@ pub(crate) mod fuzzing;
 mod handshake;
 mod message;
 mod outbox;
-mod outlet;
 mod protocol;
 mod reader;
+mod sink;
 mod socket;
 
 pub(super) use self::handshake::{accept, is_asked_for};

@@ -25,9 +25,9 @@ use super::{
     frame::{self, Frame},
     message::{InitPayload, OperationId, ServerMessage},
     outbox::{Outbox, Room},
-    outlet::NextMessages,
     protocol::{Action, Protocol, Rules},
     reader::{Read, Reader},
+    sink::NextMessages,
 };
 use crate::{
     auth::{Principal, TokenError, bearer},
@@ -438,10 +438,10 @@ impl Socket {
         // a subscription is to move nothing of that size.
         let execution: BoxFuture<'static, Box<Answer>> =
             if operation.kind() == OperationKind::Subscription {
-                let outlet = NextMessages::new(Arc::clone(&self.connection), id.clone());
+                let sink = NextMessages::new(Arc::clone(&self.connection), id.clone());
                 let span = record.span();
                 Box::pin(async move {
-                    let opening = executor.subscribe(operation, caller, Arc::new(outlet));
+                    let opening = executor.subscribe(operation, caller, Arc::new(sink));
                     let opened = opening.instrument(span).await;
                     let kept = record.opened(opened.as_ref().map(drop).map_err(Vec::as_slice));
                     let opened = opened.map(|subscription| (subscription, kept));

@@ -1,4 +1,4 @@
-//! One subscriber's place in an audience: what they were given last, and whether they take part.
+//! One subscriber's place in an group: what they were given last, and whether they take part.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -6,57 +6,57 @@ use tokio::task::AbortHandle;
 
 use super::{
     batch::Batch,
-    join::{Excluded, Seen},
-    outlet::{Closed, Outlet, Payload},
+    join::{Excluded, Progress},
+    sink::{Closed, Payload, Sink},
 };
 use crate::error::Error;
 
 /// How a subscriber takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Given what comes, as it comes.
+enum Status {
+    /// Delivery what comes, as it comes.
     Live,
     /// Brought to where the others are.
     Behind,
-    /// Given nothing any more.
+    /// Delivery nothing any more.
     Left,
 }
 
-/// What became of something that a seat was to be given.
+/// What became of something that a subscriber was to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum Delivery {
     /// All of it, or as much of it as was new and theirs to hear.
     All,
-    /// Not all of it: the outlet is full. The seat is behind.
+    /// Not all of it: the sink is full. The subscriber is behind.
     Full,
     /// Not all of it, for what comes first for this subscriber is something else.
     Behind,
-    /// Nothing is given to this seat any more.
+    /// Nothing is given to this subscriber any more.
     Left,
 }
 
 /// One subscriber's place.
-pub(super) struct Seat {
-    outlet: Arc<dyn Outlet>,
+pub(super) struct Subscriber {
+    sink: Arc<dyn Sink>,
     excluded: Excluded,
     state: Mutex<State>,
 }
 
 struct State {
-    standing: Standing,
-    seen: Seen,
+    standing: Status,
+    seen: Progress,
     /// Catches the subscriber up.
     catch_up: Option<AbortHandle>,
 }
 
-impl Seat {
+impl Subscriber {
     /// Of somebody who is behind.
-    pub(super) fn new(outlet: Arc<dyn Outlet>, excluded: Excluded, seen: Seen) -> Self {
+    pub(super) fn new(sink: Arc<dyn Sink>, excluded: Excluded, seen: Progress) -> Self {
         Self {
-            outlet,
+            sink,
             excluded,
             state: Mutex::new(State {
-                standing: Standing::Behind,
+                standing: Status::Behind,
                 seen,
                 catch_up: None,
             }),
@@ -69,23 +69,23 @@ impl Seat {
     }
 
     /// What the subscriber was given last; `None` where they left.
-    pub(super) fn seen(&self) -> Option<Seen> {
+    pub(super) fn seen(&self) -> Option<Progress> {
         let state = self.state.lock();
-        (state.standing != Standing::Left).then(|| state.seen.clone())
+        (state.standing != Status::Left).then(|| state.seen.clone())
     }
 
     /// Waits until there is room for more, or the subscriber left.
     pub(super) async fn ready(&self) {
-        self.outlet.ready().await;
+        self.sink.ready().await;
     }
 
     /// Gives a live subscriber what is new to them, and counts into `delivered` what was taken.
-    pub(super) fn deliver(&self, batch: &Batch, delivered: &mut usize) -> Given {
+    pub(super) fn deliver(&self, batch: &Batch, delivered: &mut usize) -> Delivery {
         let mut state = self.state.lock();
         match state.standing {
-            Standing::Live => self.take(&mut state, batch, delivered),
-            Standing::Behind => Given::Behind,
-            Standing::Left => Given::Left,
+            Status::Live => self.take(&mut state, batch, delivered),
+            Status::Behind => Delivery::Behind,
+            Status::Left => Delivery::Left,
         }
     }
 
@@ -94,50 +94,50 @@ impl Seat {
     pub(super) fn go_live(
         &self,
         place: i64,
-        replay: impl FnOnce(&Seen) -> Option<Batch>,
+        replay: impl FnOnce(&Progress) -> Option<Batch>,
         delivered: &mut usize,
-    ) -> Given {
+    ) -> Delivery {
         let mut state = self.state.lock();
-        if state.standing == Standing::Left {
-            return Given::Left;
+        if state.standing == Status::Left {
+            return Delivery::Left;
         }
         if state.seen.place < place {
             match replay(&state.seen) {
                 Some(batch) => match self.take(&mut state, &batch, delivered) {
-                    Given::All => {}
+                    Delivery::All => {}
                     other => return other,
                 },
-                None => return Given::Behind,
+                None => return Delivery::Behind,
             }
         }
-        state.standing = Standing::Live;
+        state.standing = Status::Live;
         state.catch_up = None;
-        Given::All
+        Delivery::All
     }
 
     /// Gives one who is behind the next thing, behind which they have seen `seen`. Where there is
     /// no room nothing is changed.
-    pub(super) fn give(&self, payload: Option<&Payload>, seen: Seen) -> Given {
+    pub(super) fn give(&self, payload: Option<&Payload>, seen: Progress) -> Delivery {
         let mut state = self.state.lock();
-        if state.standing == Standing::Left {
-            return Given::Left;
+        if state.standing == Status::Left {
+            return Delivery::Left;
         }
         if let Some(payload) = payload {
-            match self.outlet.offer(std::slice::from_ref(payload)) {
-                Ok(0) => return Given::Full,
+            match self.sink.offer(std::slice::from_ref(payload)) {
+                Ok(0) => return Delivery::Full,
                 Ok(_) => {}
-                Err(Closed) => return Given::Left,
+                Err(Closed) => return Delivery::Left,
             }
         }
         state.seen = seen;
-        Given::All
+        Delivery::All
     }
 
     /// Starts the task that catches up one who is behind; it ends when they leave. With the state
     /// locked, so that the task cannot come to its end before it is known here.
     pub(super) fn be_caught_up(&self, start: impl FnOnce() -> AbortHandle) {
         let mut state = self.state.lock();
-        if state.standing == Standing::Behind {
+        if state.standing == Status::Behind {
             state.catch_up = Some(start());
         }
     }
@@ -145,15 +145,15 @@ impl Seat {
     /// Has a live subscriber read from the store what nobody was told of.
     pub(super) fn fall_behind(&self) {
         let mut state = self.state.lock();
-        if state.standing == Standing::Live {
-            state.standing = Standing::Behind;
+        if state.standing == Status::Live {
+            state.standing = Status::Behind;
         }
     }
 
     /// Gives the subscriber nothing any more, from this moment on.
     pub(super) fn leave(&self) {
         let mut state = self.state.lock();
-        state.standing = Standing::Left;
+        state.standing = Status::Left;
         if let Some(task) = state.catch_up.take() {
             task.abort();
         }
@@ -162,15 +162,15 @@ impl Seat {
     /// Ends the subscription with an error.
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.state.lock();
-        if state.standing != Standing::Left {
-            state.standing = Standing::Left;
+        if state.standing != Status::Left {
+            state.standing = Status::Left;
             state.catch_up = None;
-            self.outlet.fail(error);
+            self.sink.fail(error);
         }
     }
 
     /// With the state locked, so that nothing goes out behind a leaving.
-    fn take(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Given {
+    fn take(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Delivery {
         let part;
         let (numbers, payloads) = match batch.whole(&state.seen, &self.excluded) {
             Some(all) => (None, all),
@@ -180,19 +180,19 @@ impl Seat {
                     (Some(&part.0), &part.1[..])
                 }
                 None => {
-                    state.standing = Standing::Behind;
-                    return Given::Behind;
+                    state.standing = Status::Behind;
+                    return Delivery::Behind;
                 }
             },
         };
         let taken = if payloads.is_empty() {
             0
         } else {
-            match self.outlet.offer(payloads) {
+            match self.sink.offer(payloads) {
                 Ok(taken) => taken,
                 Err(Closed) => {
-                    state.standing = Standing::Left;
-                    return Given::Left;
+                    state.standing = Status::Left;
+                    return Delivery::Left;
                 }
             }
         };
@@ -201,7 +201,7 @@ impl Seat {
             if batch.after().place > state.seen.place {
                 state.seen = batch.after().clone();
             }
-            return Given::All;
+            return Delivery::All;
         }
         // An update shows one thing at most, so none was taken in part.
         let first_missing = numbers.map_or_else(|| batch.number_of(taken), |of| of[taken]);
@@ -211,8 +211,8 @@ impl Seat {
                 state.seen = after.clone();
             }
         }
-        state.standing = Standing::Behind;
-        Given::Full
+        state.standing = Status::Behind;
+        Delivery::Full
     }
 }
 
@@ -226,16 +226,16 @@ mod tests {
     use crate::{
         feed::{
             batch::{By, Shown, Update},
-            join::Known,
+            join::LastState,
         },
         model::{User, UserId},
         rooms::Typists,
     };
 
-    /// An outlet with room for so many.
+    /// An sink with room for so many.
     struct Narrow(AtomicUsize);
 
-    impl Outlet for Narrow {
+    impl Sink for Narrow {
         fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
             let taken = payloads.len().min(self.0.load(Ordering::Relaxed));
             self.0.fetch_sub(taken, Ordering::Relaxed);
@@ -262,9 +262,9 @@ mod tests {
 
     fn starts(name: &str, place: i64, typing: &[&str]) -> Update {
         Update {
-            after: Seen {
+            after: Progress {
                 place,
-                known: Known::Typists(typists(typing)),
+                known: LastState::Typists(typists(typing)),
             },
             shown: Some(Shown {
                 payload: name.into(),
@@ -275,25 +275,25 @@ mod tests {
 
     #[test]
     fn partly_delivered_batch_records_only_what_was_delivered() {
-        let nobody = Seen {
+        let nobody = Progress {
             place: 3,
-            known: Known::Typists(typists(&[])),
+            known: LastState::Typists(typists(&[])),
         };
-        let outlet = Arc::new(Narrow(AtomicUsize::new(1)));
-        let seat = Seat::new(outlet, Excluded::Nobody, nobody.clone());
+        let sink = Arc::new(Narrow(AtomicUsize::new(1)));
+        let subscriber = Subscriber::new(sink, Excluded::Nobody, nobody.clone());
         let mut delivered = 0;
-        let given = seat.go_live(3, |_| None, &mut delivered);
-        assert_eq!(given, Given::All);
+        let given = subscriber.go_live(3, |_| None, &mut delivered);
+        assert_eq!(given, Delivery::All);
         // Both lead to place 4, and only the second is there.
         let updates = vec![
             starts("bob", 3, &["bob"]),
             starts("cleo", 4, &["bob", "cleo"]),
         ];
         let batch = Batch::new(nobody, updates);
-        assert_eq!(seat.deliver(&batch, &mut delivered), Given::Full);
+        assert_eq!(subscriber.deliver(&batch, &mut delivered), Delivery::Full);
         assert_eq!(delivered, 1);
-        let seen = seat.seen().unwrap();
-        let Known::Typists(known) = seen.known else {
+        let seen = subscriber.seen().unwrap();
+        let LastState::Typists(known) = seen.known else {
             panic!("not typists");
         };
         assert_eq!((seen.place, known), (3, typists(&["bob"])));

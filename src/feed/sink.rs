@@ -1,4 +1,4 @@
-//! What an audience needs of others: where its subscribers' payloads go, and who renders them.
+//! What an group needs of others: where its subscribers' payloads go, and who renders them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Closed;
 /// Where the payloads of one subscriber go.
 ///
 /// It is bounded. What does not fit is not lost: the subscriber is caught up once there is room.
-pub trait Outlet: Send + Sync {
+pub trait Sink: Send + Sync {
     /// Takes payloads in order, as many as there is room for, and says how many that were. Never
     /// waits. The caller offers from one task at a time.
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed>;
@@ -31,28 +31,28 @@ pub trait Outlet: Send + Sync {
 
 /// Why an event could not be rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unrendered {
+pub enum RenderError {
     /// It would be larger than a payload may be.
     TooLarge,
     /// Something broke.
     Failed,
 }
 
-impl From<Unrendered> for Error {
-    fn from(why: Unrendered) -> Self {
+impl From<RenderError> for Error {
+    fn from(why: RenderError) -> Self {
         match why {
-            Unrendered::TooLarge => Self::TooLarge("An event of a subscription is too large."),
-            Unrendered::Failed => Self::Internal("an event could not be rendered".into()),
+            RenderError::TooLarge => Self::TooLarge("An event of a subscription is too large."),
+            RenderError::Failed => Self::Internal("an event could not be rendered".into()),
         }
     }
 }
 
-/// Turns events into what the subscribers of one audience are given.
+/// Turns events into what the subscribers of one group are given.
 pub trait Render: Send + Sync {
     /// Renders an event.
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>>;
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>>;
 
-    /// Counts payloads that were handed to outlets.
+    /// Counts payloads that were handed to sinks.
     fn delivered(&self, payloads: usize);
 
     /// Nobody in this room is rendered for any more.

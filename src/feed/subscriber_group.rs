@@ -14,19 +14,19 @@ use tokio_util::task::TaskTracker;
 use super::{
     batch::{Batch, Update},
     catch_up,
-    drive::Source,
-    join::{Feed, Joined, Seen, Topic},
-    outlet::{Outlet, Render, Unrendered},
-    seat::{Given, Seat},
+    fanout::Fanout,
+    join::{Feed, Joined, Progress, Topic},
+    sink::{Render, RenderError, Sink},
+    subscriber::{Delivery, Subscriber},
 };
 use crate::{
     error::Error,
     rooms::{Listener, Membership},
 };
 
-/// How many seats are served before others have a turn on the thread. A whole audience is served
+/// How many subscribers are served before others have a turn on the thread. A whole group is served
 /// in one go otherwise, and nobody could join or be read from meanwhile.
-const SEATS_A_TURN: usize = 512;
+const SUBSCRIBERS_PER_TURN: usize = 512;
 /// How many updates are kept for subscribers who are a little behind, so that these need not read
 /// the store.
 const MAX_RECENT: usize = 128;
@@ -35,7 +35,7 @@ const MAX_RECENT_BYTES: usize = 256 * 1024;
 
 /// The subscribers who hear the same of one room. It lives as long as any of them takes part or is
 /// being caught up.
-pub struct Audience {
+pub struct SubscriberGroup {
     pub(super) feed: Feed,
     pub(super) listener: Listener,
     pub(super) topic: Topic,
@@ -49,22 +49,22 @@ pub struct Audience {
 /// Who is served, and what they were given.
 struct Table {
     /// What everybody who takes part has been given, or is being given.
-    seen: Seen,
-    seats: IndexMap<SeatId, Arc<Seat>>,
-    next_id: SeatId,
+    seen: Progress,
+    subscribers: IndexMap<SubscriberId, Arc<Subscriber>>,
+    next_id: SubscriberId,
     /// The latest updates of a feed, without a hole, the last of which leads to `seen`.
     recent: VecDeque<Update>,
     recent_bytes: usize,
 }
 
-type SeatId = u64;
+type SubscriberId = u64;
 
 /// A subscription under way. Dropping it ends it at once: nothing is delivered behind that, and its
 /// membership of the room ends with it.
 pub struct Subscription {
-    seat: Arc<Seat>,
-    id: SeatId,
-    audience: Arc<Audience>,
+    subscriber: Arc<Subscriber>,
+    id: SubscriberId,
+    group: Arc<SubscriberGroup>,
     _membership: Membership,
 }
 
@@ -74,8 +74,8 @@ impl std::fmt::Debug for Subscription {
     }
 }
 
-impl Audience {
-    /// An audience that hears what `joined` came for. What it starts runs in `tasks`.
+impl SubscriberGroup {
+    /// An group that hears what `joined` came for. What it starts runs in `tasks`.
     pub fn new(
         feed: Feed,
         joined: &Joined,
@@ -83,8 +83,8 @@ impl Audience {
         tasks: TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let listener = joined.membership.listener();
-        let (source, seen) = Source::new(&listener, joined.topic)?;
-        let audience = Arc::new(Self {
+        let (source, seen) = Fanout::new(&listener, joined.topic)?;
+        let group = Arc::new(Self {
             feed,
             listener,
             topic: joined.topic,
@@ -92,67 +92,71 @@ impl Audience {
             tasks,
             table: Mutex::new(Table {
                 seen,
-                seats: IndexMap::new(),
+                subscribers: IndexMap::new(),
                 next_id: 0,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
             }),
             driver: OnceLock::new(),
         });
-        let driving = source.drive(Arc::downgrade(&audience));
-        let driver = audience.tasks.spawn(driving).abort_handle();
-        // Nobody else has seen the audience yet.
-        let _ = audience.driver.set(driver);
-        Ok(audience)
+        let driving = source.drive(Arc::downgrade(&group));
+        let driver = group.tasks.spawn(driving).abort_handle();
+        // Nobody else has seen the group yet.
+        let _ = group.driver.set(driver);
+        Ok(group)
     }
 
     /// Takes somebody in. What they have not seen yet comes first.
-    pub async fn admit(self: &Arc<Self>, joined: Joined, outlet: Arc<dyn Outlet>) -> Subscription {
+    pub async fn subscribe(self: &Arc<Self>, joined: Joined, sink: Arc<dyn Sink>) -> Subscription {
         let Joined {
             membership,
             seen,
             excluded,
             ..
         } = joined;
-        let seat = Arc::new(Seat::new(outlet, excluded, seen));
+        let subscriber = Arc::new(Subscriber::new(sink, excluded, seen));
         let id = {
             let mut table = self.table.lock();
             table.next_id += 1;
             table.next_id
         };
         let subscription = Subscription {
-            seat: Arc::clone(&seat),
+            subscriber: Arc::clone(&subscriber),
             id,
-            audience: Arc::clone(self),
+            group: Arc::clone(self),
             _membership: membership,
         };
-        if matches!(self.take_part(id, &seat), Given::Full | Given::Behind) {
+        if matches!(
+            self.take_part(id, &subscriber),
+            Delivery::Full | Delivery::Behind
+        ) {
             if matches!(self.topic, Topic::Changes(_)) {
                 self.feed.metrics.resumed.increment(1);
             }
-            let mut catch_up = Box::pin(catch_up::run(Arc::clone(self), id, Arc::clone(&seat)));
-            // Mostly what is missing is at hand, and the outlet takes it.
+            let mut catch_up =
+                Box::pin(catch_up::run(Arc::clone(self), id, Arc::clone(&subscriber)));
+            // Mostly what is missing is at hand, and the sink takes it.
             if poll!(&mut catch_up).is_pending() {
-                seat.be_caught_up(|| self.tasks.spawn(catch_up).abort_handle());
+                subscriber.be_caught_up(|| self.tasks.spawn(catch_up).abort_handle());
             }
         }
         subscription
     }
 
     /// What everybody who takes part has been given, or is being given.
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Progress {
         self.table.lock().seen.clone()
     }
 
     /// Has somebody take part who has seen what the others have, or who is so little behind that
     /// the rest is at hand.
-    pub(super) fn take_part(&self, id: SeatId, seat: &Arc<Seat>) -> Given {
+    pub(super) fn take_part(&self, id: SubscriberId, subscriber: &Arc<Subscriber>) -> Delivery {
         let mut delivered = 0;
         let mut table = self.table.lock();
-        let replay = |seen: &Seen| table.replay(seen);
-        let given = seat.go_live(table.seen.place, replay, &mut delivered);
-        if given == Given::All {
-            table.seats.insert(id, Arc::clone(seat));
+        let replay = |seen: &Progress| table.replay(seen);
+        let given = subscriber.go_live(table.seen.place, replay, &mut delivered);
+        if given == Delivery::All {
+            table.subscribers.insert(id, Arc::clone(subscriber));
         }
         drop(table);
         self.count(delivered);
@@ -168,35 +172,35 @@ impl Audience {
             if matches!(self.topic, Topic::Changes(_)) {
                 table.remember(batch.updates());
             }
-            (batch, table.seats.len())
+            (batch, table.subscribers.len())
         };
-        let mut turn = Vec::with_capacity(SEATS_A_TURN.min(left));
+        let mut turn = Vec::with_capacity(SUBSCRIBERS_PER_TURN.min(left));
         while left > 0 {
             // From the end to the front: one who leaves is replaced by the last, who was served.
             // Who comes meanwhile has seen the batch.
             {
                 let table = self.table.lock();
-                let end = left.min(table.seats.len());
-                left = end.saturating_sub(SEATS_A_TURN);
-                let seats = table.seats.as_slice().get_range(left..end);
+                let end = left.min(table.subscribers.len());
+                left = end.saturating_sub(SUBSCRIBERS_PER_TURN);
+                let subscribers = table.subscribers.as_slice().get_range(left..end);
                 turn.extend(
-                    seats
+                    subscribers
                         .into_iter()
                         .flatten()
-                        .map(|(&id, seat)| (id, Arc::clone(seat))),
+                        .map(|(&id, subscriber)| (id, Arc::clone(subscriber))),
                 );
             }
             let mut delivered = 0;
-            for (id, seat) in turn.drain(..) {
-                match seat.deliver(&batch, &mut delivered) {
-                    Given::All => {}
-                    Given::Full | Given::Behind => {
+            for (id, subscriber) in turn.drain(..) {
+                match subscriber.deliver(&batch, &mut delivered) {
+                    Delivery::All => {}
+                    Delivery::Full | Delivery::Behind => {
                         self.feed.metrics.slow.increment(1);
-                        self.table.lock().seats.swap_remove(&id);
-                        self.catch_up(id, &seat);
+                        self.table.lock().subscribers.swap_remove(&id);
+                        self.catch_up(id, &subscriber);
                     }
-                    Given::Left => {
-                        self.table.lock().seats.swap_remove(&id);
+                    Delivery::Left => {
+                        self.table.lock().subscribers.swap_remove(&id);
                     }
                 }
             }
@@ -213,20 +217,20 @@ impl Audience {
             let mut table = self.table.lock();
             table.seen.place = place;
             table.forget();
-            std::mem::take(&mut table.seats)
+            std::mem::take(&mut table.subscribers)
         };
         self.feed.metrics.missed.increment(behind.len() as u64);
-        for (id, seat) in behind {
-            seat.fall_behind();
-            self.catch_up(id, &seat);
+        for (id, subscriber) in behind {
+            subscriber.fall_behind();
+            self.catch_up(id, &subscriber);
         }
     }
 
     /// Ends everybody's subscription: an event could not be rendered.
-    pub(super) fn fail(&self, why: Unrendered) {
-        let seats = std::mem::take(&mut self.table.lock().seats);
-        for seat in seats.into_values() {
-            seat.fail(why.into());
+    pub(super) fn fail(&self, why: RenderError) {
+        let subscribers = std::mem::take(&mut self.table.lock().subscribers);
+        for subscriber in subscribers.into_values() {
+            subscriber.fail(why.into());
         }
     }
 
@@ -236,13 +240,13 @@ impl Audience {
         }
     }
 
-    fn catch_up(self: &Arc<Self>, id: SeatId, seat: &Arc<Seat>) {
-        let task = catch_up::run(Arc::clone(self), id, Arc::clone(seat));
-        seat.be_caught_up(|| self.tasks.spawn(task).abort_handle());
+    fn catch_up(self: &Arc<Self>, id: SubscriberId, subscriber: &Arc<Subscriber>) {
+        let task = catch_up::run(Arc::clone(self), id, Arc::clone(subscriber));
+        subscriber.be_caught_up(|| self.tasks.spawn(task).abort_handle());
     }
 }
 
-impl Drop for Audience {
+impl Drop for SubscriberGroup {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.get() {
             driver.abort();
@@ -253,15 +257,15 @@ impl Drop for Audience {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.seat.leave();
-        self.audience.table.lock().seats.swap_remove(&self.id);
+        self.subscriber.leave();
+        self.group.table.lock().subscribers.swap_remove(&self.id);
     }
 }
 
 impl Table {
     /// What leads from what somebody has seen to what the others have; `None` where that is not at
     /// hand.
-    fn replay(&self, seen: &Seen) -> Option<Batch> {
+    fn replay(&self, seen: &Progress) -> Option<Batch> {
         let first = self.recent.front()?;
         if seen.place < first.after.place - 1 {
             return None;

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     error::Error,
-    graphql::{Closed, Outlet, Payload, server_error},
+    graphql::{Closed, Payload, Sink, server_error},
 };
 
-/// The outlet of one subscription: its events become `next` messages.
+/// The sink of one subscription: its events become `next` messages.
 #[derive(Debug)]
 pub(super) struct NextMessages {
     connection: Arc<Connection>,
@@ -33,7 +33,7 @@ impl NextMessages {
     }
 }
 
-impl Outlet for NextMessages {
+impl Sink for NextMessages {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         self.connection.offer(&self.prefix, payloads)
     }

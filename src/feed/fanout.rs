@@ -1,13 +1,13 @@
-//! Listening to a room for a whole audience.
+//! Listening to a room for a whole group.
 
 use std::sync::{Arc, Weak};
 
 use super::{
     Event,
-    audience::Audience,
     batch::{By, Shown, Update},
-    join::{Known, Seen, Topic, View},
-    outlet::Unrendered,
+    join::{ChangeFilter, LastState, Progress, Topic},
+    sink::RenderError,
+    subscriber_group::SubscriberGroup,
 };
 use crate::{
     error::Error,
@@ -19,50 +19,50 @@ use crate::{
 /// write.
 const MAX_TOGETHER: usize = 16;
 
-/// What an audience hears of its room.
-pub(super) enum Source {
-    Changes(View, Changes),
+/// What an group hears of its room.
+pub(super) enum Fanout {
+    Changes(ChangeFilter, Changes),
     Viewers(Values<usize>),
     Typing(Values<Typists>),
 }
 
 /// What came.
-enum Heard {
+enum Received {
     Changes(Vec<Arc<Change>>),
     Missed(Seq),
     Viewers(Published<usize>),
     Typing(Published<Typists>),
 }
 
-impl Source {
+impl Fanout {
     /// What is heard from now on of this topic, and what was to be seen before.
-    pub(super) fn new(listener: &Listener, topic: Topic) -> Result<(Self, Seen), Error> {
+    pub(super) fn new(listener: &Listener, topic: Topic) -> Result<(Self, Progress), Error> {
         Ok(match topic {
-            Topic::Changes(view) => {
+            Topic::Changes(filter) => {
                 let changes = listener.changes().ok_or_else(|| {
                     Error::Internal("a room was listened to before it was established".into())
                 })?;
-                let seen = Seen {
+                let seen = Progress {
                     place: changes.head().0,
-                    known: Known::Changes,
+                    known: LastState::Changes,
                 };
-                (Self::Changes(view, changes), seen)
+                (Self::Changes(filter, changes), seen)
             }
             Topic::Viewers => {
                 let mut counts = listener.counts();
-                let seen = Seen::count(counts.current());
+                let seen = Progress::count(counts.current());
                 (Self::Viewers(counts), seen)
             }
             Topic::Typing => {
                 let mut typists = listener.typists();
-                let seen = Seen::typists(typists.current());
+                let seen = Progress::typists(typists.current());
                 (Self::Typing(typists), seen)
             }
         })
     }
 
-    /// Hands what is heard to the audience, until nobody is in it any more.
-    pub(super) async fn drive(mut self, audience: Weak<Audience>) {
+    /// Hands what is heard to the group, until nobody is in it any more.
+    pub(super) async fn drive(mut self, group: Weak<SubscriberGroup>) {
         let mut unheard = None;
         loop {
             let heard = match unheard.take() {
@@ -72,44 +72,44 @@ impl Source {
                     None => return,
                 },
             };
-            let Some(audience) = audience.upgrade() else {
+            let Some(group) = group.upgrade() else {
                 return;
             };
-            self.hand_over(&audience, heard).await;
+            self.hand_over(&group, heard).await;
         }
     }
 
     /// What comes next. What cannot be handed over together with it is left in `unheard`.
-    async fn next(&mut self, unheard: &mut Option<Heard>) -> Option<Heard> {
+    async fn next(&mut self, unheard: &mut Option<Received>) -> Option<Received> {
         match self {
             Self::Changes(_, changes) => {
                 let first = match changes.next().await? {
                     Next::Change(change) => change,
-                    Next::Missed(seq) => return Some(Heard::Missed(seq)),
+                    Next::Missed(seq) => return Some(Received::Missed(seq)),
                 };
                 let mut together = vec![first];
                 while together.len() < MAX_TOGETHER {
                     match changes.ready() {
                         Some(Next::Change(change)) => together.push(change),
                         Some(Next::Missed(seq)) => {
-                            *unheard = Some(Heard::Missed(seq));
+                            *unheard = Some(Received::Missed(seq));
                             break;
                         }
                         None => break,
                     }
                 }
-                Some(Heard::Changes(together))
+                Some(Received::Changes(together))
             }
-            Self::Viewers(counts) => counts.next().await.map(Heard::Viewers),
-            Self::Typing(typists) => typists.next().await.map(Heard::Typing),
+            Self::Viewers(counts) => counts.next().await.map(Received::Viewers),
+            Self::Typing(typists) => typists.next().await.map(Received::Typing),
         }
     }
 
-    async fn hand_over(&self, audience: &Arc<Audience>, heard: Heard) {
-        let seen = audience.seen();
+    async fn hand_over(&self, group: &Arc<SubscriberGroup>, heard: Received) {
+        let seen = group.seen();
         match heard {
-            Heard::Missed(seq) => audience.miss(seq.0),
-            Heard::Changes(changes) => {
+            Received::Missed(seq) => group.miss(seq.0),
+            Received::Changes(changes) => {
                 let mut updates = Vec::with_capacity(changes.len());
                 let mut place = seen.place;
                 for change in changes {
@@ -119,62 +119,62 @@ impl Source {
                     if change.seq.0 > place + 1 {
                         // The room's ring has overtaken this task.
                         if !updates.is_empty() {
-                            audience.deliver(std::mem::take(&mut updates)).await;
+                            group.deliver(std::mem::take(&mut updates)).await;
                         }
-                        audience.miss(change.seq.0 - 1);
+                        group.miss(change.seq.0 - 1);
                     }
                     place = change.seq.0;
-                    match self.update_of(audience, change).await {
+                    match self.update_of(group, change).await {
                         Ok(update) => updates.push(update),
-                        Err(why) => return audience.fail(why),
+                        Err(why) => return group.fail(why),
                     }
                 }
                 if !updates.is_empty() {
-                    audience.deliver(updates).await;
+                    group.deliver(updates).await;
                 }
             }
-            Heard::Viewers(count) => {
-                let payload = match audience.render.render(Event::Viewers(count.value)).await {
+            Received::Viewers(count) => {
+                let payload = match group.render.render(Event::Viewers(count.value)).await {
                     Ok(payload) => payload,
-                    Err(why) => return audience.fail(why),
+                    Err(why) => return group.fail(why),
                 };
                 let shown = Some(Shown {
                     payload,
                     by: By::Nobody,
                 });
-                let after = Seen::count(count);
-                audience.deliver(vec![Update { after, shown }]).await;
+                let after = Progress::count(count);
+                group.deliver(vec![Update { after, shown }]).await;
             }
-            Heard::Typing(typists) => {
-                let Known::Typists(before) = &seen.known else {
+            Received::Typing(typists) => {
+                let LastState::Typists(before) = &seen.known else {
                     return;
                 };
-                match typing(audience, seen.place, before, typists).await {
-                    Ok(updates) => audience.deliver(updates).await,
-                    Err(why) => audience.fail(why),
+                match typing(group, seen.place, before, typists).await {
+                    Ok(updates) => group.deliver(updates).await,
+                    Err(why) => group.fail(why),
                 }
             }
         }
     }
 
-    /// A change as the audience is given it.
+    /// A change as the group is given it.
     async fn update_of(
         &self,
-        audience: &Audience,
+        group: &SubscriberGroup,
         change: Arc<Change>,
-    ) -> Result<Update, Unrendered> {
-        let after = Seen {
+    ) -> Result<Update, RenderError> {
+        let after = Progress {
             place: change.seq.0,
-            known: Known::Changes,
+            known: LastState::Changes,
         };
         let is_shown = match self {
-            Self::Changes(View::Added, _) => change.kind == ChangeKind::Added,
+            Self::Changes(ChangeFilter::Additions, _) => change.kind == ChangeKind::Added,
             _ => true,
         };
         let mut shown = None;
         if is_shown {
             let by = change.origin.clone().map_or(By::Nobody, By::Client);
-            let payload = audience.render.render(Event::Change(change)).await?;
+            let payload = group.render.render(Event::Change(change)).await?;
             shown = Some(Shown { payload, by });
         }
         Ok(Update { after, shown })
@@ -184,11 +184,11 @@ impl Source {
 /// What leads from `before` to who is typing now, one user after the other. One who is given a part
 /// of it has seen what that part leads to, and is still at the place from which it began.
 async fn typing(
-    audience: &Audience,
+    group: &SubscriberGroup,
     place: i64,
     before: &Typists,
     typists: Published<Typists>,
-) -> Result<Vec<Update>, Unrendered> {
+) -> Result<Vec<Update>, RenderError> {
     let mut users = before.to_vec();
     let mut updates = Vec::new();
     for event in differences(before, &typists.value) {
@@ -197,17 +197,17 @@ async fn typing(
         if event.is_typing {
             users.push(event.user.clone());
         }
-        let event = Event::Typing(audience.listener.post().clone(), event);
-        let payload = audience.render.render(event).await?;
+        let event = Event::Typing(group.listener.post().clone(), event);
+        let payload = group.render.render(event).await?;
         updates.push(Update {
-            after: Seen {
+            after: Progress {
                 place,
-                known: Known::Typists(users.as_slice().into()),
+                known: LastState::Typists(users.as_slice().into()),
             },
             shown: Some(Shown { payload, by }),
         });
     }
-    let after = Seen::typists(typists);
+    let after = Progress::typists(typists);
     match updates.last_mut() {
         Some(last) => last.after = after,
         None => updates.push(Update { after, shown: None }),
