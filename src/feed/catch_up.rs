@@ -1,14 +1,16 @@
-//! Bringing one subscriber to where the others are: from the store's log where it is a feed, and
-//! from what holds now where it is a value.
+//! Catch-up of one subscriber to its group: from the store's log for a feed, and from the current
+//! value for everything else.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
-    ChangeFilter, Event,
-    join::{Excluded, LastState, Progress, Topic},
+    Event,
+    origin::Origin,
+    progress::{LastState, Progress},
     sink::Payload,
     subscriber::{Delivery, Subscriber},
     subscriber_group::SubscriberGroup,
+    topic::{ChangeFilter, Topic},
 };
 use crate::{
     error::Error,
@@ -18,93 +20,99 @@ use crate::{
     store::Recorded,
 };
 
-/// How many added comments one catching up remembers, to know an edit under way from an addition.
-const MAX_REMEMBERED: usize = 10_000;
-/// How often a reading that fails is tried again, waiting twice as long each time.
-const RETRIES: u32 = 5;
-/// How long the first wait is.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// How long the longest wait is while the database is lost.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
+/// the scan may be sent as an addition twice.
+const MAX_SENT_IDS: usize = 10_000;
+/// Maximum number of retries of a read that fails. Reads from an unavailable database are retried
+/// without limit.
+const MAX_RETRIES: u32 = 5;
+/// Delay before the first retry. It doubles with each retry.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Maximum delay before a retry.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// Gives the subscriber what it has not seen yet, as fast as its sink takes it, until it takes part
-/// again or has left.
+/// Sends a subscriber what it misses, as fast as its sink takes it. Returns when the subscriber is
+/// live or its subscription has ended.
 pub(super) async fn run(group: Arc<SubscriberGroup>, id: u64, subscriber: Arc<Subscriber>) {
     let _counted = GoingOn::in_one_of(&group.feed.metrics.catching_up);
     let mut catch_up = CatchUp {
         group: &group,
         subscriber: &subscriber,
-        reading: None,
+        scan: None,
     };
     loop {
         subscriber.ready().await;
-        // The log has each comment at the place of its latest change. One that was read in part
-        // leads to no state from which the live changes go on.
-        if catch_up.reading.is_none() {
-            match group.take_part(id, &subscriber) {
-                Delivery::All | Delivery::Left => return,
+        // The log has each comment at the position of its latest change. So a part of a scan does
+        // not lead to a state from which live changes can go on.
+        if catch_up.scan.is_none() {
+            match group.go_live(id, &subscriber) {
+                Delivery::Complete | Delivery::Ended => return,
                 Delivery::Full => continue,
                 Delivery::Behind => {}
             }
         }
         match catch_up.advance().await {
-            Ok(Delivery::Left) => return,
+            Ok(Delivery::Ended) => return,
             Ok(_) => {}
             Err(error) => return subscriber.fail(error),
         }
     }
 }
 
-/// One subscriber on the way.
+/// The catch-up of one subscriber.
 struct CatchUp<'a> {
     group: &'a SubscriberGroup,
     subscriber: &'a Subscriber,
-    /// The reading of the feed that has not come to its end.
-    reading: Option<Scan>,
+    /// The scan of the feed that is under way.
+    scan: Option<Scan>,
 }
 
-/// One reading of a feed from a place on.
+/// A scan of a feed to its end, page by page.
 struct Scan {
-    /// Where it began: a comment that was added behind this is new to the subscriber.
+    /// The position before the first page. Comments added after it are new to the subscriber.
     start: Seq,
-    /// The comments sent as additions. One that is edited while this goes on moves to the end of
-    /// the feed and is met again; then it is an edit.
+    /// The comments sent as additions. If one is edited during the scan, it moves to the end of
+    /// the feed and is read again; then it is sent as an edit.
     sent: HashSet<CommentId>,
 }
 
 impl CatchUp<'_> {
-    /// Gives some of what is missing.
+    /// Sends the next part of what the subscriber misses.
     async fn advance(&mut self) -> Result<Delivery, Error> {
-        let Some(seen) = self.subscriber.seen() else {
-            return Ok(Delivery::Left);
+        let Some(progress) = self.subscriber.progress() else {
+            return Ok(Delivery::Ended);
         };
-        match (self.group.topic, &seen.known) {
-            (Topic::Changes(filter), _) => self.read_on(filter, Seq(seen.place)).await,
+        match (self.group.topic, &progress.state) {
+            (Topic::Changes(filter), _) => self.send_page(filter, Seq(progress.position)).await,
             (_, LastState::Typists(known)) => {
                 let now = self.group.listener.typists_now();
                 let post = self.group.listener.post();
                 let events = differences(known, &now.value)
                     .into_iter()
                     .filter(|event| {
-                        *self.subscriber.excluded() != Excluded::User(event.user.id.clone())
+                        let origin = Origin::User(event.user.id.clone());
+                        self.subscriber.excluded() != Some(&origin)
                     })
                     .map(|event| Event::Typing(post.clone(), event))
                     .collect();
-                self.give_all(events, seen, Progress::typists(now)).await
+                self.send_all(events, progress, Progress::typists(now))
+                    .await
             }
-            (_, known) => {
+            (_, state) => {
                 let now = self.group.listener.count_now();
-                let is_told = matches!(known, LastState::Viewers(Some(told)) if *told == now.value);
-                let events = (!is_told).then_some(Event::Viewers(now.value));
+                let is_known =
+                    matches!(state, LastState::Viewers(Some(known)) if *known == now.value);
+                let events = (!is_known).then_some(Event::Viewers(now.value));
                 let events = events.into_iter().collect();
-                self.give_all(events, seen, Progress::count(now)).await
+                self.send_all(events, progress, Progress::viewers(now))
+                    .await
             }
         }
     }
 
-    /// Gives events that lead from one place to another. One who leaves part of them untaken is
-    /// given them again: they say what holds.
-    async fn give_all(
+    /// Sends events that lead from `from` to `to`. The progress stays at `from` until all are taken.
+    /// They are idempotent, so sending some of them again is harmless.
+    async fn send_all(
         &self,
         events: Vec<Event>,
         from: Progress,
@@ -112,59 +120,53 @@ impl CatchUp<'_> {
     ) -> Result<Delivery, Error> {
         for event in events {
             let payload = self.render(event).await?;
-            if self.give(Some(&payload), &from).await == Delivery::Left {
-                return Ok(Delivery::Left);
+            if self.send(Some(&payload), &from).await == Delivery::Ended {
+                return Ok(Delivery::Ended);
             }
         }
-        Ok(self.give(None, &to).await)
+        Ok(self.send(None, &to).await)
     }
 
-    /// Gives the next page of the feed.
-    async fn read_on(&mut self, filter: ChangeFilter, place: Seq) -> Result<Delivery, Error> {
-        // What the others have been given was committed before this reading.
-        let others = self.group.seen().place;
-        let page = self.read(filter, place).await?;
+    /// Sends the page of the feed after `position`.
+    async fn send_page(&mut self, filter: ChangeFilter, position: Seq) -> Result<Delivery, Error> {
+        // The changes up to here were committed before the page is read.
+        let group_position = self.group.progress().position;
+        let page = self.read_page(filter, position).await?;
         let is_last = (page.len() as u64) < self.group.feed.page;
-        let mut reading = self.reading.take().unwrap_or_else(|| Scan::from(place));
-        let mut place = place.0;
+        let mut scan = self.scan.take().unwrap_or_else(|| Scan::new(position));
+        let mut position = position.0;
         for recorded in page {
-            place = match filter {
+            position = match filter {
                 ChangeFilter::Additions => recorded.comment.added_seq.0,
                 ChangeFilter::All => recorded.comment.changed_seq.0,
             };
-            let payload = match reading.change(filter, self.subscriber.excluded(), recorded) {
+            let payload = match scan.change(filter, self.subscriber.excluded(), recorded) {
                 Some(change) => Some(self.render(Event::Change(Arc::new(change))).await?),
                 None => None,
             };
-            let seen = Progress {
-                place,
-                known: LastState::Changes,
-            };
-            if self.give(payload.as_ref(), &seen).await == Delivery::Left {
-                return Ok(Delivery::Left);
+            let progress = Progress::changes(position);
+            if self.send(payload.as_ref(), &progress).await == Delivery::Ended {
+                return Ok(Delivery::Ended);
             }
         }
         if !is_last {
-            self.reading = Some(reading);
-            return Ok(Delivery::All);
+            self.scan = Some(scan);
+            return Ok(Delivery::Complete);
         }
-        let seen = Progress {
-            place: place.max(others),
-            known: LastState::Changes,
-        };
-        Ok(self.give(None, &seen).await)
+        let progress = Progress::changes(position.max(group_position));
+        Ok(self.send(None, &progress).await)
     }
 
-    /// Waits until there is room for it.
-    async fn give(&self, payload: Option<&Payload>, seen: &Progress) -> Delivery {
+    /// Sends a payload, and then sets the subscriber's progress. Waits while the sink is full.
+    async fn send(&self, payload: Option<&Payload>, progress: &Progress) -> Delivery {
         loop {
-            match self.subscriber.give(payload, seen.clone()) {
+            match self.subscriber.send(payload, progress.clone()) {
                 Delivery::Full => self.subscriber.ready().await,
-                given => {
-                    if given == Delivery::All && payload.is_some() {
-                        self.group.count(1);
+                delivery => {
+                    if delivery == Delivery::Complete && payload.is_some() {
+                        self.group.record_delivered(1);
                     }
-                    return given;
+                    return delivery;
                 }
             }
         }
@@ -174,49 +176,56 @@ impl CatchUp<'_> {
         Ok(self.group.render.render(event).await?)
     }
 
-    /// While the database is lost, and the subscriber there, it is waited for: the subscription goes
-    /// on when it is back. Any other fault may be the reading's own.
-    async fn read(&self, filter: ChangeFilter, place: Seq) -> Result<Vec<Recorded>, Error> {
-        let (mut wait, mut faults) = (FIRST_WAIT, 0);
+    /// Reads a page, with retries.
+    ///
+    /// While the database is unavailable, retries until it is back or the subscription ends. Any
+    /// other error may come from the page itself, so its retries are limited.
+    async fn read_page(&self, filter: ChangeFilter, position: Seq) -> Result<Vec<Recorded>, Error> {
+        let (mut delay, mut retries) = (FIRST_RETRY_DELAY, 0);
         loop {
-            match self.read_once(filter, place).await {
+            match self.try_read_page(filter, position).await {
                 Ok(page) => return Ok(page),
                 Err(error @ Error::Unavailable(_)) => {
-                    tracing::warn!(?error, ?wait, "the database is waited for");
+                    tracing::warn!(?error, ?delay, "database unavailable, retrying a catch-up");
                 }
-                Err(error) if faults < RETRIES => {
-                    tracing::warn!(?error, ?wait, "a feed could not be read, trying again");
-                    faults += 1;
+                Err(error) if retries < MAX_RETRIES => {
+                    tracing::warn!(?error, ?delay, "failed to read a feed, retrying");
+                    retries += 1;
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(MAX_RETRY_DELAY);
         }
     }
 
-    async fn read_once(&self, filter: ChangeFilter, place: Seq) -> Result<Vec<Recorded>, Error> {
+    async fn try_read_page(
+        &self,
+        filter: ChangeFilter,
+        position: Seq,
+    ) -> Result<Vec<Recorded>, Error> {
         let (feed, post) = (&self.group.feed, self.group.listener.post());
         match filter {
-            ChangeFilter::Additions => feed.store.added_after(post, place, feed.page).await,
-            ChangeFilter::All => feed.store.changed_after(post, place, feed.page).await,
+            ChangeFilter::Additions => feed.store.added_after(post, position, feed.page).await,
+            ChangeFilter::All => feed.store.changed_after(post, position, feed.page).await,
         }
     }
 }
 
 impl Scan {
-    fn from(start: Seq) -> Self {
+    fn new(start: Seq) -> Self {
         Self {
             start,
             sent: HashSet::new(),
         }
     }
 
-    /// What a comment's latest state is to this subscriber; `None` where it is their own doing.
+    /// Returns the change that leads this subscriber to a comment's latest state, or `None` if the
+    /// subscriber excludes it or its filter does not show it.
     fn change(
         &mut self,
         filter: ChangeFilter,
-        excluded: &Excluded,
+        excluded: Option<&Origin>,
         recorded: Recorded,
     ) -> Option<Change> {
         let Recorded {
@@ -225,8 +234,8 @@ impl Scan {
             changed_by,
         } = recorded;
         let is_own = |client: Option<&ClientId>| match excluded {
-            Excluded::Client(excluded) => client == Some(excluded),
-            Excluded::Nobody | Excluded::User(_) => false,
+            Some(Origin::Client(excluded)) => client == Some(excluded),
+            Some(Origin::User(_)) | None => false,
         };
         let is_new = comment.added_seq > self.start
             && !is_own(added_by.as_ref())
@@ -239,7 +248,7 @@ impl Scan {
                 (ChangeKind::Deleted, comment.changed_seq, changed_by)
             }
             ChangeFilter::All if is_new => {
-                if self.sent.len() < MAX_REMEMBERED {
+                if self.sent.len() < MAX_SENT_IDS {
                     self.sent.insert(comment.id);
                 }
                 (ChangeKind::Added, comment.changed_seq, changed_by)

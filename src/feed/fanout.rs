@@ -1,13 +1,15 @@
-//! Listening to a room for a whole group.
+//! The fan-out of a room's events to a subscriber group.
 
 use std::sync::{Arc, Weak};
 
 use super::{
     Event,
-    batch::{By, Shown, Update},
-    join::{ChangeFilter, LastState, Progress, Topic},
-    sink::RenderError,
+    batch::Update,
+    origin::Origin,
+    progress::{LastState, Progress},
+    render_error::RenderError,
     subscriber_group::SubscriberGroup,
+    topic::{ChangeFilter, Topic},
 };
 use crate::{
     error::Error,
@@ -15,118 +17,118 @@ use crate::{
     rooms::{Changes, Listener, Next, Published, Typists, Values, differences},
 };
 
-/// How many changes that came together are delivered together: so many messages are then one
-/// write.
-const MAX_TOGETHER: usize = 16;
+/// Maximum number of changes in one batch. A batch is one write to each connection.
+const MAX_BATCH: usize = 16;
 
-/// What an group hears of its room.
+/// The receiver of the events of a room that concern one topic.
 pub(super) enum Fanout {
     Changes(ChangeFilter, Changes),
     Viewers(Values<usize>),
     Typing(Values<Typists>),
 }
 
-/// What came.
+/// Events that were received together.
 enum Received {
     Changes(Vec<Arc<Change>>),
+    /// The room missed all changes up to this seq.
     Missed(Seq),
     Viewers(Published<usize>),
     Typing(Published<Typists>),
 }
 
 impl Fanout {
-    /// What is heard from now on of this topic, and what was to be seen before.
+    /// Subscribes to a topic of the room. Returns the receiver, and the progress of a subscriber
+    /// that needs nothing but its events.
     pub(super) fn new(listener: &Listener, topic: Topic) -> Result<(Self, Progress), Error> {
         Ok(match topic {
             Topic::Changes(filter) => {
                 let changes = listener.changes().ok_or_else(|| {
                     Error::Internal("a room was listened to before it was established".into())
                 })?;
-                let seen = Progress {
-                    place: changes.head().0,
-                    known: LastState::Changes,
-                };
-                (Self::Changes(filter, changes), seen)
+                let progress = Progress::changes(changes.head().0);
+                (Self::Changes(filter, changes), progress)
             }
             Topic::Viewers => {
                 let mut counts = listener.counts();
-                let seen = Progress::count(counts.current());
-                (Self::Viewers(counts), seen)
+                let progress = Progress::viewers(counts.current());
+                (Self::Viewers(counts), progress)
             }
             Topic::Typing => {
                 let mut typists = listener.typists();
-                let seen = Progress::typists(typists.current());
-                (Self::Typing(typists), seen)
+                let progress = Progress::typists(typists.current());
+                (Self::Typing(typists), progress)
             }
         })
     }
 
-    /// Hands what is heard to the group, until nobody is in it any more.
-    pub(super) async fn drive(mut self, group: Weak<SubscriberGroup>) {
-        let mut unheard = None;
+    /// Delivers events to the group until it is dropped or the room ends.
+    pub(super) async fn run(mut self, group: Weak<SubscriberGroup>) {
+        let mut pending = None;
         loop {
-            let heard = match unheard.take() {
-                Some(heard) => heard,
-                None => match self.next(&mut unheard).await {
-                    Some(heard) => heard,
+            let received = match pending.take() {
+                Some(received) => received,
+                None => match self.receive(&mut pending).await {
+                    Some(received) => received,
                     None => return,
                 },
             };
             let Some(group) = group.upgrade() else {
                 return;
             };
-            self.hand_over(&group, heard).await;
+            self.deliver(&group, received).await;
         }
     }
 
-    /// What comes next. What cannot be handed over together with it is left in `unheard`.
-    async fn next(&mut self, unheard: &mut Option<Received>) -> Option<Received> {
+    /// Receives the next events. If a gap follows the changes, it is left in `pending`. Returns
+    /// `None` when the room ends.
+    async fn receive(&mut self, pending: &mut Option<Received>) -> Option<Received> {
         match self {
             Self::Changes(_, changes) => {
                 let first = match changes.next().await? {
                     Next::Change(change) => change,
                     Next::Missed(seq) => return Some(Received::Missed(seq)),
                 };
-                let mut together = vec![first];
-                while together.len() < MAX_TOGETHER {
+                let mut received = vec![first];
+                while received.len() < MAX_BATCH {
                     match changes.ready() {
-                        Some(Next::Change(change)) => together.push(change),
+                        Some(Next::Change(change)) => received.push(change),
                         Some(Next::Missed(seq)) => {
-                            *unheard = Some(Received::Missed(seq));
+                            *pending = Some(Received::Missed(seq));
                             break;
                         }
                         None => break,
                     }
                 }
-                Some(Received::Changes(together))
+                Some(Received::Changes(received))
             }
             Self::Viewers(counts) => counts.next().await.map(Received::Viewers),
             Self::Typing(typists) => typists.next().await.map(Received::Typing),
         }
     }
 
-    async fn hand_over(&self, group: &Arc<SubscriberGroup>, heard: Received) {
-        let seen = group.seen();
-        match heard {
-            Received::Missed(seq) => group.miss(seq.0),
+    async fn deliver(&self, group: &Arc<SubscriberGroup>, received: Received) {
+        let progress = group.progress();
+        match received {
+            Received::Missed(seq) => group.catch_up_to(seq.0),
             Received::Changes(changes) => {
                 let mut updates = Vec::with_capacity(changes.len());
-                let mut place = seen.place;
+                let mut position = progress.position;
                 for change in changes {
-                    if change.seq.0 <= place {
+                    if change.seq.0 <= position {
                         continue;
                     }
-                    if change.seq.0 > place + 1 {
-                        // The room's ring has overtaken this task.
+                    if change.seq.0 > position + 1 {
+                        // The room's ring buffer has overwritten changes that this task did not
+                        // receive yet.
                         if !updates.is_empty() {
                             group.deliver(std::mem::take(&mut updates)).await;
                         }
-                        group.miss(change.seq.0 - 1);
+                        group.catch_up_to(change.seq.0 - 1);
                     }
-                    place = change.seq.0;
-                    match self.update_of(group, change).await {
+                    position = change.seq.0;
+                    match self.render(group, change).await {
                         Ok(update) => updates.push(update),
-                        Err(why) => return group.fail(why),
+                        Err(error) => return group.fail(error),
                     }
                 }
                 if !updates.is_empty() {
@@ -136,81 +138,71 @@ impl Fanout {
             Received::Viewers(count) => {
                 let payload = match group.render.render(Event::Viewers(count.value)).await {
                     Ok(payload) => payload,
-                    Err(why) => return group.fail(why),
+                    Err(error) => return group.fail(error),
                 };
-                let shown = Some(Shown {
-                    payload,
-                    by: By::Nobody,
-                });
-                let after = Progress::count(count);
-                group.deliver(vec![Update { after, shown }]).await;
+                let update = Update::shown(Progress::viewers(count), payload, None);
+                group.deliver(vec![update]).await;
             }
             Received::Typing(typists) => {
-                let LastState::Typists(before) = &seen.known else {
+                let LastState::Typists(before) = &progress.state else {
                     return;
                 };
-                match typing(group, seen.place, before, typists).await {
+                match render_typing(group, progress.position, before, typists).await {
                     Ok(updates) => group.deliver(updates).await,
-                    Err(why) => group.fail(why),
+                    Err(error) => group.fail(error),
                 }
             }
         }
     }
 
-    /// A change as the group is given it.
-    async fn update_of(
+    /// Renders a change, if the topic shows it.
+    async fn render(
         &self,
         group: &SubscriberGroup,
         change: Arc<Change>,
     ) -> Result<Update, RenderError> {
-        let after = Progress {
-            place: change.seq.0,
-            known: LastState::Changes,
-        };
+        let progress = Progress::changes(change.seq.0);
         let is_shown = match self {
             Self::Changes(ChangeFilter::Additions, _) => change.kind == ChangeKind::Added,
             _ => true,
         };
-        let mut shown = None;
-        if is_shown {
-            let by = change.origin.clone().map_or(By::Nobody, By::Client);
-            let payload = group.render.render(Event::Change(change)).await?;
-            shown = Some(Shown { payload, by });
+        if !is_shown {
+            return Ok(Update::hidden(progress));
         }
-        Ok(Update { after, shown })
+        let origin = change.origin.clone().map(Origin::Client);
+        let payload = group.render.render(Event::Change(change)).await?;
+        Ok(Update::shown(progress, payload, origin))
     }
 }
 
-/// What leads from `before` to who is typing now, one user after the other. One who is given a part
-/// of it has seen what that part leads to, and is still at the place from which it began.
-async fn typing(
+/// Renders the differences between `before` and `typists`, one update a user. Updates before the
+/// last keep `position`, so a subscriber that took only these still gets the rest.
+async fn render_typing(
     group: &SubscriberGroup,
-    place: i64,
+    position: i64,
     before: &Typists,
     typists: Published<Typists>,
 ) -> Result<Vec<Update>, RenderError> {
     let mut users = before.to_vec();
     let mut updates = Vec::new();
     for event in differences(before, &typists.value) {
-        let by = By::User(event.user.id.clone());
+        let origin = Origin::User(event.user.id.clone());
         users.retain(|user| user.id != event.user.id);
         if event.is_typing {
             users.push(event.user.clone());
         }
         let event = Event::Typing(group.listener.post().clone(), event);
         let payload = group.render.render(event).await?;
-        updates.push(Update {
-            after: Progress {
-                place,
-                known: LastState::Typists(users.as_slice().into()),
-            },
-            shown: Some(Shown { payload, by }),
-        });
+        let progress = Progress {
+            position,
+            state: LastState::Typists(users.as_slice().into()),
+        };
+        updates.push(Update::shown(progress, payload, Some(origin)));
     }
-    let after = Progress::typists(typists);
+    let progress = Progress::typists(typists);
     match updates.last_mut() {
-        Some(last) => last.after = after,
-        None => updates.push(Update { after, shown: None }),
+        Some(last) => last.progress = progress,
+        None => updates.push(Update::hidden(progress)),
     }
     Ok(updates)
 }

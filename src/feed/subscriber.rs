@@ -1,4 +1,4 @@
-//! One subscriber's place in an group: what they were given last, and whether they take part.
+//! A subscriber of a group: its progress, and its part in the fan-out.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -6,154 +6,157 @@ use tokio::task::AbortHandle;
 
 use super::{
     batch::Batch,
-    join::{Excluded, Progress},
+    origin::Origin,
+    progress::Progress,
     sink::{Closed, Payload, Sink},
 };
 use crate::error::Error;
 
-/// How a subscriber takes part.
+/// The status of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
-    /// Delivery what comes, as it comes.
+    /// Receives each batch as it comes.
     Live,
-    /// Brought to where the others are.
+    /// Is to be caught up before it is live again.
     Behind,
-    /// Delivery nothing any more.
-    Left,
+    /// Receives nothing any more.
+    Ended,
 }
 
-/// What became of something that a subscriber was to be given.
+/// The outcome of a delivery to a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// All of it, or as much of it as was new and theirs to hear.
-    All,
-    /// Not all of it: the sink is full. The subscriber is behind.
+    /// The sink took all that was new to the subscriber and not excluded.
+    Complete,
+    /// The sink is full and took a part at most. The subscriber is behind.
     Full,
-    /// Not all of it, for what comes first for this subscriber is something else.
+    /// Nothing was sent, because something else comes first. The subscriber is behind.
     Behind,
-    /// Nothing is given to this subscriber any more.
-    Left,
+    /// The subscription has ended.
+    Ended,
 }
 
-/// One subscriber's place.
+/// A subscription's place in its group.
 pub(super) struct Subscriber {
     sink: Arc<dyn Sink>,
-    excluded: Excluded,
+    excluded: Option<Origin>,
     state: Mutex<State>,
 }
 
 struct State {
-    standing: Status,
-    seen: Progress,
-    /// Catches the subscriber up.
+    status: Status,
+    progress: Progress,
+    /// The task that catches the subscriber up.
     catch_up: Option<AbortHandle>,
 }
 
 impl Subscriber {
-    /// Of somebody who is behind.
-    pub(super) fn new(sink: Arc<dyn Sink>, excluded: Excluded, seen: Progress) -> Self {
+    /// Creates a subscriber that is behind.
+    pub(super) fn new(sink: Arc<dyn Sink>, excluded: Option<Origin>, progress: Progress) -> Self {
         Self {
             sink,
             excluded,
             state: Mutex::new(State {
-                standing: Status::Behind,
-                seen,
+                status: Status::Behind,
+                progress,
                 catch_up: None,
             }),
         }
     }
 
-    /// Whose doings are not told here.
-    pub(super) fn excluded(&self) -> &Excluded {
-        &self.excluded
+    /// Returns the origin whose events the subscriber is not sent.
+    pub(super) fn excluded(&self) -> Option<&Origin> {
+        self.excluded.as_ref()
     }
 
-    /// What the subscriber was given last; `None` where they left.
-    pub(super) fn seen(&self) -> Option<Progress> {
+    /// Returns the subscriber's progress, or `None` after the subscription ended.
+    pub(super) fn progress(&self) -> Option<Progress> {
         let state = self.state.lock();
-        (state.standing != Status::Left).then(|| state.seen.clone())
+        (state.status != Status::Ended).then(|| state.progress.clone())
     }
 
-    /// Waits until there is room for more, or the subscriber left.
+    /// Waits until the sink has capacity or is closed.
     pub(super) async fn ready(&self) {
         self.sink.ready().await;
     }
 
-    /// Gives a live subscriber what is new to them, and counts into `delivered` what was taken.
+    /// Sends a live subscriber what is new to it. Adds the number of payloads taken to `delivered`.
     pub(super) fn deliver(&self, batch: &Batch, delivered: &mut usize) -> Delivery {
         let mut state = self.state.lock();
-        match state.standing {
-            Status::Live => self.take(&mut state, batch, delivered),
+        match state.status {
+            Status::Live => self.offer(&mut state, batch, delivered),
             Status::Behind => Delivery::Behind,
-            Status::Left => Delivery::Left,
+            Status::Ended => Delivery::Ended,
         }
     }
 
-    /// Has a subscriber take part from now on who has seen everything up to `place`; where they
-    /// have not, `replay` is given to them first, if there is one that begins where they stand.
+    /// Makes the subscriber live, if it is at `position` or ahead of it. A subscriber before it is
+    /// first sent the batch that `replay` returns for its progress, if there is one.
     pub(super) fn go_live(
         &self,
-        place: i64,
+        position: i64,
         replay: impl FnOnce(&Progress) -> Option<Batch>,
         delivered: &mut usize,
     ) -> Delivery {
         let mut state = self.state.lock();
-        if state.standing == Status::Left {
-            return Delivery::Left;
+        if state.status == Status::Ended {
+            return Delivery::Ended;
         }
-        if state.seen.place < place {
-            match replay(&state.seen) {
-                Some(batch) => match self.take(&mut state, &batch, delivered) {
-                    Delivery::All => {}
+        if state.progress.position < position {
+            match replay(&state.progress) {
+                Some(batch) => match self.offer(&mut state, &batch, delivered) {
+                    Delivery::Complete => {}
                     other => return other,
                 },
                 None => return Delivery::Behind,
             }
         }
-        state.standing = Status::Live;
+        state.status = Status::Live;
         state.catch_up = None;
-        Delivery::All
+        Delivery::Complete
     }
 
-    /// Gives one who is behind the next thing, behind which they have seen `seen`. Where there is
-    /// no room nothing is changed.
-    pub(super) fn give(&self, payload: Option<&Payload>, seen: Progress) -> Delivery {
+    /// Sends the next payload of a catch-up, and then sets the progress. Changes nothing if the
+    /// sink is full.
+    pub(super) fn send(&self, payload: Option<&Payload>, progress: Progress) -> Delivery {
         let mut state = self.state.lock();
-        if state.standing == Status::Left {
-            return Delivery::Left;
+        if state.status == Status::Ended {
+            return Delivery::Ended;
         }
         if let Some(payload) = payload {
             match self.sink.offer(std::slice::from_ref(payload)) {
                 Ok(0) => return Delivery::Full,
                 Ok(_) => {}
-                Err(Closed) => return Delivery::Left,
+                Err(Closed) => return Delivery::Ended,
             }
         }
-        state.seen = seen;
-        Delivery::All
+        state.progress = progress;
+        Delivery::Complete
     }
 
-    /// Starts the task that catches up one who is behind; it ends when they leave. With the state
-    /// locked, so that the task cannot come to its end before it is known here.
-    pub(super) fn be_caught_up(&self, start: impl FnOnce() -> AbortHandle) {
+    /// Starts the catch-up task of a subscriber that is behind. The task is aborted when the
+    /// subscription ends.
+    ///
+    /// Calls `start` with the state locked, so the task cannot finish before its handle is stored.
+    pub(super) fn start_catch_up(&self, start: impl FnOnce() -> AbortHandle) {
         let mut state = self.state.lock();
-        if state.standing == Status::Behind {
+        if state.status == Status::Behind {
             state.catch_up = Some(start());
         }
     }
 
-    /// Has a live subscriber read from the store what nobody was told of.
+    /// Marks a live subscriber as behind, because its room missed changes.
     pub(super) fn fall_behind(&self) {
         let mut state = self.state.lock();
-        if state.standing == Status::Live {
-            state.standing = Status::Behind;
+        if state.status == Status::Live {
+            state.status = Status::Behind;
         }
     }
 
-    /// Gives the subscriber nothing any more, from this moment on.
-    pub(super) fn leave(&self) {
+    /// Ends the subscription. Nothing is sent after the return.
+    pub(super) fn end(&self) {
         let mut state = self.state.lock();
-        state.standing = Status::Left;
+        state.status = Status::Ended;
         if let Some(task) = state.catch_up.take() {
             task.abort();
         }
@@ -162,25 +165,26 @@ impl Subscriber {
     /// Ends the subscription with an error.
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.state.lock();
-        if state.standing != Status::Left {
-            state.standing = Status::Left;
+        if state.status != Status::Ended {
+            state.status = Status::Ended;
             state.catch_up = None;
             self.sink.fail(error);
         }
     }
 
-    /// With the state locked, so that nothing goes out behind a leaving.
-    fn take(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Delivery {
+    /// Offers a batch to the sink. The caller holds the lock of `state`, so nothing is sent after
+    /// the subscription ended.
+    fn offer(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Delivery {
         let part;
-        let (numbers, payloads) = match batch.whole(&state.seen, &self.excluded) {
+        let (indices, payloads) = match batch.whole(&state.progress, self.excluded()) {
             Some(all) => (None, all),
-            None => match batch.part(&state.seen, &self.excluded) {
+            None => match batch.part(&state.progress, self.excluded()) {
                 Some(some) => {
                     part = some.into_iter().unzip::<usize, Payload, Vec<_>, Vec<_>>();
                     (Some(&part.0), &part.1[..])
                 }
                 None => {
-                    state.standing = Status::Behind;
+                    state.status = Status::Behind;
                     return Delivery::Behind;
                 }
             },
@@ -191,27 +195,27 @@ impl Subscriber {
             match self.sink.offer(payloads) {
                 Ok(taken) => taken,
                 Err(Closed) => {
-                    state.standing = Status::Left;
-                    return Delivery::Left;
+                    state.status = Status::Ended;
+                    return Delivery::Ended;
                 }
             }
         };
         *delivered += taken;
         if taken == payloads.len() {
-            if batch.after().place > state.seen.place {
-                state.seen = batch.after().clone();
+            if batch.after().position > state.progress.position {
+                state.progress = batch.after().clone();
             }
-            return Delivery::All;
+            return Delivery::Complete;
         }
-        // An update shows one thing at most, so none was taken in part.
-        let first_missing = numbers.map_or_else(|| batch.number_of(taken), |of| of[taken]);
+        // An update has one payload at most, so no update was taken in part.
+        let first_missing = indices.map_or_else(|| batch.update_index(taken), |of| of[taken]);
         if let Some(last) = first_missing.checked_sub(1) {
-            let after = &batch.updates()[last].after;
-            if after.place >= state.seen.place {
-                state.seen = after.clone();
+            let progress = &batch.updates()[last].progress;
+            if progress.position >= state.progress.position {
+                state.progress = progress.clone();
             }
         }
-        state.standing = Status::Behind;
+        state.status = Status::Behind;
         Delivery::Full
     }
 }
@@ -224,18 +228,15 @@ mod tests {
 
     use super::*;
     use crate::{
-        feed::{
-            batch::{By, Shown, Update},
-            join::LastState,
-        },
+        feed::{batch::Update, progress::LastState},
         model::{User, UserId},
         rooms::Typists,
     };
 
-    /// An sink with room for so many.
-    struct Narrow(AtomicUsize);
+    /// A sink with a fixed capacity that nothing empties.
+    struct LimitedSink(AtomicUsize);
 
-    impl Sink for Narrow {
+    impl Sink for LimitedSink {
         fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
             let taken = payloads.len().min(self.0.load(Ordering::Relaxed));
             self.0.fetch_sub(taken, Ordering::Relaxed);
@@ -260,42 +261,39 @@ mod tests {
         names.iter().map(user).collect()
     }
 
-    fn starts(name: &str, place: i64, typing: &[&str]) -> Update {
-        Update {
-            after: Progress {
-                place,
-                known: LastState::Typists(typists(typing)),
-            },
-            shown: Some(Shown {
-                payload: name.into(),
-                by: By::User(UserId::parse(name).unwrap()),
-            }),
+    fn progress(position: i64, typing: &[&str]) -> Progress {
+        Progress {
+            position,
+            state: LastState::Typists(typists(typing)),
         }
+    }
+
+    fn starts(name: &str, position: i64, typing: &[&str]) -> Update {
+        let origin = Origin::User(UserId::parse(name).unwrap());
+        Update::shown(progress(position, typing), name.into(), Some(origin))
     }
 
     #[test]
     fn partly_delivered_batch_records_only_what_was_delivered() {
-        let nobody = Progress {
-            place: 3,
-            known: LastState::Typists(typists(&[])),
-        };
-        let sink = Arc::new(Narrow(AtomicUsize::new(1)));
-        let subscriber = Subscriber::new(sink, Excluded::Nobody, nobody.clone());
+        let start = progress(3, &[]);
+        let sink = Arc::new(LimitedSink(AtomicUsize::new(1)));
+        let subscriber = Subscriber::new(sink, None, start.clone());
         let mut delivered = 0;
-        let given = subscriber.go_live(3, |_| None, &mut delivered);
-        assert_eq!(given, Delivery::All);
-        // Both lead to place 4, and only the second is there.
+        let delivery = subscriber.go_live(3, |_| None, &mut delivered);
+        assert_eq!(delivery, Delivery::Complete);
+        // Both lead to position 4, and only the second has it.
         let updates = vec![
             starts("bob", 3, &["bob"]),
             starts("cleo", 4, &["bob", "cleo"]),
         ];
-        let batch = Batch::new(nobody, updates);
-        assert_eq!(subscriber.deliver(&batch, &mut delivered), Delivery::Full);
+        let batch = Batch::new(start, updates);
+        let delivery = subscriber.deliver(&batch, &mut delivered);
+        assert_eq!(delivery, Delivery::Full);
         assert_eq!(delivered, 1);
-        let seen = subscriber.seen().unwrap();
-        let LastState::Typists(known) = seen.known else {
+        let progress = subscriber.progress().unwrap();
+        let LastState::Typists(known) = progress.state else {
             panic!("not typists");
         };
-        assert_eq!((seen.place, known), (3, typists(&["bob"])));
+        assert_eq!((progress.position, known), (3, typists(&["bob"])));
     }
 }

@@ -1,4 +1,4 @@
-//! Everybody who hears the same of one room.
+//! The subscribers of one operation in one room.
 
 use std::{
     collections::VecDeque,
@@ -15,52 +15,56 @@ use super::{
     batch::{Batch, Update},
     catch_up,
     fanout::Fanout,
-    join::{Feed, Joined, Progress, Topic},
-    sink::{Render, RenderError, Sink},
+    join::{Feed, Joined},
+    progress::Progress,
+    render::Render,
+    render_error::RenderError,
+    sink::Sink,
     subscriber::{Delivery, Subscriber},
+    topic::Topic,
 };
 use crate::{
     error::Error,
     rooms::{Listener, Membership},
 };
 
-/// How many subscribers are served before others have a turn on the thread. A whole group is served
-/// in one go otherwise, and nobody could join or be read from meanwhile.
+/// Number of subscribers served before other tasks get a turn on the thread. Without it, no client
+/// could join or be read from while a large group is served.
 const SUBSCRIBERS_PER_TURN: usize = 512;
-/// How many updates are kept for subscribers who are a little behind, so that these need not read
-/// the store.
-const MAX_RECENT: usize = 128;
-/// How many bytes those may have.
-const MAX_RECENT_BYTES: usize = 256 * 1024;
+/// Maximum number of updates in the replay buffer. It serves subscribers that are slightly behind,
+/// so these need not read the store.
+const MAX_REPLAY_UPDATES: usize = 128;
+/// Maximum size of the payloads in the replay buffer.
+const MAX_REPLAY_BYTES: usize = 256 * 1024;
 
-/// The subscribers who hear the same of one room. It lives as long as any of them takes part or is
-/// being caught up.
+/// The subscribers of one operation in one room. A group lives as long as a subscription or a
+/// catch-up task in it.
 pub struct SubscriberGroup {
     pub(super) feed: Feed,
     pub(super) listener: Listener,
     pub(super) topic: Topic,
     pub(super) render: Arc<dyn Render>,
     tasks: TaskTracker,
-    table: Mutex<Table>,
-    /// The task that listens to the room for everybody.
-    driver: OnceLock<AbortHandle>,
+    state: Mutex<State>,
+    /// The task that receives the room's events for the group.
+    fanout: OnceLock<AbortHandle>,
 }
 
-/// Who is served, and what they were given.
-struct Table {
-    /// What everybody who takes part has been given, or is being given.
-    seen: Progress,
-    subscribers: IndexMap<SubscriberId, Arc<Subscriber>>,
+/// The live subscribers, and their common progress.
+struct State {
+    /// The progress to which the live subscribers have been brought, or are being brought.
+    progress: Progress,
+    live: IndexMap<SubscriberId, Arc<Subscriber>>,
     next_id: SubscriberId,
-    /// The latest updates of a feed, without a hole, the last of which leads to `seen`.
-    recent: VecDeque<Update>,
-    recent_bytes: usize,
+    /// The latest updates of a feed, without a gap. The last leads to `progress`.
+    replay: VecDeque<Update>,
+    replay_bytes: usize,
 }
 
 type SubscriberId = u64;
 
-/// A subscription under way. Dropping it ends it at once: nothing is delivered behind that, and its
-/// membership of the room ends with it.
+/// A subscription. Dropping it ends it at once: nothing is sent after that, and its membership in
+/// the room ends too.
 pub struct Subscription {
     subscriber: Arc<Subscriber>,
     id: SubscriberId,
@@ -75,7 +79,11 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl SubscriberGroup {
-    /// An group that hears what `joined` came for. What it starts runs in `tasks`.
+    /// Creates an empty group for the room and topic of `joined`. Its tasks are spawned on `tasks`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an internal error if the head of the room's feed is not established.
     pub fn new(
         feed: Feed,
         joined: &Joined,
@@ -83,42 +91,42 @@ impl SubscriberGroup {
         tasks: TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let listener = joined.membership.listener();
-        let (source, seen) = Fanout::new(&listener, joined.topic)?;
+        let (fanout, progress) = Fanout::new(&listener, joined.topic)?;
         let group = Arc::new(Self {
             feed,
             listener,
             topic: joined.topic,
             render,
             tasks,
-            table: Mutex::new(Table {
-                seen,
-                subscribers: IndexMap::new(),
+            state: Mutex::new(State {
+                progress,
+                live: IndexMap::new(),
                 next_id: 0,
-                recent: VecDeque::new(),
-                recent_bytes: 0,
+                replay: VecDeque::new(),
+                replay_bytes: 0,
             }),
-            driver: OnceLock::new(),
+            fanout: OnceLock::new(),
         });
-        let driving = source.drive(Arc::downgrade(&group));
-        let driver = group.tasks.spawn(driving).abort_handle();
-        // Nobody else has seen the group yet.
-        let _ = group.driver.set(driver);
+        let fanout = fanout.run(Arc::downgrade(&group));
+        let fanout = group.tasks.spawn(fanout).abort_handle();
+        // The cell is empty, because the group was not shared yet.
+        let _ = group.fanout.set(fanout);
         Ok(group)
     }
 
-    /// Takes somebody in. What they have not seen yet comes first.
+    /// Adds a subscriber, whose payloads go to `sink`. It is first sent what it misses.
     pub async fn subscribe(self: &Arc<Self>, joined: Joined, sink: Arc<dyn Sink>) -> Subscription {
         let Joined {
             membership,
-            seen,
+            progress,
             excluded,
             ..
         } = joined;
-        let subscriber = Arc::new(Subscriber::new(sink, excluded, seen));
+        let subscriber = Arc::new(Subscriber::new(sink, excluded, progress));
         let id = {
-            let mut table = self.table.lock();
-            table.next_id += 1;
-            table.next_id
+            let mut state = self.state.lock();
+            state.next_id += 1;
+            state.next_id
         };
         let subscription = Subscription {
             subscriber: Arc::clone(&subscriber),
@@ -127,65 +135,63 @@ impl SubscriberGroup {
             _membership: membership,
         };
         if matches!(
-            self.take_part(id, &subscriber),
+            self.go_live(id, &subscriber),
             Delivery::Full | Delivery::Behind
         ) {
             if matches!(self.topic, Topic::Changes(_)) {
                 self.feed.metrics.resumed.increment(1);
             }
-            let mut catch_up =
-                Box::pin(catch_up::run(Arc::clone(self), id, Arc::clone(&subscriber)));
-            // Mostly what is missing is at hand, and the sink takes it.
+            let catch_up = catch_up::run(Arc::clone(self), id, Arc::clone(&subscriber));
+            let mut catch_up = Box::pin(catch_up);
+            // A catch-up that need not wait ends with its first poll, so it needs no task.
             if poll!(&mut catch_up).is_pending() {
-                subscriber.be_caught_up(|| self.tasks.spawn(catch_up).abort_handle());
+                subscriber.start_catch_up(|| self.tasks.spawn(catch_up).abort_handle());
             }
         }
         subscription
     }
 
-    /// What everybody who takes part has been given, or is being given.
-    pub(super) fn seen(&self) -> Progress {
-        self.table.lock().seen.clone()
+    /// Returns the progress of the live subscribers. Deliveries up to it may be under way.
+    pub(super) fn progress(&self) -> Progress {
+        self.state.lock().progress.clone()
     }
 
-    /// Has somebody take part who has seen what the others have, or who is so little behind that
-    /// the rest is at hand.
-    pub(super) fn take_part(&self, id: SubscriberId, subscriber: &Arc<Subscriber>) -> Delivery {
+    /// Makes a subscriber live, if it has the group's progress or the replay buffer leads to it.
+    pub(super) fn go_live(&self, id: SubscriberId, subscriber: &Arc<Subscriber>) -> Delivery {
         let mut delivered = 0;
-        let mut table = self.table.lock();
-        let replay = |seen: &Progress| table.replay(seen);
-        let given = subscriber.go_live(table.seen.place, replay, &mut delivered);
-        if given == Delivery::All {
-            table.subscribers.insert(id, Arc::clone(subscriber));
+        let mut state = self.state.lock();
+        let replay = |progress: &Progress| state.replay_from(progress);
+        let delivery = subscriber.go_live(state.progress.position, replay, &mut delivered);
+        if delivery == Delivery::Complete {
+            state.live.insert(id, Arc::clone(subscriber));
         }
-        drop(table);
-        self.count(delivered);
-        given
+        drop(state);
+        self.record_delivered(delivered);
+        delivery
     }
 
-    /// Gives everybody what is new, and remembers it for those who are a little behind.
+    /// Delivers updates to all live subscribers, and adds them to the replay buffer.
     pub(super) async fn deliver(self: &Arc<Self>, updates: Vec<Update>) {
         let (batch, mut left) = {
-            let mut table = self.table.lock();
-            let batch = Batch::new(table.seen.clone(), updates);
-            table.seen = batch.after().clone();
+            let mut state = self.state.lock();
+            let batch = Batch::new(state.progress.clone(), updates);
+            state.progress = batch.after().clone();
             if matches!(self.topic, Topic::Changes(_)) {
-                table.remember(batch.updates());
+                state.add_to_replay(batch.updates());
             }
-            (batch, table.subscribers.len())
+            (batch, state.live.len())
         };
         let mut turn = Vec::with_capacity(SUBSCRIBERS_PER_TURN.min(left));
         while left > 0 {
-            // From the end to the front: one who leaves is replaced by the last, who was served.
-            // Who comes meanwhile has seen the batch.
+            // From the end to the front: the last subscriber, which was served, takes the index of
+            // one that is removed. A subscriber that joins meanwhile already has the batch.
             {
-                let table = self.table.lock();
-                let end = left.min(table.subscribers.len());
+                let state = self.state.lock();
+                let end = left.min(state.live.len());
                 left = end.saturating_sub(SUBSCRIBERS_PER_TURN);
-                let subscribers = table.subscribers.as_slice().get_range(left..end);
+                let live = state.live.as_slice().get_range(left..end);
                 turn.extend(
-                    subscribers
-                        .into_iter()
+                    live.into_iter()
                         .flatten()
                         .map(|(&id, subscriber)| (id, Arc::clone(subscriber))),
                 );
@@ -193,31 +199,32 @@ impl SubscriberGroup {
             let mut delivered = 0;
             for (id, subscriber) in turn.drain(..) {
                 match subscriber.deliver(&batch, &mut delivered) {
-                    Delivery::All => {}
+                    Delivery::Complete => {}
                     Delivery::Full | Delivery::Behind => {
                         self.feed.metrics.slow.increment(1);
-                        self.table.lock().subscribers.swap_remove(&id);
+                        self.state.lock().live.swap_remove(&id);
                         self.catch_up(id, &subscriber);
                     }
-                    Delivery::Left => {
-                        self.table.lock().subscribers.swap_remove(&id);
+                    Delivery::Ended => {
+                        self.state.lock().live.swap_remove(&id);
                     }
                 }
             }
-            self.count(delivered);
+            self.record_delivered(delivered);
             if left > 0 {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Has everybody read from the store what the room was not told of, up to `place`.
-    pub(super) fn miss(self: &Arc<Self>, place: i64) {
+    /// Moves the group on to `position` after a gap. All live subscribers read the gap from the
+    /// store.
+    pub(super) fn catch_up_to(self: &Arc<Self>, position: i64) {
         let behind = {
-            let mut table = self.table.lock();
-            table.seen.place = place;
-            table.forget();
-            std::mem::take(&mut table.subscribers)
+            let mut state = self.state.lock();
+            state.progress.position = position;
+            state.clear_replay();
+            std::mem::take(&mut state.live)
         };
         self.feed.metrics.missed.increment(behind.len() as u64);
         for (id, subscriber) in behind {
@@ -226,72 +233,74 @@ impl SubscriberGroup {
         }
     }
 
-    /// Ends everybody's subscription: an event could not be rendered.
-    pub(super) fn fail(&self, why: RenderError) {
-        let subscribers = std::mem::take(&mut self.table.lock().subscribers);
-        for subscriber in subscribers.into_values() {
-            subscriber.fail(why.into());
+    /// Ends the subscriptions of all live subscribers, because an event could not be rendered.
+    pub(super) fn fail(&self, error: RenderError) {
+        let live = std::mem::take(&mut self.state.lock().live);
+        for subscriber in live.into_values() {
+            subscriber.fail(error.into());
         }
     }
 
-    pub(super) fn count(&self, delivered: usize) {
-        if delivered > 0 {
-            self.render.delivered(delivered);
+    /// Records that sinks took `payloads` payloads.
+    pub(super) fn record_delivered(&self, payloads: usize) {
+        if payloads > 0 {
+            self.render.delivered(payloads);
         }
     }
 
     fn catch_up(self: &Arc<Self>, id: SubscriberId, subscriber: &Arc<Subscriber>) {
         let task = catch_up::run(Arc::clone(self), id, Arc::clone(subscriber));
-        subscriber.be_caught_up(|| self.tasks.spawn(task).abort_handle());
+        subscriber.start_catch_up(|| self.tasks.spawn(task).abort_handle());
     }
 }
 
 impl Drop for SubscriberGroup {
     fn drop(&mut self) {
-        if let Some(driver) = self.driver.get() {
-            driver.abort();
+        if let Some(fanout) = self.fanout.get() {
+            fanout.abort();
         }
-        self.render.over(self.listener.room());
+        self.render.group_ended(self.listener.room());
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.subscriber.leave();
-        self.group.table.lock().subscribers.swap_remove(&self.id);
+        self.subscriber.end();
+        self.group.state.lock().live.swap_remove(&self.id);
     }
 }
 
-impl Table {
-    /// What leads from what somebody has seen to what the others have; `None` where that is not at
-    /// hand.
-    fn replay(&self, seen: &Progress) -> Option<Batch> {
-        let first = self.recent.front()?;
-        if seen.place < first.after.place - 1 {
+impl State {
+    /// Returns the updates from `progress` to the group's progress, if the replay buffer has them
+    /// all.
+    fn replay_from(&self, progress: &Progress) -> Option<Batch> {
+        let first = self.replay.front()?;
+        if progress.position < first.progress.position - 1 {
             return None;
         }
         let missing = self
-            .recent
+            .replay
             .iter()
-            .filter(|update| update.after.place > seen.place);
-        Some(Batch::new(seen.clone(), missing.cloned().collect()))
+            .filter(|update| update.progress.position > progress.position);
+        Some(Batch::new(progress.clone(), missing.cloned().collect()))
     }
 
-    fn remember(&mut self, updates: &[Update]) {
+    /// Adds updates to the replay buffer, and evicts the oldest beyond its bounds.
+    fn add_to_replay(&mut self, updates: &[Update]) {
         for update in updates {
-            self.recent_bytes += update.bytes();
-            self.recent.push_back(update.clone());
+            self.replay_bytes += update.bytes();
+            self.replay.push_back(update.clone());
         }
-        while self.recent.len() > MAX_RECENT || self.recent_bytes > MAX_RECENT_BYTES {
-            match self.recent.pop_front() {
-                Some(update) => self.recent_bytes -= update.bytes(),
+        while self.replay.len() > MAX_REPLAY_UPDATES || self.replay_bytes > MAX_REPLAY_BYTES {
+            match self.replay.pop_front() {
+                Some(update) => self.replay_bytes -= update.bytes(),
                 None => break,
             }
         }
     }
 
-    fn forget(&mut self) {
-        self.recent.clear();
-        self.recent_bytes = 0;
+    fn clear_replay(&mut self) {
+        self.replay.clear();
+        self.replay_bytes = 0;
     }
 }

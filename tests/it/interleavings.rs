@@ -96,7 +96,7 @@ impl Render for Notes {
 
     fn delivered(&self, _: usize) {}
 
-    fn over(&self, _: RoomId) {}
+    fn group_ended(&self, _: RoomId) {}
 }
 
 /// The payloads that a follower has not read yet.

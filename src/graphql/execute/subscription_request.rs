@@ -1,4 +1,4 @@
-//! The request of a subscription: which post's room to join, and what to hear of it.
+//! The request of a subscription: the post's room to join, and the options to subscribe with.
 
 use async_graphql::{PathSegment, ServerError};
 
@@ -13,7 +13,7 @@ use crate::{
     model::PostId,
 };
 
-/// What a subscriber asks for at the root of its operation.
+/// The post and options of a subscription's root field.
 #[derive(Debug)]
 pub(super) struct SubscriptionRequest {
     pub(super) post: PostId,
