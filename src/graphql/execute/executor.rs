@@ -166,7 +166,7 @@ impl Executor {
             Ok(payload) => {
                 let payload = Payload::from(payload);
                 self.responses
-                    .keep(fingerprint, Arc::clone(&payload), state, since);
+                    .insert(fingerprint, Arc::clone(&payload), state, since);
                 Outcome::Rendered(payload)
             }
             Err(_) => Outcome::Executed(response),
@@ -209,7 +209,7 @@ impl Executor {
         response
     }
 
-    /// Starts a subscription, whose events go to `sink`. An event is executed once for all
+    /// Starts a subscription, whose payloads go to `sink`. An event is executed once for all
     /// subscribers of the same fingerprint. Dropping the subscription ends it at once, and with it
     /// its membership.
     ///
