@@ -24,7 +24,7 @@ use causerie::{
     config::Config,
     error::Error,
     feed::Feed,
-    graphql::{Caller, Closed, Executor, Outlet, Payload, Requests, Services, Settings},
+    graphql::{Caller, Closed, Executor, Payload, Requests, Services, Settings, Sink},
     limits::Limits,
     model::{PostId, Timestamp, User, UserId},
     moderation::Moderation,
@@ -136,8 +136,8 @@ fn publish(runtime: &Runtime) {
             let request = serde_json::from_value(request(ADDED, &post)).expect("a request");
             let queries = Requests::new(1.try_into().expect("not zero"), 1);
             let operation = queries.prepare(request).expect("an operation");
-            let outlet = Arc::clone(member) as Arc<dyn Outlet>;
-            let opened = executor.subscribe(operation, Caller::default(), outlet);
+            let sink = Arc::clone(member) as Arc<dyn Sink>;
+            let opened = executor.subscribe(operation, Caller::default(), sink);
             subscriptions.push(opened.await.expect("a subscription"));
         }
         let mut changes = Vec::new();
@@ -245,7 +245,7 @@ fn hostile(runtime: &Runtime, name: &str) {
 #[derive(Default)]
 struct Member(AtomicUsize);
 
-impl Outlet for Member {
+impl Sink for Member {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         self.0.fetch_add(payloads.len(), Ordering::Relaxed);
         Ok(payloads.len())

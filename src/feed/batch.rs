@@ -1,139 +1,156 @@
-//! What one audience is given together: some updates in a row, rendered.
+//! Rendered updates that are sent together.
 
 use std::sync::Arc;
 
 use super::{
-    join::{Excluded, Known, Seen},
-    outlet::Payload,
+    origin::Origin,
+    progress::{LastState, Progress},
+    sink::Payload,
 };
-use crate::model::{ClientId, UserId};
 
-/// A step of what an audience hears.
+/// A rendered step of a topic.
 #[derive(Clone, Debug)]
 pub(super) struct Update {
-    /// What everybody has seen behind it. Of several that lead to one place only the last is there.
-    pub(super) after: Seen,
-    /// What there is to show of it: nothing of an edit, say, where only additions are heard.
-    pub(super) shown: Option<Shown>,
-}
-
-/// A payload, and whose doing it tells of.
-#[derive(Clone, Debug)]
-pub(super) struct Shown {
-    pub(super) payload: Payload,
-    pub(super) by: By,
-}
-
-/// Whose doing it was.
-#[derive(Clone, Debug)]
-pub(super) enum By {
-    Nobody,
-    Client(ClientId),
-    User(UserId),
+    /// A subscriber's progress after this update. If several updates lead to one position, only
+    /// the last has it, and the others have the position before.
+    pub(super) progress: Progress,
+    payload: Option<Payload>,
+    origin: Option<Origin>,
 }
 
 impl Update {
-    /// How many bytes its payloads have.
-    pub(super) fn bytes(&self) -> usize {
-        self.shown.as_ref().map_or(0, |shown| shown.payload.len())
-    }
-}
-
-impl By {
-    /// Whether it was the doing of whom a subscriber is not to hear of.
-    fn is(&self, excluded: &Excluded) -> bool {
-        match (self, excluded) {
-            (Self::Client(client), Excluded::Client(excluded)) => client == excluded,
-            (Self::User(user), Excluded::User(excluded)) => user == excluded,
-            _ => false,
+    /// Creates an update that is sent to subscribers, except those that exclude `origin`.
+    pub(super) fn shown(progress: Progress, payload: Payload, origin: Option<Origin>) -> Self {
+        Self {
+            progress,
+            payload: Some(payload),
+            origin,
         }
     }
+
+    /// Creates an update that advances subscribers and sends nothing, such as an edit in a
+    /// subscription to additions.
+    pub(super) fn hidden(progress: Progress) -> Self {
+        Self {
+            progress,
+            payload: None,
+            origin: None,
+        }
+    }
+
+    /// Returns the size of the payload in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.payload.as_ref().map_or(0, |payload| payload.len())
+    }
+
+    fn is_from(&self, excluded: Option<&Origin>) -> bool {
+        excluded.is_some() && self.origin.as_ref() == excluded
+    }
 }
 
-/// Updates in a row.
+/// Consecutive updates of one subscriber group.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Where those stand to whom all of it is new.
-    before: Seen,
+    /// The progress of a subscriber to which all updates are new.
+    before: Progress,
     updates: Vec<Update>,
-    /// The payloads of all updates, for those to whom nothing of it is withheld.
-    all: Vec<Payload>,
+    /// The payloads of all updates, for subscribers that exclude none of them.
+    payloads: Vec<Payload>,
 }
 
 impl Batch {
-    /// The updates that follow on `before`.
-    pub(super) fn new(before: Seen, updates: Vec<Update>) -> Self {
-        let shown = updates.iter().flat_map(|update| &update.shown);
-        let all = shown.map(|shown| Payload::clone(&shown.payload)).collect();
+    /// Creates a batch of the updates that follow on `before`.
+    pub(super) fn new(before: Progress, updates: Vec<Update>) -> Self {
+        let payloads = updates.iter().flat_map(|update| &update.payload);
+        let payloads = payloads.map(Payload::clone).collect();
         Self {
             before,
             updates,
-            all,
+            payloads,
         }
     }
 
-    /// The updates, one by one.
+    /// Returns the updates in order.
     pub(super) fn updates(&self) -> &[Update] {
         &self.updates
     }
 
-    /// What everybody has seen behind it.
-    pub(super) fn after(&self) -> &Seen {
-        self.updates.last().map_or(&self.before, |last| &last.after)
+    /// Returns a subscriber's progress after the whole batch.
+    pub(super) fn after(&self) -> &Progress {
+        let last = self.updates.last();
+        last.map_or(&self.before, |last| &last.progress)
     }
 
-    /// All payloads, where that is what one is to be given who has seen `seen`: so it is for almost
-    /// everybody.
-    pub(super) fn whole(&self, seen: &Seen, excluded: &Excluded) -> Option<&[Payload]> {
-        let withheld = || self.shown().any(|(_, shown)| shown.by.is(excluded));
-        (self.follows(seen) && !withheld()).then_some(&self.all)
+    /// Returns all payloads, if a subscriber at `progress` is to be sent exactly these. Almost
+    /// every subscriber is, so this copies nothing.
+    pub(super) fn whole(
+        &self,
+        progress: &Progress,
+        excluded: Option<&Origin>,
+    ) -> Option<&[Payload]> {
+        let is_excluded = || self.updates.iter().any(|update| update.is_from(excluded));
+        (self.follows(progress) && !is_excluded()).then_some(&self.payloads)
     }
 
-    /// What one is to be given who has seen `seen`: payloads, and for each the number of its
-    /// update. `None` where what leads from there is not among the payloads there are.
-    pub(super) fn part(&self, seen: &Seen, excluded: &Excluded) -> Option<Vec<(usize, Payload)>> {
-        if self.after().place <= seen.place {
+    /// Returns the payloads to send to a subscriber at `progress`, each with the index of its
+    /// update. Returns `None` if the batch does not lead on from there.
+    pub(super) fn part(
+        &self,
+        progress: &Progress,
+        excluded: Option<&Origin>,
+    ) -> Option<Vec<(usize, Payload)>> {
+        if self.after().position <= progress.position {
             return Some(Vec::new());
         }
-        let follows = self.follows(seen);
-        if !follows && matches!(seen.known, Known::Typists(_)) {
+        let follows = self.follows(progress);
+        if !follows && matches!(progress.state, LastState::Typists(_)) {
             return None;
         }
-        let told = match seen.known {
-            Known::Viewers(told) => told,
+        let sent_count = match progress.state {
+            LastState::Viewers(count) => count,
             _ => None,
         };
         let is_new = |update: &Update| {
-            // Nothing new to one who was told the exact count when they came.
-            let is_told = matches!(update.after.known, Known::Viewers(count) if count == told);
-            follows || (update.after.place > seen.place && !is_told)
+            // The subscriber may have been sent the same count when it joined.
+            let is_sent = matches!(
+                update.progress.state,
+                LastState::Viewers(count) if count == sent_count
+            );
+            follows || (update.progress.position > progress.position && !is_sent)
         };
         let part = self
             .shown()
-            .filter(|(number, shown)| is_new(&self.updates[*number]) && !shown.by.is(excluded))
-            .map(|(number, shown)| (number, Payload::clone(&shown.payload)));
+            .filter(|(index, _)| {
+                let update = &self.updates[*index];
+                is_new(update) && !update.is_from(excluded)
+            })
+            .map(|(index, payload)| (index, Payload::clone(payload)));
         Some(part.collect())
     }
 
-    /// The number of the update that the payload at this place of [`whole`](Self::whole) is of.
-    pub(super) fn number_of(&self, payload: usize) -> usize {
+    /// Returns the index of the update that the payload at index `payload` of
+    /// [`whole`](Self::whole) belongs to.
+    pub(super) fn update_index(&self, payload: usize) -> usize {
         let shown = self.shown().nth(payload);
-        shown.map_or(self.updates.len(), |(number, _)| number)
+        shown.map_or(self.updates.len(), |(index, _)| index)
     }
 
-    /// Whether all of it is new to one who has seen `seen`, and nothing between.
-    fn follows(&self, seen: &Seen) -> bool {
-        seen.place == self.before.place
-            && match (&seen.known, &self.before.known) {
-                (Known::Changes, Known::Changes) => true,
-                (Known::Viewers(told), Known::Viewers(before)) => told == before,
-                (Known::Typists(told), Known::Typists(before)) => Arc::ptr_eq(told, before),
+    /// Returns true if `progress` is the exact point before the batch.
+    fn follows(&self, progress: &Progress) -> bool {
+        progress.position == self.before.position
+            && match (&progress.state, &self.before.state) {
+                (LastState::Changes, LastState::Changes) => true,
+                (LastState::Viewers(count), LastState::Viewers(before)) => count == before,
+                (LastState::Typists(typists), LastState::Typists(before)) => {
+                    Arc::ptr_eq(typists, before)
+                }
                 _ => false,
             }
     }
 
-    fn shown(&self) -> impl Iterator<Item = (usize, &Shown)> {
+    /// Returns the payloads, each with the index of its update.
+    fn shown(&self) -> impl Iterator<Item = (usize, &Payload)> {
         let updates = self.updates.iter().enumerate();
-        updates.flat_map(|(number, update)| update.shown.iter().map(move |shown| (number, shown)))
+        updates.flat_map(|(index, update)| update.payload.iter().map(move |shown| (index, shown)))
     }
 }

@@ -1,14 +1,16 @@
-//! Bringing one subscriber to where the others are: from the store's log where it is a feed, and
-//! from what holds now where it is a value.
+//! Catch-up of one subscriber to its group: from the store's log for a feed, and from the current
+//! value for everything else.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
-    Event, View,
-    audience::Audience,
-    join::{Excluded, Known, Seen, Topic},
-    outlet::Payload,
-    seat::{Given, Seat},
+    Event,
+    origin::Origin,
+    progress::{LastState, Progress},
+    sink::Payload,
+    subscriber::{Delivery, Subscriber},
+    subscriber_group::SubscriberGroup,
+    topic::{ChangeFilter, Topic},
 };
 use crate::{
     error::Error,
@@ -18,221 +20,244 @@ use crate::{
     store::FeedEntry,
 };
 
-/// How many added comments one catching up remembers, to know an edit under way from an addition.
-const MAX_REMEMBERED: usize = 10_000;
-/// How often a reading that fails is tried again, waiting twice as long each time.
-const RETRIES: u32 = 5;
-/// How long the first wait is.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// How long the longest wait is while the database is lost.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
+/// the scan may be sent as an addition twice.
+const MAX_SENT_IDS: usize = 10_000;
+/// Maximum number of retries of a read that fails. Reads from an unavailable database are retried
+/// without limit.
+const MAX_RETRIES: u32 = 5;
+/// Delay before the first retry. It doubles with each retry.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Maximum delay before a retry.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// Gives the seat what it has not seen yet, as fast as its outlet takes it, until it takes part
-/// again or has left.
-pub(super) async fn run(audience: Arc<Audience>, id: u64, seat: Arc<Seat>) {
-    let _counted = GoingOn::in_one_of(&audience.feed.metrics.catching_up);
+/// Sends a subscriber what it misses, as fast as its sink takes it. Returns when the subscriber is
+/// live or its subscription has ended.
+pub(super) async fn run(group: Arc<SubscriberGroup>, id: u64, subscriber: Arc<Subscriber>) {
+    let _counted = GoingOn::in_one_of(&group.feed.metrics.catching_up);
     let mut catch_up = CatchUp {
-        audience: &audience,
-        seat: &seat,
-        reading: None,
+        group: &group,
+        subscriber: &subscriber,
+        scan: None,
     };
     loop {
-        seat.ready().await;
-        // The log has each comment at the place of its latest change. One that was read in part
-        // leads to no state from which the live changes go on.
-        if catch_up.reading.is_none() {
-            match audience.take_part(id, &seat) {
-                Given::All | Given::Left => return,
-                Given::Full => continue,
-                Given::Behind => {}
+        subscriber.ready().await;
+        // The log has each comment at the position of its latest change. So a part of a scan does
+        // not lead to a state from which live changes can go on.
+        if catch_up.scan.is_none() {
+            match group.go_live(id, &subscriber) {
+                Delivery::Complete | Delivery::Ended => return,
+                Delivery::Full => continue,
+                Delivery::Behind => {}
             }
         }
         match catch_up.advance().await {
-            Ok(Given::Left) => return,
+            Ok(Delivery::Ended) => return,
             Ok(_) => {}
-            Err(error) => return seat.fail(error),
+            Err(error) => return subscriber.fail(error),
         }
     }
 }
 
-/// One subscriber on the way.
+/// The catch-up of one subscriber.
 struct CatchUp<'a> {
-    audience: &'a Audience,
-    seat: &'a Seat,
-    /// The reading of the feed that has not come to its end.
-    reading: Option<Reading>,
+    group: &'a SubscriberGroup,
+    subscriber: &'a Subscriber,
+    /// The scan of the feed that is under way.
+    scan: Option<Scan>,
 }
 
-/// One reading of a feed from a place on.
-struct Reading {
-    /// Where it began: a comment that was added behind this is new to the subscriber.
+/// A scan of a feed to its end, page by page.
+struct Scan {
+    /// The position before the first page. Comments added after it are new to the subscriber.
     start: Seq,
-    /// The comments sent as additions. One that is edited while this goes on moves to the end of
-    /// the feed and is met again; then it is an edit.
+    /// The comments sent as additions. If one is edited during the scan, it moves to the end of
+    /// the feed and is read again; then it is sent as an edit.
     sent: HashSet<CommentId>,
 }
 
 impl CatchUp<'_> {
-    /// Gives some of what is missing.
-    async fn advance(&mut self) -> Result<Given, Error> {
-        let Some(seen) = self.seat.seen() else {
-            return Ok(Given::Left);
+    /// Sends the next part of what the subscriber misses.
+    async fn advance(&mut self) -> Result<Delivery, Error> {
+        let Some(progress) = self.subscriber.progress() else {
+            return Ok(Delivery::Ended);
         };
-        match (self.audience.topic, &seen.known) {
-            (Topic::Changes(view), _) => self.read_on(view, Seq(seen.place)).await,
-            (_, Known::Typists(known)) => {
-                let now = self.audience.listener.typists_now();
-                let post = self.audience.listener.post();
+        match (self.group.topic, &progress.state) {
+            (Topic::Changes(filter), _) => self.send_page(filter, Seq(progress.position)).await,
+            (_, LastState::Typists(known)) => {
+                let now = self.group.listener.typists_now();
+                let post = self.group.listener.post();
                 let events = differences(known, &now.value)
                     .into_iter()
-                    .filter(|event| *self.seat.excluded() != Excluded::User(event.user.id.clone()))
+                    .filter(|event| {
+                        let origin = Origin::User(event.user.id.clone());
+                        self.subscriber.excluded() != Some(&origin)
+                    })
                     .map(|event| Event::Typing(post.clone(), event))
                     .collect();
-                self.give_all(events, seen, Seen::typists(now)).await
+                self.send_all(events, progress, Progress::typists(now))
+                    .await
             }
-            (_, known) => {
-                let now = self.audience.listener.count_now();
-                let is_told = matches!(known, Known::Viewers(Some(told)) if *told == now.value);
-                let events = (!is_told).then_some(Event::Viewers(now.value));
+            (_, state) => {
+                let now = self.group.listener.count_now();
+                let is_known =
+                    matches!(state, LastState::Viewers(Some(known)) if *known == now.value);
+                let events = (!is_known).then_some(Event::Viewers(now.value));
                 let events = events.into_iter().collect();
-                self.give_all(events, seen, Seen::count(now)).await
+                self.send_all(events, progress, Progress::viewers(now))
+                    .await
             }
         }
     }
 
-    /// Gives events that lead from one place to another. One who leaves part of them untaken is
-    /// given them again: they say what holds.
-    async fn give_all(&self, events: Vec<Event>, from: Seen, to: Seen) -> Result<Given, Error> {
+    /// Sends events that lead from `from` to `to`. The progress stays at `from` until all are taken.
+    /// They are idempotent, so sending some of them again is harmless.
+    async fn send_all(
+        &self,
+        events: Vec<Event>,
+        from: Progress,
+        to: Progress,
+    ) -> Result<Delivery, Error> {
         for event in events {
             let payload = self.render(event).await?;
-            if self.give(Some(&payload), &from).await == Given::Left {
-                return Ok(Given::Left);
+            if self.send(Some(&payload), &from).await == Delivery::Ended {
+                return Ok(Delivery::Ended);
             }
         }
-        Ok(self.give(None, &to).await)
+        Ok(self.send(None, &to).await)
     }
 
-    /// Gives the next page of the feed.
-    async fn read_on(&mut self, view: View, place: Seq) -> Result<Given, Error> {
-        // What the others have been given was committed before this reading.
-        let others = self.audience.seen().place;
-        let page = self.read(view, place).await?;
-        let is_last = (page.len() as u64) < self.audience.feed.page;
-        let mut reading = self.reading.take().unwrap_or_else(|| Reading::from(place));
-        let mut place = place.0;
+    /// Sends the page of the feed after `position`.
+    async fn send_page(&mut self, filter: ChangeFilter, position: Seq) -> Result<Delivery, Error> {
+        // The changes up to here were committed before the page is read.
+        let group_position = self.group.progress().position;
+        let page = self.read_page(filter, position).await?;
+        let is_last = (page.len() as u64) < self.group.feed.page;
+        let mut scan = self.scan.take().unwrap_or_else(|| Scan::new(position));
+        let mut position = position.0;
         for recorded in page {
-            place = match view {
-                View::Added => recorded.comment.added_seq.0,
-                View::Changed => recorded.comment.changed_seq.0,
+            position = match filter {
+                ChangeFilter::Additions => recorded.comment.added_seq.0,
+                ChangeFilter::All => recorded.comment.changed_seq.0,
             };
-            let payload = match reading.change(view, self.seat.excluded(), recorded) {
+            let payload = match scan.change(filter, self.subscriber.excluded(), recorded) {
                 Some(change) => Some(self.render(Event::Change(Arc::new(change))).await?),
                 None => None,
             };
-            let seen = Seen {
-                place,
-                known: Known::Changes,
-            };
-            if self.give(payload.as_ref(), &seen).await == Given::Left {
-                return Ok(Given::Left);
+            let progress = Progress::changes(position);
+            if self.send(payload.as_ref(), &progress).await == Delivery::Ended {
+                return Ok(Delivery::Ended);
             }
         }
         if !is_last {
-            self.reading = Some(reading);
-            return Ok(Given::All);
+            self.scan = Some(scan);
+            return Ok(Delivery::Complete);
         }
-        let seen = Seen {
-            place: place.max(others),
-            known: Known::Changes,
-        };
-        Ok(self.give(None, &seen).await)
+        let progress = Progress::changes(position.max(group_position));
+        Ok(self.send(None, &progress).await)
     }
 
-    /// Waits until there is room for it.
-    async fn give(&self, payload: Option<&Payload>, seen: &Seen) -> Given {
+    /// Sends a payload, and then sets the subscriber's progress. Waits while the sink is full.
+    async fn send(&self, payload: Option<&Payload>, progress: &Progress) -> Delivery {
         loop {
-            match self.seat.give(payload, seen.clone()) {
-                Given::Full => self.seat.ready().await,
-                given => {
-                    if given == Given::All && payload.is_some() {
-                        self.audience.count(1);
+            match self.subscriber.send(payload, progress.clone()) {
+                Delivery::Full => self.subscriber.ready().await,
+                delivery => {
+                    if delivery == Delivery::Complete && payload.is_some() {
+                        self.group.record_delivered(1);
                     }
-                    return given;
+                    return delivery;
                 }
             }
         }
     }
 
     async fn render(&self, event: Event) -> Result<Payload, Error> {
-        Ok(self.audience.render.render(event).await?)
+        Ok(self.group.render.render(event).await?)
     }
 
-    /// While the database is lost, and the subscriber there, it is waited for: the subscription goes
-    /// on when it is back. Any other fault may be the reading's own.
-    async fn read(&self, view: View, place: Seq) -> Result<Vec<FeedEntry>, Error> {
-        let (mut wait, mut faults) = (FIRST_WAIT, 0);
+    /// Reads a page, with retries.
+    ///
+    /// While the database is unavailable, retries until it is back or the subscription ends. Any
+    /// other error may come from the page itself, so its retries are limited.
+    async fn read_page(
+        &self,
+        filter: ChangeFilter,
+        position: Seq,
+    ) -> Result<Vec<FeedEntry>, Error> {
+        let (mut delay, mut retries) = (FIRST_RETRY_DELAY, 0);
         loop {
-            match self.read_once(view, place).await {
+            match self.try_read_page(filter, position).await {
                 Ok(page) => return Ok(page),
                 Err(error @ Error::Unavailable(_)) => {
-                    tracing::warn!(?error, ?wait, "the database is waited for");
+                    tracing::warn!(?error, ?delay, "database unavailable, retrying a catch-up");
                 }
-                Err(error) if faults < RETRIES => {
-                    tracing::warn!(?error, ?wait, "a feed could not be read, trying again");
-                    faults += 1;
+                Err(error) if retries < MAX_RETRIES => {
+                    tracing::warn!(?error, ?delay, "failed to read a feed, retrying");
+                    retries += 1;
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(MAX_RETRY_DELAY);
         }
     }
 
-    async fn read_once(&self, view: View, place: Seq) -> Result<Vec<FeedEntry>, Error> {
-        let (feed, post) = (&self.audience.feed, self.audience.listener.post());
-        match view {
-            View::Added => feed.store.added_after(post, place, feed.page).await,
-            View::Changed => feed.store.changed_after(post, place, feed.page).await,
+    async fn try_read_page(
+        &self,
+        filter: ChangeFilter,
+        position: Seq,
+    ) -> Result<Vec<FeedEntry>, Error> {
+        let (feed, post) = (&self.group.feed, self.group.listener.post());
+        match filter {
+            ChangeFilter::Additions => feed.store.added_after(post, position, feed.page).await,
+            ChangeFilter::All => feed.store.changed_after(post, position, feed.page).await,
         }
     }
 }
 
-impl Reading {
-    fn from(start: Seq) -> Self {
+impl Scan {
+    fn new(start: Seq) -> Self {
         Self {
             start,
             sent: HashSet::new(),
         }
     }
 
-    /// What a comment's latest state is to this subscriber; `None` where it is their own doing.
-    fn change(&mut self, view: View, excluded: &Excluded, recorded: FeedEntry) -> Option<Change> {
+    /// Returns the change that leads this subscriber to a comment's latest state, or `None` if the
+    /// subscriber excludes it or its filter does not show it.
+    fn change(
+        &mut self,
+        filter: ChangeFilter,
+        excluded: Option<&Origin>,
+        recorded: FeedEntry,
+    ) -> Option<Change> {
         let FeedEntry {
             comment,
             added_by,
             changed_by,
         } = recorded;
         let is_own = |client: Option<&ClientId>| match excluded {
-            Excluded::Client(excluded) => client == Some(excluded),
-            Excluded::Nobody | Excluded::User(_) => false,
+            Some(Origin::Client(excluded)) => client == Some(excluded),
+            Some(Origin::User(_)) | None => false,
         };
         let is_new = comment.added_seq > self.start
             && !is_own(added_by.as_ref())
             && !self.sent.contains(&comment.id);
-        let (kind, seq, origin) = match view {
-            View::Added if is_new => (ChangeKind::Added, comment.added_seq, added_by),
-            View::Added => return None,
-            View::Changed if !is_new && is_own(changed_by.as_ref()) => return None,
-            View::Changed if comment.is_deleted => {
+        let (kind, seq, origin) = match filter {
+            ChangeFilter::Additions if is_new => (ChangeKind::Added, comment.added_seq, added_by),
+            ChangeFilter::Additions => return None,
+            ChangeFilter::All if !is_new && is_own(changed_by.as_ref()) => return None,
+            ChangeFilter::All if comment.is_deleted => {
                 (ChangeKind::Deleted, comment.changed_seq, changed_by)
             }
-            View::Changed if is_new => {
-                if self.sent.len() < MAX_REMEMBERED {
+            ChangeFilter::All if is_new => {
+                if self.sent.len() < MAX_SENT_IDS {
                     self.sent.insert(comment.id);
                 }
                 (ChangeKind::Added, comment.changed_seq, changed_by)
             }
-            View::Changed => (ChangeKind::Edited, comment.changed_seq, changed_by),
+            ChangeFilter::All => (ChangeKind::Edited, comment.changed_seq, changed_by),
         };
         Some(Change {
             kind,

@@ -1,4 +1,4 @@
-//! What subscriptions tell of.
+//! The events of subscriptions.
 
 use std::sync::Arc;
 
@@ -7,21 +7,22 @@ use crate::{
     rooms::TypingEvent,
 };
 
-/// What a subscription tells of, before anything is selected of it.
+/// An event of a subscription, before a selection set is applied to it.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A change; where only additions are subscribed to, one of those.
+    /// A change of the post's feed.
     Change(Arc<Change>),
-    /// How many viewers there are.
+    /// The number of viewers.
     Viewers(usize),
-    /// Somebody started or stopped typing at a post.
+    /// A user started or stopped typing at a post.
     Typing(PostId, TypingEvent),
 }
 
 impl Event {
-    /// Whether the two are rendered alike. A change is known by the snapshot that it shares: one
-    /// that was read from the store may have another state of its comment than the one that came
-    /// live.
+    /// Returns true if both events have the same rendering.
+    ///
+    /// Changes are compared by the identity of their snapshots. A change that was read from the
+    /// store may carry a later state of its comment than the live change of the same seq.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Change(one), Self::Change(other)) => {

@@ -1,116 +1,35 @@
-//! Joining a post's room, and where a subscriber begins.
+//! Joining a post's room, and the position at which a subscriber starts.
 
+use super::{
+    origin::Origin,
+    progress::{LastState, Progress},
+    topic::{SubscribeOptions, Topic},
+};
 use crate::{
     error::{Error, Kind},
     metrics::FeedMetrics,
-    model::{ClientId, PostId, Seq, UserId},
-    rooms::{Hub, Membership, Participant, Published, RoomId, Typists},
+    model::{PostId, Seq},
+    rooms::{Hub, Membership, Participant, RoomId, Typists},
     store::Store,
 };
 
-/// Which changes of a feed are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    /// Additions.
-    Added,
-    /// Additions, edits and deletions.
-    Changed,
-}
-
-/// What somebody wants to hear of a post.
-#[derive(Clone, Copy, Debug)]
-pub enum Wish {
-    /// The changes of its feed.
-    Changes {
-        /// Which of them.
-        view: View,
-        /// Those behind this place; `None` for those from now on.
-        after: Option<Seq>,
-        /// Also those that the visitor's own client made.
-        include_own: bool,
-    },
-    /// How many viewers there are: now, and whenever that changes.
-    Viewers,
-    /// Who is typing, besides the visitor.
-    Typing,
-}
-
-/// What is heard of a post, the same for all of an audience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    Changes(View),
-    Viewers,
-    Typing,
-}
-
-/// Whose doings a subscriber is not told of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Excluded {
-    Nobody,
-    Client(ClientId),
-    User(UserId),
-}
-
-/// What a subscriber was given last.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    /// A seq of the feed, or the version of a published value: everything up to here was given, or
-    /// was not to be given.
-    pub(super) place: i64,
-    pub(super) known: Known,
-}
-
-/// What a subscriber takes to hold.
-#[derive(Clone, Debug)]
-pub(super) enum Known {
-    /// All changes up to the place.
-    Changes,
-    /// So many viewers; `None` before the first word.
-    Viewers(Option<usize>),
-    /// These type.
-    Typists(Typists),
-}
-
-impl Seen {
-    /// Nothing yet: what holds is behind it.
-    fn nothing(known: Known) -> Self {
-        Self { place: -1, known }
-    }
-
-    /// This count of viewers.
-    pub(super) fn count(count: Published<usize>) -> Self {
-        Self {
-            place: count.version,
-            known: Known::Viewers(Some(count.value)),
-        }
-    }
-
-    /// These users typing.
-    pub(super) fn typists(typists: Published<Typists>) -> Self {
-        Self {
-            place: typists.version,
-            known: Known::Typists(typists.value),
-        }
-    }
-}
-
-/// Somebody who is in a post's room and begins to hear of it.
+/// A member of a post's room that is about to subscribe. Dropping it leaves the room.
 #[derive(Debug)]
 pub struct Joined {
     pub(super) membership: Membership,
     pub(super) topic: Topic,
-    pub(super) seen: Seen,
-    pub(super) excluded: Excluded,
+    pub(super) progress: Progress,
+    pub(super) excluded: Option<Origin>,
 }
 
 impl Joined {
-    /// Which room was joined.
+    /// Returns the id of the joined room.
     pub fn room(&self) -> RoomId {
         self.membership.listener().room()
     }
 }
 
-/// A handle on the feeds of all posts.
+/// A handle on the feeds of all posts. A clone is cheap and shares everything.
 #[derive(Clone, Debug)]
 pub struct Feed {
     hub: Hub,
@@ -120,8 +39,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Joins what the hub delivers to what the store keeps. A subscriber who catches up reads
-    /// `page` comments at a time, and holds no more of them in memory.
+    /// Creates a handle on the live changes of `hub` and the log of `store`. Each subscriber that
+    /// catches up reads `page` comments at a time, and holds no more of them in memory.
     pub fn new(hub: Hub, store: Store, page: u64) -> Self {
         Self {
             hub,
@@ -131,68 +50,72 @@ impl Feed {
         }
     }
 
-    /// With what it is counted by.
+    /// Sets the metrics to record into.
     #[must_use]
     pub fn measured(self, metrics: FeedMetrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// Takes the visitor into the room of a post. They are in the room for as long as what is
-    /// returned lives, and what it turns into.
+    /// Takes the visitor into the room of a post. The membership ends when the result is dropped,
+    /// or the subscription that is made of it.
     ///
-    /// `NotFound` where there is no such post, `BadUserInput` where `after` is a place that its
-    /// feed has not reached. Where the room's feed is established the post is known to exist; only
-    /// those who join before that ask the store.
+    /// The store is asked only until the room knows the head of its feed. After that, the post is
+    /// known to exist.
+    ///
+    /// # Errors
+    ///
+    /// Returns `NotFound` if there is no such post, and `BadUserInput` if `after` is beyond the end
+    /// of the feed.
     pub async fn join(
         &self,
         post: &PostId,
         visitor: &Participant,
-        wish: Wish,
+        options: SubscribeOptions,
     ) -> Result<Joined, Error> {
-        let (view, after, include_own) = match wish {
-            Wish::Changes {
-                view,
+        let (filter, after, include_own) = match options {
+            SubscribeOptions::Changes {
+                filter,
                 after,
                 include_own,
-            } => (view, after, include_own),
-            Wish::Viewers => {
+            } => (filter, after, include_own),
+            SubscribeOptions::Viewers => {
                 let membership = self.hub.join(post, visitor);
                 self.establish(post, &membership).await?;
                 return Ok(Joined {
                     membership,
                     topic: Topic::Viewers,
-                    seen: Seen::nothing(Known::Viewers(None)),
-                    excluded: Excluded::Nobody,
+                    progress: Progress::none(LastState::Viewers(None)),
+                    excluded: None,
                 });
             }
-            Wish::Typing => {
+            SubscribeOptions::Typing => {
                 let membership = self.hub.join(post, visitor);
                 self.establish(post, &membership).await?;
-                let myself = visitor.user.as_ref().map(|user| user.id.clone());
+                let user = visitor.user.as_ref();
                 return Ok(Joined {
                     membership,
                     topic: Topic::Typing,
-                    seen: Seen::nothing(Known::Typists(Typists::default())),
-                    excluded: myself.map_or(Excluded::Nobody, Excluded::User),
+                    progress: Progress::none(LastState::Typists(Typists::default())),
+                    excluded: user.map(|user| Origin::User(user.id.clone())),
                 });
             }
         };
-        // The order matters. First look where the feed stands, then join, then look again: what
-        // was committed in between was published while nobody was there to hear it, and is read.
-        // Where the room knows, it has sent everything up to there, and will send all that comes
-        // behind.
+        // The order matters: read the head, join, then read the head again. A change that is
+        // committed in between may have been published before the room had a member, so it is
+        // read from the store. If the room knows its head, it has sent everything up to it, and
+        // will send everything after it.
         let before = match self.hub.head(post) {
             Some(head) => head,
-            None => self.stored(post).await?,
+            None => self.stored_head(post).await?,
         };
         let membership = self.hub.join(post, visitor);
         let joined_at = membership.head();
         let head = self.establish(post, &membership).await?;
-        let place = after.unwrap_or_else(|| joined_at.unwrap_or(before));
-        if place > head {
-            // The feed may be ahead of the room by changes whose publishing is under way.
-            let stored = self.stored(post).await?;
-            if place > stored {
+        let start = after.unwrap_or_else(|| joined_at.unwrap_or(before));
+        if start > head {
+            // The store may be ahead of the room by changes that are not published yet.
+            let stored = self.stored_head(post).await?;
+            if start > stored {
                 return Err(Error::bad_input(
                     "after",
                     "The post's feed has not come to this cursor.",
@@ -201,32 +124,26 @@ impl Feed {
         }
         Ok(Joined {
             membership,
-            topic: Topic::Changes(view),
-            seen: Seen {
-                place: place.0,
-                known: Known::Changes,
-            },
-            excluded: if include_own {
-                Excluded::Nobody
-            } else {
-                Excluded::Client(visitor.client.clone())
-            },
+            topic: Topic::Changes(filter),
+            progress: Progress::changes(start.0),
+            excluded: (!include_own).then(|| Origin::Client(visitor.client.clone())),
         })
     }
 
-    /// Tells the room where the feed stands, where it does not know; returns where it stands now.
+    /// Returns the head of the room's feed. If the room does not know it yet, reads it from the
+    /// store and sets it.
     async fn establish(&self, post: &PostId, membership: &Membership) -> Result<Seq, Error> {
         match membership.head() {
             Some(head) => Ok(head),
             None => {
-                let seq = self.stored(post).await?;
+                let seq = self.stored_head(post).await?;
                 membership.establish(seq);
                 Ok(membership.head().unwrap_or(seq))
             }
         }
     }
 
-    async fn stored(&self, post: &PostId) -> Result<Seq, Error> {
+    async fn stored_head(&self, post: &PostId) -> Result<Seq, Error> {
         self.store
             .seq(post)
             .await?

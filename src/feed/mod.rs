@@ -1,25 +1,34 @@
-//! What goes on at a post, as one ordered stream for each subscriber, made of the store's log and
-//! the room's live changes: nothing lost, nothing twice, in order.
+//! Subscriptions as ordered streams, from the store's log and the room's live changes: nothing
+//! lost, nothing twice, in order.
 //!
-//! Subscribers who ask the same of one room are an [`Audience`]. One task listens to the room for
-//! all of them, has each event rendered once, and hands the bytes to everybody's [`Outlet`]. Each
-//! has a `seat` that knows what they were given last. Whoever cannot take more, or comes from an
-//! earlier place, is brought there by `catch_up`, and then takes part again.
+//! The subscribers of one operation in one room are a [`SubscriberGroup`]. Its [`fanout`] task
+//! receives the room's events, has each rendered once, and offers the bytes to the [`Sink`] of
+//! each [`subscriber`]. A subscriber knows its [`progress`]. If it is behind because its sink was
+//! full or it starts at an earlier cursor, a [`catch_up`] task brings it up to date. Then it is
+//! live again.
 
-mod audience;
 mod batch;
 mod catch_up;
-mod drive;
 mod event;
+mod fanout;
 mod join;
-mod outlet;
+mod origin;
+mod progress;
 mod reconcile;
-mod seat;
+mod render;
+mod render_error;
+mod sink;
+mod subscriber;
+mod subscriber_group;
+mod topic;
 
 pub use self::{
-    audience::{Audience, Subscription},
     event::Event,
-    join::{Feed, Joined, View, Wish},
-    outlet::{Closed, Outlet, Payload, Render, Unrendered},
+    join::{Feed, Joined},
     reconcile::reconcile,
+    render::Render,
+    render_error::RenderError,
+    sink::{Closed, Payload, Sink},
+    subscriber_group::{SubscriberGroup, Subscription},
+    topic::{ChangeFilter, SubscribeOptions},
 };

@@ -1,4 +1,5 @@
-//! Finding changes that no room was told of: their writer died between commit and publishing.
+//! Reconciliation of rooms with the store. It finds changes that were never published, because
+//! their writer died between commit and publishing.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,18 +9,20 @@ use crate::{
     store::Store,
 };
 
-/// How many posts one query asks for.
-const POSTS_A_QUERY: usize = 1024;
+/// Maximum number of posts in one query.
+const MAX_POSTS_PER_QUERY: usize = 1024;
 
-/// Every `interval`, compares where the rooms with members stand with the store, and has the
-/// members of those read what is missing that are behind where the store stood an interval ago: a
-/// change whose publishing is under way looks missing too, and comes by itself. Rooms that are
-/// suspected to have missed something are compared at once, and read what is missing. Runs until it
-/// is dropped.
+/// Compares the heads of all rooms that have members with the store, every `interval`. Runs until
+/// it is dropped.
+///
+/// Subscribers of a room read from the store what it missed. A periodic comparison takes effect one
+/// interval later, with the head that the store had then: a change that is just being published
+/// looks missed too, and comes by itself. Rooms that are suspected to have missed a change are
+/// compared at once, and their subscribers read at once.
 pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // Where the store stood, of those whose rooms were behind.
+    // The store's heads for the rooms that were behind at the last tick.
     let mut ahead: HashMap<PostId, Seq> = HashMap::new();
     loop {
         tokio::select! {
@@ -27,14 +30,14 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
                 for (post, seq) in std::mem::take(&mut ahead) {
                     hub.catch_up_to(&post, seq);
                 }
-                ahead = behind(&store, hub.heads()).await;
+                ahead = heads_ahead(&store, hub.heads()).await;
             }
             suspects = hub.posts_to_reconcile() => {
                 let heads = suspects
                     .into_iter()
                     .filter_map(|post| hub.head(&post).map(|head| (post, head)))
                     .collect();
-                for (post, seq) in behind(&store, heads).await {
+                for (post, seq) in heads_ahead(&store, heads).await {
                     hub.catch_up_to(&post, seq);
                 }
             }
@@ -42,23 +45,23 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
     }
 }
 
-/// Where the store stands, of the rooms that are behind it.
-async fn behind(store: &Store, heads: Vec<(PostId, Seq)>) -> HashMap<PostId, Seq> {
-    let mut behind = HashMap::new();
-    for part in heads.chunks(POSTS_A_QUERY) {
+/// Returns the store's heads that are ahead of `heads`. Posts whose query fails are left out.
+async fn heads_ahead(store: &Store, heads: Vec<(PostId, Seq)>) -> HashMap<PostId, Seq> {
+    let mut ahead = HashMap::new();
+    for part in heads.chunks(MAX_POSTS_PER_QUERY) {
         let posts: Vec<_> = part.iter().map(|(post, _)| post.clone()).collect();
         match store.seqs(&posts).await {
             Ok(seqs) => {
                 for (post, head) in part {
                     if let Some(&seq) = seqs.get(post).filter(|&seq| seq > head) {
-                        behind.insert(post.clone(), seq);
+                        ahead.insert(post.clone(), seq);
                     }
                 }
             }
             Err(error) => {
-                tracing::warn!(error = ?error, "rooms could not be compared with the store");
+                tracing::warn!(error = ?error, "failed to compare rooms with the store");
             }
         }
     }
-    behind
+    ahead
 }

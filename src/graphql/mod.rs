@@ -22,4 +22,4 @@ pub use self::{
     schema_document::sdl,
     settings::Settings,
 };
-pub use crate::feed::{Closed, Outlet, Payload, Subscription};
+pub use crate::feed::{Closed, Payload, Sink, Subscription};

@@ -11,8 +11,8 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     feed::{
-        Audience, Closed, Event, Feed, Outlet, Payload, Render, Subscription, Unrendered, View,
-        Wish,
+        ChangeFilter, Closed, Event, Feed, Payload, Render, RenderError, Sink, SubscribeOptions,
+        SubscriberGroup, Subscription,
     },
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
@@ -30,8 +30,8 @@ use crate::support::{database_url, settings};
 
 /// A room buffer so small that followers fall behind all the time.
 const ROOM_BUFFER: usize = 3;
-/// An outlet so small that it is full all the time.
-const OUTLET: usize = 2;
+/// A sink so small that it is full all the time.
+const SINK_CAPACITY: usize = 2;
 /// A page so small that edits come between two pages.
 const CATCH_UP_PAGE: u64 = 2;
 /// Timeout for each follower at the end. Only a failing test waits this long.
@@ -79,7 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Notes(Mutex<Vec<Arc<Change>>>);
 
 impl Render for Notes {
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>> {
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let Event::Change(change) = event else {
             panic!("not a change: {event:?}");
         };
@@ -96,7 +96,7 @@ impl Render for Notes {
 
     fn delivered(&self, _: usize) {}
 
-    fn over(&self, _: RoomId) {}
+    fn group_ended(&self, _: RoomId) {}
 }
 
 /// The payloads that a follower has not read yet.
@@ -106,10 +106,10 @@ struct Inbox {
     changed: Notify,
 }
 
-impl Outlet for Inbox {
+impl Sink for Inbox {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         let mut waiting = self.payloads.lock();
-        let taken = payloads.len().min(OUTLET - waiting.len());
+        let taken = payloads.len().min(SINK_CAPACITY - waiting.len());
         waiting.extend(payloads[..taken].iter().cloned());
         drop(waiting);
         self.changed.notify_waiters();
@@ -117,7 +117,8 @@ impl Outlet for Inbox {
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
-        self.wait_until(|waiting| waiting.len() < OUTLET).boxed()
+        self.wait_until(|waiting| waiting.len() < SINK_CAPACITY)
+            .boxed()
     }
 
     fn fail(&self, error: Error) {
@@ -160,21 +161,21 @@ struct World {
     hub: Hub,
     feed: Feed,
     post: PostId,
-    view: View,
+    filter: ChangeFilter,
     /// The committed changes, in order.
     log: Vec<Arc<Change>>,
     /// The changes that were committed and neither published nor lost.
     unpublished: Vec<Arc<Change>>,
     followers: Vec<Follower>,
     notes: Arc<Notes>,
-    audience: std::sync::Weak<Audience>,
-    audience_of: Option<RoomId>,
+    group: std::sync::Weak<SubscriberGroup>,
+    group_room: Option<RoomId>,
     tasks: TaskTracker,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn new(view: View) -> Self {
+    async fn new(filter: ChangeFilter) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("--database-url={}", database_url(folder.path()));
         let config: StoreConfig = settings(&[&url]).store;
@@ -193,13 +194,13 @@ impl World {
             store,
             hub,
             post,
-            view,
+            filter,
             log: Vec::new(),
             unpublished: Vec::new(),
             followers: Vec::new(),
             notes: Arc::default(),
-            audience: std::sync::Weak::new(),
-            audience_of: None,
+            group: std::sync::Weak::new(),
+            group_room: None,
             tasks: TaskTracker::new(),
             _folder: folder,
         }
@@ -325,28 +326,28 @@ impl World {
             user: None,
         };
         let after = from_start.then_some(Seq(0));
-        let wish = Wish::Changes {
-            view: self.view,
+        let options = SubscribeOptions::Changes {
+            filter: self.filter,
             after,
             include_own: false,
         };
-        let joined = self.feed.join(&self.post, &visitor, wish).await;
+        let joined = self.feed.join(&self.post, &visitor, options).await;
         let joined = joined.expect("joined");
-        let audience = match self.audience.upgrade() {
-            Some(audience) if self.audience_of == Some(joined.room()) => audience,
+        let group = match self.group.upgrade() {
+            Some(group) if self.group_room == Some(joined.room()) => group,
             _ => {
                 let render = Arc::clone(&self.notes) as Arc<dyn Render>;
                 let feed = self.feed.clone();
-                let audience = Audience::new(feed, &joined, render, self.tasks.clone());
-                audience.expect("an audience")
+                let group = SubscriberGroup::new(feed, &joined, render, self.tasks.clone());
+                group.expect("a group")
             }
         };
-        self.audience = Arc::downgrade(&audience);
-        self.audience_of = Some(joined.room());
+        self.group = Arc::downgrade(&group);
+        self.group_room = Some(joined.room());
         let inbox = Arc::new(Inbox::default());
-        let outlet = Arc::clone(&inbox) as Arc<dyn Outlet>;
+        let sink = Arc::clone(&inbox) as Arc<dyn Sink>;
         self.followers.push(Follower {
-            _subscription: audience.admit(joined, outlet).await,
+            _subscription: group.subscribe(joined, sink).await,
             inbox,
             notes: Arc::clone(&self.notes),
             joined_between,
@@ -361,9 +362,9 @@ impl World {
             given.is_sorted_by(|a, b| a < b),
             "in order, and each once: {given:?}"
         );
-        match self.view {
-            View::Added => self.check_additions(follower, &given, through),
-            View::Changed => self.check_changes(follower, through),
+        match self.filter {
+            ChangeFilter::Additions => self.check_additions(follower, &given, through),
+            ChangeFilter::All => self.check_changes(follower, through),
         }
     }
 
@@ -470,13 +471,13 @@ async fn read_a_little(follower: &mut Follower) {
     }
 }
 
-fn run(view: View, steps: Vec<Step>) {
+fn run(filter: ChangeFilter, steps: Vec<Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut world = World::new(view).await;
+        let mut world = World::new(filter).await;
         for step in steps {
             world.take(step).await;
         }
@@ -489,11 +490,11 @@ proptest! {
 
     #[test]
     fn additions_arrive_once_and_in_order_in_any_interleaving(steps in steps()) {
-        run(View::Added, steps);
+        run(ChangeFilter::Additions, steps);
     }
 
     #[test]
     fn changes_lead_to_the_stores_state_in_any_interleaving(steps in steps()) {
-        run(View::Changed, steps);
+        run(ChangeFilter::All, steps);
     }
 }

@@ -4,27 +4,27 @@ use std::{hash::Hash, num::NonZeroUsize};
 
 use lru::LruCache;
 
-/// What was used of late. At its bounds what nobody has used for longest is forgotten; what has
-/// more bytes than all may have is not kept.
+/// An LRU cache. At its bounds the least recently used entries are evicted. An entry larger than the
+/// whole cache is not inserted.
 #[derive(Debug)]
 pub(super) struct Cache<K: Hash + Eq, V> {
     entries: LruCache<K, (V, usize)>,
-    /// How many bytes the entries have, as far as those who put them here say.
+    /// The sum of the sizes that callers gave with their entries.
     bytes: usize,
-    most_bytes: usize,
+    max_bytes: usize,
 }
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
-    /// At most so many entries, and bytes of them.
-    pub(super) fn new(most: NonZeroUsize, most_bytes: usize) -> Self {
+    /// Creates a cache of at most `max_entries` entries with `max_bytes` bytes in total.
+    pub(super) fn new(max_entries: NonZeroUsize, max_bytes: usize) -> Self {
         Self {
-            entries: LruCache::new(most),
+            entries: LruCache::new(max_entries),
             bytes: 0,
-            most_bytes,
+            max_bytes,
         }
     }
 
-    /// What is kept under this key, which is thereby used.
+    /// Returns the value of `key`, and marks it as the most recently used.
     pub(super) fn get<Q>(&mut self, key: &Q) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
@@ -33,25 +33,25 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.entries.get(key).map(|(value, _)| value.clone())
     }
 
-    /// Keeps a value that counts for so many bytes.
-    pub(super) fn keep(&mut self, key: K, value: V, bytes: usize) {
-        if bytes > self.most_bytes {
+    /// Inserts or replaces the value of `key`. It counts for `bytes` bytes.
+    pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
+        if bytes > self.max_bytes {
             return;
         }
         self.bytes += bytes;
-        // What was there under the same key, or what was used least lately.
-        if let Some((_, (_, gone))) = self.entries.push(key, (value, bytes)) {
-            self.bytes -= gone;
+        // The replaced value, or the one that was evicted.
+        if let Some((_, (_, removed))) = self.entries.push(key, (value, bytes)) {
+            self.bytes -= removed;
         }
-        while self.bytes > self.most_bytes {
-            let Some((_, (_, gone))) = self.entries.pop_lru() else {
+        while self.bytes > self.max_bytes {
+            let Some((_, (_, evicted))) = self.entries.pop_lru() else {
                 break;
             };
-            self.bytes -= gone;
+            self.bytes -= evicted;
         }
     }
 
-    /// How many bytes are kept.
+    /// Returns the size of all entries in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -70,7 +70,7 @@ impl DocumentCache {
         let document = Arc::new(Document::new(id, schema, &text)?);
         let bytes = text.len();
         let kept = Arc::clone(&document);
-        self.documents.lock().keep(text, kept, bytes);
+        self.documents.lock().insert(text, kept, bytes);
         Ok(document)
     }
 
@@ -88,7 +88,7 @@ impl DocumentCache {
         }
         let form = Arc::new(normalize()?);
         let bytes = form.bytes() + size_of::<FormKey>() + key.2.bytes();
-        self.forms.lock().keep(key, Arc::clone(&form), bytes);
+        self.forms.lock().insert(key, Arc::clone(&form), bytes);
         Ok(form)
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, Outlet, Payload, Subscription},
+    feed::{Feed, Payload, Sink, Subscription},
     graphql::{
         Caller, Services,
         error::{self, RequestCode, request_error, server_error},
@@ -163,7 +163,7 @@ impl Executor {
             Ok(payload) => {
                 let payload = Payload::from(payload);
                 self.responses
-                    .keep(fingerprint, Arc::clone(&payload), state, since);
+                    .insert(fingerprint, Arc::clone(&payload), state, since);
                 Outcome::Rendered(payload)
             }
             Err(_) => Outcome::Executed(response),
@@ -202,7 +202,7 @@ impl Executor {
         response
     }
 
-    /// Starts a subscription, whose events go to `outlet`. An event is executed once for all
+    /// Starts a subscription, whose payloads go to `sink`. An event is executed once for all
     /// subscribers of the same fingerprint. Dropping the subscription ends it at once, and with it
     /// its membership.
     ///
@@ -213,14 +213,14 @@ impl Executor {
         &self,
         operation: Operation,
         caller: Caller,
-        outlet: Arc<dyn Outlet>,
+        sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
         let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
-        let SubscriptionRequest { post, wish } = request;
+        let SubscriptionRequest { post, options } = request;
         let opening = async {
-            let joined = self.feed.join(&post, &caller.visitor(), wish).await?;
-            let group = self.renderer.group(operation.fingerprint(), &operation);
-            group.admit(joined, outlet).await
+            let joined = self.feed.join(&post, &caller.visitor(), options).await?;
+            let execution = self.renderer.execution(operation.fingerprint(), &operation);
+            execution.subscribe(joined, sink).await
         };
         let opened = contain_async(opening).await.unwrap_or_else(Err);
         opened.map_err(|error| vec![located(error, &operation)])

@@ -88,7 +88,7 @@ impl PersistedQueries {
     /// Keeps a valid document under its hash.
     pub(super) fn keep(&self, hash: QueryHash, text: String) {
         let bytes = text.len();
-        self.texts.lock().keep(hash, text.into(), bytes);
+        self.texts.lock().insert(hash, text.into(), bytes);
     }
 }
 

@@ -1,12 +1,11 @@
-//! One execution an event: subscribers that ask the same of an event are given the same bytes.
+//! Rendering of events: one execution an event, whose bytes all subscribers with the same operation
+//! share.
 //!
-//! A subscription's resolver does its own work (it checks its arguments and joins the room) and
-//! hands over what it joined instead of a stream of results: it is *opened*. An event is then
-//! *rendered*: the same operation is executed once more, and its resolver returns just that event.
-//! Subscribers with the same operation share the rendering.
+//! To render an event, its operation is executed with the event in its context. The resolver of the
+//! root field returns that event alone. The subscribers of all rooms that have the same
+//! fingerprint share one [`SharedExecution`]; those in one room are one [`SubscriberGroup`].
 //!
-//! What a viewer may see never depends on whose execution it was: a rendering has no caller, and a
-//! field that asks for one fails.
+//! A payload never depends on a caller: a rendering has none, and a field that needs one fails.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -35,29 +34,36 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Audience, Event, Feed, Joined, Outlet, Payload, Render, Subscription, Unrendered},
+    feed::{
+        Event, Feed, Joined, Payload, Render, RenderError, Sink, SubscriberGroup, Subscription,
+    },
     rooms::RoomId,
 };
 
-/// How many renderings of one operation are kept, for subscribers who catch up on the same events
-/// at the same time, and how many bytes of them. For others the event is rendered again.
+/// Maximum number of renderings of one operation that are buffered. Subscribers that catch up on the
+/// same events at the same time share them. An event that was evicted is rendered again.
 const MAX_RENDERINGS: usize = 32;
+/// Size of the buffered payloads of one operation beyond which the oldest are evicted.
 const MAX_RENDERED_BYTES: usize = 256 * 1024;
-/// The largest rendering: an operation may ask for one long text under many names.
+/// Maximum size of a payload. An operation may select one long text under many aliases.
 const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
-/// How many different operations may hear the same of one room: each is an execution for every event.
-/// A site has a handful, and whoever asks the same as somebody else is always let in.
-const MAX_AUDIENCES: usize = 256;
-/// When one who finds so many may try again, if one of them ends meanwhile.
+/// Maximum number of subscriber groups in one room, because each costs one execution an event. A
+/// site has a handful. A subscriber whose group exists is always accepted.
+const MAX_GROUPS: usize = 256;
+/// Retry hint sent when a room has its maximum number of groups.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The event for which a subscription's resolver is called. It returns a stream of that event alone.
+/// The event that is being rendered, in the context of its execution.
 #[derive(Clone)]
 pub(crate) struct Rendered(Event);
 
 impl Rendered {
     /// Returns the event that is being rendered.
+    ///
+    /// # Errors
+    ///
+    /// Returns an internal error if the execution renders no event.
     pub(crate) fn event<'a>(context: &Context<'a>) -> Result<&'a Event, Error> {
         let rendered = context.data_opt::<Self>();
         let rendered = rendered.map(|Self(event)| event);
@@ -65,80 +71,88 @@ impl Rendered {
     }
 }
 
-/// How many events were executed, and how many were delivered.
+/// The numbers of executions and deliveries since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Executions of a subscription's selection set.
     pub executions: u64,
-    /// Events that were handed to a subscriber's transport.
+    /// Payloads that subscribers' sinks took.
     pub deliveries: u64,
 }
 
-/// The operations that are subscribed to now.
+/// Renders the events of all subscriptions. Clones share everything.
 #[derive(Clone)]
 pub(super) struct Renderer {
-    shared: Arc<Operations>,
+    shared: Arc<Registry>,
 }
 
-struct Operations {
+/// The shared executions that are in use, and what these need.
+struct Registry {
     schema: ApiSchema,
     feed: Feed,
     tasks: TaskTracker,
-    by_fingerprint: Mutex<HashMap<Fingerprint, Weak<Group>>>,
-    /// How many audiences each room has.
-    audiences: Mutex<HashMap<RoomId, usize>>,
+    by_fingerprint: Mutex<HashMap<Fingerprint, Weak<SharedExecution>>>,
+    /// The number of subscriber groups in each room.
+    group_counts: Mutex<HashMap<RoomId, usize>>,
     executions: AtomicU64,
     deliveries: AtomicU64,
 }
 
-/// The subscribers of one operation, in whatever rooms. It lives as long as any of them.
-pub(super) struct Group {
+/// The execution of one operation for all its subscribers, in all rooms. It lives as long as any of
+/// its groups.
+pub(super) struct SharedExecution {
     fingerprint: Fingerprint,
     operation: Operation,
-    operations: Arc<Operations>,
-    audiences: Mutex<HashMap<RoomId, Weak<Audience>>>,
+    registry: Arc<Registry>,
+    groups: Mutex<HashMap<RoomId, Weak<SubscriberGroup>>>,
+    /// The latest renderings, oldest first.
     renderings: Mutex<VecDeque<(Event, Rendering)>>,
 }
 
-/// A rendering under way or done. Whoever waits for it drives it, so one who waits no more holds up
-/// nobody.
-type Rendering = Shared<BoxFuture<'static, Result<Payload, Unrendered>>>;
+/// A rendering that is under way or done. Each waiting task polls it, so a task that stops waiting
+/// does not delay the others.
+type Rendering = Shared<BoxFuture<'static, Result<Payload, RenderError>>>;
 
 impl Renderer {
-    /// Events are executed in `schema`, and what is started runs in `tasks`.
+    /// Creates a renderer that executes operations in `schema`. The tasks of subscriber groups are
+    /// spawned on `tasks`.
     pub(super) fn new(schema: ApiSchema, feed: Feed, tasks: TaskTracker) -> Self {
         Self {
-            shared: Arc::new(Operations {
+            shared: Arc::new(Registry {
                 schema,
                 feed,
                 tasks,
                 by_fingerprint: Mutex::default(),
-                audiences: Mutex::default(),
+                group_counts: Mutex::default(),
                 executions: AtomicU64::new(0),
                 deliveries: AtomicU64::new(0),
             }),
         }
     }
 
-    /// The group of the subscribers whose renderings of an event are the same as this operation's,
-    /// which is valid.
-    pub(super) fn group(&self, fingerprint: Fingerprint, operation: &Operation) -> Arc<Group> {
-        let mut groups = self.shared.by_fingerprint.lock();
-        if let Some(group) = groups.get(&fingerprint).and_then(Weak::upgrade) {
-            return group;
+    /// Returns the shared execution of all operations with this fingerprint. Creates it from
+    /// `operation`, which is valid, if there is none.
+    pub(super) fn execution(
+        &self,
+        fingerprint: Fingerprint,
+        operation: &Operation,
+    ) -> Arc<SharedExecution> {
+        let mut executions = self.shared.by_fingerprint.lock();
+        if let Some(execution) = executions.get(&fingerprint).and_then(Weak::upgrade) {
+            return execution;
         }
-        let group = Arc::new(Group {
+        let execution = Arc::new(SharedExecution {
             fingerprint: fingerprint.clone(),
             operation: operation.again(),
-            operations: Arc::clone(&self.shared),
-            audiences: Mutex::default(),
+            registry: Arc::clone(&self.shared),
+            groups: Mutex::default(),
             renderings: Mutex::default(),
         });
-        groups.insert(fingerprint, Arc::downgrade(&group));
-        group
+        executions.insert(fingerprint, Arc::downgrade(&execution));
+        execution
     }
 
-    /// How much was shared so far.
+    /// Returns the numbers of executions and deliveries.
     pub(super) fn counts(&self) -> Counts {
         Counts {
             executions: self.shared.executions.load(Ordering::Relaxed),
@@ -147,12 +161,12 @@ impl Renderer {
     }
 }
 
-impl Operations {
-    /// Counts one more audience of a room; `RateLimited` where it has as many as it may have.
-    fn count_audience(&self, room: RoomId) -> Result<(), Error> {
-        let mut audiences = self.audiences.lock();
-        let count = audiences.entry(room).or_default();
-        if *count >= MAX_AUDIENCES {
+impl Registry {
+    /// Counts one more group of a room. Returns `RateLimited` if the room has [`MAX_GROUPS`].
+    fn reserve_group(&self, room: RoomId) -> Result<(), Error> {
+        let mut counts = self.group_counts.lock();
+        let count = counts.entry(room).or_default();
+        if *count >= MAX_GROUPS {
             return Err(Error::RateLimited {
                 retry_after: RETRY_AFTER,
             });
@@ -161,108 +175,110 @@ impl Operations {
         Ok(())
     }
 
-    fn forget_audience(&self, room: RoomId) {
-        let mut audiences = self.audiences.lock();
-        match audiences.get_mut(&room) {
+    /// Counts one group of a room less.
+    fn release_group(&self, room: RoomId) {
+        let mut counts = self.group_counts.lock();
+        match counts.get_mut(&room) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
-                audiences.remove(&room);
+                counts.remove(&room);
             }
         }
     }
 }
 
-impl Group {
-    /// Takes one who opened the group's operation into the audience of their room.
-    pub(super) async fn admit(
+impl SharedExecution {
+    /// Adds a subscriber to the group of its room. Its payloads go to `sink`.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited` if the group is new and the room has [`MAX_GROUPS`].
+    pub(super) async fn subscribe(
         self: &Arc<Self>,
         joined: Joined,
-        outlet: Arc<dyn Outlet>,
+        sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Error> {
-        let audience = self.audience(&joined)?;
-        Ok(audience.admit(joined, outlet).await)
+        let group = self.group(&joined)?;
+        Ok(group.subscribe(joined, sink).await)
     }
 
-    /// Those of the group who are in the room that was joined.
-    fn audience(self: &Arc<Self>, joined: &Joined) -> Result<Arc<Audience>, Error> {
-        let mut audiences = self.audiences.lock();
-        if let Some(audience) = audiences.get(&joined.room()).and_then(Weak::upgrade) {
-            return Ok(audience);
+    /// Returns the group in the room that was joined. Creates it if there is none.
+    fn group(self: &Arc<Self>, joined: &Joined) -> Result<Arc<SubscriberGroup>, Error> {
+        let mut groups = self.groups.lock();
+        if let Some(group) = groups.get(&joined.room()).and_then(Weak::upgrade) {
+            return Ok(group);
         }
-        let Operations { feed, tasks, .. } = &*self.operations;
-        self.operations.count_audience(joined.room())?;
+        let Registry { feed, tasks, .. } = &*self.registry;
+        self.registry.reserve_group(joined.room())?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
-        let audience = Audience::new(feed.clone(), joined, render, tasks.clone());
-        let audience = audience.inspect_err(|_| self.operations.forget_audience(joined.room()))?;
-        audiences.insert(joined.room(), Arc::downgrade(&audience));
-        Ok(audience)
+        let group = SubscriberGroup::new(feed.clone(), joined, render, tasks.clone());
+        let group = group.inspect_err(|_| self.registry.release_group(joined.room()))?;
+        groups.insert(joined.room(), Arc::downgrade(&group));
+        Ok(group)
     }
 }
 
-impl Render for Group {
-    /// The bytes of this event for this operation, which is executed if nobody asked for them
-    /// before.
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, Unrendered>> {
+impl Render for SharedExecution {
+    /// Returns the payload of an event. Executes the operation, unless a rendering of the event is
+    /// buffered or under way.
+    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let mut renderings = self.renderings.lock();
-        // Almost always the newest.
-        let known = renderings
+        // The newest is the most likely.
+        let buffered = renderings
             .iter()
             .rev()
-            .find(|(known, _)| known.is_same(&event));
-        if let Some((_, rendering)) = known {
+            .find(|(rendered, _)| rendered.is_same(&event));
+        if let Some((_, rendering)) = buffered {
             return rendering.clone().boxed();
         }
-        self.operations.executions.fetch_add(1, Ordering::Relaxed);
+        self.registry.executions.fetch_add(1, Ordering::Relaxed);
         let rendered = Rendered(event.clone());
-        let budget = ResponseBudget::of(MAX_PAYLOAD_BYTES);
+        let budget = ResponseBudget::new(MAX_PAYLOAD_BYTES);
         let operation = self.operation.again().with(rendered);
         let operation = operation.with(budget.clone());
-        let execution = first(self.operations.schema.clone(), operation);
+        let execution = first(self.registry.schema.clone(), operation);
         let rendering = async move {
             let response = execution.await;
             if budget.is_spent() {
-                return Err(Unrendered::TooLarge);
+                return Err(RenderError::TooLarge);
             }
             match serde_json::to_string(&response) {
-                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(Unrendered::TooLarge),
+                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(RenderError::TooLarge),
                 Ok(text) => Ok(Payload::from(text)),
-                Err(_) => Err(Unrendered::Failed),
+                Err(_) => Err(RenderError::Failed),
             }
         };
         let rendering = AssertUnwindSafe(rendering)
             .catch_unwind()
-            .map(|done| done.unwrap_or(Err(Unrendered::Failed)))
+            .map(|done| done.unwrap_or(Err(RenderError::Failed)))
             .boxed()
             .shared();
-        make_room(&mut renderings);
+        evict(&mut renderings);
         renderings.push_back((event, rendering.clone()));
         rendering.boxed()
     }
 
     fn delivered(&self, payloads: usize) {
         let payloads = u64::try_from(payloads).unwrap_or(u64::MAX);
-        self.operations
+        self.registry
             .deliveries
             .fetch_add(payloads, Ordering::Relaxed);
     }
 
-    fn over(&self, room: RoomId) {
-        self.operations.forget_audience(room);
-        remove_dead(&mut self.audiences.lock(), &room);
+    fn group_ended(&self, room: RoomId) {
+        self.registry.release_group(room);
+        remove_dead(&mut self.groups.lock(), &room);
     }
 }
 
-impl Drop for Group {
+impl Drop for SharedExecution {
     fn drop(&mut self) {
-        remove_dead(
-            &mut self.operations.by_fingerprint.lock(),
-            &self.fingerprint,
-        );
+        remove_dead(&mut self.registry.by_fingerprint.lock(), &self.fingerprint);
     }
 }
 
-/// Forgets the oldest renderings until there is room for one more.
-fn make_room(renderings: &mut VecDeque<(Event, Rendering)>) {
+/// Evicts the oldest renderings until one more fits.
+fn evict(renderings: &mut VecDeque<(Event, Rendering)>) {
     let bytes_of = |(_, rendering): &(Event, Rendering)| match rendering.peek() {
         Some(Ok(payload)) => payload.len(),
         Some(Err(_)) | None => 0,
@@ -276,8 +292,8 @@ fn make_room(renderings: &mut VecDeque<(Event, Rendering)>) {
     }
 }
 
-/// Takes out what nobody holds any more. Another may have taken its place between the last
-/// reference and this.
+/// Removes the value of `key` if it was dropped. A new value may have replaced it between the drop
+/// of its last reference and this call.
 fn remove_dead<K: Eq + Hash, V>(map: &mut HashMap<K, Weak<V>>, key: &K) {
     if map.get(key).is_some_and(|value| value.strong_count() == 0) {
         map.remove(key);

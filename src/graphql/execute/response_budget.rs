@@ -1,5 +1,7 @@
-//! The budget of text in one response. Complexity is computed before an operation is executed, and
-//! cannot know the lengths of texts: one long comment under many aliases is that many comments.
+//! The budget of text in one response.
+//!
+//! Complexity is computed before an operation is executed, and cannot know the lengths of texts. A
+//! long comment under many aliases is sent many times.
 
 use std::sync::{
     Arc,
@@ -8,32 +10,36 @@ use std::sync::{
 
 use crate::error::Error;
 
-/// How many bytes of text an answer to a query or a mutation may hold: a page of the longest comments
-/// that there can be.
+/// Maximum size of the texts in a response to a query or mutation: a page of the longest comments.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is left of the text that an answer may hold. Cloning it gives the same.
+/// The number of bytes that may still be spent on texts. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseBudget(Arc<AtomicUsize>);
 
 impl Default for ResponseBudget {
     fn default() -> Self {
-        Self::of(MAX_BYTES)
+        Self::new(MAX_BYTES)
     }
 }
 
 impl ResponseBudget {
-    /// So many bytes.
-    pub(super) fn of(bytes: usize) -> Self {
-        // One more, so that nothing is left only where more was asked for.
+    /// Creates a budget of `bytes` bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        // One byte more, so that zero means that more than `bytes` was requested.
         Self(Arc::new(AtomicUsize::new(bytes.saturating_add(1))))
     }
 
-    /// Whether more was asked for than there was.
+    /// Returns true if a request exceeded the budget.
     pub(super) fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 
+    /// Takes `bytes` from the budget.
+    ///
+    /// # Errors
+    ///
+    /// Returns `TooLarge` if less is left. The budget is spent then, and each further call fails.
     pub(crate) fn spend(&self, bytes: usize) -> Result<(), Error> {
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         let less = |left: usize| Some(left.saturating_sub(bytes));
@@ -52,7 +58,7 @@ mod tests {
 
     #[test]
     fn budget_is_exact() {
-        let budget = ResponseBudget::of(10);
+        let budget = ResponseBudget::new(10);
         assert!(budget.spend(4).is_ok() && budget.spend(6).is_ok());
         assert!(budget.spend(0).is_ok() && !budget.is_spent());
         assert!(budget.spend(1).is_err() && budget.is_spent());

@@ -1,11 +1,12 @@
-//! One execution a state: readers who ask the same of a store that has not changed are given the
-//! same bytes.
+//! The cache of responses to queries: one execution while the store does not change.
 //!
-//! An answer is kept if nothing but the store went into it: a field that looks at more (who asks,
-//! who is in the room) says so while it is resolved. It is given out for as long as nothing was
-//! committed since its execution began, so that nobody is told less than was acknowledged before
-//! they asked; and for a second at most, for another program may write into the database. Where
-//! other nodes do, the store knows no state, and no answer is kept.
+//! A response is cached if it depends on nothing but the store. The resolver of a field that depends
+//! on more, such as the caller or the room, forbids caching with [`Cacheability`].
+//!
+//! A response is valid until the next commit after its execution began, so every response has all
+//! writes that were acknowledged before its request. It expires after one second, because another
+//! program may write to the database. If other nodes write to it, the store has no state to compare,
+//! and nothing is cached.
 
 use std::{
     num::NonZeroUsize,
@@ -22,24 +23,24 @@ use parking_lot::Mutex;
 use super::{cache::Cache, fingerprint::Fingerprint};
 use crate::{feed::Payload, metrics::Lookups, store::DataVersion};
 
-/// How many answers are kept, and how many bytes of them. What was not asked for of late makes
-/// room.
-const MAX_ANSWERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Maximum number of cached responses. The least recently used are evicted.
+const MAX_RESPONSES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Maximum size of all cached responses with their fingerprints.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// The largest answer that is kept, with what was asked.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// How long an answer is given out.
+/// Maximum size of a cached response with its fingerprint.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
+/// Time after which a response expires.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// The answers of late. Cloning it gives the same.
+/// The cached responses. Clones share them.
 #[derive(Clone)]
 pub(super) struct ResponseCache {
-    kept: Arc<Mutex<Cache<Fingerprint, Answer>>>,
+    entries: Arc<Mutex<Cache<Fingerprint, Entry>>>,
     lookups: Lookups,
 }
 
 #[derive(Clone)]
-struct Answer {
+struct Entry {
     payload: Payload,
     state: DataVersion,
     since: Instant,
@@ -48,34 +49,35 @@ struct Answer {
 impl Default for ResponseCache {
     fn default() -> Self {
         Self {
-            kept: Arc::new(Mutex::new(Cache::new(MAX_ANSWERS, MAX_BYTES))),
+            entries: Arc::new(Mutex::new(Cache::new(MAX_RESPONSES, MAX_BYTES))),
             lookups: Lookups::default(),
         }
     }
 }
 
 impl ResponseCache {
-    /// With what it is counted by.
+    /// Sets the metrics to record lookups into.
     pub(super) fn measured(self, lookups: Lookups) -> Self {
         Self { lookups, ..self }
     }
 
-    /// The answer to a query in this state of the store, if it is known.
+    /// Returns the cached response to `query`, if it is of the store's `state` and not expired.
     pub(super) fn get(
         &self,
         query: &Fingerprint,
         state: DataVersion,
         now: Instant,
     ) -> Option<Payload> {
-        let is_good =
-            |answer: &Answer| answer.state == state && now.duration_since(answer.since) < MAX_AGE;
-        let answer = self.kept.lock().get(query).filter(is_good);
-        self.lookups.count(answer.is_some());
-        answer.map(|answer| answer.payload)
+        let is_valid =
+            |entry: &Entry| entry.state == state && now.duration_since(entry.since) < MAX_AGE;
+        let entry = self.entries.lock().get(query).filter(is_valid);
+        self.lookups.count(entry.is_some());
+        entry.map(|entry| entry.payload)
     }
 
-    /// Keeps the answer to a query, whose execution began then and in this state of the store.
-    pub(super) fn keep(
+    /// Caches a response to `query`. Its execution began at `since`, in the store's `state`. A
+    /// response that is too large is not cached.
+    pub(super) fn insert(
         &self,
         query: Fingerprint,
         payload: Payload,
@@ -83,15 +85,15 @@ impl ResponseCache {
         since: Instant,
     ) {
         let bytes = query.bytes() + payload.len();
-        if bytes > MAX_ANSWER_BYTES {
+        if bytes > MAX_RESPONSE_BYTES {
             return;
         }
-        let answer = Answer {
+        let entry = Entry {
             payload,
             state,
             since,
         };
-        self.kept.lock().keep(query, answer, bytes);
+        self.entries.lock().insert(query, entry, bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A subscription as a stream, for transports that write one answer after another.
+//! Subscriptions as streams of outcomes, for transports that poll for the next one.
 
 use std::sync::Arc;
 
@@ -10,33 +10,33 @@ use tokio::sync::{
     Notify,
     mpsc::{self, error::TrySendError},
 };
-
 use tracing::{Instrument, Span};
 
 use super::{Executor, Operation, Outcome};
 use crate::{
     error::Error,
-    feed::{Closed, Outlet, Payload},
+    feed::{Closed, Payload, Sink},
     graphql::{Caller, error::server_error},
 };
 
-/// How many events wait for a reader, besides what its transport keeps. One who is further behind is
-/// caught up.
-const MAX_WAITING: usize = 4;
+/// Maximum number of buffered events, without those in the transport's own buffer. A client that is
+/// further behind is caught up from the store.
+const MAX_BUFFERED: usize = 4;
 
-/// The other end of the stream.
-struct Channel {
+/// The sending half of the stream.
+struct ChannelSink {
     payloads: mpsc::Sender<Payload>,
     failure: Arc<Failure>,
 }
 
+/// The error that ends the stream.
 #[derive(Default)]
 struct Failure {
     error: Mutex<Option<Error>>,
-    told: Notify,
+    is_set: Notify,
 }
 
-impl Outlet for Channel {
+impl Sink for ChannelSink {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         for (taken, payload) in payloads.iter().enumerate() {
             match self.payloads.try_send(Payload::clone(payload)) {
@@ -49,18 +49,20 @@ impl Outlet for Channel {
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
-        // A permit that is dropped gives its room back.
+        // The permit is returned when it is dropped.
         self.payloads.reserve().map(drop).boxed()
     }
 
     fn fail(&self, error: Error) {
         *self.failure.error.lock() = Some(error);
-        self.failure.told.notify_one();
+        self.failure.is_set.notify_one();
     }
 }
 
-/// The events of one subscriber. Dropping the stream ends the subscription. `opened` is told whether
-/// there is one, and what it returns is kept until it ends.
+/// Returns the events of one subscription as a stream. Dropping the stream ends the subscription.
+///
+/// `opened` is called once, when the subscription was opened or refused. Its result is kept until
+/// the stream ends.
 pub(super) fn events<Kept: Send + 'static>(
     executor: Executor,
     operation: Operation,
@@ -69,10 +71,10 @@ pub(super) fn events<Kept: Send + 'static>(
 ) -> impl Stream<Item = Outcome> + Send + 'static {
     let span = Span::current();
     stream! {
-        let (sender, mut payloads) = mpsc::channel(MAX_WAITING);
+        let (sender, mut payloads) = mpsc::channel(MAX_BUFFERED);
         let failure = Arc::new(Failure::default());
-        let outlet = Arc::new(Channel { payloads: sender, failure: Arc::clone(&failure) });
-        let subscription = executor.subscribe(operation, caller, outlet).instrument(span).await;
+        let sink = Arc::new(ChannelSink { payloads: sender, failure: Arc::clone(&failure) });
+        let subscription = executor.subscribe(operation, caller, sink).instrument(span).await;
         let _kept = opened(subscription.as_ref().map(drop).map_err(Vec::as_slice));
         let _subscription = match subscription {
             Ok(subscription) => subscription,
@@ -88,7 +90,7 @@ pub(super) fn events<Kept: Send + 'static>(
                     Some(payload) => yield Outcome::Rendered(payload),
                     None => return,
                 },
-                () = failure.told.notified() => {
+                () = failure.is_set.notified() => {
                     let error = failure.error.lock().take();
                     let error = error.unwrap_or_else(|| Error::Internal("a subscription failed".into()));
                     yield Outcome::Refused(vec![server_error(error)]);

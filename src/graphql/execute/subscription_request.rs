@@ -1,11 +1,11 @@
-//! The request of a subscription: which post's room to join, and what to hear of it.
+//! The request of a subscription: the post's room to join, and the options to subscribe with.
 
 use async_graphql::{PathSegment, ServerError};
 
 use super::{arguments::Arguments, normal_form::Field, operation::Operation};
 use crate::{
     error::Error,
-    feed::{View, Wish},
+    feed::{ChangeFilter, SubscribeOptions},
     graphql::{
         error::server_error,
         schema::{cursor, input},
@@ -13,11 +13,11 @@ use crate::{
     model::PostId,
 };
 
-/// What a subscriber asks for at the root of its operation.
+/// The post and options of a subscription's root field.
 #[derive(Debug)]
 pub(super) struct SubscriptionRequest {
     pub(super) post: PostId,
-    pub(super) wish: Wish,
+    pub(super) options: SubscribeOptions,
 }
 
 impl SubscriptionRequest {
@@ -51,21 +51,25 @@ fn root(operation: &Operation) -> Result<&Field, ServerError> {
 
 fn read(field: &str, mut arguments: Arguments) -> Result<SubscriptionRequest, Error> {
     let post = input::post_id(&arguments.id("postId")?)?;
-    let wish = match field {
-        "commentAdded" => changes(View::Added, &post, &mut arguments)?,
-        "commentChanged" => changes(View::Changed, &post, &mut arguments)?,
-        "viewerCount" => Wish::Viewers,
-        "typing" => Wish::Typing,
+    let options = match field {
+        "commentAdded" => changes(ChangeFilter::Additions, &post, &mut arguments)?,
+        "commentChanged" => changes(ChangeFilter::All, &post, &mut arguments)?,
+        "viewerCount" => SubscribeOptions::Viewers,
+        "typing" => SubscribeOptions::Typing,
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
     };
     arguments.end()?;
-    Ok(SubscriptionRequest { post, wish })
+    Ok(SubscriptionRequest { post, options })
 }
 
-fn changes(view: View, post: &PostId, arguments: &mut Arguments) -> Result<Wish, Error> {
+fn changes(
+    filter: ChangeFilter,
+    post: &PostId,
+    arguments: &mut Arguments,
+) -> Result<SubscribeOptions, Error> {
     let after = arguments.text("after")?;
-    Ok(Wish::Changes {
-        view,
+    Ok(SubscribeOptions::Changes {
+        filter,
         after: after
             .map(|after| cursor::decode(post, &after))
             .transpose()?,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    graphql::{Closed, Outlet, Payload, server_error},
+    graphql::{Closed, Payload, Sink, server_error},
 };
 
 /// A sink that sends the payloads of one subscription as `next` messages.
@@ -29,7 +29,7 @@ impl NextMessages {
     }
 }
 
-impl Outlet for NextMessages {
+impl Sink for NextMessages {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         self.writer.offer(&self.prefix, payloads)
     }
