@@ -1,18 +1,18 @@
-//! What of the configuration the resolvers go by.
+//! The settings of resolvers.
 
 use std::time::Duration;
 
-/// What of the configuration the resolvers go by.
+/// The part of the configuration that resolvers go by.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Whether readers without an account may sign in.
+    /// True if readers without an account may sign in.
     pub allow_guests: bool,
-    /// How long a guest's token is good for.
+    /// Lifetime of a guest's token.
     pub guest_token_lifetime: Duration,
-    /// How long after writing it an author may edit a comment.
+    /// Time after its creation in which an author may edit a comment.
     pub edit_window: Duration,
-    /// How deep replies may stand below one another.
+    /// Maximum depth of replies.
     pub reply_depth: u32,
-    /// How long the answer to a query or mutation is waited for.
+    /// Time after which a query or mutation is answered with `OPERATION_TIMEOUT`.
     pub operation_timeout: Duration,
 }

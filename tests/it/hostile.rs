@@ -539,8 +539,15 @@ async fn nesting_of_a_hundred_thousand_levels_is_refused() {
             let message = format!("{{\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{body}}}");
             let mut socket = server.socket().await;
             socket.send_frame(Message::text(message)).await;
-            assert_eq!(socket.closed().await.0, 4400);
-            socket.vanish();
+            if body.starts_with('[') {
+                // A payload is an object.
+                assert_eq!(socket.closed().await.0, 4400);
+                socket.vanish();
+            } else {
+                let refused = socket.message().await;
+                assert_eq!(refused["type"], "error", "{refused}");
+                socket.close().await;
+            }
         }
     }
     socket.settle().await;
