@@ -208,9 +208,9 @@ struct ConnectionMetrics {
 #[derive(Debug)]
 pub struct GoingOn(Gauge);
 
-/// What a connection is that stays open.
+/// The kind of a connection that stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum StreamKind {
     /// A socket.
     WebSocket,
     /// A stream of server-sent events.
@@ -584,12 +584,12 @@ impl TransportMetrics {
         }
     }
 
-    /// Counts a connection that stays open, for as long as what is returned lives.
-    pub fn connected(&self, as_what: Lasting) -> GoingOn {
-        let connections = match as_what {
-            Lasting::WebSocket => &self.websocket,
-            Lasting::EventStream => &self.sse,
-            Lasting::Multipart => &self.multipart,
+    /// Counts a connection that stays open, until the returned guard is dropped.
+    pub fn connected(&self, kind: StreamKind) -> GoingOn {
+        let connections = match kind {
+            StreamKind::WebSocket => &self.websocket,
+            StreamKind::EventStream => &self.sse,
+            StreamKind::Multipart => &self.multipart,
         };
         connections.opened.increment(1);
         GoingOn::in_one_of(&connections.open)

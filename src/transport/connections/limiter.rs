@@ -34,7 +34,7 @@ pub(crate) enum LimitReached {
     PerAddress,
 }
 
-/// One counted connection, socket or stream. Dropping it releases the count.
+/// A counted connection, socket or stream. Dropping it releases the count.
 #[derive(Debug)]
 pub(super) struct Permit {
     shared: Arc<Shared>,

@@ -7,13 +7,13 @@
 use async_graphql::ServerError;
 
 use super::stream::{Ending, StreamEncoding};
-use crate::metrics::Lasting;
+use crate::metrics::StreamKind;
 
 /// `multipart/mixed`.
 pub(super) struct Multipart;
 
 impl StreamEncoding for Multipart {
-    const LASTING: Lasting = Lasting::Multipart;
+    const KIND: StreamKind = StreamKind::Multipart;
     const CONTENT_TYPE: &'static str = r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#;
     const PREAMBLE: &'static str = "\r\n--graphql";
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";

@@ -15,7 +15,7 @@ const DEFER_SPEC: Name<'static> = Name::new_unchecked("deferSpec");
 /// The kind and media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseType {
-    /// One JSON document.
+    /// A single JSON document.
     Json(JsonType),
     /// A stream of one or more results.
     Stream(StreamType),

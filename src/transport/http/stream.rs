@@ -28,7 +28,7 @@ use crate::{
     auth::TokenError,
     error::Error,
     graphql::{Outcome, RequestCode, request_error, server_error},
-    metrics::Lasting,
+    metrics::StreamKind,
     moderation::BanWatch,
     shutdown::ConnectionHandle,
     transport::{Transport, connections::StreamPermit},
@@ -47,7 +47,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// An encoding of results as a response body.
 pub(super) trait StreamEncoding {
     /// The label of the stream in metrics.
-    const LASTING: Lasting;
+    const KIND: StreamKind;
     /// The response's media type.
     const CONTENT_TYPE: &'static str;
     /// The beginning of the body.
@@ -128,7 +128,7 @@ pub(super) fn respond<E: StreamEncoding>(
 ) -> Response {
     let metrics = Arc::clone(&transport.metrics);
     let is_subscription = matches!(lifetime, Lifetime::Subscription { .. });
-    let gauge_guard = is_subscription.then(|| metrics.connected(E::LASTING));
+    let gauge_guard = is_subscription.then(|| metrics.connected(E::KIND));
     let (chunks, body) = mpsc::channel(QUEUE_LIMIT);
     let writer = BodyWriter {
         chunks,

@@ -19,7 +19,7 @@ const SUFFIX: &[u8] = b"}";
 /// Maximum number of slices in a frame.
 pub(super) const MAX_SLICES: usize = 4;
 
-/// One frame, ready to be written.
+/// A frame, ready to be written.
 #[derive(Debug)]
 pub(super) enum Frame {
     /// A frame for one client.

@@ -21,7 +21,7 @@ use tungstenite::{
 
 use super::{close::Close, session::Session};
 use crate::{
-    metrics::Lasting,
+    metrics::StreamKind,
     transport::{
         Transport,
         http::{
@@ -77,7 +77,7 @@ pub(in crate::transport) fn accept(
         let Some((tcp, read)) = into_tcp(upgraded) else {
             return tracing::error!("WebSocket upgrade of a connection that is not TCP");
         };
-        let _gauge_guard = transport.metrics.connected(Lasting::WebSocket);
+        let _gauge_guard = transport.metrics.connected(StreamKind::WebSocket);
         let mut session = Session::new(transport, request_id, tcp, &read, address);
         // Frees the read buffer of the HTTP connection.
         drop(read);

@@ -37,7 +37,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of messages read before the session yields to other tasks.
 const MESSAGES_PER_TURN: usize = 32;
 
-/// One WebSocket. Dropping it ends its operations at once, and with them the memberships of its
+/// An open WebSocket. Dropping it ends its operations at once, and with them the memberships of its
 /// subscriptions; mutations run to their end.
 pub(super) struct Session {
     transport: Arc<Transport>,
