@@ -1,8 +1,8 @@
-//! What is counted and measured, as Prometheus reads it.
+//! The registry of metrics, in Prometheus's text format.
 //!
-//! Each part of the server is handed the few handles that it needs, and those of one server are its
-//! own: there is no global recorder. Every label has few values, all known here; ids, names and what
-//! people write are never among them. docs/metrics.md says what each metric means.
+//! Each part of the server gets the few handles that it needs. A server has handles of its own: there
+//! is no global recorder. Every label has few values, all known here. Ids, names and texts of users are
+//! never labels. docs/metrics.md gives the meaning of each metric.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,20 +15,19 @@ use metrics_exporter_prometheus::{
 };
 use metrics_process::Collector;
 
-/// How often measured times are sorted into their buckets. Until then each takes some bytes.
+/// Interval at which measured times are sorted into buckets. Until then each takes some bytes.
 const UPKEEP: Duration = Duration::from_secs(1);
-/// The upper ends of the buckets of times, in seconds.
+/// Upper bounds of the buckets of times, in seconds.
 const SECONDS: [f64; 15] = [
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-/// The upper ends of the buckets of how many writes share a commit.
+/// Upper bounds of the buckets of writes a commit.
 const WRITES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 const BATCH: &str = "causerie_store_batch_writes";
 
-/// The types of operations; one that was refused before it was known has none of these.
+/// The types of operations. A request that was refused before its type was known has none of them.
 const TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
-/// What may become of an operation: nothing wrong, nobody waiting for the answer any more, or the code
-/// of its first error.
+/// The results of an operation: success, abandoned by its client, or the code of its first error.
 const CODES: [&str; 18] = [
     "OK",
     "ABANDONED",
@@ -49,28 +48,28 @@ const CODES: [&str; 18] = [
     "UNAUTHENTICATED",
     "OTHER",
 ];
-/// The codes with which sockets are closed.
+/// The close codes of sockets.
 const CLOSES: [u16; 13] = [
     1002, 1007, 1009, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429, 0,
 ];
 
-/// The metrics of one server. Cloning it gives the same.
+/// The metrics of one server. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     shared: Arc<Shared>,
-    /// For the store.
+    /// Metrics of the store.
     pub store: StoreMetrics,
-    /// For the rooms.
+    /// Metrics of the rooms.
     pub rooms: RoomMetrics,
-    /// For the feeds.
+    /// Metrics of the feeds.
     pub feed: FeedMetrics,
-    /// For what is kept of queries.
+    /// Metrics of the caches of queries.
     pub graphql: GraphqlMetrics,
-    /// For the limits.
+    /// Metrics of the limits.
     pub limits: LimitMetrics,
-    /// For the transports.
+    /// Metrics of the transports.
     pub transport: TransportMetrics,
-    /// For what carries events between nodes.
+    /// Metrics of the backplane.
     pub backplane: BackplaneMetrics,
 }
 
@@ -82,22 +81,22 @@ struct Shared {
     sampled: SampledMetrics,
 }
 
-/// What is looked at when somebody asks for the metrics, and counted by the parts for themselves.
+/// Numbers that the parts count themselves, sampled when the metrics are scraped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Rooms that exist.
     pub rooms: usize,
-    /// Clients in them, each counted once a room.
+    /// Members: clients in rooms, each counted once a room.
     pub members: usize,
-    /// Tasks under way.
+    /// Running tasks.
     pub tasks: usize,
-    /// Writes that wait for the one writer.
+    /// Writes in the queue of the group commit.
     pub waiting_writes: usize,
     /// Executions of a subscription's selection set.
     pub executions: u64,
-    /// Events that were handed to a subscriber's transport.
+    /// Deliveries of events to a subscriber's sink.
     pub deliveries: u64,
-    /// Transactions that were committed.
+    /// Committed transactions.
     pub commits: u64,
 }
 
@@ -112,75 +111,75 @@ struct SampledMetrics {
     commits: Counter,
 }
 
-/// What the store measures.
+/// Metrics of the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// How long a statement took, in seconds.
+    /// Duration of a statement, in seconds.
     pub statement: Histogram,
-    /// How long a transaction took, from its begin to its commit, in seconds.
+    /// Duration of a transaction from BEGIN to COMMIT, in seconds.
     pub transaction: Histogram,
-    /// How many writes shared it.
+    /// Number of writes in a transaction.
     pub batch: Histogram,
-    /// Transactions that failed.
+    /// Failed transactions.
     pub failed: Counter,
 }
 
-/// What the rooms count.
+/// Metrics of the rooms.
 #[derive(Clone, Debug)]
 pub struct RoomMetrics {
-    /// Changes that were published on this node.
+    /// Changes published on this node.
     pub published: Counter,
-    /// Changes that came too early and were forgotten, for too many waited.
+    /// Changes that the resequencer dropped because it was full.
     pub forgotten: Counter,
-    /// Rooms that were found behind the store, and had their members read it.
+    /// Rooms found behind the store by reconciling.
     pub gaps: Counter,
 }
 
-/// What the feeds count.
+/// Metrics of the feeds.
 #[derive(Clone, Debug)]
 pub struct FeedMetrics {
-    /// Subscribers who are being caught up now.
+    /// Catch-ups that are running.
     pub catching_up: Gauge,
-    /// Catch-ups of those who came with something to catch up on.
+    /// Catch-ups from a cursor.
     pub resumed: Counter,
-    /// Catch-ups of those who did not take what came.
+    /// Catch-ups of subscribers that were too slow.
     pub slow: Counter,
-    /// Catch-ups of those whose room had missed something.
+    /// Catch-ups of subscribers whose room had a gap.
     pub missed: Counter,
 }
 
-/// What is counted of what is kept: answers, and documents.
+/// Metrics of the caches of responses and documents.
 #[derive(Clone, Debug)]
 pub struct GraphqlMetrics {
-    /// Queries that were answered with what another was answered.
+    /// Lookups in the response cache.
     pub answers: Lookups,
-    /// Documents that were parsed already.
+    /// Lookups of documents by their text.
     pub documents: Lookups,
-    /// Documents that were named by a hash.
+    /// Lookups of persisted queries by their hash.
     pub persisted: Lookups,
 }
 
-/// How often something was looked for.
+/// Hits and misses of a cache.
 #[derive(Clone, Debug)]
 pub struct Lookups {
     found: Counter,
     missed: Counter,
 }
 
-/// What the limits count.
+/// Metrics of the limits.
 #[derive(Clone, Debug)]
 pub struct LimitMetrics {
-    /// Typing requests that were refused.
+    /// Refused typing requests.
     pub typing: Counter,
-    /// Comments that were refused, for their user had written too many.
+    /// Comments refused by the limit of a user.
     pub comments: Counter,
-    /// Comments that were refused, for too many had come from their address.
+    /// Comments refused by the limit of an address.
     pub comments_from_address: Counter,
-    /// Guests who were refused, for too many had come from their address.
+    /// Guests refused by the limit of an address.
     pub guests: Counter,
 }
 
-/// What the transports count.
+/// Metrics of the transports.
 #[derive(Clone, Debug)]
 pub struct TransportMetrics {
     websocket: ConnectionMetrics,
@@ -192,9 +191,9 @@ pub struct TransportMetrics {
     mutation: Histogram,
     expired: Counter,
     invalid: Counter,
-    /// Connections that were given up, for their client took nothing.
+    /// Connections dropped because their client read nothing.
     pub slow: Counter,
-    /// Connections that were given up, for their client said nothing.
+    /// Connections dropped because their client sent nothing.
     pub silent: Counter,
 }
 
@@ -204,37 +203,37 @@ struct ConnectionMetrics {
     opened: Counter,
 }
 
-/// Something that is going on. Dropping it says that it is no more.
+/// A guard that keeps a gauge incremented until it is dropped.
 #[derive(Debug)]
 pub struct GoingOn(Gauge);
 
-/// The kind of a connection that stays open.
+/// The kind of a long-lived connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKind {
-    /// A socket.
+    /// A WebSocket.
     WebSocket,
     /// A stream of server-sent events.
     EventStream,
-    /// A stream of parts.
+    /// A multipart stream.
     Multipart,
 }
 
-/// What carries events between nodes, as far as there is one.
+/// Metrics of the backplane, if there is one.
 #[derive(Clone, Debug)]
 pub struct BackplaneMetrics {
-    /// 1 while it is connected, or none is wanted; else 0.
+    /// 1 while it is connected or none is configured, else 0.
     pub connected: Gauge,
-    /// Messages that were handed to it.
+    /// Published messages.
     pub published: Counter,
-    /// Messages that came from it.
+    /// Received messages.
     pub received: Counter,
-    /// Messages that were dropped, for a queue was full.
+    /// Messages dropped because a queue was full.
     pub dropped: Counter,
-    /// Other nodes that are known to be alive.
+    /// Other nodes that are alive.
     pub nodes: Gauge,
 }
 
-/// Makes the handles of one recorder.
+/// Creates the handles of one recorder.
 struct Registry<'a>(&'a PrometheusRecorder);
 
 impl Registry<'_> {
@@ -316,7 +315,7 @@ impl Registry<'_> {
 }
 
 impl Metrics {
-    /// All at nothing.
+    /// Registers all metrics, each at zero.
     pub fn new() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets(&SECONDS)?
@@ -349,7 +348,7 @@ impl Metrics {
         })
     }
 
-    /// All of it, in Prometheus's text format.
+    /// Renders all metrics in Prometheus's text format.
     pub fn render(&self, sample: Sample) -> String {
         let Shared {
             recorder,
@@ -363,7 +362,7 @@ impl Metrics {
         handle.render()
     }
 
-    /// Sorts what was measured. Runs until it is dropped.
+    /// Sorts measured times into buckets. Runs until the future is dropped.
     pub async fn run(&self) {
         let mut ticks = tokio::time::interval(UPKEEP);
         loop {
@@ -584,7 +583,7 @@ impl TransportMetrics {
         }
     }
 
-    /// Counts a connection that stays open, until the returned guard is dropped.
+    /// Counts a long-lived connection until the returned guard is dropped.
     pub fn connected(&self, kind: StreamKind) -> GoingOn {
         let connections = match kind {
             StreamKind::WebSocket => &self.websocket,
@@ -603,8 +602,8 @@ impl TransportMetrics {
         }
     }
 
-    /// Counts an operation: its type, the code of its first error, and how long it took, where that
-    /// says anything. What is not known here is among the others.
+    /// Counts an operation: its type, the code of its first error, and its duration, if it has one.
+    /// Unknown types and codes are counted as `unknown` and `OTHER`.
     pub fn operation(&self, kind: &str, code: Option<&str>, took: Option<Duration>) {
         let place = |list: &[&str], what: &str| {
             let known = list.iter().position(|known| *known == what);
@@ -619,7 +618,7 @@ impl TransportMetrics {
         }
     }
 
-    /// Counts a token that was refused.
+    /// Counts a refused token.
     pub fn unauthenticated(&self, has_expired: bool) {
         let counter = if has_expired {
             &self.expired
@@ -682,7 +681,7 @@ impl BackplaneMetrics {
 }
 
 impl Lookups {
-    /// Counts one looking for.
+    /// Counts a lookup.
     pub fn count(&self, is_found: bool) {
         let counter = if is_found { &self.found } else { &self.missed };
         counter.increment(1);
@@ -690,7 +689,7 @@ impl Lookups {
 }
 
 impl GoingOn {
-    /// One more of what the gauge counts.
+    /// Increments `gauge` until the guard is dropped.
     pub fn in_one_of(gauge: &Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge.clone())
@@ -703,7 +702,7 @@ impl Drop for GoingOn {
     }
 }
 
-/// Handles that count nothing, for parts that are used by themselves.
+/// Handles that record nothing, for parts that are used without a server.
 macro_rules! counts_nothing {
     ($($part:ty { $($field:ident: $handle:expr),* })*) => {$(
         impl Default for $part {

@@ -9,7 +9,7 @@ use url::Url;
 pub enum LogFormat {
     /// Text for people, in colour on a terminal.
     Pretty,
-    /// One JSON object a line.
+    /// A JSON object a line.
     Json,
 }
 

@@ -278,7 +278,7 @@ fn names(code: &str, library: &str) -> bool {
         .any(|(at, _)| !code[..at].ends_with(|c: char| is_of_name(c) || c == ':'))
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())

@@ -23,6 +23,7 @@ mod http;
 mod imports;
 mod interleavings;
 mod keys;
+mod language;
 mod limits;
 mod logs;
 mod metrics;
