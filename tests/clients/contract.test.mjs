@@ -5,7 +5,15 @@ import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
 import { CriticalityLevel, diff } from '@graphql-inspector/core';
-import { buildClientSchema, buildSchema, getIntrospectionQuery, parse, print, visit } from 'graphql';
+import {
+  buildClientSchema,
+  buildSchema,
+  getIntrospectionQuery,
+  parse,
+  print,
+  printSchema,
+  visit,
+} from 'graphql';
 
 import { startServer } from '../support/server.mjs';
 
@@ -14,7 +22,10 @@ before(async () => {
   server = await startServer();
   // The contract as it was agreed with its users. It changes only with them.
   contract = buildSchema(await readFile(new URL('../it/contract.graphql', import.meta.url), 'utf8'));
-  served = buildClientSchema(await server.ask(getIntrospectionQuery({ inputValueDeprecation: true })));
+  const options = { inputValueDeprecation: true, specifiedByUrl: true };
+  const introspected = buildClientSchema(await server.ask(getIntrospectionQuery(options)));
+  // Through text, because what is compared reads `@specifiedBy` from text alone.
+  served = buildSchema(printSchema(introspected));
 });
 after(() => server.stop());
 
