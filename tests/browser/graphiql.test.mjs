@@ -164,6 +164,6 @@ test('the documentation explorer shows the descriptions of the schema', async ()
   await docs.getByRole('link', { name: 'Subscription' }).first().click();
   await docs.getByText("A subscription to a post is being in that post's room").waitFor();
   await docs.getByRole('link', { name: 'commentChanged' }).click();
-  await docs.getByText("Every change to the post's comments").waitFor();
-  await docs.getByText('First the latest state of every comment that changed after that place').waitFor();
+  await docs.getByText("Every change of the post's comments").waitFor();
+  await docs.getByText('A place in the feed: the latest state of every comment that changed after it').waitFor();
 });
