@@ -497,3 +497,22 @@ async fn shared_event_tells_no_place_in_another_subscribers_document() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn null_argument_fails_its_field_alone() {
+    let server = TestServer::start().await;
+    for field in ["post", "comment"] {
+        let query = format!("query($i: ID = \"x\") {{ {field}(id: $i) {{ id }} me {{ name }} }}");
+        for over in TRANSPORTS {
+            let result = send(&server, over, &query, json!({"i": null})).await;
+            assert_eq!(
+                result["data"],
+                json!({field: null, "me": {"name": "Ada"}}),
+                "{result}"
+            );
+            assert_eq!(code(&result), "BAD_USER_INPUT", "{result}");
+            assert_eq!(result["errors"][0]["path"], json!([field]), "{result}");
+        }
+    }
+    server.stop().await;
+}

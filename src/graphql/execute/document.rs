@@ -30,7 +30,9 @@ impl Document {
         text: &str,
     ) -> Result<Self, Vec<ServerError>> {
         size::check(text).map_err(|(limit, offset)| {
-            too_expensive(limit.to_string(), Some(Positions::new(text).at(offset)))
+            // Reads no further than the limit, as the check does.
+            let position = Positions::new(&text[..offset]).at(offset);
+            too_expensive(limit.to_string(), Some(position))
         })?;
         let document = parse(text).map_err(|error| vec![error])?;
         expansion::check(&document)

@@ -1,4 +1,4 @@
-//! Arguments that have a default and must not be null.
+//! Arguments that must not be null.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,11 @@ use async_graphql::{InputType, InputValueResult, Value, registry::Registry};
 
 use crate::error::Error;
 
-/// An argument of type `T!` with a default.
+/// An argument of type `T!`.
 ///
-/// A nullable variable may be given to it, and be null in a request. Then the field fails, and not
-/// the operation (GraphQL specification, section 6.4.1). The library's own error would lose the
-/// path of a field in a list.
+/// A nullable variable with a default may be given to it, and be null in a request. Then the field
+/// fails (GraphQL specification, section 6.4.1). The library's own error would also null the parent of
+/// a nullable field, and lose the path of a field in a list (docs/upstream.md).
 pub(super) struct NonNull<T>(Option<T>);
 
 impl<T> NonNull<T> {

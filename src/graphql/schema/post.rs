@@ -36,9 +36,9 @@ impl Post {
     }
 
     /// The URL on the host site, http or https.
-    async fn url(&self, context: &Context<'_>) -> Result<Option<&str>> {
-        let url = self.0.url.as_deref();
-        url.map(|url| context.charge(url)).transpose().at(context)
+    async fn url(&self, context: &Context<'_>) -> Option<Result<&str>> {
+        let url = self.0.url.as_deref()?;
+        Some(context.charge(url).at(context))
     }
 
     /// The time at which it was opened to comments.

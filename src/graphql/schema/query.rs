@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{
     comment::Comment,
     input,
+    non_null::NonNull,
     page::{self, Connection},
     post::Post,
     user::User,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     error::Error,
     graphql::{
+        Caller,
         context::ContextExt,
         error::{At, Result},
     },
@@ -30,22 +32,19 @@ pub struct Query;
 #[Object]
 impl Query {
     /// The user of the request's token. Null for an anonymous request.
-    async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
-        let principal = context.caller().at(context)?.principal.as_ref();
-        Ok(principal.map(|principal| User(principal.user.clone())))
+    async fn me(&self, context: &Context<'_>) -> Option<Result<User>> {
+        let caller = context.caller().at(context);
+        let user = |caller: &Caller| Some(User(caller.principal.as_ref()?.user.clone()));
+        caller.map(user).transpose()
     }
 
     /// The post with this id. Null if there is none.
     async fn post(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The host site's own id.")] id: ID,
-    ) -> Result<Option<Post>> {
-        let Ok(id) = input::post_id(&id) else {
-            return Ok(None);
-        };
-        let post = context.store().post(&id).await.at(context)?;
-        Ok(post.map(Post))
+        #[graphql(desc = "The host site's own id.")] id: NonNull<ID>,
+    ) -> Option<Result<Post>> {
+        post(context, id).await.at(context).transpose()
     }
 
     /// Posts, newest first. At most 100 a page.
@@ -69,14 +68,28 @@ impl Query {
     async fn comment(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The comment's id.")] id: ID,
-    ) -> Result<Option<Comment>> {
-        let Ok(id) = input::comment_id(&id) else {
-            return Ok(None);
-        };
-        let comment = context.store().comment(id).await.at(context)?;
-        Ok(comment.map(|comment| Arc::new(comment).into()))
+        #[graphql(desc = "The comment's id.")] id: NonNull<ID>,
+    ) -> Option<Result<Comment>> {
+        comment(context, id).await.at(context).transpose()
     }
+}
+
+async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Option<Post>, Error> {
+    let Ok(id) = input::post_id(&id.value("id")?) else {
+        return Ok(None);
+    };
+    Ok(context.store().post(&id).await?.map(Post))
+}
+
+async fn comment(
+    context: &Context<'_>,
+    id: NonNull<ID>,
+) -> std::result::Result<Option<Comment>, Error> {
+    let Ok(id) = input::comment_id(&id.value("id")?) else {
+        return Ok(None);
+    };
+    let comment = context.store().comment(id).await?;
+    Ok(comment.map(|comment| Arc::new(comment).into()))
 }
 
 /// Encodes the cursor of a post in the list of posts: its time and its id.

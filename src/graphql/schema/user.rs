@@ -28,11 +28,8 @@ impl User {
     }
 
     /// The https URL of a picture.
-    async fn avatar(&self, context: &Context<'_>) -> Result<Option<&str>> {
-        let avatar = self.0.avatar.as_deref();
-        avatar
-            .map(|avatar| context.charge(avatar))
-            .transpose()
-            .at(context)
+    async fn avatar(&self, context: &Context<'_>) -> Option<Result<&str>> {
+        let avatar = self.0.avatar.as_deref()?;
+        Some(context.charge(avatar).at(context))
     }
 }
