@@ -2,6 +2,7 @@
 
 use apollo_compiler::parser::SourceSpan;
 use async_graphql::Pos;
+use memchr::memchr2_iter;
 
 /// The positions of byte offsets in one document.
 ///
@@ -16,13 +17,9 @@ pub(super) struct Positions<'t> {
 impl<'t> Positions<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let bytes = text.as_bytes();
-        let is_line_end = |(at, byte): (usize, &u8)| match byte {
-            b'\n' => true,
-            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        let ends = bytes.iter().enumerate().filter(|&end| is_line_end(end));
-        let begins = ends.map(|(at, _)| at + 1);
+        let ends = memchr2_iter(b'\n', b'\r', bytes);
+        let ends = ends.filter(|&at| bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n'));
+        let begins = ends.map(|at| at + 1);
         Self {
             text,
             lines: std::iter::once(0).chain(begins).collect(),
