@@ -1,10 +1,10 @@
 //! Subscriptions as ordered streams, from the store's log and the room's live changes: nothing
 //! lost, nothing twice, in order.
 //!
-//! The subscribers of one operation in one room are a [`SubscriberGroup`]. Its [`fanout`] task
+//! The subscribers of one operation in one room are a [`SubscriberGroup`]. Its `fanout` task
 //! receives the room's events, has each rendered once, and offers the bytes to the [`Sink`] of
-//! each [`subscriber`]. A subscriber knows its [`progress`]. If it is behind because its sink was
-//! full or it starts at an earlier cursor, a [`catch_up`] task brings it up to date. Then it is
+//! each `subscriber`. A subscriber knows its `progress`. If it is behind because its sink was
+//! full or it starts at an earlier cursor, a `catch_up` task brings it up to date. Then it is
 //! live again.
 
 mod batch;
