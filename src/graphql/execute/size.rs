@@ -75,23 +75,22 @@ pub(super) fn check(text: &str) -> Result<(), (TooLarge, usize)> {
     let mut tokens = Tokens::new(text);
     let (mut count, mut nesting) = (0, 0_usize);
     while let Some(token) = tokens.next() {
-        let exceeded = |limit, rest: &[u8]| Err((limit, text.len() - rest.len()));
-        match token {
+        match token[0] {
             b'{' | b'[' | b'(' => nesting += 1,
             b'}' | b']' | b')' => nesting = nesting.saturating_sub(1),
             _ => {}
         }
         count += 1;
-        let length = text.len() - tokens.rest.len() - tokens.begin;
-        if is_of_name(token) && length > MAX_NAME {
-            return exceeded(TooLarge::Name, tokens.rest);
-        }
-        if nesting > MAX_NESTING {
-            return exceeded(TooLarge::Nesting, tokens.rest);
-        }
-        if count > MAX_TOKENS {
-            return exceeded(TooLarge::Tokens, tokens.rest);
-        }
+        let limit = if nesting > MAX_NESTING {
+            TooLarge::Nesting
+        } else if count > MAX_TOKENS {
+            TooLarge::Tokens
+        } else if token.len() > MAX_NAME && is_of_name(token[0]) {
+            TooLarge::Name
+        } else {
+            continue;
+        };
+        return Err((limit, text.len() - tokens.rest.len()));
     }
     Ok(())
 }
@@ -110,25 +109,23 @@ pub(super) fn without_ignored(text: &str) -> String {
     loop {
         let token = tokens.next();
         let end = text.len() - tokens.rest.len();
-        let ignored = &text.as_bytes()[blank.len()..tokens.begin];
+        let begin = end - token.map_or(0, <[u8]>::len);
+        let ignored = &text.as_bytes()[blank.len()..begin];
         blank.extend(ignored.iter().map(|byte| match byte {
             b'\n' => '\n',
             b'\r' => '\r',
             _ => ' ',
         }));
-        blank.push_str(&text[tokens.begin..end]);
+        blank.push_str(&text[begin..end]);
         if token.is_none() {
             return blank;
         }
     }
 }
 
-/// The tokens of a text, each as its first byte.
+/// The tokens of a text. None is empty.
 struct Tokens<'t> {
     rest: &'t [u8],
-    /// The length of the text, and the offset at which the last token begins.
-    length: usize,
-    begin: usize,
     /// False once a block string was found that has no end: then none after it has one.
     blocks_end: bool,
 }
@@ -137,17 +134,16 @@ impl<'t> Tokens<'t> {
     fn new(text: &'t str) -> Self {
         Self {
             rest: text.as_bytes(),
-            length: text.len(),
-            begin: 0,
             blocks_end: true,
         }
     }
 }
 
-impl Iterator for Tokens<'_> {
-    type Item = u8;
+impl<'t> Iterator for Tokens<'t> {
+    type Item = &'t [u8];
 
-    fn next(&mut self) -> Option<u8> {
+    #[inline]
+    fn next(&mut self) -> Option<&'t [u8]> {
         loop {
             self.rest = match self.rest {
                 [b' ' | b',' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
@@ -157,8 +153,8 @@ impl Iterator for Tokens<'_> {
                 _ => break,
             };
         }
-        self.begin = self.length - self.rest.len();
-        let [first, rest @ ..] = self.rest else {
+        let text = self.rest;
+        let [first, rest @ ..] = text else {
             return None;
         };
         self.rest = match first {
@@ -179,7 +175,7 @@ impl Iterator for Tokens<'_> {
             _ if !first.is_ascii() => after(rest, |byte| byte & 0b1100_0000 != 0b1000_0000),
             _ => rest,
         };
-        Some(*first)
+        Some(&text[..text.len() - self.rest.len()])
     }
 }
 
