@@ -74,10 +74,10 @@ pub(super) fn check(text: &str) -> Result<(), (TooLarge, usize)> {
     }
     let mut tokens = Tokens::new(text);
     let (mut count, mut nesting) = (0, 0_usize);
-    while let Some(token) = tokens.next() {
-        match token[0] {
-            b'{' | b'[' | b'(' => nesting += 1,
-            b'}' | b']' | b')' => nesting = nesting.saturating_sub(1),
+    while let Some((kind, token)) = tokens.next() {
+        match kind {
+            Kind::Open => nesting += 1,
+            Kind::Close => nesting = nesting.saturating_sub(1),
             _ => {}
         }
         count += 1;
@@ -85,7 +85,7 @@ pub(super) fn check(text: &str) -> Result<(), (TooLarge, usize)> {
             TooLarge::Nesting
         } else if count > MAX_TOKENS {
             TooLarge::Tokens
-        } else if token.len() > MAX_NAME && is_of_name(token[0]) {
+        } else if kind == Kind::Name && token.len() > MAX_NAME {
             TooLarge::Name
         } else {
             continue;
@@ -109,7 +109,7 @@ pub(super) fn without_ignored(text: &str) -> String {
     loop {
         let token = tokens.next();
         let end = text.len() - tokens.rest.len();
-        let begin = end - token.map_or(0, <[u8]>::len);
+        let begin = end - token.map_or(0, |(_, token)| token.len());
         let ignored = &text.as_bytes()[blank.len()..begin];
         blank.extend(ignored.iter().map(|byte| match byte {
             b'\n' => '\n',
@@ -123,7 +123,51 @@ pub(super) fn without_ignored(text: &str) -> String {
     }
 }
 
-/// The tokens of a text. None is empty.
+/// The kind of a token, or of what is ignored between tokens, by its first byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Blank,
+    Comment,
+    Open,
+    Close,
+    Name,
+    Quote,
+    /// Another punctuator, or part of a number.
+    Mark,
+    /// A character beyond ASCII: a byte order mark, or one that no token has.
+    Wide,
+}
+
+/// The kind of each byte. A table costs fewer instructions than comparisons.
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Mark; 256];
+    let mut byte = 0_u8;
+    loop {
+        kinds[byte as usize] = match byte {
+            b' ' | b',' | b'\t' | b'\r' | b'\n' => Kind::Blank,
+            b'#' => Kind::Comment,
+            b'{' | b'[' | b'(' => Kind::Open,
+            b'}' | b']' | b')' => Kind::Close,
+            b'"' => Kind::Quote,
+            b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Kind::Name,
+            128..=255 => Kind::Wide,
+            _ => Kind::Mark,
+        };
+        if byte == u8::MAX {
+            break kinds;
+        }
+        byte += 1;
+    }
+};
+
+fn kind(byte: u8) -> Kind {
+    KINDS[usize::from(byte)]
+}
+
+/// The bytes of a byte order mark after the first.
+const REST_OF_MARK: &[u8] = &[0xBB, 0xBF];
+
+/// The tokens of a text, each with its kind. None is empty.
 struct Tokens<'t> {
     rest: &'t [u8],
     /// False once a block string was found that has no end: then none after it has one.
@@ -140,53 +184,63 @@ impl<'t> Tokens<'t> {
 }
 
 impl<'t> Iterator for Tokens<'t> {
-    type Item = &'t [u8];
+    type Item = (Kind, &'t [u8]);
 
-    #[inline]
-    fn next(&mut self) -> Option<&'t [u8]> {
+    // A call takes a quarter of the time of a token.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.rest = match self.rest {
-                [b' ' | b',' | b'\t' | b'\r' | b'\n', rest @ ..] => rest,
-                // The byte order mark.
-                [0xEF, 0xBB, 0xBF, rest @ ..] => rest,
-                [b'#', rest @ ..] => after(rest, is_line_end),
-                _ => break,
-            };
-        }
-        let text = self.rest;
-        let [first, rest @ ..] = text else {
-            return None;
-        };
-        self.rest = match first {
-            b'"' => {
-                let block = rest.strip_prefix(b"\"\"").filter(|_| self.blocks_end);
-                match block.map(block_string) {
-                    Some(Some(rest)) => rest,
-                    // Counted as an empty string, and what follows as tokens: never too few.
-                    Some(None) => {
-                        self.blocks_end = false;
-                        &rest[1..]
-                    }
-                    None => string(rest),
+            let text = self.rest;
+            let (&first, rest) = text.split_first()?;
+            let kind = kind(first);
+            self.rest = match kind {
+                Kind::Blank => {
+                    self.rest = rest;
+                    continue;
                 }
+                Kind::Comment => {
+                    self.rest = after(rest, is_line_end);
+                    continue;
+                }
+                Kind::Wide if first == 0xEF && rest.starts_with(REST_OF_MARK) => {
+                    self.rest = &rest[REST_OF_MARK.len()..];
+                    continue;
+                }
+                Kind::Wide => after(rest, |byte| byte & 0b1100_0000 != 0b1000_0000),
+                Kind::Quote => self.after_string(rest),
+                Kind::Name => after(rest, |byte| self::kind(byte) != Kind::Name),
+                Kind::Open | Kind::Close | Kind::Mark => rest,
+            };
+            return Some((kind, &text[..text.len() - self.rest.len()]));
+        }
+    }
+}
+
+impl Tokens<'_> {
+    /// Returns the text after a string or a block string whose first quote was read.
+    fn after_string<'t>(&mut self, rest: &'t [u8]) -> &'t [u8] {
+        let block = rest.strip_prefix(b"\"\"").filter(|_| self.blocks_end);
+        match block.map(block_string) {
+            Some(Some(rest)) => rest,
+            // Counted as an empty string, and what follows as tokens: never too few.
+            Some(None) => {
+                self.blocks_end = false;
+                &rest[1..]
             }
-            _ if is_of_name(*first) => after(rest, |byte| !is_of_name(byte)),
-            // The rest of a character that no token has.
-            _ if !first.is_ascii() => after(rest, |byte| byte & 0b1100_0000 != 0b1000_0000),
-            _ => rest,
-        };
-        Some(&text[..text.len() - self.rest.len()])
+            None => string(rest),
+        }
     }
 }
 
 /// Returns `text` from the first byte on that is an end, that byte included.
 fn after(text: &[u8], is_end: impl Fn(u8) -> bool) -> &[u8] {
-    let end = text.iter().position(|byte| is_end(*byte));
-    &text[end.unwrap_or(text.len())..]
-}
-
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    let mut rest = text;
+    while let [first, more @ ..] = rest
+        && !is_end(*first)
+    {
+        rest = more;
+    }
+    rest
 }
 
 fn is_line_end(byte: u8) -> bool {
