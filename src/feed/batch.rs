@@ -1,41 +1,42 @@
 //! Rendered updates that are sent together.
 
-use std::sync::Arc;
-
 use super::{
+    Event,
     origin::Origin,
-    progress::{LastState, Progress},
+    progress::Progress,
+    render::Render,
+    render_error::RenderError,
     sink::Payload,
+    topic::{Relation, Step, Topic},
 };
 
 /// A rendered step of a topic.
 #[derive(Clone, Debug)]
-pub(super) struct Update {
-    /// A subscriber's progress after this update. If several updates lead to one position, only
-    /// the last has it, and the others have the position before.
-    pub(super) progress: Progress,
+pub(super) struct Update<T: Topic> {
+    /// A subscriber's progress after this update.
+    pub(super) progress: Progress<T::State>,
+    /// The payload; `None` if the update only advances subscribers.
     payload: Option<Payload>,
     origin: Option<Origin>,
 }
 
-impl Update {
-    /// Creates an update that is sent to subscribers, except those that exclude `origin`.
-    pub(super) fn shown(progress: Progress, payload: Payload, origin: Option<Origin>) -> Self {
-        Self {
-            progress,
-            payload: Some(payload),
-            origin,
-        }
+impl<T: Topic> Update<T> {
+    /// Renders a step.
+    pub(super) async fn render(render: &dyn Render, step: Step<T>) -> Result<Self, RenderError> {
+        let payload = match step.event {
+            Some(event) => Some(render.render(Event::new(event)).await?),
+            None => None,
+        };
+        Ok(Self {
+            progress: step.progress,
+            payload,
+            origin: step.origin,
+        })
     }
 
-    /// Creates an update that advances subscribers and sends nothing, such as an edit in a
-    /// subscription to additions.
-    pub(super) fn hidden(progress: Progress) -> Self {
-        Self {
-            progress,
-            payload: None,
-            origin: None,
-        }
+    /// Returns the payload, if the update has one.
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.payload.as_ref()
     }
 
     /// Returns the size of the payload in bytes.
@@ -50,17 +51,17 @@ impl Update {
 
 /// Consecutive updates of one subscriber group.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct Batch<T: Topic> {
     /// The progress of a subscriber to which all updates are new.
-    before: Progress,
-    updates: Vec<Update>,
+    before: Progress<T::State>,
+    updates: Vec<Update<T>>,
     /// The payloads of all updates, for subscribers that exclude none of them.
     payloads: Vec<Payload>,
 }
 
-impl Batch {
+impl<T: Topic> Batch<T> {
     /// Creates a batch of the updates that follow on `before`.
-    pub(super) fn new(before: Progress, updates: Vec<Update>) -> Self {
+    pub(super) fn new(before: Progress<T::State>, updates: Vec<Update<T>>) -> Self {
         let payloads = updates.iter().flat_map(|update| &update.payload);
         let payloads = payloads.map(Payload::clone).collect();
         Self {
@@ -71,12 +72,12 @@ impl Batch {
     }
 
     /// Returns the updates in order.
-    pub(super) fn updates(&self) -> &[Update] {
+    pub(super) fn updates(&self) -> &[Update<T>] {
         &self.updates
     }
 
     /// Returns a subscriber's progress after the whole batch.
-    pub(super) fn after(&self) -> &Progress {
+    pub(super) fn after(&self) -> &Progress<T::State> {
         let last = self.updates.last();
         last.map_or(&self.before, |last| &last.progress)
     }
@@ -85,72 +86,49 @@ impl Batch {
     /// every subscriber is, so this copies nothing.
     pub(super) fn whole(
         &self,
-        progress: &Progress,
+        progress: &Progress<T::State>,
         excluded: Option<&Origin>,
     ) -> Option<&[Payload]> {
         let is_excluded = || self.updates.iter().any(|update| update.is_from(excluded));
-        (self.follows(progress) && !is_excluded()).then_some(&self.payloads)
+        (*progress == self.before && !is_excluded()).then_some(&self.payloads)
     }
 
     /// Returns the payloads to send to a subscriber at `progress`, each with the index of its
     /// update. Returns `None` if the batch does not lead on from there.
     pub(super) fn part(
         &self,
-        progress: &Progress,
+        progress: &Progress<T::State>,
         excluded: Option<&Origin>,
     ) -> Option<Vec<(usize, Payload)>> {
         if self.after().position <= progress.position {
             return Some(Vec::new());
         }
-        let follows = self.follows(progress);
-        if !follows && matches!(progress.state, LastState::Typists(_)) {
-            return None;
+        let follows = *progress == self.before;
+        let mut part = Vec::new();
+        for (index, update) in self.updates.iter().enumerate() {
+            let relation = if follows {
+                Relation::New
+            } else {
+                T::relation(progress, &update.progress)
+            };
+            match (relation, &update.payload) {
+                (Relation::Unrelated, _) => return None,
+                (Relation::New, Some(payload)) if !update.is_from(excluded) => {
+                    part.push((index, Payload::clone(payload)));
+                }
+                (Relation::New | Relation::Known, _) => {}
+            }
         }
-        let sent_count = match progress.state {
-            LastState::Viewers(count) => count,
-            _ => None,
-        };
-        let is_new = |update: &Update| {
-            // The subscriber may have been sent the same count when it joined.
-            let is_sent = matches!(
-                update.progress.state,
-                LastState::Viewers(count) if count == sent_count
-            );
-            follows || (update.progress.position > progress.position && !is_sent)
-        };
-        let part = self
-            .shown()
-            .filter(|(index, _)| {
-                let update = &self.updates[*index];
-                is_new(update) && !update.is_from(excluded)
-            })
-            .map(|(index, payload)| (index, Payload::clone(payload)));
-        Some(part.collect())
+        Some(part)
     }
 
     /// Returns the index of the update that the payload at index `payload` of
     /// [`whole`](Self::whole) belongs to.
     pub(super) fn update_index(&self, payload: usize) -> usize {
-        let shown = self.shown().nth(payload);
-        shown.map_or(self.updates.len(), |(index, _)| index)
-    }
-
-    /// Returns true if `progress` is the exact point before the batch.
-    fn follows(&self, progress: &Progress) -> bool {
-        progress.position == self.before.position
-            && match (&progress.state, &self.before.state) {
-                (LastState::Changes, LastState::Changes) => true,
-                (LastState::Viewers(count), LastState::Viewers(before)) => count == before,
-                (LastState::Typists(typists), LastState::Typists(before)) => {
-                    Arc::ptr_eq(typists, before)
-                }
-                _ => false,
-            }
-    }
-
-    /// Returns the payloads, each with the index of its update.
-    fn shown(&self) -> impl Iterator<Item = (usize, &Payload)> {
         let updates = self.updates.iter().enumerate();
-        updates.flat_map(|(index, update)| update.payload.iter().map(move |shown| (index, shown)))
+        let mut shown = updates.filter(|(_, update)| update.payload.is_some());
+        shown
+            .nth(payload)
+            .map_or(self.updates.len(), |(index, _)| index)
     }
 }

@@ -1,39 +1,34 @@
 //! The events of subscriptions.
 
-use std::sync::Arc;
+use std::{any::Any, fmt::Debug, sync::Arc};
 
-use crate::{
-    model::{Change, PostId},
-    rooms::TypingEvent,
-};
-
-/// An event of a subscription, before a selection set is applied to it.
+/// An event of any topic, before a selection set is applied to it. A clone is cheap.
 #[derive(Clone, Debug)]
-pub enum Event {
-    /// A change of the post's feed.
-    Change(Arc<Change>),
-    /// The number of viewers.
-    Viewers(usize),
-    /// A user started or stopped typing at a post.
-    Typing(PostId, TypingEvent),
+pub struct Event(Arc<dyn AnyEvent>);
+
+trait AnyEvent: Any + Debug + Send + Sync {
+    fn is_same(&self, other: &dyn Any) -> bool;
+}
+
+impl<E: Any + PartialEq + Debug + Send + Sync> AnyEvent for E {
+    fn is_same(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<E>().is_some_and(|other| self == other)
+    }
 }
 
 impl Event {
+    pub(super) fn new<E: PartialEq + Debug + Send + Sync + 'static>(event: E) -> Self {
+        Self(Arc::new(event))
+    }
+
+    /// Returns the event of a topic, or `None` if it is another topic's.
+    pub fn get<E: 'static>(&self) -> Option<&E> {
+        let event: &dyn Any = &*self.0;
+        event.downcast_ref()
+    }
+
     /// Returns true if both events have the same rendering.
-    ///
-    /// Changes are compared by the identity of their snapshots. A change that was read from the
-    /// store may carry a later state of its comment than the live change of the same seq.
     pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Change(one), Self::Change(other)) => {
-                (one.kind, one.seq) == (other.kind, other.seq)
-                    && Arc::ptr_eq(&one.comment, &other.comment)
-            }
-            (Self::Viewers(one), Self::Viewers(other)) => one == other,
-            (Self::Typing(post, one), Self::Typing(other_post, other)) => {
-                (post, one) == (other_post, other)
-            }
-            _ => false,
-        }
+        self.0.is_same(&*other.0)
     }
 }

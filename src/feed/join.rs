@@ -1,38 +1,74 @@
-//! Joining a post's room, and the position at which a subscriber starts.
+//! Joining a room, and the progress at which a subscriber starts.
 
-use super::{
-    origin::Origin,
-    progress::{LastState, Progress},
-    topic::{SubscribeOptions, Topic},
-};
+use super::{origin::Origin, progress::Progress, topic::Topic};
 use crate::{
     error::{Error, Kind},
     metrics::FeedMetrics,
     model::{PostId, Seq},
-    rooms::{Hub, Membership, Participant, RoomId, Typists},
+    rooms::{Hub, Listener, Membership, Participant, RoomId},
     store::Store,
 };
 
-/// A member of a post's room that is about to subscribe. Dropping it leaves the room.
-#[derive(Debug)]
-pub struct Joined {
-    pub(super) membership: Membership,
-    pub(super) topic: Topic,
-    pub(super) progress: Progress,
+/// A member of a room that is about to subscribe to a topic. Dropping it leaves the room.
+pub struct Joined<T: Topic> {
+    pub(super) topic: T,
+    pub(super) room: RoomId,
+    pub(super) source: T::Source,
+    /// Keeps the client in the room until it is dropped.
+    pub(super) membership: Box<dyn Send + Sync>,
+    pub(super) progress: Progress<T::State>,
     pub(super) excluded: Option<Origin>,
 }
 
-impl Joined {
+impl<T: Topic> Joined<T> {
+    /// Creates a member that leaves when `membership` is dropped. Its subscriber starts at
+    /// `progress` and is not sent the events of `excluded`.
+    pub fn new(
+        topic: T,
+        room: RoomId,
+        source: T::Source,
+        membership: impl Send + Sync + 'static,
+        progress: Progress<T::State>,
+        excluded: Option<Origin>,
+    ) -> Self {
+        Self {
+            topic,
+            room,
+            source,
+            membership: Box::new(membership),
+            progress,
+            excluded,
+        }
+    }
+
+    /// Returns the topic to subscribe to.
+    pub fn topic(&self) -> &T {
+        &self.topic
+    }
+
     /// Returns the id of the joined room.
     pub fn room(&self) -> RoomId {
-        self.membership.listener().room()
+        self.room
     }
 }
 
-/// A handle on the feeds of all posts. A clone is cheap and shares everything.
+impl<T: Topic<Source = Listener>> Joined<T> {
+    /// Creates a member of a post's room.
+    pub(super) fn of_post(
+        topic: T,
+        membership: Membership,
+        progress: Progress<T::State>,
+        excluded: Option<Origin>,
+    ) -> Self {
+        let source = membership.listener();
+        Self::new(topic, source.room(), source, membership, progress, excluded)
+    }
+}
+
+/// A handle on the rooms and their logs. A clone is cheap and shares everything.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    hub: Hub,
+    pub(super) hub: Hub,
     pub(super) store: Store,
     pub(super) page: u64,
     pub(super) metrics: FeedMetrics,
@@ -56,83 +92,31 @@ impl Feed {
         Self { metrics, ..self }
     }
 
-    /// Takes the visitor into the room of a post. The membership ends when the result is dropped,
-    /// or the subscription that is made of it.
+    /// Makes the participant a member of a post's room.
     ///
     /// The store is asked only until the room knows the head of its feed. After that, the post is
     /// known to exist.
     ///
     /// # Errors
     ///
-    /// Returns `NotFound` if there is no such post, and `BadUserInput` if `after` is beyond the end
-    /// of the feed.
-    pub async fn join(
+    /// Returns `NotFound` if there is no such post.
+    pub(super) async fn enter(
         &self,
         post: &PostId,
-        visitor: &Participant,
-        options: SubscribeOptions,
-    ) -> Result<Joined, Error> {
-        let (filter, after, include_own) = match options {
-            SubscribeOptions::Changes {
-                filter,
-                after,
-                include_own,
-            } => (filter, after, include_own),
-            SubscribeOptions::Viewers => {
-                let membership = self.hub.join(post, visitor);
-                self.establish(post, &membership).await?;
-                return Ok(Joined {
-                    membership,
-                    topic: Topic::Viewers,
-                    progress: Progress::none(LastState::Viewers(None)),
-                    excluded: None,
-                });
-            }
-            SubscribeOptions::Typing => {
-                let membership = self.hub.join(post, visitor);
-                self.establish(post, &membership).await?;
-                let user = visitor.user.as_ref();
-                return Ok(Joined {
-                    membership,
-                    topic: Topic::Typing,
-                    progress: Progress::none(LastState::Typists(Typists::default())),
-                    excluded: user.map(|user| Origin::User(user.id.clone())),
-                });
-            }
-        };
-        // The order matters: read the head, join, then read the head again. A change that is
-        // committed in between may have been published before the room had a member, so it is
-        // read from the store. If the room knows its head, it has sent everything up to it, and
-        // will send everything after it.
-        let before = match self.hub.head(post) {
-            Some(head) => head,
-            None => self.stored_head(post).await?,
-        };
-        let membership = self.hub.join(post, visitor);
-        let joined_at = membership.head();
-        let head = self.establish(post, &membership).await?;
-        let start = after.unwrap_or_else(|| joined_at.unwrap_or(before));
-        if start > head {
-            // The store may be ahead of the room by changes that are not published yet.
-            let stored = self.stored_head(post).await?;
-            if start > stored {
-                return Err(Error::bad_input(
-                    "after",
-                    "The post's feed has not come to this cursor.",
-                ));
-            }
-        }
-        Ok(Joined {
-            membership,
-            topic: Topic::Changes(filter),
-            progress: Progress::changes(start.0),
-            excluded: (!include_own).then(|| Origin::Client(visitor.client.clone())),
-        })
+        participant: &Participant,
+    ) -> Result<Membership, Error> {
+        let membership = self.hub.join(post, participant);
+        self.establish(post, &membership).await?;
+        Ok(membership)
     }
 
     /// Returns the head of the room's feed. If the room does not know it yet, reads it from the
     /// store and sets it.
-    async fn establish(&self, post: &PostId, membership: &Membership) -> Result<Seq, Error> {
+    pub(super) async fn establish(
+        &self,
+        post: &PostId,
+        membership: &Membership,
+    ) -> Result<Seq, Error> {
         match membership.head() {
             Some(head) => Ok(head),
             None => {
@@ -143,7 +127,8 @@ impl Feed {
         }
     }
 
-    async fn stored_head(&self, post: &PostId) -> Result<Seq, Error> {
+    /// Returns the head of the post's feed in the store.
+    pub(super) async fn stored_head(&self, post: &PostId) -> Result<Seq, Error> {
         self.store
             .seq(post)
             .await?

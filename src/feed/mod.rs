@@ -25,10 +25,15 @@ mod topic;
 pub use self::{
     event::Event,
     join::{Feed, Joined},
+    origin::Origin,
+    progress::Progress,
     reconcile::reconcile,
     render::Render,
     render_error::RenderError,
     sink::{Closed, Payload, Sink},
     subscriber_group::{SubscriberGroup, Subscription},
-    topic::{ChangeFilter, SubscribeOptions},
+    topic::{
+        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Received, Relation, Request, Step,
+        Topic, TypingAt, TypingRequest, ViewerCount, ViewersRequest,
+    },
 };

@@ -5,7 +5,9 @@ use crate::model::{ClientId, UserId};
 /// The client or user that caused an event. A subscriber may exclude one origin: it is not sent
 /// the events that it caused itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub enum Origin {
+    /// A client.
     Client(ClientId),
+    /// A user, in any client.
     User(UserId),
 }

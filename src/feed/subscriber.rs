@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use super::{
-    batch::Batch,
+    batch::{Batch, Update},
     origin::Origin,
     progress::Progress,
     sink::{Closed, Payload, Sink},
+    topic::Topic,
 };
 use crate::error::Error;
 
@@ -37,22 +38,26 @@ pub(super) enum Delivery {
 }
 
 /// A subscription's place in its group.
-pub(super) struct Subscriber {
+pub(super) struct Subscriber<T: Topic> {
     sink: Arc<dyn Sink>,
     excluded: Option<Origin>,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
 }
 
-struct State {
+struct State<T: Topic> {
     status: Status,
-    progress: Progress,
+    progress: Progress<T::State>,
     /// The task that catches the subscriber up.
     catch_up: Option<AbortHandle>,
 }
 
-impl Subscriber {
+impl<T: Topic> Subscriber<T> {
     /// Creates a subscriber that is behind.
-    pub(super) fn new(sink: Arc<dyn Sink>, excluded: Option<Origin>, progress: Progress) -> Self {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        excluded: Option<Origin>,
+        progress: Progress<T::State>,
+    ) -> Self {
         Self {
             sink,
             excluded,
@@ -70,7 +75,7 @@ impl Subscriber {
     }
 
     /// Returns the subscriber's progress, or `None` after the subscription ended.
-    pub(super) fn progress(&self) -> Option<Progress> {
+    pub(super) fn progress(&self) -> Option<Progress<T::State>> {
         let state = self.state.lock();
         (state.status != Status::Ended).then(|| state.progress.clone())
     }
@@ -81,7 +86,7 @@ impl Subscriber {
     }
 
     /// Sends a live subscriber what is new to it. Adds the number of payloads taken to `delivered`.
-    pub(super) fn deliver(&self, batch: &Batch, delivered: &mut usize) -> Delivery {
+    pub(super) fn deliver(&self, batch: &Batch<T>, delivered: &mut usize) -> Delivery {
         let mut state = self.state.lock();
         match state.status {
             Status::Live => self.offer(&mut state, batch, delivered),
@@ -95,7 +100,7 @@ impl Subscriber {
     pub(super) fn go_live(
         &self,
         position: i64,
-        replay: impl FnOnce(&Progress) -> Option<Batch>,
+        replay: impl FnOnce(&Progress<T::State>) -> Option<Batch<T>>,
         delivered: &mut usize,
     ) -> Delivery {
         let mut state = self.state.lock();
@@ -116,21 +121,21 @@ impl Subscriber {
         Delivery::Complete
     }
 
-    /// Sends the next payload of a catch-up, and then sets the progress. Changes nothing if the
+    /// Sends the next update of a catch-up, and then sets the progress. Changes nothing if the
     /// sink is full.
-    pub(super) fn send(&self, payload: Option<&Payload>, progress: Progress) -> Delivery {
+    pub(super) fn send(&self, update: &Update<T>) -> Delivery {
         let mut state = self.state.lock();
         if state.status == Status::Ended {
             return Delivery::Ended;
         }
-        if let Some(payload) = payload {
+        if let Some(payload) = update.payload() {
             match self.sink.offer(std::slice::from_ref(payload)) {
                 Ok(0) => return Delivery::Full,
                 Ok(_) => {}
                 Err(Closed) => return Delivery::Ended,
             }
         }
-        state.progress = progress;
+        state.progress = update.progress.clone();
         Delivery::Complete
     }
 
@@ -174,7 +179,7 @@ impl Subscriber {
 
     /// Offers a batch to the sink. The caller holds the lock of `state`, so nothing is sent after
     /// the subscription ended.
-    fn offer(&self, state: &mut State, batch: &Batch, delivered: &mut usize) -> Delivery {
+    fn offer(&self, state: &mut State<T>, batch: &Batch<T>, delivered: &mut usize) -> Delivery {
         let part;
         let (indices, payloads) = match batch.whole(&state.progress, self.excluded()) {
             Some(all) => (None, all),
@@ -228,9 +233,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        feed::{batch::Update, progress::LastState},
-        model::{User, UserId},
-        rooms::Typists,
+        feed::{
+            Event, Render, RenderError,
+            topic::{Step, TypingAt, typing::Typing},
+        },
+        model::{PostId, User, UserId},
+        rooms::{RoomId, TypingEvent, Typists},
     };
 
     /// A sink with a fixed capacity that nothing empties.
@@ -252,25 +260,48 @@ mod tests {
         }
     }
 
-    fn typists(names: &[&str]) -> Typists {
-        let user = |name: &&str| User {
-            id: UserId::parse(name).unwrap(),
-            name: (*name).into(),
-            avatar: None,
-        };
-        names.iter().map(user).collect()
+    /// Renders an event as the name of its user.
+    struct Names;
+
+    impl Render for Names {
+        fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+            let typing = event.get::<TypingAt>().unwrap();
+            std::future::ready(Ok(typing.event.user.name.clone())).boxed()
+        }
+
+        fn delivered(&self, _: usize) {}
+
+        fn group_ended(&self, _: RoomId) {}
     }
 
-    fn progress(position: i64, typing: &[&str]) -> Progress {
-        Progress {
-            position,
-            state: LastState::Typists(typists(typing)),
+    fn user(name: &str) -> User {
+        User {
+            id: UserId::parse(name).unwrap(),
+            name: name.into(),
+            avatar: None,
         }
     }
 
-    fn starts(name: &str, position: i64, typing: &[&str]) -> Update {
-        let origin = Origin::User(UserId::parse(name).unwrap());
-        Update::shown(progress(position, typing), name.into(), Some(origin))
+    fn progress(position: i64, typing: &[&str]) -> Progress<Typists> {
+        Progress {
+            position,
+            state: typing.iter().map(|name| user(name)).collect(),
+        }
+    }
+
+    fn starts(name: &str, position: i64, typing: &[&str]) -> Update<Typing> {
+        let event = TypingAt {
+            post: PostId::parse("p").unwrap(),
+            event: TypingEvent {
+                user: user(name),
+                is_typing: true,
+            },
+        };
+        let step = Step::shown(progress(position, typing), event);
+        Update::render(&Names, step)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
     }
 
     #[test]
@@ -290,10 +321,6 @@ mod tests {
         let delivery = subscriber.deliver(&batch, &mut delivered);
         assert_eq!(delivery, Delivery::Full);
         assert_eq!(delivered, 1);
-        let progress = subscriber.progress().unwrap();
-        let LastState::Typists(known) = progress.state else {
-            panic!("not typists");
-        };
-        assert_eq!((progress.position, known), (3, typists(&["bob"])));
+        assert_eq!(subscriber.progress().unwrap(), progress(3, &["bob"]));
     }
 }

@@ -13,8 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     batch::{Batch, Update},
-    catch_up,
-    fanout::Fanout,
+    catch_up, fanout,
     join::{Feed, Joined},
     progress::Progress,
     render::Render,
@@ -23,10 +22,7 @@ use super::{
     subscriber::{Delivery, Subscriber},
     topic::Topic,
 };
-use crate::{
-    error::Error,
-    rooms::{Listener, Membership},
-};
+use crate::{error::Error, rooms::RoomId};
 
 /// Number of subscribers served before other tasks get a turn on the thread. Without it, no client
 /// could join or be read from while a large group is served.
@@ -39,25 +35,26 @@ const MAX_REPLAY_BYTES: usize = 256 * 1024;
 
 /// The subscribers of one operation in one room. A group lives as long as a subscription or a
 /// catch-up task in it.
-pub struct SubscriberGroup {
+pub struct SubscriberGroup<T: Topic> {
+    pub(super) topic: T,
+    pub(super) source: T::Source,
     pub(super) feed: Feed,
-    pub(super) listener: Listener,
-    pub(super) topic: Topic,
     pub(super) render: Arc<dyn Render>,
+    room: RoomId,
     tasks: TaskTracker,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     /// The task that receives the room's events for the group.
     fanout: OnceLock<AbortHandle>,
 }
 
 /// The live subscribers, and their common progress.
-struct State {
+struct State<T: Topic> {
     /// The progress to which the live subscribers have been brought, or are being brought.
-    progress: Progress,
-    live: IndexMap<SubscriberId, Arc<Subscriber>>,
+    progress: Progress<T::State>,
+    live: IndexMap<SubscriberId, Arc<Subscriber<T>>>,
     next_id: SubscriberId,
-    /// The latest updates of a feed, without a gap. The last leads to `progress`.
-    replay: VecDeque<Update>,
+    /// The latest updates of a log, without a gap. The last leads to `progress`.
+    replay: VecDeque<Update<T>>,
     replay_bytes: usize,
 }
 
@@ -66,10 +63,7 @@ type SubscriberId = u64;
 /// A subscription. Dropping it ends it at once: nothing is sent after that, and its membership in
 /// the room ends too.
 pub struct Subscription {
-    subscriber: Arc<Subscriber>,
-    id: SubscriberId,
-    group: Arc<SubscriberGroup>,
-    _membership: Membership,
+    _subscribed: Box<dyn Send + Sync>,
 }
 
 impl std::fmt::Debug for Subscription {
@@ -78,25 +72,34 @@ impl std::fmt::Debug for Subscription {
     }
 }
 
-impl SubscriberGroup {
+/// A guard that keeps a subscriber in its group, and its client in the room.
+struct Subscribed<T: Topic> {
+    subscriber: Arc<Subscriber<T>>,
+    id: SubscriberId,
+    group: Arc<SubscriberGroup<T>>,
+    _membership: Box<dyn Send + Sync>,
+}
+
+impl<T: Topic> SubscriberGroup<T> {
     /// Creates an empty group for the room and topic of `joined`. Its tasks are spawned on `tasks`.
     ///
     /// # Errors
     ///
-    /// Returns an internal error if the head of the room's feed is not established.
+    /// Returns an internal error if the room is not ready for listeners.
     pub fn new(
         feed: Feed,
-        joined: &Joined,
+        joined: &Joined<T>,
         render: Arc<dyn Render>,
         tasks: TaskTracker,
     ) -> Result<Arc<Self>, Error> {
-        let listener = joined.membership.listener();
-        let (fanout, progress) = Fanout::new(&listener, joined.topic)?;
+        let (topic, source) = (joined.topic.clone(), joined.source.clone());
+        let (receiver, progress) = topic.receiver(&source)?;
         let group = Arc::new(Self {
+            topic: topic.clone(),
+            source,
             feed,
-            listener,
-            topic: joined.topic,
             render,
+            room: joined.room,
             tasks,
             state: Mutex::new(State {
                 progress,
@@ -107,15 +110,24 @@ impl SubscriberGroup {
             }),
             fanout: OnceLock::new(),
         });
-        let fanout = fanout.run(Arc::downgrade(&group));
+        let fanout = fanout::run(topic, receiver, Arc::downgrade(&group));
         let fanout = group.tasks.spawn(fanout).abort_handle();
         // The cell is empty, because the group was not shared yet.
         let _ = group.fanout.set(fanout);
         Ok(group)
     }
 
+    /// Returns the topic.
+    pub fn topic(&self) -> &T {
+        &self.topic
+    }
+
     /// Adds a subscriber, whose payloads go to `sink`. It is first sent what it misses.
-    pub async fn subscribe(self: &Arc<Self>, joined: Joined, sink: Arc<dyn Sink>) -> Subscription {
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        joined: Joined<T>,
+        sink: Arc<dyn Sink>,
+    ) -> Subscription {
         let Joined {
             membership,
             progress,
@@ -128,7 +140,7 @@ impl SubscriberGroup {
             state.next_id += 1;
             state.next_id
         };
-        let subscription = Subscription {
+        let subscribed = Subscribed {
             subscriber: Arc::clone(&subscriber),
             id,
             group: Arc::clone(self),
@@ -138,7 +150,7 @@ impl SubscriberGroup {
             self.go_live(id, &subscriber),
             Delivery::Full | Delivery::Behind
         ) {
-            if matches!(self.topic, Topic::Changes(_)) {
+            if T::IS_LOG {
                 self.feed.metrics.resumed.increment(1);
             }
             let catch_up = catch_up::run(Arc::clone(self), id, Arc::clone(&subscriber));
@@ -148,19 +160,16 @@ impl SubscriberGroup {
                 subscriber.start_catch_up(|| self.tasks.spawn(catch_up).abort_handle());
             }
         }
-        subscription
-    }
-
-    /// Returns the progress of the live subscribers. Deliveries up to it may be under way.
-    pub(super) fn progress(&self) -> Progress {
-        self.state.lock().progress.clone()
+        Subscription {
+            _subscribed: Box::new(subscribed),
+        }
     }
 
     /// Makes a subscriber live, if it has the group's progress or the replay buffer leads to it.
-    pub(super) fn go_live(&self, id: SubscriberId, subscriber: &Arc<Subscriber>) -> Delivery {
+    pub(super) fn go_live(&self, id: SubscriberId, subscriber: &Arc<Subscriber<T>>) -> Delivery {
         let mut delivered = 0;
         let mut state = self.state.lock();
-        let replay = |progress: &Progress| state.replay_from(progress);
+        let replay = |progress: &Progress<T::State>| state.replay_from(progress);
         let delivery = subscriber.go_live(state.progress.position, replay, &mut delivered);
         if delivery == Delivery::Complete {
             state.live.insert(id, Arc::clone(subscriber));
@@ -171,12 +180,12 @@ impl SubscriberGroup {
     }
 
     /// Delivers updates to all live subscribers, and adds them to the replay buffer.
-    pub(super) async fn deliver(self: &Arc<Self>, updates: Vec<Update>) {
+    pub(super) async fn deliver(self: &Arc<Self>, updates: Vec<Update<T>>) {
         let (batch, mut left) = {
             let mut state = self.state.lock();
             let batch = Batch::new(state.progress.clone(), updates);
             state.progress = batch.after().clone();
-            if matches!(self.topic, Topic::Changes(_)) {
+            if T::IS_LOG {
                 state.add_to_replay(batch.updates());
             }
             (batch, state.live.len())
@@ -217,15 +226,9 @@ impl SubscriberGroup {
         }
     }
 
-    /// Moves the group on to `position` after a gap. All live subscribers read the gap from the
-    /// store.
-    pub(super) fn catch_up_to(self: &Arc<Self>, position: i64) {
-        let behind = {
-            let mut state = self.state.lock();
-            state.progress.position = position;
-            state.clear_replay();
-            std::mem::take(&mut state.live)
-        };
+    /// Moves the group on to `progress` after a gap. All live subscribers catch up.
+    pub(super) fn skip_to(self: &Arc<Self>, progress: Progress<T::State>) {
+        let behind = self.state.lock().skip_to(progress);
         self.feed.metrics.missed.increment(behind.len() as u64);
         for (id, subscriber) in behind {
             subscriber.fall_behind();
@@ -233,9 +236,10 @@ impl SubscriberGroup {
         }
     }
 
-    /// Ends the subscriptions of all live subscribers, because an event could not be rendered.
-    pub(super) fn fail(&self, error: RenderError) {
-        let live = std::mem::take(&mut self.state.lock().live);
+    /// Ends the subscriptions of all live subscribers, because an event could not be rendered, and
+    /// moves the group on to `progress`, the progress after that event.
+    pub(super) fn fail(&self, error: RenderError, progress: Progress<T::State>) {
+        let live = self.state.lock().skip_to(progress);
         for subscriber in live.into_values() {
             subscriber.fail(error.into());
         }
@@ -248,32 +252,32 @@ impl SubscriberGroup {
         }
     }
 
-    fn catch_up(self: &Arc<Self>, id: SubscriberId, subscriber: &Arc<Subscriber>) {
+    fn catch_up(self: &Arc<Self>, id: SubscriberId, subscriber: &Arc<Subscriber<T>>) {
         let task = catch_up::run(Arc::clone(self), id, Arc::clone(subscriber));
         subscriber.start_catch_up(|| self.tasks.spawn(task).abort_handle());
     }
 }
 
-impl Drop for SubscriberGroup {
+impl<T: Topic> Drop for SubscriberGroup<T> {
     fn drop(&mut self) {
         if let Some(fanout) = self.fanout.get() {
             fanout.abort();
         }
-        self.render.group_ended(self.listener.room());
+        self.render.group_ended(self.room);
     }
 }
 
-impl Drop for Subscription {
+impl<T: Topic> Drop for Subscribed<T> {
     fn drop(&mut self) {
         self.subscriber.end();
         self.group.state.lock().live.swap_remove(&self.id);
     }
 }
 
-impl State {
+impl<T: Topic> State<T> {
     /// Returns the updates from `progress` to the group's progress, if the replay buffer has them
     /// all.
-    fn replay_from(&self, progress: &Progress) -> Option<Batch> {
+    fn replay_from(&self, progress: &Progress<T::State>) -> Option<Batch<T>> {
         let first = self.replay.front()?;
         if progress.position < first.progress.position - 1 {
             return None;
@@ -286,7 +290,7 @@ impl State {
     }
 
     /// Adds updates to the replay buffer, and evicts the oldest beyond its bounds.
-    fn add_to_replay(&mut self, updates: &[Update]) {
+    fn add_to_replay(&mut self, updates: &[Update<T>]) {
         for update in updates {
             self.replay_bytes += update.bytes();
             self.replay.push_back(update.clone());
@@ -299,8 +303,14 @@ impl State {
         }
     }
 
-    fn clear_replay(&mut self) {
+    /// Moves on to `progress` after a gap. Returns the live subscribers, which are live no more.
+    fn skip_to(
+        &mut self,
+        progress: Progress<T::State>,
+    ) -> IndexMap<SubscriberId, Arc<Subscriber<T>>> {
+        self.progress = progress;
         self.replay.clear();
         self.replay_bytes = 0;
+        std::mem::take(&mut self.live)
     }
 }

@@ -47,6 +47,12 @@ impl Listener {
         self.room.post()
     }
 
+    /// Returns the seq of the room's newest delivered change, or `None` if its head is not
+    /// established.
+    pub fn head(&self) -> Option<Seq> {
+        self.room.lock().resequencer.head()
+    }
+
     /// Subscribes to the feed's changes. Returns `None` if the room's head is not established.
     pub fn changes(&self) -> Option<Changes> {
         // The lock keeps changes from being sent between reading the head and subscribing.

@@ -29,6 +29,14 @@ pub enum FeedEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomId(pub(super) u64);
 
+impl RoomId {
+    /// Creates the id of the room with this number. A room that no hub has created needs a number of
+    /// its own.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// A value of a room, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published<T> {

@@ -11,8 +11,8 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     feed::{
-        ChangeFilter, Closed, Event, Feed, Payload, Render, RenderError, Sink, SubscribeOptions,
-        SubscriberGroup, Subscription,
+        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Closed, Event, Feed, Payload, Render,
+        RenderError, Request, Sink, SubscriberGroup, Subscription,
     },
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
@@ -80,11 +80,9 @@ struct Notes(Mutex<Vec<Arc<Change>>>);
 
 impl Render for Notes {
     fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
-        let Event::Change(change) = event else {
-            panic!("not a change: {event:?}");
-        };
+        let ChangeEvent(change) = event.get().expect("a change");
         let mut notes = self.0.lock();
-        notes.push(change);
+        notes.push(Arc::clone(change));
         let number = notes.len() - 1;
         // Other tasks run while this is rendered.
         async move {
@@ -168,7 +166,7 @@ struct World {
     unpublished: Vec<Arc<Change>>,
     followers: Vec<Follower>,
     notes: Arc<Notes>,
-    group: std::sync::Weak<SubscriberGroup>,
+    group: std::sync::Weak<SubscriberGroup<Changes>>,
     group_room: Option<RoomId>,
     tasks: TaskTracker,
     _folder: tempfile::TempDir,
@@ -326,12 +324,13 @@ impl World {
             user: None,
         };
         let after = from_start.then_some(Seq(0));
-        let options = SubscribeOptions::Changes {
+        let request = ChangesRequest {
+            post: self.post.clone(),
             filter: self.filter,
             after,
             include_own: false,
         };
-        let joined = self.feed.join(&self.post, &visitor, options).await;
+        let joined = request.join(&self.feed, &visitor).await;
         let joined = joined.expect("joined");
         let group = match self.group.upgrade() {
             Some(group) if self.group_room == Some(joined.room()) => group,

@@ -44,6 +44,7 @@ mod silent;
 mod slow;
 mod sse;
 mod support;
+mod toy_topic;
 mod traces;
 mod transports;
 mod websocket;

@@ -7,15 +7,15 @@ use crate::error::Error;
 /// The arguments of a root field. Each is taken by its name; what is left at the end is refused, so
 /// that an argument that the schema has and no reader takes cannot be ignored.
 #[derive(Debug)]
-pub(super) struct Arguments(Vec<(Name, Value)>);
+pub(in crate::graphql) struct Arguments(Vec<(Name, Value)>);
 
 impl Arguments {
-    pub(super) fn new(arguments: Vec<(Name, Value)>) -> Self {
+    pub(in crate::graphql) fn new(arguments: Vec<(Name, Value)>) -> Self {
         Self(arguments)
     }
 
     /// Takes a required argument of type `ID`.
-    pub(super) fn id(&mut self, name: &'static str) -> Result<String, Error> {
+    pub(in crate::graphql) fn id(&mut self, name: &'static str) -> Result<String, Error> {
         match self.take(name) {
             Some(Value::String(text)) => Ok(text),
             _ => Err(Error::bad_input(name, "An id is required.")),
@@ -23,7 +23,7 @@ impl Arguments {
     }
 
     /// Takes an optional argument of a type that is written as text.
-    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, Error> {
+    pub(in crate::graphql) fn text(&mut self, name: &'static str) -> Result<Option<String>, Error> {
         match self.take(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -32,7 +32,7 @@ impl Arguments {
     }
 
     /// Takes an argument of type `Boolean!` that is false by default.
-    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Error> {
+    pub(in crate::graphql) fn flag(&mut self, name: &'static str) -> Result<bool, Error> {
         match self.take(name) {
             None => Ok(false),
             Some(Value::Boolean(value)) => Ok(value),
@@ -41,7 +41,7 @@ impl Arguments {
     }
 
     /// Refuses what was not taken.
-    pub(super) fn end(self) -> Result<(), Error> {
+    pub(in crate::graphql) fn end(self) -> Result<(), Error> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => Err(Error::Internal(

@@ -20,7 +20,7 @@ use super::{
     response_budget::ResponseBudget,
     response_cache::{Cacheability, ResponseCache},
     stream,
-    subscription_request::{SubscriptionRequest, located},
+    subscription_request::{Subscriber, SubscriptionRequest, located},
 };
 use crate::{
     error::Error,
@@ -216,12 +216,13 @@ impl Executor {
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
         let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
-        let SubscriptionRequest { post, options } = request;
-        let opening = async {
-            let joined = self.feed.join(&post, &caller.visitor(), options).await?;
-            let execution = self.renderer.execution(operation.fingerprint(), &operation);
-            execution.subscribe(joined, sink).await
+        let subscriber = Subscriber {
+            participant: caller.visitor(),
+            feed: self.feed.clone(),
+            execution: self.renderer.execution(operation.fingerprint(), &operation),
+            sink,
         };
+        let opening = request.subscribe(subscriber);
         let opened = contain_async(opening).await.unwrap_or_else(Err);
         opened.map_err(|error| vec![located(error, &operation)])
     }

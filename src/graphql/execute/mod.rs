@@ -49,6 +49,10 @@ mod tokens;
 mod validate;
 mod variables;
 
+pub(super) use self::{
+    arguments::Arguments, render::Rendered, response_budget::ResponseBudget,
+    response_cache::Cacheability, subscription_request::SubscriptionRequest,
+};
 pub use self::{
     executor::{Executor, Outcome},
     operation::{Operation, OperationKind},
@@ -56,7 +60,4 @@ pub use self::{
     prepare::Requests,
     render::Counts,
     request::{DocumentSource, Params},
-};
-pub(super) use self::{
-    render::Rendered, response_budget::ResponseBudget, response_cache::Cacheability,
 };

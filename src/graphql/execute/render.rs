@@ -8,8 +8,8 @@
 //! A payload never depends on a caller: a rendering has none, and a field that needs one fails.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    any::Any,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -36,6 +36,7 @@ use crate::{
     error::Error,
     feed::{
         Event, Feed, Joined, Payload, Render, RenderError, Sink, SubscriberGroup, Subscription,
+        Topic,
     },
     rooms::RoomId,
 };
@@ -63,11 +64,11 @@ impl Rendered {
     ///
     /// # Errors
     ///
-    /// Returns an internal error if the execution renders no event.
-    pub(crate) fn event<'a>(context: &Context<'a>) -> Result<&'a Event, Error> {
+    /// Returns an internal error if the execution renders no event, or one of another topic.
+    pub(crate) fn event<'a, E: 'static>(context: &Context<'a>) -> Result<&'a E, Error> {
         let rendered = context.data_opt::<Self>();
-        let rendered = rendered.map(|Self(event)| event);
-        rendered.ok_or_else(|| Error::Internal("a subscription was executed as a query".into()))
+        let event = rendered.and_then(|Self(event)| event.get());
+        event.ok_or_else(|| Error::Internal("the event of a subscription is missing".into()))
     }
 }
 
@@ -104,9 +105,17 @@ pub(super) struct SharedExecution {
     fingerprint: Fingerprint,
     operation: Operation,
     registry: Arc<Registry>,
-    groups: Mutex<HashMap<RoomId, Weak<SubscriberGroup>>>,
+    groups: Mutex<HashMap<RoomId, Vec<Group>>>,
     /// The latest renderings, oldest first.
     renderings: Mutex<VecDeque<(Event, Rendering)>>,
+}
+
+/// A subscriber group of any topic.
+struct Group {
+    /// The [`Topic`].
+    topic: Box<dyn Any + Send>,
+    /// The [`SubscriberGroup`].
+    group: Weak<dyn Any + Send + Sync>,
 }
 
 /// A rendering that is under way or done. Each waiting task polls it, so a task that stops waiting
@@ -193,27 +202,40 @@ impl SharedExecution {
     /// # Errors
     ///
     /// Returns `RateLimited` if the group is new and the room has [`MAX_GROUPS`].
-    pub(super) async fn subscribe(
+    pub(super) async fn subscribe<T: Topic>(
         self: &Arc<Self>,
-        joined: Joined,
+        joined: Joined<T>,
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Error> {
         let group = self.group(&joined)?;
         Ok(group.subscribe(joined, sink).await)
     }
 
-    /// Returns the group in the room that was joined. Creates it if there is none.
-    fn group(self: &Arc<Self>, joined: &Joined) -> Result<Arc<SubscriberGroup>, Error> {
+    /// Returns the group of the topic in the room that was joined. Creates it if there is none.
+    fn group<T: Topic>(
+        self: &Arc<Self>,
+        joined: &Joined<T>,
+    ) -> Result<Arc<SubscriberGroup<T>>, Error> {
+        let (room, topic) = (joined.room(), joined.topic());
         let mut groups = self.groups.lock();
-        if let Some(group) = groups.get(&joined.room()).and_then(Weak::upgrade) {
+        let in_room = groups.get(&room).into_iter().flatten();
+        // No other group is upgraded: its drop would lock `groups` again.
+        let mut of_topic = in_room.filter(|group| group.topic.downcast_ref() == Some(topic));
+        if let Some(group) = of_topic.find_map(|group| group.group.upgrade())
+            && let Ok(group) = group.downcast()
+        {
             return Ok(group);
         }
         let Registry { feed, tasks, .. } = &*self.registry;
-        self.registry.reserve_group(joined.room())?;
+        self.registry.reserve_group(room)?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
         let group = SubscriberGroup::new(feed.clone(), joined, render, tasks.clone());
-        let group = group.inspect_err(|_| self.registry.release_group(joined.room()))?;
-        groups.insert(joined.room(), Arc::downgrade(&group));
+        let group = group.inspect_err(|_| self.registry.release_group(room))?;
+        let weak = Arc::downgrade(&group);
+        groups.entry(room).or_default().push(Group {
+            topic: Box::new(topic.clone()),
+            group: weak,
+        });
         Ok(group)
     }
 }
@@ -267,13 +289,26 @@ impl Render for SharedExecution {
 
     fn group_ended(&self, room: RoomId) {
         self.registry.release_group(room);
-        remove_dead(&mut self.groups.lock(), &room);
+        if let Entry::Occupied(mut groups) = self.groups.lock().entry(room) {
+            groups
+                .get_mut()
+                .retain(|group| group.group.strong_count() > 0);
+            if groups.get().is_empty() {
+                groups.remove();
+            }
+        }
     }
 }
 
 impl Drop for SharedExecution {
     fn drop(&mut self) {
-        remove_dead(&mut self.registry.by_fingerprint.lock(), &self.fingerprint);
+        let mut executions = self.registry.by_fingerprint.lock();
+        // A new execution may have replaced this one before the lock.
+        if let Entry::Occupied(execution) = executions.entry(self.fingerprint.clone())
+            && execution.get().strong_count() == 0
+        {
+            execution.remove();
+        }
     }
 }
 
@@ -289,13 +324,5 @@ fn evict(renderings: &mut VecDeque<(Event, Rendering)>) {
             Some(oldest) => bytes -= bytes_of(&oldest),
             None => break,
         }
-    }
-}
-
-/// Removes the value of `key` if it was dropped. A new value may have replaced it between the drop
-/// of its last reference and this call.
-fn remove_dead<K: Eq + Hash, V>(map: &mut HashMap<K, Weak<V>>, key: &K) {
-    if map.get(key).is_some_and(|value| value.strong_count() == 0) {
-        map.remove(key);
     }
 }

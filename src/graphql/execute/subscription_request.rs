@@ -1,26 +1,64 @@
-//! The request of a subscription: the post's room to join, and the options to subscribe with.
+//! The request of a subscription: the topic that its root field asks for.
+
+use std::sync::Arc;
 
 use async_graphql::{PathSegment, ServerError};
+use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{arguments::Arguments, normal_form::Field, operation::Operation};
+use super::{
+    arguments::Arguments, normal_form::Field, operation::Operation, render::SharedExecution,
+};
 use crate::{
     error::Error,
-    feed::{ChangeFilter, SubscribeOptions},
-    graphql::{
-        error::server_error,
-        schema::{cursor, input},
-    },
-    model::PostId,
+    feed::{Feed, Request, Sink, Subscription},
+    graphql::{error::server_error, schema},
+    rooms::Participant,
 };
 
-/// The post and options of a subscription's root field.
-#[derive(Debug)]
-pub(super) struct SubscriptionRequest {
-    pub(super) post: PostId,
-    pub(super) options: SubscribeOptions,
+/// A request for the topic of a subscription's root field.
+pub(in crate::graphql) struct SubscriptionRequest(Box<dyn Subscribe>);
+
+/// A request for any topic.
+trait Subscribe: Send {
+    fn subscribe(
+        self: Box<Self>,
+        subscriber: Subscriber,
+    ) -> BoxFuture<'static, Result<Subscription, Error>>;
+}
+
+/// A client that is about to subscribe.
+pub(super) struct Subscriber {
+    pub(super) participant: Participant,
+    pub(super) feed: Feed,
+    pub(super) execution: Arc<SharedExecution>,
+    pub(super) sink: Arc<dyn Sink>,
+}
+
+impl<R: Request> Subscribe for R {
+    fn subscribe(
+        self: Box<Self>,
+        subscriber: Subscriber,
+    ) -> BoxFuture<'static, Result<Subscription, Error>> {
+        let Subscriber {
+            participant,
+            feed,
+            execution,
+            sink,
+        } = subscriber;
+        async move {
+            let joined = self.join(&feed, &participant).await?;
+            execution.subscribe(joined, sink).await
+        }
+        .boxed()
+    }
 }
 
 impl SubscriptionRequest {
+    /// Creates a request for a topic.
+    pub(in crate::graphql) fn new(request: impl Request) -> Self {
+        Self(Box::new(request))
+    }
+
     /// Reads the root field of a subscription. The first subscriber of an operation and all later
     /// ones come through here, so each gets the same verdict.
     ///
@@ -31,6 +69,11 @@ impl SubscriptionRequest {
         let field = root(operation)?;
         let arguments = Arguments::new(operation.arguments(field));
         read(&field.name, arguments).map_err(|error| located(error, operation))
+    }
+
+    /// Joins the topic's room and adds the subscriber to its group there.
+    pub(super) async fn subscribe(self, subscriber: Subscriber) -> Result<Subscription, Error> {
+        self.0.subscribe(subscriber).await
     }
 }
 
@@ -50,31 +93,9 @@ fn root(operation: &Operation) -> Result<&Field, ServerError> {
 }
 
 fn read(field: &str, mut arguments: Arguments) -> Result<SubscriptionRequest, Error> {
-    let post = input::post_id(&arguments.id("postId")?)?;
-    let options = match field {
-        "commentAdded" => changes(ChangeFilter::Additions, &post, &mut arguments)?,
-        "commentChanged" => changes(ChangeFilter::All, &post, &mut arguments)?,
-        "viewerCount" => SubscribeOptions::Viewers,
-        "typing" => SubscribeOptions::Typing,
-        _ => return Err(Error::Internal(format!("no topic is {field}").into())),
-    };
+    let request = schema::subscription_request(field, &mut arguments)?;
     arguments.end()?;
-    Ok(SubscriptionRequest { post, options })
-}
-
-fn changes(
-    filter: ChangeFilter,
-    post: &PostId,
-    arguments: &mut Arguments,
-) -> Result<SubscribeOptions, Error> {
-    let after = arguments.text("after")?;
-    Ok(SubscribeOptions::Changes {
-        filter,
-        after: after
-            .map(|after| cursor::decode(post, &after))
-            .transpose()?,
-        include_own: arguments.flag("includeOwn")?,
-    })
+    Ok(request)
 }
 
 #[cfg(test)]
@@ -83,7 +104,10 @@ mod tests {
     use async_graphql::{Name, Value};
 
     use super::*;
-    use crate::graphql::schema_document;
+    use crate::{
+        graphql::{schema::cursor, schema_document},
+        model::PostId,
+    };
 
     /// A valid value of each type that a root field of a subscription takes.
     fn example(ty: &Type, post: &PostId) -> Value {
@@ -106,7 +130,7 @@ mod tests {
                 (name, example(&argument.ty, &post))
             });
             let read = read(name, Arguments::new(arguments.collect()));
-            assert!(read.is_ok(), "{name}: {read:?}");
+            assert!(read.is_ok(), "{name}: {:?}", read.err());
         }
     }
 

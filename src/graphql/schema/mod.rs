@@ -15,5 +15,8 @@ mod subscription;
 mod user;
 
 pub(super) use self::{
-    mutation::Mutation, query::Query, replies::Replies, subscription::SubscriptionRoot,
+    mutation::Mutation,
+    query::Query,
+    replies::Replies,
+    subscription::{SubscriptionRoot, request as subscription_request},
 };

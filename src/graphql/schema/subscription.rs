@@ -1,4 +1,5 @@
-//! The root of subscriptions. Resolvers only show events: `execute` joins the rooms.
+//! The root of subscriptions. A field has two parts: [`request`] reads its arguments and says which
+//! topic it subscribes to, and its resolver shows an event of that topic.
 
 use std::sync::Arc;
 
@@ -7,18 +8,56 @@ use futures_util::{Stream, stream};
 
 use super::{
     comment::{Comment, CommentChange},
-    cursor::Cursor,
+    cursor::{self, Cursor},
+    input,
     user::User,
 };
 use crate::{
-    feed::Event,
+    error::Error,
+    feed::{
+        ChangeEvent, ChangeFilter, ChangesRequest, TypingAt, TypingRequest, ViewerCount,
+        ViewersRequest,
+    },
     graphql::{
         error::{At, Result},
-        execute::Rendered,
+        execute::{Arguments, Rendered, SubscriptionRequest},
     },
     model::PostId,
-    rooms,
 };
+
+/// Reads the arguments of a root field into the request for its topic.
+///
+/// # Errors
+///
+/// Returns an error for an argument that is refused.
+pub(in crate::graphql) fn request(
+    field: &str,
+    arguments: &mut Arguments,
+) -> std::result::Result<SubscriptionRequest, Error> {
+    let post = input::post_id(&arguments.id("postId")?)?;
+    Ok(match field {
+        "commentAdded" => changes(ChangeFilter::Additions, post, arguments)?,
+        "commentChanged" => changes(ChangeFilter::All, post, arguments)?,
+        "viewerCount" => SubscriptionRequest::new(ViewersRequest { post }),
+        "typing" => SubscriptionRequest::new(TypingRequest { post }),
+        _ => return Err(Error::Internal(format!("no topic is {field}").into())),
+    })
+}
+
+fn changes(
+    filter: ChangeFilter,
+    post: PostId,
+    arguments: &mut Arguments,
+) -> std::result::Result<SubscriptionRequest, Error> {
+    let after = arguments.text("after")?;
+    let after = after.map(|after| cursor::decode(&post, &after));
+    Ok(SubscriptionRequest::new(ChangesRequest {
+        filter,
+        after: after.transpose()?,
+        include_own: arguments.flag("includeOwn")?,
+        post,
+    }))
+}
 
 /// The root of subscriptions.
 #[derive(Debug)]
@@ -46,9 +85,8 @@ impl SubscriptionRoot {
         )]
         _include_own: bool,
     ) -> Result<impl Stream<Item = Comment>> {
-        render(context, |event| match event {
-            Event::Change(change) => Some(Arc::clone(&change.comment).into()),
-            _ => None,
+        render(context, |ChangeEvent(change)| {
+            Arc::clone(&change.comment).into()
         })
     }
 
@@ -70,9 +108,8 @@ impl SubscriptionRoot {
         )]
         _include_own: bool,
     ) -> Result<impl Stream<Item = CommentChange>> {
-        render(context, |event| match event {
-            Event::Change(change) => Some(CommentChange(Arc::clone(change))),
-            _ => None,
+        render(context, |ChangeEvent(change)| {
+            CommentChange(Arc::clone(change))
         })
     }
 
@@ -84,9 +121,8 @@ impl SubscriptionRoot {
         context: &Context<'_>,
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
     ) -> Result<impl Stream<Item = i32>> {
-        render(context, |event| match event {
-            Event::Viewers(count) => Some(i32::try_from(*count).unwrap_or(i32::MAX)),
-            _ => None,
+        render(context, |ViewerCount(count)| {
+            i32::try_from(*count).unwrap_or(i32::MAX)
         })
     }
 
@@ -97,42 +133,38 @@ impl SubscriptionRoot {
         context: &Context<'_>,
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
     ) -> Result<impl Stream<Item = TypingEvent>> {
-        render(context, |event| match event {
-            Event::Typing(post, event) => Some(TypingEvent(post.clone(), event.clone())),
-            _ => None,
-        })
+        render(context, |typing: &TypingAt| TypingEvent(typing.clone()))
     }
 }
 
-/// Returns the event that is being rendered, as its field shows it. The field's arguments were read
-/// when the subscriber joined the room.
-fn render<Shown: Send + 'static>(
+/// Returns the event that is being rendered, as its field shows it.
+fn render<Event: 'static, Shown: Send + 'static>(
     context: &Context<'_>,
-    show: impl FnOnce(&Event) -> Option<Shown>,
+    show: impl FnOnce(&Event) -> Shown,
 ) -> Result<stream::Iter<std::option::IntoIter<Shown>>> {
     let event = Rendered::event(context).at(context)?;
-    Ok(stream::iter(show(event)))
+    Ok(stream::iter(Some(show(event))))
 }
 
 /// A user who started or stopped typing.
 #[derive(Debug)]
-pub struct TypingEvent(PostId, rooms::TypingEvent);
+pub struct TypingEvent(TypingAt);
 
 /// A user started or stopped typing.
 #[Object]
 impl TypingEvent {
     /// The id of the post.
     async fn post_id(&self) -> ID {
-        self.0.as_str().into()
+        self.0.post.as_str().into()
     }
 
     /// The user.
     async fn user(&self) -> User {
-        User(self.1.user.clone())
+        User(self.0.event.user.clone())
     }
 
     /// True if the user started, false if they stopped for any reason.
     async fn is_typing(&self) -> bool {
-        self.1.is_typing
+        self.0.event.is_typing
     }
 }

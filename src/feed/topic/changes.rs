@@ -1,0 +1,301 @@
+//! The changes of a post's feed: what the store has after a cursor, then each change as it comes.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{Received, Relation, Request, Step, Topic};
+use crate::{
+    error::Error,
+    feed::{
+        join::{Feed, Joined},
+        origin::Origin,
+        progress::Progress,
+    },
+    model::{Change, ChangeKind, ClientId, CommentId, PostId, Seq},
+    rooms::{self, FeedEvent, Listener, Participant},
+    store::FeedEntry,
+};
+
+/// Maximum number of changes that are received together. They are one write to each connection.
+const MAX_BATCH: usize = 16;
+/// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
+/// the scan may be sent as an addition twice.
+const MAX_SENT_IDS: usize = 10_000;
+
+/// The changes of a feed that a subscription follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeFilter {
+    /// Additions only.
+    Additions,
+    /// Additions, edits and deletions.
+    All,
+}
+
+/// A request for the changes of a post's feed.
+#[derive(Clone, Debug)]
+pub struct ChangesRequest {
+    /// The post.
+    pub post: PostId,
+    /// The changes to follow.
+    pub filter: ChangeFilter,
+    /// The position to start after. `None` starts at the feed's end.
+    pub after: Option<Seq>,
+    /// Includes changes that the subscriber's own client made.
+    pub include_own: bool,
+}
+
+/// The changes of a post's feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    filter: ChangeFilter,
+}
+
+/// A change of a post's feed.
+///
+/// Events are equal if they have the same snapshot. A change that was read from the store may carry a
+/// later state of its comment than the live change of the same seq.
+#[derive(Clone, Debug)]
+pub struct ChangeEvent(pub Arc<Change>);
+
+impl PartialEq for ChangeEvent {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.kind, self.0.seq) == (other.0.kind, other.0.seq)
+            && Arc::ptr_eq(&self.0.comment, &other.0.comment)
+    }
+}
+
+/// The receiver of a room's changes.
+#[derive(Debug)]
+pub struct ChangesReceiver {
+    changes: rooms::Changes,
+    /// The seq up to which changes were received or reported as a gap.
+    position: Seq,
+    /// An event that was received and belongs to no batch yet.
+    pending: Option<FeedEvent>,
+}
+
+/// A scan of a feed to its end, page by page.
+#[derive(Debug)]
+pub struct Scan {
+    /// The position before the first page. Comments added after it are new to the subscriber.
+    start: Seq,
+    /// The comments sent as additions. If one is edited during the scan, it moves to the end of
+    /// the feed and is read again; then it is sent as an edit.
+    sent: HashSet<CommentId>,
+}
+
+impl Request for ChangesRequest {
+    type Topic = Changes;
+
+    /// # Errors
+    ///
+    /// Returns `NotFound` if there is no such post, and `BadUserInput` if `after` is beyond the end
+    /// of the feed.
+    async fn join(self, feed: &Feed, participant: &Participant) -> Result<Joined<Changes>, Error> {
+        let Self {
+            post,
+            filter,
+            after,
+            include_own,
+        } = self;
+        // The order matters: read the head, join, then read the head again. A change that is
+        // committed in between may have been published before the room had a member, so it is
+        // read from the store. If the room knows its head, it has sent everything up to it, and
+        // will send everything after it.
+        let before = match feed.hub.head(&post) {
+            Some(head) => head,
+            None => feed.stored_head(&post).await?,
+        };
+        let membership = feed.hub.join(&post, participant);
+        let joined_at = membership.head();
+        let head = feed.establish(&post, &membership).await?;
+        let start = after.unwrap_or_else(|| joined_at.unwrap_or(before));
+        // The store may be ahead of the room by changes that are not published yet.
+        if start > head && start > feed.stored_head(&post).await? {
+            return Err(Error::bad_input(
+                "after",
+                "The post's feed has not come to this cursor.",
+            ));
+        }
+        Ok(Joined::of_post(
+            Changes { filter },
+            membership,
+            at(start),
+            (!include_own).then(|| Origin::Client(participant.client.clone())),
+        ))
+    }
+}
+
+impl Topic for Changes {
+    type Event = ChangeEvent;
+    type State = ();
+    type Source = Listener;
+    type Receiver = ChangesReceiver;
+    type Scan = Scan;
+
+    const IS_LOG: bool = true;
+
+    fn receiver(&self, source: &Listener) -> Result<(ChangesReceiver, Progress<()>), Error> {
+        let changes = source.changes().ok_or_else(|| {
+            Error::Internal("a room was listened to before it was established".into())
+        })?;
+        let position = changes.head();
+        let receiver = ChangesReceiver {
+            changes,
+            position,
+            pending: None,
+        };
+        Ok((receiver, at(position)))
+    }
+
+    async fn receive(&self, receiver: &mut ChangesReceiver) -> Option<Received<Self>> {
+        let mut steps = Vec::new();
+        while steps.len() < MAX_BATCH {
+            let event = match receiver.pending.take() {
+                Some(event) => event,
+                None if steps.is_empty() => receiver.changes.next().await?,
+                None => match receiver.changes.ready() {
+                    Some(event) => event,
+                    None => break,
+                },
+            };
+            // The room's ring buffer may have overwritten changes that were not received yet.
+            let missed = match &event {
+                FeedEvent::Change(change) => Seq(change.seq.0 - 1),
+                FeedEvent::Missed(seq) => *seq,
+            };
+            if missed > receiver.position {
+                receiver.pending = Some(event);
+                if steps.is_empty() {
+                    receiver.position = missed;
+                    return Some(Received::Gap(at(missed)));
+                }
+                break;
+            }
+            if let FeedEvent::Change(change) = event
+                && change.seq > receiver.position
+            {
+                receiver.position = change.seq;
+                steps.push(self.step(change));
+            }
+        }
+        Some(Received::Steps(steps))
+    }
+
+    async fn catch_up(
+        &self,
+        feed: &Feed,
+        source: &Listener,
+        from: &Progress<()>,
+        excluded: Option<&Origin>,
+        scan: &mut Option<Scan>,
+    ) -> Result<Vec<Step<Self>>, Error> {
+        let (post, position) = (source.post(), Seq(from.position));
+        // The changes up to here were committed before the page is read.
+        let head = source.head().unwrap_or(position);
+        let page = match self.filter {
+            ChangeFilter::Additions => feed.store.added_after(post, position, feed.page).await?,
+            ChangeFilter::All => feed.store.changed_after(post, position, feed.page).await?,
+        };
+        let is_last = (page.len() as u64) < feed.page;
+        let mut open = scan.take().unwrap_or_else(|| Scan::new(position));
+        let mut steps = Vec::with_capacity(page.len() + 1);
+        let mut position = position;
+        for entry in page {
+            position = match self.filter {
+                ChangeFilter::Additions => entry.comment.added_seq,
+                ChangeFilter::All => entry.comment.changed_seq,
+            };
+            let change = open.change(self.filter, excluded, entry);
+            steps.push(Step {
+                progress: at(position),
+                event: change.map(|change| ChangeEvent(Arc::new(change))),
+                origin: None,
+            });
+        }
+        if is_last {
+            steps.push(Step::hidden(at(position.max(head))));
+        } else {
+            *scan = Some(open);
+        }
+        Ok(steps)
+    }
+
+    fn relation(known: &Progress<()>, update: &Progress<()>) -> Relation {
+        if update.position > known.position {
+            Relation::New
+        } else {
+            Relation::Known
+        }
+    }
+}
+
+impl Changes {
+    fn step(&self, change: Arc<Change>) -> Step<Self> {
+        let progress = at(change.seq);
+        if self.filter == ChangeFilter::Additions && change.kind != ChangeKind::Added {
+            return Step::hidden(progress);
+        }
+        let origin = change.origin.clone().map(Origin::Client);
+        Step::shown(progress, ChangeEvent(change)).caused_by(origin)
+    }
+}
+
+/// Returns the progress after the change at `seq`.
+fn at(seq: Seq) -> Progress<()> {
+    Progress {
+        position: seq.0,
+        state: (),
+    }
+}
+
+impl Scan {
+    fn new(start: Seq) -> Self {
+        Self {
+            start,
+            sent: HashSet::new(),
+        }
+    }
+
+    /// Returns the change that leads this subscriber to a comment's latest state, or `None` if the
+    /// subscriber excludes it or its filter does not show it.
+    fn change(
+        &mut self,
+        filter: ChangeFilter,
+        excluded: Option<&Origin>,
+        entry: FeedEntry,
+    ) -> Option<Change> {
+        let FeedEntry {
+            comment,
+            added_by,
+            changed_by,
+        } = entry;
+        let is_own = |client: Option<&ClientId>| match excluded {
+            Some(Origin::Client(excluded)) => client == Some(excluded),
+            Some(Origin::User(_)) | None => false,
+        };
+        let is_new = comment.added_seq > self.start
+            && !is_own(added_by.as_ref())
+            && !self.sent.contains(&comment.id);
+        let (kind, seq, origin) = match filter {
+            ChangeFilter::Additions if is_new => (ChangeKind::Added, comment.added_seq, added_by),
+            ChangeFilter::Additions => return None,
+            ChangeFilter::All if !is_new && is_own(changed_by.as_ref()) => return None,
+            ChangeFilter::All if comment.is_deleted => {
+                (ChangeKind::Deleted, comment.changed_seq, changed_by)
+            }
+            ChangeFilter::All if is_new => {
+                if self.sent.len() < MAX_SENT_IDS {
+                    self.sent.insert(comment.id);
+                }
+                (ChangeKind::Added, comment.changed_seq, changed_by)
+            }
+            ChangeFilter::All => (ChangeKind::Edited, comment.changed_seq, changed_by),
+        };
+        Some(Change {
+            kind,
+            seq,
+            origin,
+            comment,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! The number of a post's viewers: the current value, then each new one.
+
+use super::{Received, Relation, Request, Step, Topic};
+use crate::{
+    error::Error,
+    feed::{
+        join::{Feed, Joined},
+        origin::Origin,
+        progress::Progress,
+    },
+    model::PostId,
+    rooms::{Listener, Participant, Published, Values},
+};
+
+/// A request for the number of a post's viewers.
+#[derive(Clone, Debug)]
+pub struct ViewersRequest {
+    /// The post.
+    pub post: PostId,
+}
+
+/// The number of a post's viewers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewers;
+
+/// A number of viewers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewerCount(pub usize);
+
+impl Request for ViewersRequest {
+    type Topic = Viewers;
+
+    async fn join(self, feed: &Feed, participant: &Participant) -> Result<Joined<Viewers>, Error> {
+        let membership = feed.enter(&self.post, participant).await?;
+        Ok(Joined::of_post(
+            Viewers,
+            membership,
+            Progress::none(None),
+            None,
+        ))
+    }
+}
+
+impl Topic for Viewers {
+    type Event = ViewerCount;
+    /// The number that was sent last.
+    type State = Option<usize>;
+    type Source = Listener;
+    type Receiver = Values<usize>;
+    type Scan = ();
+
+    const IS_LOG: bool = false;
+
+    fn receiver(
+        &self,
+        source: &Listener,
+    ) -> Result<(Values<usize>, Progress<Option<usize>>), Error> {
+        let mut counts = source.counts();
+        let progress = progress(&counts.current());
+        Ok((counts, progress))
+    }
+
+    async fn receive(&self, receiver: &mut Values<usize>) -> Option<Received<Self>> {
+        let count = receiver.next().await?;
+        let step = Step::shown(progress(&count), ViewerCount(count.value));
+        Some(Received::Steps(vec![step]))
+    }
+
+    async fn catch_up(
+        &self,
+        _: &Feed,
+        source: &Listener,
+        from: &Progress<Option<usize>>,
+        _: Option<&Origin>,
+        _: &mut Option<()>,
+    ) -> Result<Vec<Step<Self>>, Error> {
+        let count = source.count_now();
+        let progress = progress(&count);
+        Ok(vec![if progress.state == from.state {
+            Step::hidden(progress)
+        } else {
+            Step::shown(progress, ViewerCount(count.value))
+        }])
+    }
+
+    fn relation(known: &Progress<Option<usize>>, update: &Progress<Option<usize>>) -> Relation {
+        // The subscriber may have been sent the same count when it joined.
+        if update.position > known.position && update.state != known.state {
+            Relation::New
+        } else {
+            Relation::Known
+        }
+    }
+}
+
+/// Returns the progress after `count` was sent.
+fn progress(count: &Published<usize>) -> Progress<Option<usize>> {
+    Progress {
+        position: count.version,
+        state: Some(count.value),
+    }
+}
