@@ -31,6 +31,7 @@ use causerie::{
     rooms::Hub,
     server::Server,
     store::{NewComment, NewPost, Store},
+    telemetry::Registry,
 };
 use clap::{Args, FromArgMatches};
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture};
@@ -129,12 +130,12 @@ fn publish(runtime: &Runtime) {
     let members: Vec<_> = (0..MEMBERS).map(|_| Arc::new(Member::default())).collect();
     let (hub, mut changes, _subscriptions) = runtime.block_on(async {
         let store = store_with(&config, &post).await;
-        let hub = Hub::new(128);
+        let hub = Hub::new(128, &Registry::new());
         let executor = executor(&config, &store, &hub);
         let mut subscriptions = Vec::new();
         for member in &members {
             let request = serde_json::from_value(request(ADDED, &post)).expect("a request");
-            let queries = Requests::new(1.try_into().expect("not zero"), 1);
+            let queries = Requests::new(1.try_into().expect("not zero"), 1, &Registry::new());
             let operation = queries.prepare(request).expect("an operation");
             let sink = Arc::clone(member) as Arc<dyn Sink>;
             let opened = executor.subscribe(operation, Caller::default(), sink);
@@ -213,10 +214,10 @@ fn hostile(runtime: &Runtime, name: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
     let post = PostId::parse("hello").expect("an id");
-    let queries = Requests::new(1.try_into().expect("not zero"), 1);
+    let queries = Requests::new(1.try_into().expect("not zero"), 1, &Registry::new());
     let executor = runtime.block_on(async {
         let store = store_with(&config, &post).await;
-        executor(&config, &store, &Hub::new(128))
+        executor(&config, &store, &Hub::new(128, &Registry::new()))
     });
     let document = HOSTILE.iter().find(|(known, _)| *known == name);
     let (_, document) = document.expect("a document");
@@ -279,7 +280,9 @@ fn config(folder: &TempDir) -> Config {
 }
 
 async fn store_with(config: &Config, post: &PostId) -> Store {
-    let store = Store::open(&config.store).await.expect("a store");
+    let store = Store::open(&config.store, &Registry::new())
+        .await
+        .expect("a store");
     let new = NewPost {
         id: post.clone(),
         title: "Hello".to_owned(),
@@ -291,6 +294,7 @@ async fn store_with(config: &Config, post: &PostId) -> Store {
 }
 
 fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
+    let registry = Registry::new();
     let services = Services {
         store: store.clone(),
         hub: hub.clone(),
@@ -298,10 +302,11 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             hub.clone(),
             store.clone(),
             config.rooms.catch_up_page.into(),
+            &registry,
         ),
         authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
         moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
-        limits: Arc::new(Limits::new(&config.writing)),
+        limits: Arc::new(Limits::new(&config.writing, &registry)),
         settings: Settings {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,
@@ -310,7 +315,7 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             operation_timeout: config.clients.operation_timeout,
         },
     };
-    Executor::new(services, TaskTracker::new())
+    Executor::new(services, TaskTracker::new(), &registry)
 }
 
 fn request(document: &str, post: &PostId) -> Value {

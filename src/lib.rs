@@ -17,9 +17,8 @@
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
-//! * [`telemetry`]: logs, spans and health checks.
+//! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
-//! * [`metrics`]: the registry of metrics.
 //! * [`config`]: settings: flags, environment variables, defaults.
 //! * [`model`]: the types of the domain: ids, posts, comments, changes.
 //! * `json`: JSON from clients.
@@ -39,7 +38,6 @@ pub mod fuzzing;
 pub mod graphql;
 mod json;
 pub mod limits;
-pub mod metrics;
 pub mod model;
 pub mod moderation;
 pub mod rooms;

@@ -12,6 +12,7 @@ pub mod backplane;
 pub(crate) mod fuzzing;
 mod heartbeat;
 mod interest;
+mod metrics;
 mod node;
 mod observer;
 mod outbound;

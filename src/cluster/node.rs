@@ -15,6 +15,7 @@ use super::{
     backplane::{Backplane, Connection, Incoming, Subject, Topology},
     heartbeat::MAINTENANCE_INTERVAL,
     interest::Interest,
+    metrics::BackplaneMetrics,
     observer::{ClusterObserver, ConnectionState},
     outbound::{Outbound, Queued},
     peers::{HEARTBEAT_INTERVAL, PeerStatus, PeerTable},
@@ -22,9 +23,9 @@ use super::{
     wire::{Body, Message, ValidId},
 };
 use crate::{
-    metrics::{BackplaneMetrics, Metrics},
     model::{Change, PostId, Seq, UserId},
     rooms::{ApplyResult, Delta, Hub, NodeId, Room, Version, now},
+    telemetry::Registry,
 };
 
 /// Maximum distance between a room's head and another node's change that is believed.
@@ -56,17 +57,16 @@ pub struct ClusterNode {
 
 impl ClusterNode {
     /// Creates the node and its hub. Each room keeps its newest `buffer` changes for slow listeners.
-    pub fn new(buffer: usize, connection: Connection, metrics: &Metrics) -> (Hub, Self) {
+    pub fn new(buffer: usize, connection: Connection, registry: &Registry) -> (Hub, Self) {
         let Connection {
             backplane,
             incoming,
             topology,
         } = connection;
         let remote = Arc::new(RemoteHandle::default());
-        let room_metrics = metrics.rooms.clone();
         let hub = match topology {
-            Topology::Standalone => Hub::measured(buffer, room_metrics),
-            Topology::Cluster => Hub::with_peers(buffer, room_metrics, Arc::clone(&remote) as _),
+            Topology::Standalone => Hub::new(buffer, registry),
+            Topology::Cluster => Hub::with_peers(buffer, registry, Arc::clone(&remote) as _),
         };
         let node = Self {
             hub: hub.clone(),
@@ -81,7 +81,7 @@ impl ClusterNode {
             user_changes: broadcast::Sender::new(USER_CHANGES),
             has_missed: false,
             connection: Arc::default(),
-            metrics: metrics.backplane.clone(),
+            metrics: BackplaneMetrics::new(registry),
         };
         let is_standalone = topology == Topology::Standalone;
         node.metrics

@@ -9,7 +9,7 @@ use super::{
     subscriber_group::SubscriberGroup,
     topic::{Step, Topic},
 };
-use crate::{error::Error, metrics::GoingOn};
+use crate::{error::Error, telemetry::GaugeGuard};
 
 /// Maximum number of retries of a read that fails. Reads from an unavailable database are retried
 /// without limit.
@@ -26,7 +26,7 @@ pub(super) async fn run<T: Topic>(
     id: u64,
     subscriber: Arc<Subscriber<T>>,
 ) {
-    let _counted = GoingOn::in_one_of(&group.feed.metrics.catching_up);
+    let _counted = GaugeGuard::new(&group.feed.metrics.catching_up);
     let mut catch_up = CatchUp {
         group: &group,
         subscriber: &subscriber,

@@ -1,12 +1,12 @@
 //! Joining a room, and the progress at which a subscriber starts.
 
-use super::{origin::Origin, progress::Progress, topic::Topic};
+use super::{metrics::FeedMetrics, origin::Origin, progress::Progress, topic::Topic};
 use crate::{
     error::{Error, Kind},
-    metrics::FeedMetrics,
     model::{PostId, Seq},
     rooms::{Hub, Listener, Membership, Participant, RoomId},
     store::Store,
+    telemetry::Registry,
 };
 
 /// A member of a room that is about to subscribe to a topic. Dropping it leaves the room.
@@ -77,19 +77,13 @@ pub struct Feed {
 impl Feed {
     /// Creates a handle on the live changes of `hub` and the log of `store`. Each subscriber that
     /// catches up reads `page` comments at a time, and holds no more of them in memory.
-    pub fn new(hub: Hub, store: Store, page: u64) -> Self {
+    pub fn new(hub: Hub, store: Store, page: u64, registry: &Registry) -> Self {
         Self {
             hub,
             store,
             page,
-            metrics: FeedMetrics::default(),
+            metrics: FeedMetrics::new(registry),
         }
-    }
-
-    /// Sets the metrics to record into.
-    #[must_use]
-    pub fn measured(self, metrics: FeedMetrics) -> Self {
-        Self { metrics, ..self }
     }
 
     /// Makes the participant a member of a post's room.

@@ -12,6 +12,7 @@ mod catch_up;
 mod event;
 mod fanout;
 mod join;
+mod metrics;
 mod origin;
 mod progress;
 mod reconcile;

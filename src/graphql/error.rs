@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ErrorExtensionValues, PathSegment, ServerError};
 use uuid::Uuid;
 
+use super::error_code::ErrorCode;
 use crate::error::Error;
 
 /// Retry hint sent with `SERVICE_UNAVAILABLE`.
@@ -46,75 +47,44 @@ fn path(context: &Context<'_>) -> Vec<PathSegment> {
     context.set_error_path(ServerError::new("", None)).path
 }
 
-/// The codes of errors that no resolver returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestCode {
-    /// The document is not GraphQL.
-    ParseFailed,
-    /// The document, the operation's name or the variables do not fit the schema.
-    ValidationFailed,
-    /// The request exceeds a limit of size or complexity.
-    TooExpensive,
-    /// No document is known by the hash that was sent.
-    PersistedQueryNotFound,
-    /// The operation took too long to wait for.
-    TimedOut,
-    /// The server shuts down, and the operation ends with it. Another server takes over.
-    Restarting,
-}
-
-impl RequestCode {
-    /// Returns the code as clients see it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::TooExpensive => "QUERY_TOO_EXPENSIVE",
-            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Self::TimedOut => "OPERATION_TIMEOUT",
-            Self::Restarting => "SERVICE_RESTART",
-        }
-    }
-}
-
 /// Converts an error to what a client may see of it. The cause of an internal error is logged once,
 /// under an id that the client is given.
 fn shown(error: Error) -> async_graphql::Error {
     let mut shown = async_graphql::Error::new(error.to_string());
     let mut extensions = ErrorExtensionValues::default();
     let code = match error {
-        Error::Unauthenticated => "UNAUTHENTICATED",
-        Error::Forbidden(_) => "FORBIDDEN",
-        Error::NotFound(_) => "NOT_FOUND",
+        Error::Unauthenticated => ErrorCode::Unauthenticated,
+        Error::Forbidden(_) => ErrorCode::Forbidden,
+        Error::NotFound(_) => ErrorCode::NotFound,
         Error::BadUserInput { field, .. } => {
             extensions.set("field", field);
-            "BAD_USER_INPUT"
+            ErrorCode::BadUserInput
         }
-        Error::Conflict(_) => "CONFLICT",
+        Error::Conflict(_) => ErrorCode::Conflict,
         Error::RateLimited { retry_after } => {
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             extensions.set("retryAfterMs", millis.saturating_add(1));
-            "RATE_LIMITED"
+            ErrorCode::RateLimited
         }
-        Error::TooLarge(_) => RequestCode::TooExpensive.as_str(),
+        Error::TooLarge(_) => ErrorCode::QueryTooExpensive,
         Error::Unavailable(cause) => {
             tracing::warn!(?cause, "the database cannot be reached");
             extensions.set("retryAfterMs", RETRY_AFTER_MS);
-            "SERVICE_UNAVAILABLE"
+            ErrorCode::ServiceUnavailable
         }
         Error::OutcomeUnknown(cause) => {
             tracing::error!(?cause, "the database was lost during a commit");
-            "OUTCOME_UNKNOWN"
+            ErrorCode::OutcomeUnknown
         }
         Error::Internal(cause) => {
             let id = Uuid::new_v4().simple().to_string();
             tracing::error!(error_id = %id, cause = ?cause, "an operation failed");
             shown.message = "Something went wrong on the server.".to_owned();
             extensions.set("id", id);
-            "INTERNAL_SERVER_ERROR"
+            ErrorCode::InternalServerError
         }
     };
-    extensions.set("code", code);
+    extensions.set("code", code.as_str());
     shown.extensions = Some(extensions);
     shown
 }
@@ -138,8 +108,8 @@ pub fn server_error(error: Error) -> ServerError {
 }
 
 /// Gives a request error its code.
-pub fn request_error(code: RequestCode, mut error: ServerError) -> ServerError {
-    set_code(&mut error, code.as_str());
+pub fn request_error(code: ErrorCode, mut error: ServerError) -> ServerError {
+    set_code(&mut error, code);
     error
 }
 
@@ -162,13 +132,13 @@ pub(super) fn complete(error: &mut ServerError) {
         let cause = std::mem::take(&mut error.message);
         *error = server_error(Error::Internal(cause.into()));
     } else {
-        set_code(error, "BAD_USER_INPUT");
+        set_code(error, ErrorCode::BadUserInput);
     }
 }
 
-fn set_code(error: &mut ServerError, code: &str) {
+fn set_code(error: &mut ServerError, code: ErrorCode) {
     error
         .extensions
         .get_or_insert_with(ErrorExtensionValues::default)
-        .set("code", code);
+        .set("code", code.as_str());
 }

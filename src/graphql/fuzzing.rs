@@ -6,10 +6,11 @@ use super::{
     execute::{DocumentSource, Params, Requests},
     schema::cursor,
 };
-use crate::{json::Object, model::PostId};
+use crate::{json::Object, model::PostId, telemetry::Registry};
 
 /// Building the schema takes longer than most documents do.
-static REQUESTS: LazyLock<Requests> = LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1));
+static REQUESTS: LazyLock<Requests> =
+    LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1, &Registry::new()));
 
 /// Prepares a document; after the first zero byte comes the JSON of its variables.
 pub fn document(bytes: &[u8]) {

@@ -3,6 +3,7 @@
 mod caller;
 mod context;
 mod error;
+mod error_code;
 mod execute;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -14,7 +15,8 @@ use self::schema_document::{schema, schema_document};
 pub use self::{
     caller::Caller,
     context::Services,
-    error::{RequestCode, request_error, server_error},
+    error::{request_error, server_error},
+    error_code::ErrorCode,
     execute::{
         Counts, DocumentSource, Executor, Operation, OperationKind, Outcome, Params, QueryHash,
         Requests,

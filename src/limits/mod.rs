@@ -1,6 +1,7 @@
 //! Rate limits of users and addresses, for actions that reach a whole room or create a user.
 
 mod lru_store;
+mod metrics;
 
 use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
@@ -10,12 +11,12 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use self::lru_store::LruStore;
+use self::{lru_store::LruStore, metrics::LimitMetrics};
 use crate::{
     config::{Switch, WritingConfig},
     error::Error,
-    metrics::LimitMetrics,
     model::{ClientAddress, UserId},
+    telemetry::Registry,
 };
 
 /// Interval at which the state of inactive users and addresses is dropped.
@@ -39,7 +40,7 @@ struct Limiters {
 
 impl Limits {
     /// Creates the limits from the settings, each with its full budget.
-    pub fn new(config: &WritingConfig) -> Self {
+    pub fn new(config: &WritingConfig, registry: &Registry) -> Self {
         let limiters = || Limiters {
             // A burst may use the budget of two and a half seconds.
             typing: Limiter::new(
@@ -52,14 +53,8 @@ impl Limits {
         };
         Self {
             limiters: (config.rate_limits == Switch::On).then(limiters),
-            metrics: LimitMetrics::default(),
+            metrics: LimitMetrics::new(registry),
         }
-    }
-
-    /// Sets the metrics to record refusals into.
-    #[must_use]
-    pub fn measured(self, metrics: LimitMetrics) -> Self {
-        Self { metrics, ..self }
     }
 
     /// Counts a typing signal. Returns `RateLimited` if the user's budget is used up.
@@ -154,7 +149,7 @@ mod tests {
     use super::*;
 
     fn limits(rate_limits: Switch) -> Limits {
-        Limits::new(&WritingConfig {
+        let config = WritingConfig {
             edit_window: Duration::from_secs(1),
             rate_limits,
             comments_per_user: 3,
@@ -162,7 +157,8 @@ mod tests {
             typing_per_user: 4,
             guests_per_address: 2,
             reply_depth: 1,
-        })
+        };
+        Limits::new(&config, &Registry::new())
     }
 
     fn user(name: &str) -> UserId {

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::{
     membership::{Membership, Participant},
+    metrics::RoomMetrics,
     peers::Peers,
     room::{FollowUp, Room, RoomId},
     state::State,
@@ -21,8 +22,8 @@ use super::{
     viewer_id::ViewerId,
 };
 use crate::{
-    metrics::RoomMetrics,
     model::{Change, ChangeKind, ClientId, PostId, Seq, User, UserId},
+    telemetry::Registry,
 };
 
 /// A handle to the rooms of one node. Clones share the rooms and are cheap.
@@ -63,21 +64,16 @@ pub struct RoomStats {
 impl Hub {
     /// Creates the hub of a standalone node. Each room keeps its newest `buffer` changes for slow
     /// listeners.
-    pub fn new(buffer: usize) -> Self {
-        Self::with(buffer, RoomMetrics::default(), None)
-    }
-
-    /// Creates the hub of a standalone node that records into `metrics`.
-    pub fn measured(buffer: usize, metrics: RoomMetrics) -> Self {
-        Self::with(buffer, metrics, None)
+    pub fn new(buffer: usize, registry: &Registry) -> Self {
+        Self::with(buffer, registry, None)
     }
 
     /// Creates the hub of a node that has peers.
-    pub(crate) fn with_peers(buffer: usize, metrics: RoomMetrics, peers: Arc<dyn Peers>) -> Self {
-        Self::with(buffer, metrics, Some(peers))
+    pub(crate) fn with_peers(buffer: usize, registry: &Registry, peers: Arc<dyn Peers>) -> Self {
+        Self::with(buffer, registry, Some(peers))
     }
 
-    fn with(buffer: usize, metrics: RoomMetrics, peers: Option<Arc<dyn Peers>>) -> Self {
+    fn with(buffer: usize, registry: &Registry, peers: Option<Arc<dyn Peers>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 rooms: Mutex::default(),
@@ -87,7 +83,7 @@ impl Hub {
                 to_reconcile: Mutex::default(),
                 reconcile_requested: Notify::new(),
                 peers,
-                metrics,
+                metrics: RoomMetrics::new(registry),
             }),
         }
     }
@@ -121,7 +117,7 @@ impl Hub {
             }
             let ready = state.resequencer.accept(change);
             if state.resequencer.has_dropped() {
-                self.shared.metrics.forgotten.increment(1);
+                self.shared.metrics.dropped.increment(1);
             }
             room.send(state, ready);
         });
@@ -370,7 +366,7 @@ mod tests {
     fn last_delta_of_a_room_precedes_the_first_of_the_next_one() {
         let recorder = Arc::new(Recorder::default());
         let peers = Arc::clone(&recorder) as Arc<dyn Peers>;
-        let hub = Hub::with_peers(4, RoomMetrics::default(), peers);
+        let hub = Hub::with_peers(4, &Registry::new(), peers);
         let post = PostId::parse("p").unwrap();
         std::thread::scope(|scope| {
             for number in 0..2 {

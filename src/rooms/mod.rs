@@ -14,6 +14,7 @@ mod delta;
 mod hub;
 mod listener;
 mod membership;
+mod metrics;
 mod node_id;
 mod peers;
 mod presence;

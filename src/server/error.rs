@@ -2,9 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{
-    auth::SetupError, cluster::backplane, error::Error, metrics::BuildError, store::OpenError,
-};
+use crate::{auth::SetupError, cluster::backplane, error::Error, store::OpenError};
 
 /// The reason why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +19,6 @@ pub enum StartError {
     /// The backplane's settings cannot be used.
     #[error(transparent)]
     Backplane(#[from] backplane::ConnectError),
-    /// The metrics cannot be registered.
-    #[error("the metrics: {0}")]
-    Metrics(#[from] BuildError),
     /// The settings of tokens cannot be used.
     #[error(transparent)]
     Auth(#[from] SetupError),

@@ -3,6 +3,7 @@
 //! This composes the parts. There is no global state, so several servers can run in one process.
 
 mod error;
+mod metrics;
 mod observer;
 
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
@@ -11,6 +12,7 @@ use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::metrics::SampledMetrics;
 pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
@@ -19,11 +21,14 @@ use crate::{
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
     limits::Limits,
-    metrics::Metrics,
     moderation::{Bans, Moderation, share_bans},
     shutdown::Shutdown,
     store::Store,
-    transport::{self, AdminState, Admission, KERNEL_MARGIN, MetricsRoute, Transport, tuned},
+    telemetry::Registry,
+    transport::{
+        self, AdminState, Admission, KERNEL_MARGIN, MetricsRoute, Transport, TransportMetrics,
+        tuned,
+    },
 };
 
 /// A server that listens and does not serve yet.
@@ -70,27 +75,26 @@ impl Server {
             None => None,
         };
         let authenticator = Arc::new(Authenticator::new(&config.auth)?);
-        let metrics = Metrics::new()?;
-        let store = Store::open_measured(&config.store, metrics.store.clone()).await?;
+        let registry = Registry::new();
+        let store = Store::open(&config.store, &registry).await?;
         authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());
         let moderation = Arc::new(Moderation::new(store.clone(), Arc::clone(&bans)));
         moderation.refresh().await.map_err(StartError::Bans)?;
 
         let buffer = config.rooms.room_buffer as usize;
-        let (hub, cluster) = ClusterNode::new(buffer, connection, &metrics);
+        let (hub, cluster) = ClusterNode::new(buffer, connection, &registry);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let limits = Limits::new(&config.writing).measured(metrics.limits.clone());
-        let limits = Arc::new(limits);
+        let limits = Arc::new(Limits::new(&config.writing, &registry));
 
         let services = Services {
             feed: Feed::new(
                 hub.clone(),
                 store.clone(),
                 config.rooms.catch_up_page.into(),
-            )
-            .measured(metrics.feed.clone()),
+                &registry,
+            ),
             store: store.clone(),
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -104,20 +108,20 @@ impl Server {
                 operation_timeout: config.clients.operation_timeout,
             },
         };
-        let executor = Executor::new(services, tasks.clone()).measured(&metrics.graphql);
+        let executor = Executor::new(services, tasks.clone(), &registry);
         let admission = Admission::new(&config.clients, config.writing.rate_limits);
         let shutdown = Shutdown::new(stop.clone());
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
             bans,
-            requests: requests(&config.http).measured(&metrics.graphql),
+            requests: requests(&config.http, &registry),
             admission: admission.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
-            drain: shutdown.clone(),
-            metrics: Arc::new(metrics.transport.clone()),
+            shutdown: shutdown.clone(),
+            metrics: Arc::new(TransportMetrics::new(&registry)),
         });
         let observer = Observer {
             hub,
@@ -125,11 +129,12 @@ impl Server {
             store,
             executor,
             tasks,
-            metrics,
+            sampled: SampledMetrics::new(&registry),
+            registry,
         };
         let admin_state = AdminState {
             health: observer.health(),
-            drain: shutdown.clone(),
+            shutdown: shutdown.clone(),
             metrics: {
                 let observer = observer.clone();
                 Arc::new(move || observer.metrics())
@@ -225,8 +230,8 @@ impl Server {
         ));
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
-        let metrics = observer.metrics.clone();
-        background.spawn(async move { metrics.run().await });
+        let registry = observer.registry.clone();
+        background.spawn(async move { registry.run().await });
         background.spawn(async move { authenticator.run().await });
         background.spawn(async move { moderation.run(config.auth.ban_refresh).await });
         if let Some((listener, address, router)) = admin {
@@ -325,8 +330,8 @@ async fn listen(
     Ok((listener, address))
 }
 
-fn requests(config: &HttpConfig) -> Requests {
+fn requests(config: &HttpConfig, registry: &Registry) -> Requests {
     let max = usize::try_from(config.persisted_queries).unwrap_or(usize::MAX);
     let max = NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN);
-    Requests::new(max, config.persisted_query_bytes)
+    Requests::new(max, config.persisted_query_bytes, registry)
 }

@@ -2,14 +2,14 @@
 
 use tokio_util::task::TaskTracker;
 
+use super::metrics::SampledMetrics;
 use crate::{
     cluster::{BackplaneStatus, ClusterObserver},
     error::Error,
     graphql::{Counts, Executor},
-    metrics::{Metrics, Sample},
     rooms::{Hub, RoomStats},
     store::Store,
-    telemetry::{Checks, Health},
+    telemetry::{Checks, Health, Registry},
 };
 
 /// A view of a running server. Clones observe the same server.
@@ -20,12 +20,13 @@ pub struct Observer {
     pub(super) store: Store,
     pub(super) executor: Executor,
     pub(super) tasks: TaskTracker,
-    pub(super) metrics: Metrics,
+    pub(super) registry: Registry,
+    pub(super) sampled: SampledMetrics,
 }
 
 impl Observer {
     /// Returns the number of rooms, and of members in them.
-    pub fn census(&self) -> RoomStats {
+    pub fn rooms(&self) -> RoomStats {
         self.hub.stats()
     }
 
@@ -57,16 +58,8 @@ impl Observer {
 
     /// Renders the metrics in Prometheus's text format.
     pub fn metrics(&self) -> String {
-        let (RoomStats { rooms, members }, counts) = (self.census(), self.events());
-        self.metrics.render(Sample {
-            rooms,
-            members,
-            tasks: self.tasks(),
-            waiting_writes: self.store.waiting_writes(),
-            executions: counts.executions,
-            deliveries: counts.deliveries,
-            commits: self.commits(),
-        })
+        self.sampled.sample(self);
+        self.registry.render()
     }
 
     /// Returns the store, for programs that embed the server.

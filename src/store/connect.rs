@@ -3,24 +3,17 @@
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Store, error::OpenError, group_commit::Writer, pool::Connections, postgres, sqlite,
-    statements::StatementCounter,
+    Store, error::OpenError, group_commit::Writer, metrics::StoreMetrics, pool::Connections,
+    postgres, sqlite, statements::StatementCounter,
 };
-use crate::{config::StoreConfig, metrics::StoreMetrics};
+use crate::{config::StoreConfig, telemetry::Registry};
 
 impl Store {
     /// Opens the database and runs the missing migrations.
     ///
     /// Creates a SQLite file if the URL says so. Waits up to `DATABASE_WAIT` for a PostgreSQL server.
-    pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
-        Self::open_measured(config, StoreMetrics::default()).await
-    }
-
-    /// Opens the database like [`Self::open`], and records into `metrics`.
-    pub async fn open_measured(
-        config: &StoreConfig,
-        metrics: StoreMetrics,
-    ) -> Result<Self, OpenError> {
+    pub async fn open(config: &StoreConfig, registry: &Registry) -> Result<Self, OpenError> {
+        let metrics = StoreMetrics::new(registry);
         let statements = StatementCounter::new(metrics.statement.clone());
         let tasks = TaskTracker::new();
         let (scheme, _) = config.database_url.split_once(':').unwrap_or_default();

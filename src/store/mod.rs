@@ -12,6 +12,7 @@ mod error;
 mod feed;
 mod group_commit;
 mod health;
+mod metrics;
 mod page;
 mod pool;
 mod postgres;

@@ -1,12 +1,14 @@
-//! Logs, spans and health checks for operators.
+//! Logs, spans, health checks and metrics for operators.
 
 mod error;
 mod health;
 pub mod healthcheck;
+mod metrics;
 mod tracing;
 
 pub use self::{
     error::TelemetryError,
     health::{Checks, Health, Report, State},
+    metrics::{GaugeGuard, LabelPair, Registry},
     tracing::{OPERATION_TARGET, Telemetry, adopt, start},
 };

@@ -25,7 +25,7 @@ pub struct AdminState {
     /// The health of the server's dependencies.
     pub health: Health,
     /// The shutdown of the server. Once it has begun, `/readyz` fails.
-    pub drain: Shutdown,
+    pub shutdown: Shutdown,
     /// Renders the metrics in Prometheus's text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -74,7 +74,7 @@ async fn readyz(State(state): State<AdminState>, RawQuery(query): RawQuery) -> R
         .filter(|(key, _)| key == "exclude")
         .map(|(_, part)| part)
         .collect();
-    let is_draining = state.drain.has_begun();
+    let is_draining = state.shutdown.has_begun();
     // A node that shuts down answers at once, without waiting for health checks.
     let report = (!is_draining).then(|| state.health.report());
     let report = match report {

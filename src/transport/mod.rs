@@ -7,6 +7,7 @@
 mod admin;
 mod connections;
 mod http;
+mod metrics;
 mod operation_log;
 mod pages;
 mod ws;
@@ -33,12 +34,12 @@ pub(crate) use self::ws::fuzzing;
 pub use self::{
     admin::{AdminState, MetricsRoute, admin_router},
     connections::{Admission, KERNEL_MARGIN, serve, tuned},
+    metrics::TransportMetrics,
 };
 use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
     graphql::{Executor, Requests},
-    metrics::TransportMetrics,
     moderation::Bans,
     shutdown::Shutdown,
 };
@@ -63,7 +64,7 @@ pub struct Transport {
     /// Tracks the tasks of sockets and streams.
     pub tasks: TaskTracker,
     /// Gives each socket and each subscription stream its deadline when the server shuts down.
-    pub drain: Shutdown,
+    pub shutdown: Shutdown,
     /// Metrics of the transports.
     pub metrics: Arc<TransportMetrics>,
 }
@@ -80,7 +81,7 @@ pub fn router(transport: Transport) -> Router {
         .layer(cors(origins))
         .layer(map_response(api_headers))
         .layer(from_fn_with_state(
-            transport.drain.clone(),
+            transport.shutdown.clone(),
             request_id::assign,
         ));
     graphql

@@ -8,13 +8,15 @@ use std::{sync::Arc, time::Instant};
 use async_graphql::{ServerError, Value};
 use tracing::{Instrument, Level, Span};
 
-use super::http::{
-    negotiation::{ResponseType, StreamType},
-    request_id::RequestId,
+use super::{
+    http::{
+        negotiation::{ResponseType, StreamType},
+        request_id::RequestId,
+    },
+    metrics::{ABANDONED, OK, OTHER, TransportMetrics},
 };
 use crate::{
     graphql::{Caller, Executor, Operation, OperationKind, Outcome},
-    metrics::TransportMetrics,
     model::UserId,
     telemetry::{self, OPERATION_TARGET},
 };
@@ -34,7 +36,7 @@ pub(super) enum TransportLabel {
 /// The log of an operation in progress. Dropping it before its end logs the operation as abandoned.
 pub(super) struct OperationLog {
     metrics: Arc<TransportMetrics>,
-    kind: &'static str,
+    kind: Option<OperationKind>,
     began: Instant,
     record: Option<Box<LogRecord>>,
     span: Span,
@@ -109,18 +111,13 @@ impl OperationLog {
         operation: &Operation,
         caller: &Caller,
     ) -> Self {
-        let kind = match operation.kind() {
-            OperationKind::Query => "query",
-            OperationKind::Mutation => "mutation",
-            OperationKind::Subscription => "subscription",
-        };
-        let mut log = Self::new(metrics, kind);
+        let mut log = Self::new(metrics, Some(operation.kind()));
         log.record = is_enabled().then(|| {
             let principal = caller.principal.as_ref();
             Box::new(LogRecord {
                 request_id: request_id.clone(),
                 transport,
-                kind,
+                kind: operation.kind().as_str(),
                 name: operation.name().map(truncated),
                 user: principal.map(|principal| principal.user.id.clone()),
             })
@@ -145,20 +142,20 @@ impl OperationLog {
         transport: TransportLabel,
         code: &str,
     ) {
-        let mut log = Self::new(metrics, "unknown");
+        let mut log = Self::new(metrics, None);
         log.record = is_enabled().then(|| {
             Box::new(LogRecord {
                 request_id: request_id.clone(),
                 transport,
-                kind: log.kind,
+                kind: "unknown",
                 name: None,
                 user: None,
             })
         });
-        log.end(Some(code));
+        log.end(code);
     }
 
-    fn new(metrics: &Arc<TransportMetrics>, kind: &'static str) -> Self {
+    fn new(metrics: &Arc<TransportMetrics>, kind: Option<OperationKind>) -> Self {
         Self {
             metrics: Arc::clone(metrics),
             kind,
@@ -191,14 +188,14 @@ impl OperationLog {
         self.span.clone()
     }
 
-    /// Logs the end of the operation. `code` is its first error's, `None` for success.
-    pub(super) fn end(mut self, code: Option<&str>) {
+    /// Logs the end of the operation. `code` is its first error's, or [`OK`].
+    pub(super) fn end(mut self, code: &str) {
         self.finish(code);
     }
 
-    fn finish(&mut self, code: Option<&str>) {
+    fn finish(&mut self, code: &str) {
         self.is_ended = true;
-        self.span.record("code", code.unwrap_or("OK"));
+        self.span.record("code", code);
         let duration = self.began.elapsed();
         self.metrics.operation(self.kind, code, Some(duration));
         if let Some(record) = self.record.take() {
@@ -214,10 +211,10 @@ impl OperationLog {
             return None;
         }
         self.is_ended = true;
-        self.span.record("code", "OK");
-        self.metrics.operation(self.kind, None, None);
+        self.span.record("code", OK);
+        self.metrics.operation(self.kind, OK, None);
         if let Some(record) = &self.record {
-            record.write("subscription started", None, self.began);
+            record.write("subscription started", OK, self.began);
         }
         Some(SubscriptionLog {
             began: self.began,
@@ -230,7 +227,7 @@ impl Drop for OperationLog {
     /// Logs an operation whose client is gone. A mutation still runs to its end.
     fn drop(&mut self) {
         if !self.is_ended {
-            self.finish(Some("ABANDONED"));
+            self.finish(ABANDONED);
         }
     }
 }
@@ -238,13 +235,13 @@ impl Drop for OperationLog {
 impl Drop for SubscriptionLog {
     fn drop(&mut self) {
         if let Some(record) = &self.record {
-            record.write("subscription ended", None, self.began);
+            record.write("subscription ended", OK, self.began);
         }
     }
 }
 
 impl LogRecord {
-    fn write(&self, message: &'static str, code: Option<&str>, since: Instant) {
+    fn write(&self, message: &'static str, code: &str, since: Instant) {
         let micros = (since.elapsed().as_secs_f64() * 1_000_000.0).round();
         tracing::info!(
             target: OPERATION_TARGET,
@@ -253,7 +250,7 @@ impl LogRecord {
             kind = self.kind,
             operation = self.name.as_deref(),
             transport = self.transport.as_str(),
-            code = code.unwrap_or("OK"),
+            code,
             duration_ms = micros / 1000.0,
             // Recorded as a string, so that the formatter quotes it if necessary.
             user = self.user.as_ref().map(UserId::as_str),
@@ -273,20 +270,22 @@ fn truncated(name: &str) -> Box<str> {
 }
 
 /// Returns the code of the first error of `outcome`.
-fn code_of(outcome: &Outcome) -> Option<&str> {
+fn code_of(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Refused(errors) => code_of_errors(errors),
         Outcome::Executed(response) => code_of_errors(&response.errors),
-        Outcome::Rendered(_) => None,
+        Outcome::Rendered(_) => OK,
     }
 }
 
-/// Returns the code of the first error, or `OTHER` if it has none.
-pub(super) fn code_of_errors(errors: &[ServerError]) -> Option<&str> {
-    let first = errors.first()?;
+/// Returns the code of the first error: [`OK`] without errors, [`OTHER`] if it has none.
+pub(super) fn code_of_errors(errors: &[ServerError]) -> &str {
+    let Some(first) = errors.first() else {
+        return OK;
+    };
     let extensions = first.extensions.as_ref();
     match extensions.and_then(|extensions| extensions.get("code")) {
-        Some(Value::String(code)) => Some(code),
-        _ => Some("OTHER"),
+        Some(Value::String(code)) => code,
+        _ => OTHER,
     }
 }

@@ -9,6 +9,7 @@ use causerie::{
     model::{Role, Timestamp, User, UserId},
     moderation::{Bans, Moderation},
     store::Store,
+    telemetry::Registry,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -339,7 +340,7 @@ fn user(id: &str) -> UserId {
 /// Creates a node's part of moderation on the database that all nodes share.
 async fn node(folder: &std::path::Path) -> (Moderation, Arc<Bans>, Store) {
     let url = format!("--database-url={}", database_url(folder));
-    let store = Store::open(&settings(&[&url]).store)
+    let store = Store::open(&settings(&[&url]).store, &Registry::new())
         .await
         .expect("a store");
     let bans = Arc::new(Bans::default());

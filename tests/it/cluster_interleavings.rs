@@ -12,9 +12,9 @@ use causerie::{
         ClusterNode,
         backplane::memory::{Delays, Link, Network},
     },
-    metrics::Metrics,
     model::{ClientId, PostId, User, UserId},
     rooms::{Hub, Membership, Participant, RoomStats},
+    telemetry::Registry,
 };
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
@@ -94,8 +94,7 @@ struct Node {
 impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
-        let metrics = Metrics::new().expect("metrics");
-        let (hub, cluster) = ClusterNode::new(16, connection, &metrics);
+        let (hub, cluster) = ClusterNode::new(16, connection, &Registry::new());
         let leaving = CancellationToken::new();
         let timers = hub.clone();
         Self {

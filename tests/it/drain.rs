@@ -127,7 +127,7 @@ async fn shutdown_is_announced_first_and_sockets_close_gradually() {
         assert!(*at >= due, "close {number} came at {at:?}");
     }
     ended.await.expect("an end");
-    assert_eq!(observer.census().members, 0);
+    assert_eq!(observer.rooms().members, 0);
     assert!(TcpStream::connect(at).await.is_err());
 }
 
@@ -243,7 +243,7 @@ async fn mutation_under_way_is_answered_before_its_socket_closes() {
     let ended = tokio::spawn(server.begin_to_stop());
     // A refused operation is the only sign that the socket is due.
     wait_until_refused(&mut socket).await;
-    assert_eq!(observer.census().members, 1);
+    assert_eq!(observer.rooms().members, 1);
     run(&other, "ROLLBACK").await;
     assert!(socket.data("w").await["createComment"]["comment"]["id"].is_string());
     let complete = socket.message().await;

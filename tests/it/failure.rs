@@ -7,6 +7,7 @@ use causerie::{
     config::StoreConfig,
     model::{PostId, Role, Seq},
     store::Store,
+    telemetry::Registry,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -76,7 +77,9 @@ async fn feed(server: &Process, after: &Value, length: usize) -> (HashSet<String
 pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
     let url = format!("--database-url={database}");
     let config: StoreConfig = settings(&[&url]).store;
-    let store = Store::open(&config).await.expect("a store");
+    let store = Store::open(&config, &Registry::new())
+        .await
+        .expect("a store");
     let post = PostId::parse("hello").expect("an id");
     let changes = store
         .changed_after(&post, Seq(0), 10_000)

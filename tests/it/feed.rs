@@ -4,6 +4,7 @@ use causerie::{
     config::StoreConfig,
     model::{PostId, Timestamp, User, UserId},
     store::{NewComment, Store},
+    telemetry::Registry,
 };
 use serde_json::{Value, json};
 
@@ -335,7 +336,9 @@ fn assert_refused(message: Value, id: &str) {
 async fn open_elsewhere(server: &TestServer) -> Store {
     let url = format!("--database-url={}", server.database());
     let config: StoreConfig = settings(&[&url]).store;
-    Store::open(&config).await.expect("the database")
+    Store::open(&config, &Registry::new())
+        .await
+        .expect("the database")
 }
 
 async fn add_elsewhere(store: &Store, body: &str) {

@@ -270,7 +270,7 @@ async fn thousands_of_ended_subscriptions_leave_no_member() {
         let cycles = iter::repeat_n([start.clone(), end.clone()], 100);
         socket.send_together(cycles.flatten()).await;
         socket.settle().await;
-        assert_eq!(server.observer().census().members, 0);
+        assert_eq!(server.observer().rooms().members, 0);
     }
     // and some afterwards.
     for _ in 0..200 {
@@ -278,7 +278,7 @@ async fn thousands_of_ended_subscriptions_leave_no_member() {
         assert_eq!(socket.data("1").await, json!({"viewerCount": 1}));
         socket.send(end.clone()).await;
         assert!(socket.settle().await.is_empty());
-        assert_eq!(server.observer().census().members, 0);
+        assert_eq!(server.observer().rooms().members, 0);
     }
     socket.close().await;
     server.stop().await;

@@ -19,6 +19,7 @@ use causerie::{
     },
     rooms::{Hub, Participant, RoomId, RoomStats},
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
+    telemetry::Registry,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
@@ -177,7 +178,9 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("--database-url={}", database_url(folder.path()));
         let config: StoreConfig = settings(&[&url]).store;
-        let store = Store::open(&config).await.expect("a store");
+        let store = Store::open(&config, &Registry::new())
+            .await
+            .expect("a store");
         let post = PostId::parse("p").expect("an id");
         let new = NewPost {
             id: post.clone(),
@@ -186,9 +189,9 @@ impl World {
             at: Timestamp(0),
         };
         store.create_post(new).await.expect("a post");
-        let hub = Hub::new(ROOM_BUFFER);
+        let hub = Hub::new(ROOM_BUFFER, &Registry::new());
         Self {
-            feed: Feed::new(hub.clone(), store.clone(), CATCH_UP_PAGE),
+            feed: Feed::new(hub.clone(), store.clone(), CATCH_UP_PAGE, &Registry::new()),
             store,
             hub,
             post,

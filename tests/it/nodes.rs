@@ -19,11 +19,11 @@ use causerie::{
             memory::{self, Network},
         },
     },
-    metrics::Metrics,
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
     rooms::{FeedEvent, Hub, Membership, NodeId, Participant},
+    telemetry::Registry,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ struct Node {
 impl Node {
     fn start(network: &Network) -> Self {
         let (link, connection) = network.connect();
-        let (hub, cluster) = ClusterNode::new(16, connection, &metrics());
+        let (hub, cluster) = ClusterNode::new(16, connection, &Registry::new());
         let observer = cluster.observer();
         let leaving = CancellationToken::new();
         let timers = hub.clone();
@@ -126,10 +126,6 @@ async fn wait_for_counts(nodes: &[&Node], count: usize, within: Duration) {
         true
     })
     .await;
-}
-
-fn metrics() -> Metrics {
-    Metrics::new().expect("metrics")
 }
 
 fn post() -> PostId {
@@ -423,7 +419,7 @@ async fn resync_is_rate_limited_under_sustained_loss() {
         incoming,
         topology: Topology::Cluster,
     };
-    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &Registry::new());
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));
     sender.send(Incoming::Connected).await.expect("it runs");
@@ -512,7 +508,7 @@ async fn changed_users_are_announced_to_every_node() {
     let network = Network::new(DELAY);
     let [a] = start_nodes(&network).await;
     let (_link, connection) = network.connect();
-    let (_hub, cluster) = ClusterNode::new(16, connection, &metrics());
+    let (_hub, cluster) = ClusterNode::new(16, connection, &Registry::new());
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));

@@ -15,6 +15,7 @@ use causerie::{
     error::Error,
     model::{CommentId, PostId, Seq, Timestamp, User, UserId},
     store::{DeleteComment, EditComment, NewComment, NewPost, Store},
+    telemetry::Registry,
 };
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Statement};
@@ -54,11 +55,17 @@ fn config(url: &str, arguments: &[&str]) -> StoreConfig {
 }
 
 async fn open(url: &str) -> Store {
-    Store::open(&config(url, &[])).await.expect("a store")
+    Store::open(&config(url, &[]), &Registry::new())
+        .await
+        .expect("a store")
 }
 
 async fn refusal(url: &str, arguments: &[&str]) -> String {
-    let refused = within("a refusal", Store::open(&config(url, arguments))).await;
+    let refused = within(
+        "a refusal",
+        Store::open(&config(url, arguments), &Registry::new()),
+    )
+    .await;
     let error = refused.expect_err("refused").to_string();
     assert!(error.contains("DATABASE_URL (--database-url)"), "{error}");
     assert!(!error.contains('\n'), "{error}");
@@ -126,7 +133,7 @@ async fn servers_that_start_together_migrate_an_empty_database() {
         let url = database_url(folder.path());
         let nodes = (0..3).map(|_| {
             let config = config(&url, &[]);
-            tokio::spawn(async move { Store::open(&config).await })
+            tokio::spawn(async move { Store::open(&config, &Registry::new()).await })
         });
         for (number, node) in join_all(nodes.collect::<Vec<_>>())
             .await

@@ -545,7 +545,7 @@ async fn invalid_operation_is_one_error_and_nothing_more() {
         assert_eq!(error_code(&mut socket, "1").await, json!(code), "{payload}");
         assert!(socket.settle().await.is_empty(), "{payload}");
     }
-    assert_eq!(server.observer().census().members, 0);
+    assert_eq!(server.observer().rooms().members, 0);
     socket.close().await;
     server.stop().await;
 }
@@ -590,7 +590,7 @@ async fn clients_complete_ends_its_stream_at_once_without_an_echo() {
     socket.complete("c").await;
     assert!(socket.settle().await.is_empty());
     assert_eq!(
-        server.observer().census().members,
+        server.observer().rooms().members,
         0,
         "what was read before the ping has been done before the pong"
     );
@@ -825,7 +825,7 @@ async fn sixty_four_operations_run_at_once_with_separate_answers() {
         .send_together(ids.iter().map(|id| complete(id)))
         .await;
     assert!(socket.settle().await.is_empty());
-    assert_eq!(server.observer().census().members, 0);
+    assert_eq!(server.observer().rooms().members, 0);
 
     socket
         .send_together(ids.iter().map(|id| subscribe(id, ME)))

@@ -270,7 +270,7 @@ async fn client_that_never_reads_is_dropped() {
     let large = "x".repeat(10_000);
     // More than the buffers on both sides hold.
     within("it leaves the room", async {
-        while server.observer().census().members == 1 {
+        while server.observer().rooms().members == 1 {
             ada.comment(&large).await;
         }
     })

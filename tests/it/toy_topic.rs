@@ -18,6 +18,7 @@ use causerie::{
     model::{ClientId, User, UserId},
     rooms::{Hub, Participant, RoomId},
     store::Store,
+    telemetry::Registry,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
@@ -193,8 +194,13 @@ impl Sink for OneSlot {
 
 async fn feed(folder: &Path) -> Feed {
     let url = format!("--database-url={}", database_url(folder));
-    let store = Store::open(&settings(&[&url]).store).await;
-    Feed::new(Hub::new(4), store.expect("a store"), 10)
+    let store = Store::open(&settings(&[&url]).store, &Registry::new()).await;
+    Feed::new(
+        Hub::new(4, &Registry::new()),
+        store.expect("a store"),
+        10,
+        &Registry::new(),
+    )
 }
 
 fn participant(name: &str) -> Participant {

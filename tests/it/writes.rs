@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use causerie::{
     model::{PostId, Role, Seq, Timestamp, User, UserId},
     store::{NewComment, Store},
+    telemetry::Registry,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -273,7 +274,7 @@ async fn open(database: &str, arguments: &[&str]) -> Store {
         .into_iter()
         .chain(arguments.iter().copied())
         .collect();
-    Store::open(&settings(&arguments).store)
+    Store::open(&settings(&arguments).store, &Registry::new())
         .await
         .expect("a store")
 }

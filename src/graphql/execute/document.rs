@@ -11,7 +11,7 @@ use super::{
     expansion, operation::OperationKind, parse::parse, positions::Positions, size,
     validate::validate,
 };
-use crate::graphql::error::{RequestCode, request_error};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// A valid document.
 #[derive(Debug)]
@@ -57,10 +57,7 @@ impl Document {
                 Some(name) => format!("Unknown operation named \"{name}\"."),
                 None => "operationName must say which operation is meant.".to_owned(),
             };
-            request_error(
-                RequestCode::ValidationFailed,
-                ServerError::new(message, None),
-            )
+            request_error(ErrorCode::ValidationFailed, ServerError::new(message, None))
         })
     }
 }
@@ -77,5 +74,5 @@ pub(super) fn kind(operation: &Operation) -> OperationKind {
 /// Returns the error of a request that exceeds a limit of size.
 pub(super) fn too_expensive(message: String, position: Option<Pos>) -> Vec<ServerError> {
     let error = ServerError::new(message, position);
-    vec![request_error(RequestCode::TooExpensive, error)]
+    vec![request_error(ErrorCode::QueryTooExpensive, error)]
 }

@@ -12,8 +12,10 @@ use apollo_compiler::{Schema, validation::Valid};
 use async_graphql::ServerError;
 use parking_lot::Mutex;
 
-use super::{cache::Cache, document::Document, normal_form::NormalForm, normalize::Shape};
-use crate::metrics::Lookups;
+use super::{
+    cache::Cache, document::Document, metrics::CacheMetrics, normal_form::NormalForm,
+    normalize::Shape,
+};
 
 /// Maximum number of cached documents.
 const MAX_DOCUMENTS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -35,24 +37,18 @@ pub(super) struct DocumentCache {
     documents: Mutex<Cache<String, Arc<Document>>>,
     forms: Mutex<Cache<FormKey, Arc<NormalForm>>>,
     next_id: AtomicU64,
-    lookups: Lookups,
+    metrics: CacheMetrics,
 }
 
-impl Default for DocumentCache {
-    fn default() -> Self {
+impl DocumentCache {
+    /// Creates an empty cache.
+    pub(super) fn new(metrics: CacheMetrics) -> Self {
         Self {
             documents: Mutex::new(Cache::new(MAX_DOCUMENTS, MAX_TEXT_BYTES)),
             forms: Mutex::new(Cache::new(MAX_FORMS, MAX_FORM_BYTES)),
             next_id: AtomicU64::new(0),
-            lookups: Lookups::default(),
+            metrics,
         }
-    }
-}
-
-impl DocumentCache {
-    /// Sets the metrics to record lookups of documents into.
-    pub(super) fn measured(self, lookups: Lookups) -> Self {
-        Self { lookups, ..self }
     }
 
     /// Returns the document with this text. Parses and validates it if it is not cached.
@@ -62,7 +58,7 @@ impl DocumentCache {
         text: String,
     ) -> Result<Arc<Document>, Vec<ServerError>> {
         let known = self.documents.lock().get(&text);
-        self.lookups.count(known.is_some());
+        self.metrics.record(known.is_some());
         if let Some(document) = known {
             return Ok(document);
         }

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::{
     introspection,
+    metrics::CacheMetrics,
     operation::{Operation, OperationKind},
     panics::contain_async,
     render::{Counts, Renderer},
@@ -27,13 +28,14 @@ use crate::{
     feed::{Feed, Payload, Sink, Subscription},
     graphql::{
         Caller, Services,
-        error::{self, RequestCode, request_error, server_error},
+        error::{self, request_error, server_error},
+        error_code::ErrorCode,
         schema,
         schema::{Mutation, Query, Replies, SubscriptionRoot},
         schema_document,
     },
-    metrics::GraphqlMetrics,
     store::Store,
+    telemetry::Registry,
 };
 
 /// The outcome of an operation.
@@ -76,7 +78,7 @@ const MUTATION_TIMED_OUT: &str = "The operation took too long to wait for and go
 
 impl Executor {
     /// Creates an executor whose resolvers work on `services`. Its tasks are spawned on `tasks`.
-    pub fn new(services: Services, tasks: TaskTracker) -> Self {
+    pub fn new(services: Services, tasks: TaskTracker, registry: &Registry) -> Self {
         let (store, feed) = (services.store.clone(), services.feed.clone());
         let timeout = services.settings.operation_timeout;
         let schema = schema()
@@ -89,18 +91,9 @@ impl Executor {
             schema_document: schema_document(),
             store,
             feed,
-            responses: ResponseCache::default(),
+            responses: ResponseCache::new(CacheMetrics::responses(registry)),
             timeout,
             tasks,
-        }
-    }
-
-    /// Sets the metrics to record into.
-    #[must_use]
-    pub fn measured(self, metrics: &GraphqlMetrics) -> Self {
-        Self {
-            responses: self.responses.measured(metrics.answers.clone()),
-            ..self
         }
     }
 
@@ -269,7 +262,7 @@ async fn in_time(
 ) -> Outcome {
     timeout(limit, outcome).await.unwrap_or_else(|_| {
         let error = ServerError::new(message, None);
-        failed(request_error(RequestCode::TimedOut, error))
+        failed(request_error(ErrorCode::OperationTimeout, error))
     })
 }
 

@@ -27,6 +27,7 @@ mod expansion;
 mod fingerprint;
 mod introspection;
 mod literal;
+mod metrics;
 mod normal_form;
 mod normalize;
 mod operation;

@@ -21,7 +21,7 @@ use super::{
     positions::Positions,
     variables::Variables,
 };
-use crate::graphql::error::{RequestCode, request_error};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// The part of variables that changes the shape of a normal form: which have a value, and the values
 /// of those that may be a condition.
@@ -220,7 +220,7 @@ impl<'a> Normalizer<'a> {
         let message = format!("The condition of @{} must not be null.", directive.name);
         let position = self.positions.of(directive.location());
         Err(request_error(
-            RequestCode::ValidationFailed,
+            ErrorCode::ValidationFailed,
             ServerError::new(message, position),
         ))
     }
@@ -233,7 +233,7 @@ impl<'a> Normalizer<'a> {
         let position = self.positions.of(first.location());
         let mut error = ServerError::new(message, position);
         error.locations.extend(self.positions.of(other.location()));
-        request_error(RequestCode::ValidationFailed, error)
+        request_error(ErrorCode::ValidationFailed, error)
     }
 }
 

@@ -28,6 +28,17 @@ pub enum OperationKind {
     Subscription,
 }
 
+impl OperationKind {
+    /// Returns the keyword of the kind.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
 /// A valid operation in its normal form, with the values of its variables.
 pub struct Operation {
     form: Arc<NormalForm>,

@@ -8,7 +8,7 @@ use apollo_compiler::{
 use async_graphql::ServerError;
 
 use super::{positions::Positions, size, tokens};
-use crate::graphql::error::{RequestCode, request_error};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// Parses a document that is within the size limit.
 ///
@@ -42,10 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
 
 fn syntax_error(text: &str, message: String, at: Option<SourceSpan>) -> ServerError {
     let position = Positions::new(text).of(at);
-    request_error(
-        RequestCode::ParseFailed,
-        ServerError::new(message, position),
-    )
+    request_error(ErrorCode::ParseFailed, ServerError::new(message, position))
 }
 
 /// Finds a selection set without selections. The parser accepts it, because a later edition of the

@@ -11,11 +11,13 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
-use super::cache::Cache;
+use super::{cache::Cache, metrics::CacheMetrics};
 use crate::{
     error::Error,
-    graphql::error::{RequestCode, request_error, server_error},
-    metrics::Lookups,
+    graphql::{
+        error::{request_error, server_error},
+        error_code::ErrorCode,
+    },
 };
 
 /// The SHA-256 of a document.
@@ -51,27 +53,22 @@ impl<'de> Deserialize<'de> for QueryHash {
 #[derive(Debug)]
 pub(super) struct PersistedQueries {
     texts: Mutex<Cache<QueryHash, Arc<str>>>,
-    lookups: Lookups,
+    metrics: CacheMetrics,
 }
 
 impl PersistedQueries {
     /// Creates a cache of at most `documents` documents and `bytes` bytes of them.
-    pub(super) fn new(documents: NonZeroUsize, bytes: usize) -> Self {
+    pub(super) fn new(documents: NonZeroUsize, bytes: usize, metrics: CacheMetrics) -> Self {
         Self {
             texts: Mutex::new(Cache::new(documents, bytes)),
-            lookups: Lookups::default(),
+            metrics,
         }
-    }
-
-    /// Sets the metrics to record lookups into.
-    pub(super) fn measured(self, lookups: Lookups) -> Self {
-        Self { lookups, ..self }
     }
 
     /// Finds the text with this hash. The error is the one of Apollo's protocol if it is not kept.
     pub(super) fn find(&self, hash: QueryHash) -> Result<String, Vec<ServerError>> {
         let text = self.texts.lock().get(&hash);
-        self.lookups.count(text.is_some());
+        self.metrics.record(text.is_some());
         let text = text.ok_or_else(|| vec![not_found()])?;
         Ok(text.to_string())
     }
@@ -95,7 +92,7 @@ impl PersistedQueries {
 /// Clients of the protocol look for this message and code.
 fn not_found() -> ServerError {
     let error = ServerError::new("PersistedQueryNotFound", None);
-    request_error(RequestCode::PersistedQueryNotFound, error)
+    request_error(ErrorCode::PersistedQueryNotFound, error)
 }
 
 fn another_hash() -> ServerError {
@@ -109,9 +106,11 @@ fn another_hash() -> ServerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Registry;
 
     fn queries(documents: usize, bytes: usize) -> PersistedQueries {
-        PersistedQueries::new(NonZeroUsize::new(documents).unwrap(), bytes)
+        let metrics = CacheMetrics::persisted(&Registry::new());
+        PersistedQueries::new(NonZeroUsize::new(documents).unwrap(), bytes, metrics)
     }
 
     fn keep(queries: &PersistedQueries, text: &str) {

@@ -11,6 +11,7 @@ use super::{
     complexity,
     document::{self, Document, too_expensive},
     document_cache::DocumentCache,
+    metrics::CacheMetrics,
     normalize::{Shape, normalize},
     operation::{Operation, OperationKind},
     panics,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     graphql::{error::server_error, schema_document},
-    metrics::GraphqlMetrics,
+    telemetry::Registry,
 };
 
 /// Maximum number of errors in one refusal. Each is longer than what it is about.
@@ -38,21 +39,15 @@ pub struct Requests {
 
 impl Requests {
     /// Keeps at most `persisted` persisted queries, and `persisted_bytes` bytes of them.
-    pub fn new(persisted: NonZeroUsize, persisted_bytes: usize) -> Self {
+    pub fn new(persisted: NonZeroUsize, persisted_bytes: usize, registry: &Registry) -> Self {
         Self {
             schema: schema_document(),
-            persisted: PersistedQueries::new(persisted, persisted_bytes),
-            documents: DocumentCache::default(),
-        }
-    }
-
-    /// Sets the metrics to record into.
-    #[must_use]
-    pub fn measured(self, metrics: &GraphqlMetrics) -> Self {
-        Self {
-            documents: self.documents.measured(metrics.documents.clone()),
-            persisted: self.persisted.measured(metrics.persisted.clone()),
-            ..self
+            persisted: PersistedQueries::new(
+                persisted,
+                persisted_bytes,
+                CacheMetrics::persisted(registry),
+            ),
+            documents: DocumentCache::new(CacheMetrics::documents(registry)),
         }
     }
 
@@ -131,7 +126,7 @@ mod tests {
 
     #[test]
     fn panic_in_the_parser_or_the_validator_is_an_internal_error() {
-        let requests = Requests::new(NonZeroUsize::MIN, 1);
+        let requests = Requests::new(NonZeroUsize::MIN, 1, &Registry::new());
         for place in PANICS {
             let params = Params {
                 document: DocumentSource::Text(format!("#{place}\n{{ me {{ id }} }}")),

@@ -20,8 +20,8 @@ use std::{
 use async_graphql::Context;
 use parking_lot::Mutex;
 
-use super::{cache::Cache, fingerprint::Fingerprint};
-use crate::{feed::Payload, metrics::Lookups, store::DataVersion};
+use super::{cache::Cache, fingerprint::Fingerprint, metrics::CacheMetrics};
+use crate::{feed::Payload, store::DataVersion};
 
 /// Maximum number of cached responses. The least recently used are evicted.
 const MAX_RESPONSES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -36,7 +36,7 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct ResponseCache {
     entries: Arc<Mutex<Cache<Fingerprint, Entry>>>,
-    lookups: Lookups,
+    metrics: CacheMetrics,
 }
 
 #[derive(Clone)]
@@ -46,19 +46,13 @@ struct Entry {
     since: Instant,
 }
 
-impl Default for ResponseCache {
-    fn default() -> Self {
+impl ResponseCache {
+    /// Creates an empty cache.
+    pub(super) fn new(metrics: CacheMetrics) -> Self {
         Self {
             entries: Arc::new(Mutex::new(Cache::new(MAX_RESPONSES, MAX_BYTES))),
-            lookups: Lookups::default(),
+            metrics,
         }
-    }
-}
-
-impl ResponseCache {
-    /// Sets the metrics to record lookups into.
-    pub(super) fn measured(self, lookups: Lookups) -> Self {
-        Self { lookups, ..self }
     }
 
     /// Returns the cached response to `query`, if it is of the store's `state` and not expired.
@@ -71,7 +65,7 @@ impl ResponseCache {
         let is_valid =
             |entry: &Entry| entry.state == state && now.duration_since(entry.since) < MAX_AGE;
         let entry = self.entries.lock().get(query).filter(is_valid);
-        self.lookups.count(entry.is_some());
+        self.metrics.record(entry.is_some());
         entry.map(|entry| entry.payload)
     }
 

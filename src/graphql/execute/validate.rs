@@ -9,7 +9,7 @@ use apollo_compiler::{
 use async_graphql::ServerError;
 
 use super::{positions::Positions, rules};
-use crate::graphql::error::{RequestCode, request_error};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// Maximum length of a message.
 const MAX_MESSAGE: usize = 500;
@@ -77,7 +77,7 @@ fn errors(mut violations: Vec<Violation>, text: &str) -> Vec<ServerError> {
     let positions = Positions::new(text);
     let errors = violations.into_iter().map(|Violation { at, message }| {
         let error = ServerError::new(message, positions.of(at));
-        request_error(RequestCode::ValidationFailed, error)
+        request_error(ErrorCode::ValidationFailed, error)
     });
     errors.collect()
 }

@@ -15,7 +15,7 @@ use async_graphql::{Name, ServerError, Value as ConstValue};
 use serde_json::{Map, Number, Value as Json};
 
 use super::{literal, positions::Positions};
-use crate::graphql::error::{RequestCode, request_error};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// The largest integer up to which a JSON number with a fraction part is exact.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -64,7 +64,7 @@ pub(super) fn coerce(
     let positions = Positions::new(text);
     let errors = refused.into_iter().map(|(at, message)| {
         let error = ServerError::new(message, positions.of(at));
-        request_error(RequestCode::ValidationFailed, error)
+        request_error(ErrorCode::ValidationFailed, error)
     });
     Err(errors.collect())
 }

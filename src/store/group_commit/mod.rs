@@ -37,7 +37,7 @@ use self::{
     worker::Worker,
 };
 use super::{db_error, pool::Connections};
-use crate::{error::Error, metrics::StoreMetrics};
+use crate::{error::Error, store::metrics::StoreMetrics};
 
 /// Maximum number of queued jobs. At the bound, callers wait for a free slot.
 const QUEUE_CAPACITY: usize = 256;

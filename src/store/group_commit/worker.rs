@@ -18,9 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{BatchInsert, job::Job};
-use crate::{
-    metrics::StoreMetrics,
-    store::{db_error, error::CommitError, pool::Connections, sqlite},
+use crate::store::{
+    db_error, error::CommitError, metrics::StoreMetrics, pool::Connections, sqlite,
 };
 
 /// Maximum number of jobs that share a commit. It bounds how long a job waits for the others.

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     auth::TokenError,
-    graphql::{Caller, Operation, OperationKind, Outcome, Params, RequestCode},
+    graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, Params},
     model::Timestamp,
 };
 
@@ -95,7 +95,7 @@ async fn respond(
     let params = match params {
         Ok(params) => params,
         Err(BadRequest { status, message }) => {
-            log_rejected(RequestCode::ValidationFailed.as_str());
+            log_rejected(ErrorCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
         }
     };
@@ -112,7 +112,7 @@ async fn respond(
     let operation = match transport.requests.prepare(params) {
         Ok(operation) => operation,
         Err(errors) => {
-            log_rejected(code_of_errors(&errors).unwrap_or_default());
+            log_rejected(code_of_errors(&errors));
             let refused = Outcome::Refused(errors);
             return match preferred {
                 ResponseType::Json(json) => response::document(json, refused),
@@ -171,7 +171,7 @@ impl StreamRequest<'_> {
     /// limit, it returns an error response.
     fn subscribe(self, stream_type: StreamType, operation: Operation, caller: Caller) -> Response {
         let transport = self.transport;
-        let Some(handle) = transport.drain.register() else {
+        let Some(handle) = transport.shutdown.register() else {
             return match stream_type {
                 // EventSource reconnects after an aborted stream, but never after a status other
                 // than 200.

@@ -7,13 +7,13 @@
 use async_graphql::ServerError;
 
 use super::stream::{Ending, StreamEncoding};
-use crate::metrics::StreamKind;
+use crate::transport::operation_log::TransportLabel;
 
 /// `multipart/mixed`.
 pub(super) struct Multipart;
 
 impl StreamEncoding for Multipart {
-    const KIND: StreamKind = StreamKind::Multipart;
+    const LABEL: TransportLabel = TransportLabel::Multipart;
     const CONTENT_TYPE: &'static str = r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#;
     const PREAMBLE: &'static str = "\r\n--graphql";
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";

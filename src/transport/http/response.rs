@@ -14,7 +14,7 @@ use axum::{
 use super::{authenticate::AuthRejection, negotiation::JsonType};
 use crate::{
     error::Error,
-    graphql::{Outcome, RequestCode, request_error, server_error},
+    graphql::{ErrorCode, Outcome, request_error, server_error},
 };
 
 /// The value of `Retry-After` during a shutdown, in seconds.
@@ -51,7 +51,7 @@ pub(crate) fn to_json(outcome: Outcome) -> String {
 /// Returns the error response for a request that violates the protocol.
 pub(crate) fn invalid(json: JsonType, status: StatusCode, message: impl Into<String>) -> Response {
     let error = ServerError::new(message, None);
-    let error = request_error(RequestCode::ValidationFailed, error);
+    let error = request_error(ErrorCode::ValidationFailed, error);
     errors_only(json, status, &[error])
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn method_not_allowed(json: JsonType) -> Response {
 
 /// Returns the error response for a subscription during a shutdown.
 pub(crate) fn restarting(json: JsonType) -> Response {
-    let errors = [request_error(RequestCode::Restarting, restart_error())];
+    let errors = [request_error(ErrorCode::ServiceRestart, restart_error())];
     let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
     response
         .headers_mut()

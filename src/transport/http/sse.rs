@@ -7,13 +7,13 @@
 use async_graphql::ServerError;
 
 use super::stream::{Ending, StreamEncoding};
-use crate::metrics::StreamKind;
+use crate::transport::operation_log::TransportLabel;
 
 /// `text/event-stream`.
 pub(super) struct EventStream;
 
 impl StreamEncoding for EventStream {
-    const KIND: StreamKind = StreamKind::EventStream;
+    const LABEL: TransportLabel = TransportLabel::EventStream;
     const CONTENT_TYPE: &'static str = "text/event-stream; charset=utf-8";
     const PREAMBLE: &'static str = Self::HEARTBEAT;
     const HEARTBEAT: &'static str = ":\n\n";

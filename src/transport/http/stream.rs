@@ -27,11 +27,10 @@ use super::response;
 use crate::{
     auth::TokenError,
     error::Error,
-    graphql::{Outcome, RequestCode, request_error, server_error},
-    metrics::StreamKind,
+    graphql::{ErrorCode, Outcome, request_error, server_error},
     moderation::BanWatch,
     shutdown::ConnectionHandle,
-    transport::{Transport, connections::StreamPermit},
+    transport::{Transport, connections::StreamPermit, operation_log::TransportLabel},
 };
 
 /// Maximum number of chunks queued for a slow client, in addition to the buffers of hyper and the
@@ -47,7 +46,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// An encoding of results as a response body.
 pub(super) trait StreamEncoding {
     /// The label of the stream in metrics.
-    const KIND: StreamKind;
+    const LABEL: TransportLabel;
     /// The response's media type.
     const CONTENT_TYPE: &'static str;
     /// The beginning of the body.
@@ -128,7 +127,7 @@ pub(super) fn respond<E: StreamEncoding>(
 ) -> Response {
     let metrics = Arc::clone(&transport.metrics);
     let is_subscription = matches!(lifetime, Lifetime::Subscription { .. });
-    let gauge_guard = is_subscription.then(|| metrics.connected(E::KIND));
+    let gauge_guard = is_subscription.then(|| metrics.connected(E::LABEL));
     let (chunks, body) = mpsc::channel(QUEUE_LIMIT);
     let writer = BodyWriter {
         chunks,
@@ -208,7 +207,7 @@ impl Lifetime {
         };
         tokio::select! {
             () = handle.deadline() => {
-                request_error(RequestCode::Restarting, response::restart_error())
+                request_error(ErrorCode::ServiceRestart, response::restart_error())
             }
             error = token_ended => error,
         }

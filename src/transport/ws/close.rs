@@ -6,6 +6,22 @@ use std::borrow::Cow;
 /// (RFC 6455, section 5.5).
 const MAX_REASON: usize = 123;
 
+/// The close codes that the server sends, each with its label in metrics.
+pub(in crate::transport) const CLOSE_CODES: [(u16, &str); 12] = [
+    (1002, "1002"),
+    (1007, "1007"),
+    (1009, "1009"),
+    (1012, "1012"),
+    (1013, "1013"),
+    (4400, "4400"),
+    (4401, "4401"),
+    (4403, "4403"),
+    (4406, "4406"),
+    (4408, "4408"),
+    (4409, "4409"),
+    (4429, "4429"),
+];
+
 /// The reason for which the server closes a socket. Codes from 4400 on are those of
 /// graphql-transport-ws.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,15 +20,13 @@ use tungstenite::{
 };
 
 use super::{close::Close, session::Session};
-use crate::{
-    metrics::StreamKind,
-    transport::{
-        Transport,
-        http::{
-            request_id::RequestId,
-            response::{self, SHUTDOWN_RETRY_AFTER},
-        },
+use crate::transport::{
+    Transport,
+    http::{
+        request_id::RequestId,
+        response::{self, SHUTDOWN_RETRY_AFTER},
     },
+    operation_log::TransportLabel,
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -51,7 +49,7 @@ pub(in crate::transport) fn accept(
         Ok(response) => response,
         Err(error) => return handshake_failed(&error),
     };
-    let Some(handle) = transport.drain.register() else {
+    let Some(handle) = transport.shutdown.register() else {
         return restarting();
     };
     let upgrade = hyper::upgrade::on(&mut request);
@@ -77,7 +75,7 @@ pub(in crate::transport) fn accept(
         let Some((tcp, read)) = into_tcp(upgraded) else {
             return tracing::error!("WebSocket upgrade of a connection that is not TCP");
         };
-        let _gauge_guard = transport.metrics.connected(StreamKind::WebSocket);
+        let _gauge_guard = transport.metrics.connected(TransportLabel::WebSocket);
         let mut session = Session::new(transport, request_id, tcp, &read, address);
         // Frees the read buffer of the HTTP connection.
         drop(read);

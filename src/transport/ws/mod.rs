@@ -19,4 +19,7 @@ mod session;
 mod sink;
 mod writer;
 
-pub(super) use self::handshake::{accept, is_upgrade};
+pub(super) use self::{
+    close::CLOSE_CODES,
+    handshake::{accept, is_upgrade},
+};

@@ -99,7 +99,7 @@ impl Operations {
             OperationKind::Query | OperationKind::Subscription => Ok(operation),
         });
         let operation = operation.inspect_err(|errors| {
-            let code = code_of_errors(errors).unwrap_or_default();
+            let code = code_of_errors(errors);
             self.log_rejected(&request_id, code);
         })?;
         let (executor, caller) = (self.transport.executor.clone(), caller.clone());

@@ -23,7 +23,7 @@ use super::{
     writer::{Backlog, SocketWriter},
 };
 use crate::{
-    graphql::{Outcome, Params, RequestCode, request_error},
+    graphql::{ErrorCode, Outcome, Params, request_error},
     model::ClientAddress,
     shutdown::ConnectionHandle,
     transport::{
@@ -268,12 +268,12 @@ impl Session {
             Action::Start(id, _) if self.is_draining => {
                 self.refuse(
                     &id,
-                    &[request_error(RequestCode::Restarting, restart_error())],
+                    &[request_error(ErrorCode::ServiceRestart, restart_error())],
                 );
             }
             Action::Start(id, params) => self.start(id, *params),
             Action::RefuseUnreadable(id, unreadable) => {
-                let code = RequestCode::ValidationFailed;
+                let code = ErrorCode::ValidationFailed;
                 self.operations.reject(code.as_str());
                 let error = ServerError::new(unreadable.to_string(), None);
                 self.refuse(&id, &[request_error(code, error)]);

@@ -246,7 +246,7 @@ impl TestServer {
     pub(crate) async fn wait_for_members(&self, rooms: usize, members: usize) {
         let expected = RoomStats { rooms, members };
         wait_until(&format!("{expected:?}"), || {
-            self.observer.census() == expected
+            self.observer.rooms() == expected
         })
         .await;
     }
@@ -266,7 +266,7 @@ impl TestServer {
             .expect("in time")
             .expect("no panic")
             .expect("no error");
-        assert_eq!(self.observer.census(), RoomStats::default());
+        assert_eq!(self.observer.rooms(), RoomStats::default());
         assert_eq!(self.observer.tasks(), 0);
         self.folder
     }

@@ -1,0 +1,32 @@
+//! Metrics of the limits.
+
+use metrics::Counter;
+
+use crate::telemetry::Registry;
+
+/// Counters of refusals, one a limit.
+#[derive(Clone, Debug)]
+pub(super) struct LimitMetrics {
+    pub(super) typing: Counter,
+    pub(super) comments: Counter,
+    pub(super) comments_from_address: Counter,
+    pub(super) guests: Counter,
+}
+
+impl LimitMetrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let refused = |limit| {
+            registry.counter(
+                "causerie_rate_limited_total",
+                &[("limit", limit)],
+                "Requests that a limit refused.",
+            )
+        };
+        Self {
+            typing: refused("typing"),
+            comments: refused("comments"),
+            comments_from_address: refused("comments_from_address"),
+            guests: refused("guests"),
+        }
+    }
+}
