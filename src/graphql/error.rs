@@ -21,7 +21,7 @@ pub struct Failure(async_graphql::Error);
 
 /// The result of a resolver. A resolver of a nullable field returns `Option<Result<T>>`: the error in
 /// a `Result<Option<T>>` nulls the parent as well.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 /// The path of a field that failed. The library overwrites an error's path with that of each list
 /// around the field (docs/upstream.md).

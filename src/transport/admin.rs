@@ -21,7 +21,7 @@ use crate::{shutdown::Shutdown, telemetry::Health};
 
 /// The state of the endpoints. Clones share it.
 #[derive(Clone)]
-pub struct AdminState {
+pub(crate) struct AdminState {
     /// The health of the server's dependencies.
     pub health: Health,
     /// The shutdown of the server. Once it has begun, `/readyz` fails.
@@ -32,7 +32,7 @@ pub struct AdminState {
 
 /// The presence of `/metrics` on a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricsRoute {
+pub(crate) enum MetricsRoute {
     /// Served.
     Enabled,
     /// Not found.
@@ -40,7 +40,7 @@ pub enum MetricsRoute {
 }
 
 /// Returns the router of `/healthz` and `/readyz`, and of `/metrics` if `metrics` is enabled.
-pub fn admin_router(state: AdminState, metrics: MetricsRoute) -> Router {
+pub(crate) fn admin_router(state: AdminState, metrics: MetricsRoute) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz));

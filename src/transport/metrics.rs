@@ -19,7 +19,7 @@ pub(super) const OTHER: &str = "OTHER";
 
 /// Metrics of the transports.
 #[derive(Debug)]
-pub struct TransportMetrics {
+pub(crate) struct TransportMetrics {
     websocket: ConnectionMetrics,
     sse: ConnectionMetrics,
     multipart: ConnectionMetrics,
@@ -55,7 +55,7 @@ struct OperationMetrics {
 
 impl TransportMetrics {
     /// Registers the metrics, each at zero.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         let closes = |code| {
             registry.counter(
                 "causerie_websocket_closes_total",

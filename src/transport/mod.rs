@@ -31,7 +31,7 @@ use self::http::{
 };
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::ws::fuzzing;
-pub use self::{
+pub(crate) use self::{
     admin::{AdminState, MetricsRoute, admin_router},
     connections::{Admission, KERNEL_MARGIN, serve, tuned},
     metrics::TransportMetrics,
@@ -46,7 +46,7 @@ use crate::{
 
 /// The services and settings of the transports.
 #[derive(Debug)]
-pub struct Transport {
+pub(crate) struct Transport {
     /// Executes operations.
     pub executor: Executor,
     /// Verifies tokens.
@@ -70,7 +70,7 @@ pub struct Transport {
 }
 
 /// Returns the router of all paths, except those of [`admin_router`].
-pub fn router(transport: Transport) -> Router {
+pub(crate) fn router(transport: Transport) -> Router {
     let origins = &transport.http.allowed_origins;
     let graphql = Router::new()
         .route("/graphql", get(get_graphql).post(http::post))

@@ -7,7 +7,7 @@ use crate::model;
 
 /// A ban.
 #[derive(Clone, Debug)]
-pub struct Ban(pub model::Ban);
+pub(super) struct Ban(pub model::Ban);
 
 /// A ban: requests of the user are refused until a moderator lifts it.
 #[Object]

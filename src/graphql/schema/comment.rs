@@ -23,7 +23,7 @@ use crate::{
 
 /// A comment in one state.
 #[derive(Clone, Debug)]
-pub struct Comment {
+pub(super) struct Comment {
     state: Arc<model::Comment>,
     /// The place at which the post's feed stood when the comment was read in a list. Replies that
     /// were added later come by the feed, so the lists of replies leave them out.
@@ -146,7 +146,7 @@ pub(super) fn connection(
 
 /// A change in a post's feed.
 #[derive(Clone, Debug)]
-pub struct CommentChange(pub Arc<model::Change>);
+pub(super) struct CommentChange(pub Arc<model::Change>);
 
 /// A change in a post's feed, with the state of the comment after it. In a catch-up each comment comes
 /// once, in its latest state.

@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 
 /// A place in one post's feed of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(String);
+pub(crate) struct Cursor(String);
 
 /// A place in one post's feed of changes. It is opaque: store it, compare it only for equality, and
 /// send it back as `after`. It stays valid when the server restarts.
@@ -36,13 +36,13 @@ impl ScalarType for Cursor {
 
 impl Cursor {
     /// Creates the cursor of a place.
-    pub fn new(post: &PostId, seq: Seq) -> Self {
+    pub(crate) fn new(post: &PostId, seq: Seq) -> Self {
         Self(encode(post, seq))
     }
 }
 
 /// Encodes a place as a cursor.
-pub fn encode(post: &PostId, seq: Seq) -> String {
+pub(crate) fn encode(post: &PostId, seq: Seq) -> String {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&seq.0.to_be_bytes());
     bytes[0] = VERSION;
@@ -52,7 +52,7 @@ pub fn encode(post: &PostId, seq: Seq) -> String {
 }
 
 /// Decodes a cursor; `BadUserInput` for `after` if it is not one of this post.
-pub fn decode(post: &PostId, text: &str) -> Result<Seq, Error> {
+pub(crate) fn decode(post: &PostId, text: &str) -> Result<Seq, Error> {
     let invalid = || Error::bad_input("after", "This is not a cursor of this post.");
     let mut bytes = [0; 12];
     match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {

@@ -10,7 +10,7 @@ use crate::model::Timestamp;
 
 /// A time in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DateTime(pub Timestamp);
+pub(super) struct DateTime(pub Timestamp);
 
 /// A time in UTC: RFC 3339 with milliseconds, as in 2026-11-23T09:15:00.000Z.
 #[Scalar(

@@ -20,7 +20,7 @@ use crate::{
 
 /// A post in the state in which it was read.
 #[derive(Clone, Debug)]
-pub struct Post(pub model::Post);
+pub(super) struct Post(pub model::Post);
 
 /// A page of the host site that has comments.
 #[Object]

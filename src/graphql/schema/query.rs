@@ -26,7 +26,7 @@ use crate::{
 
 /// The root of queries.
 #[derive(Debug)]
-pub struct Query;
+pub(crate) struct Query;
 
 /// Everything that can be read.
 #[Object]

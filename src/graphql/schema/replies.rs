@@ -17,11 +17,11 @@ use crate::{
 
 /// Loads the replies of comments.
 #[derive(Debug)]
-pub struct Replies(Store);
+pub(crate) struct Replies(Store);
 
 impl Replies {
     /// Creates a loader that collects requests for a millisecond.
-    pub fn loader(store: Store, tasks: TaskTracker) -> DataLoader<Self> {
+    pub(crate) fn loader(store: Store, tasks: TaskTracker) -> DataLoader<Self> {
         DataLoader::new(Self(store), Tracked(tasks), TokioTimer::default())
     }
 }
@@ -38,7 +38,7 @@ impl Spawn for Tracked {
 
 /// A slice of the replies of one comment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RepliesOf {
+pub(crate) struct RepliesOf {
     /// The comment.
     pub parent: CommentId,
     /// The slice of its replies.

@@ -61,7 +61,7 @@ fn changes(
 
 /// The root of subscriptions.
 #[derive(Debug)]
-pub struct SubscriptionRoot;
+pub(crate) struct SubscriptionRoot;
 
 /// A subscription to a post is being in that post's room: the client is in the room from the
 /// moment the stream starts until it ends, for whatever reason it ends. Any number of streams of
@@ -148,7 +148,7 @@ fn render<Event: 'static, Shown: Send + 'static>(
 
 /// A user who started or stopped typing.
 #[derive(Debug)]
-pub struct TypingEvent(TypingAt);
+pub(super) struct TypingEvent(TypingAt);
 
 /// A user started or stopped typing.
 #[Object]

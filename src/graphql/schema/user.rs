@@ -12,7 +12,7 @@ use crate::{
 
 /// A user.
 #[derive(Clone, Debug)]
-pub struct User(pub model::User);
+pub(super) struct User(pub model::User);
 
 /// A user who reads and writes under a name.
 #[Object]

@@ -16,7 +16,7 @@ use crate::{
 /// The connection limits, with the proxies that are trusted to name a client's address. Clones
 /// share the counts.
 #[derive(Clone, Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     limiter: ConnectionLimiter,
     proxies: TrustedProxies,
 }
@@ -38,7 +38,7 @@ pub(crate) struct StreamPermit {
 
 impl Admission {
     /// Creates the limits of `config`. If `limits` is off, there is no limit per address.
-    pub fn new(config: &ClientsConfig, limits: Switch) -> Self {
+    pub(crate) fn new(config: &ClientsConfig, limits: Switch) -> Self {
         let per_address = (limits == Switch::On).then_some(config.connections_per_address);
         let trusted = config.trusted_proxies.clone();
         Self {

@@ -38,7 +38,7 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`. Then it accepts no more connections, and open ones end once their requests
 /// in flight were answered. Dropping the future ends all connections at once.
-pub async fn serve(
+pub(crate) async fn serve(
     mut listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     router: Router,
     admission: Admission,

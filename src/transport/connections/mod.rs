@@ -7,7 +7,7 @@ mod tcp;
 mod trusted_proxies;
 
 pub(super) use self::admission::StreamPermit;
-pub use self::{
+pub(crate) use self::{
     admission::Admission,
     listener::serve,
     tcp::{KERNEL_MARGIN, tuned},

@@ -12,7 +12,7 @@ const UNSENT_BYTES: u32 = 16 * 1024;
 
 /// Time that the kernel waits for a client longer than the server does, so that the server can
 /// still send the reason for closing.
-pub const KERNEL_MARGIN: Duration = Duration::from_secs(3);
+pub(crate) const KERNEL_MARGIN: Duration = Duration::from_secs(3);
 
 /// Maximum of `TCP_USER_TIMEOUT`, 24 days.
 #[cfg(target_os = "linux")]
@@ -20,7 +20,7 @@ const MAX_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX.unsigned_abs()
 
 /// Returns a function that sets the options of an accepted connection. A client that reads nothing
 /// for `timeout` is disconnected by the kernel.
-pub fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
+pub(crate) fn tuned(timeout: Duration) -> impl FnMut(&mut TcpStream) + Send + 'static {
     move |connection| {
         if let Err(error) = tune(connection, timeout) {
             tracing::debug!(%error, "cannot set a connection's socket options");

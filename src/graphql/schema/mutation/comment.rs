@@ -16,7 +16,7 @@ use crate::{
 
 /// A new comment.
 #[derive(Debug, InputObject)]
-pub struct CreateCommentInput {
+pub(super) struct CreateCommentInput {
     /// The id of its post.
     post_id: ID,
     /// The text, 1 to 10,000 characters after trimming.
@@ -27,14 +27,14 @@ pub struct CreateCommentInput {
 
 /// The comment that was added.
 #[derive(Debug, SimpleObject)]
-pub struct CreateCommentPayload {
+pub(super) struct CreateCommentPayload {
     /// The comment.
     comment: Comment,
 }
 
 /// A comment's new text.
 #[derive(Debug, InputObject)]
-pub struct EditCommentInput {
+pub(super) struct EditCommentInput {
     /// The id of the comment.
     id: ID,
     /// The text, 1 to 10,000 characters after trimming.
@@ -43,21 +43,21 @@ pub struct EditCommentInput {
 
 /// The comment that was edited.
 #[derive(Debug, SimpleObject)]
-pub struct EditCommentPayload {
+pub(super) struct EditCommentPayload {
     /// The comment after the edit.
     comment: Comment,
 }
 
 /// A comment to be deleted.
 #[derive(Debug, InputObject)]
-pub struct DeleteCommentInput {
+pub(super) struct DeleteCommentInput {
     /// The id of the comment.
     id: ID,
 }
 
 /// The comment that was deleted.
 #[derive(Debug, SimpleObject)]
-pub struct DeleteCommentPayload {
+pub(super) struct DeleteCommentPayload {
     /// The tombstone.
     comment: Comment,
 }

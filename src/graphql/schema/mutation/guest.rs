@@ -14,14 +14,14 @@ use crate::{
 
 /// A guest.
 #[derive(Debug, InputObject)]
-pub struct SignInAsGuestInput {
+pub(super) struct SignInAsGuestInput {
     /// The guest's name, 1 to 80 characters after trimming.
     name: String,
 }
 
 /// A guest's token.
 #[derive(Debug, SimpleObject)]
-pub struct SignInAsGuestPayload {
+pub(super) struct SignInAsGuestPayload {
     /// A JWT. Send it as `Authorization: Bearer …`, and as `authorization` in the payload of
     /// connection_init.
     token: String,

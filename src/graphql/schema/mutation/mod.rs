@@ -22,7 +22,7 @@ use crate::graphql::error::{At, Result};
 
 /// The root of mutations.
 #[derive(Debug)]
-pub struct Mutation;
+pub(crate) struct Mutation;
 
 /// Everything that can be changed.
 #[Object]

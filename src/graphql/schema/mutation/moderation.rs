@@ -14,7 +14,7 @@ use crate::{
 
 /// A user to be banned.
 #[derive(Debug, InputObject)]
-pub struct BanUserInput {
+pub(super) struct BanUserInput {
     /// The id of the user, 1 to 255 bytes. The user need not have been here.
     user_id: ID,
     /// The reason, for other moderators: at most 500 characters after trimming.
@@ -23,21 +23,21 @@ pub struct BanUserInput {
 
 /// The ban that is in effect.
 #[derive(Debug, SimpleObject)]
-pub struct BanUserPayload {
+pub(super) struct BanUserPayload {
     /// The ban: the earlier one if the user was banned already.
     ban: Ban,
 }
 
 /// A user whose ban is to be lifted.
 #[derive(Debug, InputObject)]
-pub struct UnbanUserInput {
+pub(super) struct UnbanUserInput {
     /// The id of the user.
     user_id: ID,
 }
 
 /// The result of lifting a ban.
 #[derive(Debug, SimpleObject)]
-pub struct UnbanUserPayload {
+pub(super) struct UnbanUserPayload {
     /// The id of the user.
     user_id: ID,
     /// True if there was a ban.

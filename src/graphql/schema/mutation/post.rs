@@ -14,7 +14,7 @@ use crate::{
 
 /// A post to be opened to comments.
 #[derive(Debug, InputObject)]
-pub struct CreatePostInput {
+pub(super) struct CreatePostInput {
     /// The host site's own id, 1 to 128 characters of A-Z a-z 0-9 . _ ~ : / -
     id: ID,
     /// The title, 1 to 300 characters after trimming.
@@ -25,7 +25,7 @@ pub struct CreatePostInput {
 
 /// The post that was opened.
 #[derive(Debug, SimpleObject)]
-pub struct CreatePostPayload {
+pub(super) struct CreatePostPayload {
     /// The post.
     post: Post,
 }

@@ -9,7 +9,7 @@ use crate::{
 
 /// A typing indicator.
 #[derive(Debug, InputObject)]
-pub struct SetTypingInput {
+pub(super) struct SetTypingInput {
     /// The id of the post.
     post_id: ID,
     /// True starts or refreshes the indicator, false ends it.
@@ -18,7 +18,7 @@ pub struct SetTypingInput {
 
 /// The typing indicator that was set.
 #[derive(Debug, SimpleObject)]
-pub struct SetTypingPayload {
+pub(super) struct SetTypingPayload {
     /// The state that was sent.
     is_typing: bool,
 }
