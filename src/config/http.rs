@@ -17,8 +17,11 @@ pub struct HttpConfig {
     /// comma-separated list, each as `https://blog.example.org`.
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
-    /// Timeout for the head of each request of a connection, and again for its body. The connection
-    /// is closed after it.
+    /// Time after which an idle connection is closed. The head of the next request must be complete
+    /// by then. Proxies close theirs after 60 seconds or less; theirs must be the shorter.
+    #[arg(long, env = "HTTP_IDLE_TIMEOUT", default_value = "75s", value_parser = duration)]
+    pub http_idle_timeout: Duration,
+    /// Timeout for the body of a request. The connection is closed after it.
     #[arg(long, env = "HTTP_READ_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub http_read_timeout: Duration,
     /// Time after which a client that reads nothing of what waits for it is disconnected.

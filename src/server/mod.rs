@@ -209,7 +209,7 @@ impl Server {
         // applies.
         let (http, ws) = (config.http.http_write_timeout, config.ws.ws_write_timeout);
         let tuned = || tuned(http.max(ws) + KERNEL_MARGIN);
-        let read_timeout = config.http.http_read_timeout;
+        let idle_timeout = config.http.http_idle_timeout;
         // Tasks that run until `stop`.
         let background = Background {
             tasks: TaskTracker::new(),
@@ -239,7 +239,7 @@ impl Server {
             // The same limits, counted apart: it takes no places from clients.
             let admission = Admission::new(&config.clients, config.writing.rate_limits);
             let listener = listener.tap_io(tuned());
-            let serving = transport::serve(listener, router, admission, read_timeout, stop.clone());
+            let serving = transport::serve(listener, router, admission, idle_timeout, stop.clone());
             background.tasks.spawn(serving);
         }
 
@@ -250,7 +250,7 @@ impl Server {
         let cluster = cluster_tasks.spawn(cluster.run(leave.clone()));
 
         let listener = listener.tap_io(tuned());
-        let serving = transport::serve(listener, router, admission, read_timeout, stop.clone());
+        let serving = transport::serve(listener, router, admission, idle_timeout, stop.clone());
         let serving = background.tasks.spawn(serving);
         let abort = serving.abort_handle();
 

@@ -389,6 +389,7 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
                 "https://*.example",
             ],
         ),
+        ("HTTP_IDLE_TIMEOUT", &time),
         ("HTTP_READ_TIMEOUT", &time),
         ("HTTP_WRITE_TIMEOUT", &time),
         ("STREAM_KEEP_ALIVE", &time),

@@ -151,6 +151,19 @@ async fn endless_fragments_close_1009() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn empty_fragments_without_end_close_1009() {
+    let server = server(&[]).await;
+    let mut bystander = Bystander::of(&server).await;
+    let socket = server.socket().await;
+    let more = frame(CONTINUATION, []).repeat(1024);
+    let frames = iter::once(frame(TEXT, [])).chain(iter::repeat(more));
+    let closed = bystander.is_served_during(closed_by(socket, frames));
+    assert_eq!(closed.await, 1009);
+    bystander.leaves().await;
+    server.stop().await;
+}
+
 // Clients that are gone, or do not read
 
 #[tokio::test]

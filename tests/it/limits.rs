@@ -198,11 +198,90 @@ async fn sockets_and_streams_of_a_proxy_count_for_the_client_it_names() {
     server.stop().await;
 }
 
+// Refusals
+
+#[tokio::test]
+async fn refusal_reaches_a_client_that_still_sends() {
+    let server = TestServer::start().await;
+    let body = "x".repeat(1 << 20);
+    let cases = [
+        ("POST /nope", "application/json", "404"),
+        ("POST /graphiql", "application/json", "405"),
+        ("POST /graphql", "text/plain", "415"),
+        ("POST /graphql", "application/json", "413"),
+        ("GET /graphql?query={me{id}}", "application/json", "200"),
+    ];
+    for (request, media_type, status) in cases {
+        let mut connection = connect_from("127.0.0.1", server.address()).await;
+        let request = format!(
+            "{request} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection
+            .write_all(request.as_bytes())
+            .await
+            .expect(status);
+        let answer = String::from_utf8(ended(connection).await).expect("a text");
+        let answer = answer.to_ascii_lowercase();
+        assert!(
+            answer.starts_with(&format!("http/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connection_is_used_again_after_a_body_that_was_read() {
+    let server = TestServer::start().await;
+    let mut connection = connect_from("127.0.0.1", server.address()).await;
+    let request = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Length: 19\r\n\r\n{\"query\":\"{me{id}}\"";
+    // The last brace is missing, so this is no JSON.
+    assert_eq!(ask(&mut connection, request).await, "400");
+    assert_eq!(ask(&mut connection, ASK).await, "200");
+    drop(connection);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn missing_or_second_host_gets_400() {
+    let server = TestServer::start().await;
+    let cases = [
+        ("1.1", "", "400"),
+        ("1.1", "Host: a\r\nHost: b\r\n", "400"),
+        ("1.1", "Host: a\r\n", "200"),
+        ("1.0", "", "200"),
+    ];
+    for (version, hosts, status) in cases {
+        let mut connection = connect_from("127.0.0.1", server.address()).await;
+        let request = format!("GET /healthz HTTP/{version}\r\n{hosts}\r\n");
+        assert_eq!(ask(&mut connection, &request).await, status, "{hosts}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn encoded_body_gets_415() {
+    let server = TestServer::start().await;
+    for (encoding, status) in [("gzip", "415"), ("identity", "200")] {
+        let mut connection = connect_from("127.0.0.1", server.address()).await;
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Encoding: {encoding}\r\nContent-Length: 20\r\n\r\n{{\"query\":\"{{me{{id}}}}\"}}"
+        );
+        assert_eq!(ask(&mut connection, &request).await, status, "{encoding}");
+    }
+    server.stop().await;
+}
+
 // Timeouts
 
 #[tokio::test]
 async fn missing_request_head_times_out() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-idle-timeout=100ms"]).await;
     for begun in ["", "GET /graphql HTTP/1.1\r\nHost: local"] {
         let mut connection = connect_from("127.0.0.1", server.address()).await;
         connection.write_all(begun.as_bytes()).await.expect("sent");
@@ -213,7 +292,7 @@ async fn missing_request_head_times_out() {
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-idle-timeout=100ms"]).await;
     let connection = admitted("127.0.0.1", server.address()).await;
     assert!(ended(connection).await.is_empty());
     server.stop().await;
@@ -231,8 +310,12 @@ async fn missing_body_gets_408() {
 }
 
 #[tokio::test]
-async fn streams_and_sockets_outlive_the_read_timeout() {
-    let settings = ["--http-read-timeout=50ms", "--stream-keep-alive=100ms"];
+async fn streams_and_sockets_outlive_the_timeouts_of_requests() {
+    let settings = [
+        "--http-read-timeout=50ms",
+        "--http-idle-timeout=50ms",
+        "--stream-keep-alive=100ms",
+    ];
     let server = TestServer::start_with(&settings).await;
     let request = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
     let mut stream = Streaming::open(server.address(), &request).await;

@@ -272,7 +272,7 @@ async fn idle_connection_to_the_metrics_address_times_out() {
     let arguments = [
         "--listen=127.0.0.1:0",
         "--metrics-listen=127.0.0.1:0",
-        "--http-read-timeout=100ms",
+        "--http-idle-timeout=100ms",
         "--database-url",
         &database,
     ];

@@ -735,6 +735,31 @@ async fn invalid_message_ends_every_operation_of_its_connection() {
     server.stop().await;
 }
 
+/// Each message of an operation repeats its id.
+#[tokio::test]
+async fn operation_id_beyond_128_bytes_closes_4400() {
+    let server = TestServer::start().await;
+    let mut socket = server.socket().await;
+    let longest = "é".repeat(64);
+    socket
+        .subscribe(&longest, "query { __typename }", json!({}))
+        .await;
+    assert_eq!(socket.data(&longest).await, json!({"__typename": "Query"}));
+    let longer = longest + "x";
+    socket
+        .subscribe(&longer, "query { __typename }", json!({}))
+        .await;
+    let (code, reason) = loop {
+        match socket.next().await {
+            Frame::Close(code, reason) => break (code, reason),
+            Frame::Message(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, 4400, "{reason}");
+    server.stop().await;
+}
+
 /// Invalid message: the reason fits into a close frame (RFC 6455, 5.5).
 #[tokio::test]
 async fn close_reason_has_at_most_123_bytes() {
@@ -748,7 +773,7 @@ async fn close_reason_has_at_most_123_bytes() {
     assert!((100..=123).contains(&reason.len()), "{reason}");
 
     let mut twice = server.socket().await;
-    let operation = subscribe(&long, VIEWERS);
+    let operation = subscribe(&"é".repeat(64), VIEWERS);
     twice.send_together([operation.clone(), operation]).await;
     let (code, reason) = twice.closed().await;
     assert_eq!(code, 4409);

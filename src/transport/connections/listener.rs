@@ -5,7 +5,17 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, http::Request, response::Response, serve::Listener};
+use axum::{
+    Router,
+    http::{
+        HeaderValue, Request, StatusCode, Version,
+        header::{CONNECTION, HOST},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+    serve::Listener,
+};
+use futures_util::future::Either;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -26,6 +36,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     admission::{Admission, Peer},
     limiter::LimitReached,
+    lingering::LingeringStream,
+    request_body,
 };
 
 /// Maximum size of a request's head, URL included, and of one read of a body.
@@ -42,7 +54,7 @@ pub(crate) async fn serve(
     mut listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     router: Router,
     admission: Admission,
-    read_timeout: Duration,
+    idle_timeout: Duration,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
@@ -59,7 +71,7 @@ pub(crate) async fn serve(
         match admission.admit_connection(address.ip()) {
             Ok(peer) => {
                 let connection =
-                    serve_connection(tcp, app.clone(), peer, read_timeout, stop.clone());
+                    serve_connection(tcp, app.clone(), peer, idle_timeout, stop.clone());
                 connections.spawn(cut_off.clone().run_until_cancelled_owned(connection));
             }
             Err(limit) => {
@@ -84,20 +96,20 @@ async fn serve_connection(
     tcp: TcpStream,
     app: TowerToHyperService<Router>,
     peer: Peer,
-    read_timeout: Duration,
+    idle_timeout: Duration,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        call(&app, request)
+        answer(&app, request)
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             // The timer starts when a request could begin, so it also closes idle connections.
-            .header_read_timeout(read_timeout)
+            .header_read_timeout(idle_timeout)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(tcp), service)
+            .serve_connection(TokioIo::new(LingeringStream::new(tcp)), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
@@ -113,12 +125,36 @@ async fn serve_connection(
     }
 }
 
-/// Calls `app`. A separate function, because its future must not borrow `app`.
-fn call(
+/// Answers a request by `app`. If its body was not read to the end, the connection is closed after
+/// the response, and the response says so.
+fn answer(
     app: &TowerToHyperService<Router>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
-    app.call(request)
+    let (head, body) = request.into_parts();
+    let (body, end) = request_body::observe(body);
+    let answer = if has_one_host(&head) {
+        Either::Left(app.call(Request::from_parts(head, body)))
+    } else {
+        let refusal = (StatusCode::BAD_REQUEST, "A request has one Host.");
+        Either::Right(std::future::ready(Ok(refusal.into_response())))
+    };
+    async move {
+        let mut response = answer.await?;
+        if !end.is_reached() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        Ok(response)
+    }
+}
+
+/// Returns true if a request names its host once (RFC 9112, section 3.2). HTTP/1.0 need not name one.
+fn has_one_host(head: &Parts) -> bool {
+    match head.headers.get_all(HOST).iter().count() {
+        0 => head.version < Version::HTTP_11,
+        hosts => hosts == 1,
+    }
 }
 
 /// Writes a refusal, then reads until the client closes. Closing a socket with unread bytes resets

@@ -1,8 +1,8 @@
 //! Parsing of GraphQL requests from a JSON body or a URL's query.
 
 use axum::{
-    body::{Body, Bytes, HttpBody},
-    http::{HeaderMap, StatusCode},
+    body::{Body, HttpBody},
+    http::{HeaderMap, StatusCode, header::CONTENT_ENCODING},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -38,6 +38,13 @@ pub(super) async fn from_post(
             "Send the request as JSON in UTF-8, with Content-Type: application/json.",
         ));
     }
+    let encoding = headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(bad_request(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send the body as it is, without Content-Encoding.",
+        ));
+    }
     let body = read(body, config).await?;
     // Derived code would accept a list of the fields' values.
     if body.trim_ascii_start().starts_with(b"[") {
@@ -56,7 +63,7 @@ pub(super) async fn from_post(
 
 /// Reads the whole body, bounded in bytes and time. A body whose declared length is too large is
 /// rejected unread.
-async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, BadRequest> {
+async fn read(body: Body, config: &HttpConfig) -> Result<Vec<u8>, BadRequest> {
     let limit = config.http_body_limit;
     let too_large = || {
         let message = format!("The body has more than {limit} bytes.");
@@ -65,9 +72,9 @@ async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, BadRequest> {
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    let collected = Limited::new(body, limit).collect();
+    let collected = collect(Limited::new(body, limit));
     match timeout(config.http_read_timeout, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(bad_request(
             StatusCode::BAD_REQUEST,
@@ -78,6 +85,20 @@ async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, BadRequest> {
             "The body took too long to come.",
         )),
     }
+}
+
+/// Copies a body into one buffer. Each chunk of it is a part of a larger buffer, which the chunk keeps
+/// alive.
+async fn collect(
+    mut body: Limited<Body>,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Parses a GET request's query (GraphQL over HTTP, section 6.2). `variables` and `extensions` are

@@ -22,6 +22,7 @@ use tungstenite::{
 use super::{close::Close, session::Session};
 use crate::transport::{
     Transport,
+    connections::LingeringStream,
     http::{
         request_id::RequestId,
         response::{self, SHUTDOWN_RETRY_AFTER},
@@ -90,8 +91,8 @@ pub(in crate::transport) fn accept(
 
 /// Returns the TCP connection, and the bytes that were read from it after the handshake.
 fn into_tcp(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+    let parts = upgraded.downcast::<TokioIo<LingeringStream>>().ok()?;
+    Some((parts.io.into_inner().into_inner(), parts.read_buf))
 }
 
 fn offers_subprotocol(headers: &HeaderMap) -> bool {
@@ -116,7 +117,7 @@ fn handshake_failed(error: &Error) -> Response {
         // RFC 6455, section 4.4: the response names the supported version.
         Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => (
             StatusCode::UPGRADE_REQUIRED,
-            [(SEC_WEBSOCKET_VERSION, "13")],
+            [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")],
             "WebSocket of version 13 is spoken here.",
         )
             .into_response(),

@@ -6,7 +6,10 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{graphql::Params, json::Object};
 
-/// The id that a client gives to an operation: any text that is not empty.
+/// Maximum length of an operation's id in bytes. Each of its messages repeats the id.
+const MAX_ID: usize = 128;
+
+/// The id that a client gives to an operation: any text of 1 to [`MAX_ID`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(super) struct OperationId(pub(super) String);
 
@@ -15,6 +18,11 @@ impl<'de> Deserialize<'de> for OperationId {
         let id = String::deserialize(deserializer)?;
         if id.is_empty() {
             return Err(de::Error::custom("the id is empty"));
+        }
+        if id.len() > MAX_ID {
+            return Err(de::Error::custom(format!(
+                "the id has more than {MAX_ID} bytes"
+            )));
         }
         Ok(Self(id))
     }

@@ -204,8 +204,9 @@ impl Session {
         backlog.deadline.map_or(next, |stalled| next.min(stalled))
     }
 
-    /// Reads messages, at most [`MESSAGES_PER_TURN`].
+    /// Reads messages in one turn, at most [`MESSAGES_PER_TURN`].
     fn read(&mut self) -> Flow {
+        self.reader.begin_turn();
         for _ in 0..MESSAGES_PER_TURN {
             if !self.may_read(self.writer.backlog()) {
                 break;

@@ -6,7 +6,6 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use axum::body::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use socket2::SockRef;
@@ -264,25 +263,5 @@ impl SocketWriter {
         state.queue.clear();
         self.has_capacity.notify_waiters();
         self.changed.notify_one();
-    }
-}
-
-/// Queues the frames that tungstenite answers by itself: pongs and the echo of a close frame. It
-/// writes whole frames.
-impl io::Write for &SocketWriter {
-    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.push(Frame::Own(Bytes::copy_from_slice(frame)));
-        Ok(frame.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Reads from the connection, for tungstenite.
-impl io::Read for &SocketWriter {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tcp.try_read(buffer)
     }
 }
