@@ -22,6 +22,12 @@ pub struct WritingConfig {
     /// Comments that one address may write a minute, edits included.
     #[arg(long, env = "COMMENTS_PER_ADDRESS", default_value = "120", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub comments_per_address: u32,
+    /// Other mutations that a reader may send a minute: deletions.
+    #[arg(long, env = "MUTATIONS_PER_USER", default_value = "120", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub mutations_per_user: u32,
+    /// Other mutations that an author or a moderator may send a minute: deletions, posts, bans.
+    #[arg(long, env = "MUTATIONS_PER_MODERATOR", default_value = "600", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub mutations_per_moderator: u32,
     /// Typing signals that a user may send a second.
     #[arg(long, env = "TYPING_PER_USER", default_value = "4", value_parser = value_parser!(u32).range(1..=10_000))]
     pub typing_per_user: u32,

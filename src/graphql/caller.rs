@@ -2,7 +2,6 @@
 
 use crate::{
     auth::Principal,
-    error::Error,
     model::{ClientAddress, ClientId},
     rooms::Participant,
 };
@@ -19,11 +18,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns the user; `Unauthenticated` for an anonymous request.
-    pub(super) fn signed_in(&self) -> Result<&Principal, Error> {
-        self.principal.as_ref().ok_or(Error::Unauthenticated)
-    }
-
     /// Returns the caller as a participant of rooms. A caller without a client is a client of its
     /// own.
     pub(super) fn visitor(&self) -> Participant {

@@ -11,8 +11,14 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    auth::Authenticator, error::Error, feed::Feed, limits::Limits, moderation::Moderation,
-    rooms::Hub, store::Store,
+    auth::{Authenticator, Principal},
+    error::Error,
+    feed::Feed,
+    limits::Limits,
+    model::Timestamp,
+    moderation::{Banned, Moderation},
+    rooms::Hub,
+    store::Store,
 };
 
 /// The services that resolvers work on.
@@ -49,6 +55,13 @@ pub(super) trait ContextExt<'a> {
     ///
     /// Fails in an event of a subscription, because it is executed once for all subscribers.
     fn caller(&self) -> Result<&'a Caller, Error>;
+    /// Returns the user, if their token is still valid and they are not banned. A mutation of several
+    /// fields may outlive either.
+    ///
+    /// # Errors
+    ///
+    /// Returns `Unauthenticated` without a valid token, and `Forbidden` for a banned user.
+    fn signed_in(&self) -> Result<&'a Principal, Error>;
     /// Returns the service that signs tokens. The response is not cached.
     fn authenticator(&self) -> &'a Authenticator;
     /// Returns the service that bans users. The response is not cached.
@@ -84,6 +97,15 @@ impl<'a> ContextExt<'a> for Context<'a> {
         self.data_opt::<Caller>().ok_or_else(|| {
             Error::Internal("a field of a shared event depends on the caller".into())
         })
+    }
+
+    fn signed_in(&self) -> Result<&'a Principal, Error> {
+        let principal = self.caller()?.principal.as_ref();
+        let principal = principal.filter(|principal| principal.expires_at > Timestamp::now());
+        let principal = principal.ok_or(Error::Unauthenticated)?;
+        let admitted = self.moderation().admit(principal);
+        admitted.map_err(|Banned| Error::Forbidden("You are banned here."))?;
+        Ok(principal)
     }
 
     fn authenticator(&self) -> &'a Authenticator {

@@ -11,6 +11,9 @@ pub(super) struct LimitMetrics {
     pub(super) comments: Counter,
     pub(super) comments_from_address: Counter,
     pub(super) guests: Counter,
+    pub(super) mutations: Counter,
+    /// Mutations beyond the number that may be under way at once.
+    pub(super) under_way: Counter,
 }
 
 impl LimitMetrics {
@@ -27,6 +30,8 @@ impl LimitMetrics {
             comments: refused("comments"),
             comments_from_address: refused("comments_from_address"),
             guests: refused("guests"),
+            mutations: refused("mutations"),
+            under_way: refused("under_way"),
         }
     }
 }

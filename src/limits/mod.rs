@@ -2,6 +2,7 @@
 
 mod lru_store;
 mod metrics;
+mod under_way;
 
 use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
@@ -11,16 +12,27 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use self::{lru_store::LruStore, metrics::LimitMetrics};
+use self::{
+    lru_store::LruStore,
+    metrics::LimitMetrics,
+    under_way::{Counted, UnderWay},
+};
 use crate::{
     config::{Switch, WritingConfig},
     error::Error,
-    model::{ClientAddress, UserId},
+    model::{ClientAddress, Role, UserId},
     telemetry::Registry,
 };
 
 /// Interval at which the state of inactive users and addresses is dropped.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Maximum number of mutations of one user that are under way at once.
+const MUTATIONS_OF_USER: u32 = 64;
+/// Maximum number of mutations from one address that are under way at once.
+const MUTATIONS_FROM_ADDRESS: u32 = 256;
+/// Retry hint for a mutation beyond these numbers.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The rate limits of one server.
 #[derive(Debug)]
@@ -35,7 +47,18 @@ struct Limiters {
     typing: Limiter<UserId>,
     comments: Limiter<UserId>,
     comments_by_address: Limiter<ClientAddress>,
+    mutations: Limiter<UserId>,
+    mutations_of_moderators: Limiter<UserId>,
+    mutations_of_user: UnderWay<UserId>,
+    mutations_from_address: UnderWay<ClientAddress>,
     guests_by_address: Limiter<ClientAddress>,
+}
+
+/// A mutation that is counted for its user and its address until this is dropped.
+#[derive(Debug)]
+pub struct MutationPermit {
+    _user: Option<Counted<UserId>>,
+    _address: Option<Counted<ClientAddress>>,
 }
 
 impl Limits {
@@ -49,6 +72,10 @@ impl Limits {
             ),
             comments: Limiter::per_minute(config.comments_per_user),
             comments_by_address: Limiter::per_minute(config.comments_per_address),
+            mutations: Limiter::per_minute(config.mutations_per_user),
+            mutations_of_moderators: Limiter::per_minute(config.mutations_per_moderator),
+            mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
+            mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
             guests_by_address: Limiter::per_minute(config.guests_per_address),
         };
         Self {
@@ -78,6 +105,46 @@ impl Limits {
         })
     }
 
+    /// Counts a mutation that no other limit counts. Returns `RateLimited` if the user's budget is used
+    /// up.
+    pub fn mutation(&self, user: &UserId, role: Role) -> Result<(), Error> {
+        let Some(limiters) = &self.limiters else {
+            return Ok(());
+        };
+        let limiter = match role {
+            Role::Reader => &limiters.mutations,
+            Role::Author | Role::Moderator => &limiters.mutations_of_moderators,
+        };
+        limiter.count(user, &self.metrics.mutations)
+    }
+
+    /// Counts a mutation until its permit is dropped. Returns `RateLimited` if too many of the user or
+    /// from the address are under way.
+    pub fn begin_mutation(
+        &self,
+        user: Option<&UserId>,
+        from: Option<ClientAddress>,
+    ) -> Result<MutationPermit, Error> {
+        let Some(limiters) = &self.limiters else {
+            return Ok(MutationPermit {
+                _user: None,
+                _address: None,
+            });
+        };
+        let refused = || {
+            self.metrics.under_way.increment(1);
+            Error::RateLimited {
+                retry_after: RETRY_AFTER,
+            }
+        };
+        let user = user.map(|user| limiters.mutations_of_user.begin(user.clone()));
+        let address = from.map(|from| limiters.mutations_from_address.begin(from));
+        Ok(MutationPermit {
+            _user: user.map(|user| user.ok_or_else(refused)).transpose()?,
+            _address: address.map(|from| from.ok_or_else(refused)).transpose()?,
+        })
+    }
+
     /// Counts a guest's sign-in. Returns `RateLimited` if the budget of the address is used up.
     pub fn guest(&self, from: Option<ClientAddress>) -> Result<(), Error> {
         match (&self.limiters, from) {
@@ -99,6 +166,8 @@ impl Limits {
                 limiters.typing.drop_inactive();
                 limiters.comments.drop_inactive();
                 limiters.comments_by_address.drop_inactive();
+                limiters.mutations.drop_inactive();
+                limiters.mutations_of_moderators.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
             }
         }
@@ -154,6 +223,8 @@ mod tests {
             rate_limits,
             comments_per_user: 3,
             comments_per_address: 5,
+            mutations_per_user: 6,
+            mutations_per_moderator: 7,
             typing_per_user: 4,
             guests_per_address: 2,
             reply_depth: 1,

@@ -11,7 +11,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::Bans;
+use super::{Banned, Bans};
 use crate::{
     auth::Principal,
     error::Error,
@@ -45,6 +45,11 @@ impl Moderation {
             position: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
         }
+    }
+
+    /// Refuses a user who is banned.
+    pub fn admit(&self, principal: &Principal) -> Result<(), Banned> {
+        self.bans.admit(principal)
     }
 
     /// Bans a user. When it returns, this node refuses the user and closes the user's connections.

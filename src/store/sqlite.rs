@@ -1,6 +1,6 @@
 //! SQLite: one file, which only this process writes.
 
-use std::time::Duration;
+use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -36,12 +36,27 @@ pub(super) async fn open(
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(OpenError::InMemory);
     }
+    if url.contains("mode=rwc")
+        && let Ok(options) = url.parse::<SqliteConnectOptions>()
+    {
+        create_private(options.get_filename());
+    }
     let write = Database::connect(options(config, Access::Write)).await?;
     migrate(&write).await?;
     let read = Database::connect(options(config, Access::Read)).await?;
     let mut pools = Pools { write, read };
     statements.observe(&mut pools);
     Ok(pools)
+}
+
+/// Creates the file if it is missing, for its owner alone: it has reasons of bans and ids of clients.
+/// SQLite gives its other files the same mode, and reports an error better than this could.
+fn create_private(path: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 /// Runs the missing migrations in one transaction. A start that was killed can be repeated, and two

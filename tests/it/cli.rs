@@ -366,6 +366,8 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("RATE_LIMITS", &["", "maybe", "true"]),
         ("COMMENTS_PER_USER", &number),
         ("COMMENTS_PER_ADDRESS", &number),
+        ("MUTATIONS_PER_USER", &number),
+        ("MUTATIONS_PER_MODERATOR", &number),
         ("TYPING_PER_USER", &number),
         ("GUESTS_PER_ADDRESS", &number),
         ("REPLY_DEPTH", &number),

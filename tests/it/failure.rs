@@ -276,6 +276,28 @@ async fn full_disk_fails_writes_serves_reads_and_keeps_acknowledged() {
     );
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn database_files_are_private_to_their_owner() {
+    use std::os::unix::fs::PermissionsExt;
+
+    if on_postgres() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(folder.path(), &[]).await;
+    server.user(Role::Moderator).send(OPEN, json!({})).await;
+    let mut modes = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("its mode").permissions().mode();
+        modes.push((entry.file_name(), mode & 0o777));
+    }
+    assert!(modes.len() >= 2, "{modes:?}");
+    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    drop(server);
+}
+
 #[tokio::test]
 async fn kill_while_writing_keeps_every_acknowledged_comment() {
     const WRITERS: usize = 32;

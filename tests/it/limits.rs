@@ -1,7 +1,7 @@
 //! Limits, at each bound and beyond it: connections in total and per address, timeouts, rates of comments and
 //! guests, reply depth.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use causerie::model::Role;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token,
+    Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token, token_for,
     upgrade_request, within,
 };
 
@@ -385,6 +385,89 @@ async fn mutation_completed_by_its_client_counts_until_it_ends() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn abandoned_mutations_count_for_their_user_until_they_end() {
+    let settings = ["--rate-limits=on", "--comments-per-user=1000"];
+    let server = TestServer::start_with(&settings).await;
+    let other = another_program(&server.database()).await;
+    lock(&other).await;
+    let (observer, ada) = (server.observer().clone(), server.reader("ada"));
+    for begun in 1..=64 {
+        tokio::select! {
+            outcome = outcome(&ada, WRITE, json!({})) => panic!("{outcome:?}"),
+            () = crate::support::wait_until("it is under way", || observer.tasks() == begun) => {}
+        }
+    }
+    assert!(is_limited(&outcome(&ada, WRITE, json!({})).await));
+    // Others have places of their own.
+    let bob = server.reader("bob");
+    tokio::select! {
+        outcome = outcome(&bob, WRITE, json!({})) => panic!("{outcome:?}"),
+        () = crate::support::wait_until("it is under way", || observer.tasks() == 65) => {}
+    }
+    run(&other, "ROLLBACK").await;
+    crate::support::wait_until("all have ended", || observer.tasks() == 0).await;
+    assert!(outcome(&ada, WRITE, json!({})).await.is_ok());
+    assert_eq!(server.client().bodies().await.len(), 66);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn mutation_field_after_its_tokens_end_is_refused() {
+    let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
+    let other = another_program(&server.database()).await;
+    lock(&other).await;
+    let token = token_for("ada", Duration::from_secs(2));
+    let ada = server.client().with_token(&token);
+    let two = "mutation {
+        a: createComment(input: { postId: \"hello\", body: \"in time\" }) { comment { id } }
+        b: createComment(input: { postId: \"hello\", body: \"too late\" }) { comment { id } } }";
+    let observer = server.observer().clone();
+    let expiry = async {
+        crate::support::wait_until("it is under way", || observer.tasks() == 1).await;
+        let me = "{ me { id } }";
+        while server
+            .client()
+            .with_token(&token)
+            .try_send(me, json!({}))
+            .await
+            .status
+            == 200
+        {}
+        run(&other, "ROLLBACK").await;
+    };
+    let (outcome, ()) = tokio::join!(outcome(&ada, two, json!({})), expiry);
+    let error = outcome.expect_err("the second is refused");
+    assert_eq!(code(&error), "UNAUTHENTICATED");
+    assert_eq!(server.client().bodies().await, ["in time"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn mutation_with_eleven_root_fields_is_refused() {
+    let server = TestServer::start().await;
+    let mutation = |count: usize| {
+        let field = |number| {
+            format!(
+                "a{number}: createComment(input: {{ postId: \"hello\", body: \"b\" }}) {{ comment {{ id }} }} "
+            )
+        };
+        format!(
+            "mutation {{ {} }}",
+            (0..count).map(field).collect::<String>()
+        )
+    };
+    let ada = server.reader("ada");
+    let error = outcome(&ada, &mutation(11), json!({}))
+        .await
+        .expect_err("refused");
+    assert_eq!(code(&error), "QUERY_TOO_EXPENSIVE");
+    assert_eq!(server.client().bodies().await, Vec::<String>::new());
+    assert!(outcome(&ada, &mutation(10), json!({})).await.is_ok());
+    assert_eq!(server.client().bodies().await.len(), 10);
+    server.stop().await;
+}
+
 // Rates
 
 async fn guest(client: &Client) -> Result<Value, Value> {
@@ -557,5 +640,20 @@ async fn migration_sets_the_reply_depth_in_an_older_database() {
         postId: \"hello\", body: \"deeper\", parentId: $parent }) { comment { id } } }";
     let error = bob.refused(answer, json!({"parent": deep["id"]})).await;
     assert_eq!(error["extensions"]["field"], json!("parentId"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn mutation_rate_counts_deletions_also_repeated_ones() {
+    let settings = ["--rate-limits=on", "--mutations-per-user=2"];
+    let server = TestServer::start_with(&settings).await;
+    let ada = server.reader("ada");
+    let id = ada.comment("b").await;
+    let delete =
+        "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { isDeleted } } }";
+    for _ in 0..2 {
+        assert!(outcome(&ada, delete, json!({"id": id})).await.is_ok());
+    }
+    assert!(is_limited(&outcome(&ada, delete, json!({"id": id})).await));
     server.stop().await;
 }

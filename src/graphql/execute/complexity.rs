@@ -3,6 +3,7 @@
 
 use super::{
     normal_form::{Field, NormalForm, Value},
+    operation::OperationKind,
     variables::Variables,
 };
 use crate::graphql::schema::page;
@@ -28,15 +29,25 @@ const INTROSPECTION: [(&str, u64); 8] = [
     ("directives", 4),
 ];
 
-/// The operation is too complex.
+/// Maximum number of fields at the root of a mutation. Each is a transaction of its own.
+const MAX_MUTATION_FIELDS: usize = 10;
+
+/// The reason why an operation is too complex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The operation asks for too much at once.")]
-pub(super) struct TooComplex;
+pub(super) enum TooComplex {
+    #[error("The operation asks for too much at once.")]
+    Complexity,
+    #[error("A mutation has at most {MAX_MUTATION_FIELDS} fields at its root.")]
+    MutationFields,
+}
 
 /// Refuses an operation that is too complex with these values of its variables.
 pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<(), TooComplex> {
+    if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
+        return Err(TooComplex::MutationFields);
+    }
     if complexity(&form.fields, variables) > MAX_COMPLEXITY {
-        return Err(TooComplex);
+        return Err(TooComplex::Complexity);
     }
     Ok(())
 }
@@ -105,7 +116,7 @@ mod tests {
     fn lists_multiply() {
         let lists = "{ posts(first: 100) { nodes { comments(first: 100) { nodes {
             replies(first: 100) { nodes { id } } } } } } }";
-        assert_eq!(check(lists), Err(TooComplex));
+        assert_eq!(check(lists), Err(TooComplex::Complexity));
     }
 
     #[test]
@@ -115,7 +126,7 @@ mod tests {
         };
         let aliases = |count| format!("{{ {} }}", (0..count).map(alias).collect::<String>());
         assert_eq!(check(&aliases(90)), Ok(()));
-        assert_eq!(check(&aliases(110)), Err(TooComplex));
+        assert_eq!(check(&aliases(110)), Err(TooComplex::Complexity));
     }
 
     #[test]
@@ -126,7 +137,7 @@ mod tests {
             format!("{{ posts(first: 100) {{ nodes {{ {pages} }} }} }}")
         };
         assert_eq!(check(&pages(15)), Ok(()));
-        assert_eq!(check(&pages(20)), Err(TooComplex));
+        assert_eq!(check(&pages(20)), Err(TooComplex::Complexity));
     }
 
     #[test]
@@ -138,10 +149,10 @@ mod tests {
             )
         };
         assert_eq!(check(&lists(10)), Ok(()));
-        assert_eq!(check(&lists(100)), Err(TooComplex));
+        assert_eq!(check(&lists(100)), Err(TooComplex::Complexity));
         let check = |first: u32| check_with(&lists(10), serde_json::json!({"n": first}));
         assert_eq!(check(10), Ok(()));
-        assert_eq!(check(100), Err(TooComplex));
+        assert_eq!(check(100), Err(TooComplex::Complexity));
     }
 
     #[test]
@@ -171,6 +182,6 @@ mod tests {
             format!("{{ __schema {{ types {{ {open} name {close} }} }} }}")
         };
         assert_eq!(check(&circle(3)), Ok(()));
-        assert_eq!(check(&circle(5)), Err(TooComplex));
+        assert_eq!(check(&circle(5)), Err(TooComplex::Complexity));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use apollo_compiler::{Schema as SchemaDocument, validation::Valid};
 use async_graphql::{Name, Response, Schema, ServerError, Value};
 use futures_util::{Stream, StreamExt, future::Either};
-use tokio::time::timeout;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -34,6 +34,7 @@ use crate::{
         schema::{Mutation, Query, Replies, SubscriptionRoot},
         schema_document,
     },
+    limits::Limits,
     store::Store,
     telemetry::Registry,
 };
@@ -59,6 +60,7 @@ pub struct Executor {
     schema_document: Arc<Valid<SchemaDocument>>,
     store: Store,
     feed: Feed,
+    limits: Arc<Limits>,
     responses: ResponseCache,
     renderer: Renderer,
     /// The time after which a caller is answered without the result.
@@ -80,6 +82,7 @@ impl Executor {
     /// Creates an executor whose resolvers work on `services`. Its tasks are spawned on `tasks`.
     pub fn new(services: Services, tasks: TaskTracker, registry: &Registry) -> Self {
         let (store, feed) = (services.store.clone(), services.feed.clone());
+        let limits = Arc::clone(&services.limits);
         let timeout = services.settings.operation_timeout;
         let schema = schema()
             .data(Replies::loader(store.clone(), tasks.clone()))
@@ -91,6 +94,7 @@ impl Executor {
             schema_document: schema_document(),
             store,
             feed,
+            limits,
             responses: ResponseCache::new(CacheMetrics::responses(registry)),
             timeout,
             tasks,
@@ -109,16 +113,13 @@ impl Executor {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         match operation.kind() {
             OperationKind::Mutation => {
-                let operation = operation.with(caller).with(ResponseBudget::default());
-                let request = operation.into_request();
-                let schema = self.schema.clone();
-                let execution = async move { Outcome::of(schema.execute(request).await) };
-                let begun = self.tasks.spawn(execution.in_current_span());
-                Either::Left(in_time(self.timeout, MUTATION_TIMED_OUT, async {
-                    begun.await.unwrap_or_else(|panic| {
-                        failed(server_error(Error::Internal(Box::new(panic))))
-                    })
-                }))
+                let (begun, limit) = (self.begin(operation, caller), self.timeout);
+                Either::Left(async move {
+                    match begun {
+                        Ok(task) => in_time(limit, MUTATION_TIMED_OUT, joined(task)).await,
+                        Err(error) => Outcome::Refused(vec![server_error(error)]),
+                    }
+                })
             }
             OperationKind::Query | OperationKind::Subscription => {
                 let answer = contain_async(self.clone().answer(operation, caller));
@@ -130,6 +131,18 @@ impl Executor {
                 Either::Right(in_time(self.timeout, QUERY_TIMED_OUT, answer))
             }
         }
+    }
+
+    /// Begins a mutation, unless too many of its caller are under way.
+    fn begin(&self, operation: Operation, caller: Caller) -> Result<JoinHandle<Outcome>, Error> {
+        let user = caller.principal.as_ref();
+        let user = user.map(|principal| &principal.user.id);
+        let permit = self.limits.begin_mutation(user, caller.address)?;
+        let operation = operation.keeping(permit).with(caller);
+        let request = operation.with(ResponseBudget::default()).into_request();
+        let schema = self.schema.clone();
+        let execution = async move { Outcome::of(schema.execute(request).await) };
+        Ok(self.tasks.spawn(execution.in_current_span()))
     }
 
     /// Answers a query from the response cache if it is there, else executes it, and caches a
@@ -252,6 +265,12 @@ fn merge(
         Some((name.clone(), value))
     });
     values.collect()
+}
+
+/// Awaits the end of a mutation.
+async fn joined(task: JoinHandle<Outcome>) -> Outcome {
+    task.await
+        .unwrap_or_else(|panic| failed(server_error(Error::Internal(Box::new(panic)))))
 }
 
 /// Awaits an outcome, or answers with `OPERATION_TIMEOUT`.

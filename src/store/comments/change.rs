@@ -105,6 +105,13 @@ impl Store {
         delete: DeleteComment,
         permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Deletion, Error> {
+        // A deletion is final, so a repeated one needs no writer.
+        if let Some(comment) = self.comment(delete.id).await?
+            && comment.is_deleted
+        {
+            permit(&comment)?;
+            return Ok(Deletion::AlreadyDeleted(Arc::new(comment)));
+        }
         let permit = Arc::new(permit);
         self.writer
             .write(move |transaction| {

@@ -67,7 +67,7 @@ pub(super) async fn create(
     input: &CreateCommentInput,
 ) -> Result<CreateCommentPayload, Error> {
     let caller = context.caller()?;
-    let author = caller.signed_in()?.user.clone();
+    let author = context.signed_in()?.user.clone();
     let parent_id = input.parent_id.as_ref().map(|id| {
         input::comment_id(id).map_err(|_| {
             Error::bad_input("parentId", "The parent must be a comment of the same post.")
@@ -94,7 +94,7 @@ pub(super) async fn edit(
     input: &EditCommentInput,
 ) -> Result<EditCommentPayload, Error> {
     let caller = context.caller()?;
-    let principal = caller.signed_in()?.clone();
+    let principal = context.signed_in()?.clone();
     let window = context.settings().edit_window;
     let at = Timestamp::now();
     let edit = EditComment {
@@ -118,7 +118,10 @@ pub(super) async fn delete(
     input: &DeleteCommentInput,
 ) -> Result<DeleteCommentPayload, Error> {
     let caller = context.caller()?;
-    let principal = caller.signed_in()?.clone();
+    let principal = context.signed_in()?.clone();
+    context
+        .limits()
+        .mutation(&principal.user.id, principal.role)?;
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
         at: Timestamp::now(),

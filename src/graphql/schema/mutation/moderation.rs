@@ -69,7 +69,10 @@ pub(super) async fn unban(
 }
 
 fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
-    let principal = context.caller()?.signed_in()?;
+    let principal = context.signed_in()?;
     principal.require(Role::Moderator)?;
+    context
+        .limits()
+        .mutation(&principal.user.id, principal.role)?;
     Ok(principal)
 }

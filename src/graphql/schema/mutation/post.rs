@@ -34,7 +34,11 @@ pub(super) async fn create(
     context: &Context<'_>,
     input: &CreatePostInput,
 ) -> Result<CreatePostPayload, Error> {
-    context.caller()?.signed_in()?.require(Role::Author)?;
+    let principal = context.signed_in()?;
+    principal.require(Role::Author)?;
+    context
+        .limits()
+        .mutation(&principal.user.id, principal.role)?;
     let new = NewPost {
         id: input::new_post_id(&input.id)?,
         title: input::title(&input.title)?,

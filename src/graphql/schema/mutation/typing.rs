@@ -28,7 +28,7 @@ pub(super) async fn set(
     input: &SetTypingInput,
 ) -> Result<SetTypingPayload, Error> {
     let caller = context.caller()?;
-    let user = &caller.signed_in()?.user;
+    let user = &context.signed_in()?.user;
     context.limits().typing(&user.id)?;
     let post = input::post_id(&input.post_id)?;
     let hub = context.hub();
