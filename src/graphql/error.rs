@@ -107,6 +107,15 @@ pub fn server_error(error: Error) -> ServerError {
     shown
 }
 
+/// Returns the code of the first error, or `None` without errors. Every error has a code.
+pub fn code_of(errors: &[ServerError]) -> Option<&str> {
+    let extensions = errors.first()?.extensions.as_ref();
+    match extensions.and_then(|extensions| extensions.get("code")) {
+        Some(async_graphql::Value::String(code)) => Some(code),
+        _ => Some(""),
+    }
+}
+
 /// Gives a request error its code.
 pub fn request_error(code: ErrorCode, mut error: ServerError) -> ServerError {
     set_code(&mut error, code);

@@ -15,11 +15,11 @@ use self::schema_document::{schema, schema_document};
 pub use self::{
     caller::Caller,
     context::Services,
-    error::{request_error, server_error},
+    error::{code_of, request_error, server_error},
     error_code::ErrorCode,
     execute::{
-        Counts, DocumentSource, Executor, Operation, OperationKind, Outcome, Params, QueryHash,
-        Requests,
+        Counts, DocumentSource, Executed, Executor, Operation, OperationKind, Outcome, Params,
+        QueryHash, Requests,
     },
     schema_document::sdl,
     settings::Settings,

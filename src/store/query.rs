@@ -32,13 +32,18 @@ where
     T: Clone + Into<Value>,
     Vec<T>: Into<Value>,
 {
-    let mut values: Vec<T> = values.into_iter().collect();
+    let values: Vec<T> = values.into_iter().collect();
     if backend == DbBackend::Postgres {
         let array: Value = values.into();
         return column.into_expr().eq(PgFunc::any(Expr::val(array)));
     }
+    column.is_in(padded(values))
+}
+
+/// Pads a list to the next power of two by repeating its last value.
+pub(super) fn padded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     if let Some(last) = values.last().cloned() {
         values.resize(values.len().next_power_of_two(), last);
     }
-    column.is_in(values)
+    values
 }

@@ -14,8 +14,8 @@ use crate::{
 pub(super) const OK: &str = "OK";
 /// The code of an operation whose client left before its end.
 pub(super) const ABANDONED: &str = "ABANDONED";
-/// The code of an error that no other code fits.
-pub(super) const OTHER: &str = "OTHER";
+/// The label of a code that is not known here.
+const OTHER: &str = "OTHER";
 
 /// Metrics of the transports.
 #[derive(Debug)]

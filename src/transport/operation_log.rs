@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use async_graphql::{ServerError, Value};
+use async_graphql::ServerError;
 use tracing::{Instrument, Level, Span};
 
 use super::{
@@ -13,10 +13,10 @@ use super::{
         negotiation::{ResponseType, StreamType},
         request_id::RequestId,
     },
-    metrics::{ABANDONED, OK, OTHER, TransportMetrics},
+    metrics::{ABANDONED, OK, TransportMetrics},
 };
 use crate::{
-    graphql::{Caller, Executor, Operation, OperationKind, Outcome},
+    graphql::{Caller, Executor, Operation, OperationKind, Outcome, code_of},
     model::UserId,
     telemetry::{self, OPERATION_TARGET},
 };
@@ -177,7 +177,7 @@ impl OperationLog {
         let execution = span.in_scope(|| executor.execute(operation, caller));
         let logged = async move {
             let outcome = execution.await;
-            self.end(code_of(&outcome));
+            self.end(code_of_outcome(&outcome));
             outcome
         };
         logged.instrument(span)
@@ -269,23 +269,15 @@ fn truncated(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(MAX_NAME)].into()
 }
 
-/// Returns the code of the first error of `outcome`.
-fn code_of(outcome: &Outcome) -> &str {
+/// Returns the code of the first error of `outcome`, or [`OK`].
+fn code_of_outcome(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Refused(errors) => code_of_errors(errors),
-        Outcome::Executed(response) => code_of_errors(&response.errors),
-        Outcome::Rendered(_) => OK,
+        Outcome::Executed(executed) => executed.code.as_deref().unwrap_or(OK),
     }
 }
 
-/// Returns the code of the first error: [`OK`] without errors, [`OTHER`] if it has none.
+/// Returns the code of the first error, or [`OK`] without errors.
 pub(super) fn code_of_errors(errors: &[ServerError]) -> &str {
-    let Some(first) = errors.first() else {
-        return OK;
-    };
-    let extensions = first.extensions.as_ref();
-    match extensions.and_then(|extensions| extensions.get("code")) {
-        Some(Value::String(code)) => code,
-        _ => OTHER,
-    }
+    code_of(errors).unwrap_or(OK)
 }

@@ -8,13 +8,20 @@ use super::{
 };
 use crate::graphql::schema::page;
 
-/// Maximum complexity of an operation.
+/// Maximum complexity of a query or mutation.
 const MAX_COMPLEXITY: u64 = 50_000;
+/// Maximum complexity of a subscription, which is executed for each event.
+const MAX_SUBSCRIPTION_COMPLEXITY: u64 = 2_000;
+/// Maximum size of all keys in a response, in bytes, with its lists as long as it asks for.
+const MAX_KEY_BYTES: u64 = 4 * 1024 * 1024;
+/// The bytes beside each key: quotes, colon and comma.
+const KEY_SYNTAX: u64 = 4;
 
 /// The fields whose selection is resolved once for each item of a page.
 const PAGES: [&str; 3] = ["posts", "comments", "replies"];
-/// The complexity of a page of comments beside that of its items. Each is a statement of its own,
-/// while pages of replies are read together. So an operation runs at most 2,000 statements.
+/// The complexity of a page of comments beside that of its items. Each is a statement of its own.
+/// Pages of replies by one field are read together, so each field counts as one. So an operation
+/// runs at most 2,000 statements.
 const PAGE_COMPLEXITY: u64 = 25;
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
@@ -37,6 +44,8 @@ const MAX_MUTATION_FIELDS: usize = 10;
 pub(super) enum TooComplex {
     #[error("The operation asks for too much at once.")]
     Complexity,
+    #[error("The names of the response's fields would be too long.")]
+    Keys,
     #[error("A mutation has at most {MAX_MUTATION_FIELDS} fields at its root.")]
     MutationFields,
 }
@@ -46,23 +55,57 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<(), TooC
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
         return Err(TooComplex::MutationFields);
     }
-    if complexity(&form.fields, variables) > MAX_COMPLEXITY {
+    let max = match form.kind {
+        OperationKind::Subscription => MAX_SUBSCRIPTION_COMPLEXITY,
+        OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
+    };
+    let weight = Weight::of(&form.fields, variables);
+    if weight.fields.saturating_add(weight.pages) > max {
         return Err(TooComplex::Complexity);
+    }
+    if weight.key_bytes > MAX_KEY_BYTES {
+        return Err(TooComplex::Keys);
     }
     Ok(())
 }
 
-fn complexity(fields: &[Field], variables: &Variables) -> u64 {
-    let each = fields.iter().map(|field| {
-        let own = match field.name.as_str() {
-            "comments" => PAGE_COMPLEXITY,
-            _ => 1,
-        };
-        complexity(&field.selection, variables)
-            .saturating_mul(length(field, variables))
-            .saturating_add(own)
-    });
-    each.fold(0, u64::saturating_add)
+/// The weight of a selection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    /// Complexity of the fields, as often as they are resolved.
+    fields: u64,
+    /// Complexity of pages that are read together, however often their field is resolved.
+    pages: u64,
+    /// Size of the keys, as often as they are written.
+    key_bytes: u64,
+}
+
+impl Weight {
+    fn of(fields: &[Field], variables: &Variables) -> Self {
+        let mut sum = Self::default();
+        for field in fields {
+            let selection = Self::of(&field.selection, variables);
+            let length = length(field, variables);
+            let (own, pages) = match field.name.as_str() {
+                "comments" => (PAGE_COMPLEXITY, 0),
+                "replies" => (1, PAGE_COMPLEXITY),
+                _ => (1, 0),
+            };
+            let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
+            let add = u64::saturating_add;
+            sum.fields = add(
+                sum.fields,
+                add(selection.fields.saturating_mul(length), own),
+            );
+            sum.pages = add(sum.pages, add(selection.pages, pages));
+            let keys = add(
+                selection.key_bytes.saturating_mul(length),
+                add(key, KEY_SYNTAX),
+            );
+            sum.key_bytes = add(sum.key_bytes, keys);
+        }
+        sum
+    }
 }
 
 /// Returns the number of times that the selection of a field is resolved.
@@ -127,6 +170,32 @@ mod tests {
         let aliases = |count| format!("{{ {} }}", (0..count).map(alias).collect::<String>());
         assert_eq!(check(&aliases(90)), Ok(()));
         assert_eq!(check(&aliases(110)), Err(TooComplex::Complexity));
+    }
+
+    #[test]
+    fn long_keys_add_up_over_lists() {
+        let keys = |length: usize| {
+            let key = "k".repeat(length);
+            format!(
+                "{{ posts(first: 100) {{ nodes {{ comments(first: 100) {{
+                    nodes {{ a{key}: id b{key}: id }} }} }} }} }}"
+            )
+        };
+        assert_eq!(check(&keys(150)), Ok(()));
+        assert_eq!(check(&keys(250)), Err(TooComplex::Keys));
+    }
+
+    #[test]
+    fn slice_of_replies_costs_a_page_once() {
+        let slices = |count: usize| {
+            let slice = |number| {
+                format!("a{number}: replies(first: 1, after: \"{number}\") {{ __typename }} ")
+            };
+            let slices: String = (0..count).map(slice).collect();
+            format!("subscription {{ commentAdded(postId: \"p\") {{ {slices} }} }}")
+        };
+        assert_eq!(check(&slices(60)), Ok(()));
+        assert_eq!(check(&slices(80)), Err(TooComplex::Complexity));
     }
 
     #[test]

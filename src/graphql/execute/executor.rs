@@ -17,6 +17,7 @@ use super::{
     metrics::CacheMetrics,
     operation::{Operation, OperationKind},
     panics::contain_async,
+    payload,
     render::{Counts, Renderer},
     response_budget::ResponseBudget,
     response_cache::{Cacheability, ResponseCache},
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, Payload, Sink, Subscription},
+    feed::{Feed, Payload, RenderError, Sink, Subscription},
     graphql::{
         Caller, Services,
         error::{self, request_error, server_error},
@@ -46,9 +47,16 @@ pub enum Outcome {
     /// section 7.1, request error).
     Refused(Vec<ServerError>),
     /// The operation was executed. The response has data, errors, or both.
-    Executed(Response),
+    Executed(Executed),
+}
+
+/// The response of an executed operation.
+#[derive(Debug)]
+pub struct Executed {
     /// The response in JSON. Other clients may be sent the same bytes.
-    Rendered(Payload),
+    pub payload: Payload,
+    /// The code of the first error; `None` without errors.
+    pub code: Option<Box<str>>,
 }
 
 pub(super) type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
@@ -73,6 +81,9 @@ impl std::fmt::Debug for Executor {
         f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
+
+/// Maximum size of a response in bytes. A page of the longest comments takes half of it.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
 const QUERY_TIMED_OUT: &str = "The operation took too long.";
 const MUTATION_TIMED_OUT: &str = "The operation took too long to wait for and goes on. \
@@ -155,25 +166,20 @@ impl Executor {
         };
         let (fingerprint, since) = (operation.fingerprint(), Instant::now());
         if let Some(payload) = self.responses.get(&fingerprint, state, since) {
-            return Outcome::Rendered(payload);
+            return Outcome::rendered(payload);
         }
         let cacheability = Cacheability::default();
         let outcome = Outcome::of(self.query(operation.with(cacheability.clone())).await);
-        let Outcome::Executed(response) = outcome else {
-            return outcome;
-        };
-        if !response.errors.is_empty() || !cacheability.is_cacheable() {
-            return Outcome::Executed(response);
+        if let Outcome::Executed(Executed {
+            payload,
+            code: None,
+        }) = &outcome
+            && cacheability.is_cacheable()
+        {
+            self.responses
+                .insert(fingerprint, Arc::clone(payload), state, since);
         }
-        match serde_json::to_string(&response) {
-            Ok(payload) => {
-                let payload = Payload::from(payload);
-                self.responses
-                    .insert(fingerprint, Arc::clone(&payload), state, since);
-                Outcome::Rendered(payload)
-            }
-            Err(_) => Outcome::Executed(response),
-        }
+        outcome
     }
 
     /// Executes a query: introspection from the schema document, everything else by resolvers.
@@ -287,7 +293,7 @@ async fn in_time(
 
 /// The outcome of an operation that was begun and has no result.
 fn failed(error: ServerError) -> Outcome {
-    Outcome::Executed(Response::from_errors(vec![error]))
+    Outcome::executed(&Response::from_errors(vec![error]))
 }
 
 /// Returns the first response of a subscription's execution. Its errors have paths and no locations,
@@ -303,6 +309,7 @@ pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
 }
 
 impl Outcome {
+    /// The outcome of an execution that the library ended.
     fn of(mut response: Response) -> Self {
         response.errors.iter_mut().for_each(error::complete);
         let has_data = response.data != Value::Null;
@@ -312,8 +319,31 @@ impl Outcome {
         if is_refused {
             Self::Refused(response.errors)
         } else {
-            Self::Executed(response)
+            Self::executed(&response)
         }
+    }
+
+    fn executed(response: &Response) -> Self {
+        match payload::write(response, MAX_RESPONSE_BYTES) {
+            Ok(payload) => Self::Executed(Executed {
+                payload,
+                code: error::code_of(&response.errors).map(Into::into),
+            }),
+            Err(RenderError::TooLarge) => failed(server_error(Error::TooLarge(
+                "The response would have too many bytes.",
+            ))),
+            Err(RenderError::Failed) => failed(server_error(Error::Internal(
+                "a response could not be written".into(),
+            ))),
+        }
+    }
+
+    /// The outcome of an operation whose payload exists already.
+    pub(super) fn rendered(payload: Payload) -> Self {
+        Self::Executed(Executed {
+            payload,
+            code: None,
+        })
     }
 }
 
@@ -327,12 +357,10 @@ mod tests {
     async fn operation_that_takes_too_long_is_answered_with_a_code() {
         let limit = Duration::from_secs(30);
         let late = in_time(limit, QUERY_TIMED_OUT, pending()).await;
-        let Outcome::Executed(response) = late else {
+        let Outcome::Executed(executed) = late else {
             panic!("not executed: {late:?}");
         };
-        let code = response.errors[0].extensions.as_ref();
-        let code = code.and_then(|extensions| extensions.get("code")).unwrap();
-        assert_eq!(code.to_string(), "\"OPERATION_TIMEOUT\"");
+        assert_eq!(executed.code.as_deref(), Some("OPERATION_TIMEOUT"));
         let done = ready(Outcome::Refused(Vec::new()));
         let done = in_time(limit, QUERY_TIMED_OUT, done).await;
         assert!(matches!(done, Outcome::Refused(_)));

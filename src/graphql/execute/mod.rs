@@ -11,7 +11,7 @@
 //! | coerce all variables | [`variables`], [`literal`] |
 //! | normal form | [`normalize`], [`normal_form`] |
 //! | complexity | [`complexity`] |
-//! | execute | [`executor`], [`introspection`] |
+//! | execute | [`executor`], [`introspection`], [`payload`] |
 //!
 //! [`prepare`] takes a request through the steps before the last. [`document_cache`] keeps
 //! documents and normal forms, and [`response_cache`] responses, by their [`fingerprint`].
@@ -33,6 +33,7 @@ mod normalize;
 mod operation;
 mod panics;
 mod parse;
+mod payload;
 mod persisted;
 mod positions;
 mod prepare;
@@ -55,7 +56,7 @@ pub(super) use self::{
     response_cache::Cacheability, subscription_request::SubscriptionRequest,
 };
 pub use self::{
-    executor::{Executor, Outcome},
+    executor::{Executed, Executor, Outcome},
     operation::{Operation, OperationKind},
     persisted::QueryHash,
     prepare::Requests,

@@ -30,6 +30,7 @@ use super::{
     executor::{ApiSchema, first},
     fingerprint::Fingerprint,
     operation::Operation,
+    payload,
     response_budget::ResponseBudget,
 };
 use crate::{
@@ -264,11 +265,7 @@ impl Render for SharedExecution {
             if budget.is_spent() {
                 return Err(RenderError::TooLarge);
             }
-            match serde_json::to_string(&response) {
-                Ok(text) if text.len() > MAX_PAYLOAD_BYTES => Err(RenderError::TooLarge),
-                Ok(text) => Ok(Payload::from(text)),
-                Err(_) => Err(RenderError::Failed),
-            }
+            payload::write(&response, MAX_PAYLOAD_BYTES)
         };
         let rendering = AssertUnwindSafe(rendering)
             .catch_unwind()

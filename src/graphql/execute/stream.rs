@@ -87,7 +87,7 @@ pub(super) fn events<Kept: Send + 'static>(
             tokio::select! {
                 biased;
                 payload = payloads.recv() => match payload {
-                    Some(payload) => yield Outcome::Rendered(payload),
+                    Some(payload) => yield Outcome::rendered(payload),
                     None => return,
                 },
                 () = failure.is_set.notified() => {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement, WindowStatement},
+    Value, sea_query::Expr,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     store::{
         Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
-        query::{is_any_of, select_limited},
+        query::{padded, select_limited},
         rows,
     },
 };
@@ -67,9 +67,8 @@ impl Store {
         slice: Slice<Seq>,
         as_of: Option<Seq>,
     ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
-        let ids = first_reply_ids(parents, slice, as_of, self.backend());
         let query = Entity::find()
-            .filter(Column::Id.in_subquery(ids))
+            .filter(is_first_reply(parents, slice, as_of, self.backend()))
             .order_by_asc(Column::AddedSeq);
         let query = Arc::new(rows::with_authors(query));
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
@@ -91,39 +90,59 @@ impl Store {
     }
 }
 
-/// Returns the query for the ids of each parent's first replies. It selects one more than the slice
-/// has, which shows that the list continues.
-fn first_reply_ids(
+/// Returns the condition that a comment is one of its parent's first replies. It holds for one more
+/// than the slice has, which shows that the list continues.
+///
+/// For each parent the index is read up to the slice's end, and no further.
+fn is_first_reply(
     parents: &[CommentId],
     slice: Slice<Seq>,
     as_of: Option<Seq>,
     backend: DbBackend,
-) -> SelectStatement {
-    let place = Alias::new("place");
-    let parents = parents.iter().map(|parent| parent.0);
-    let mut numbered = Query::select();
-    numbered
-        .column(Column::Id)
-        .expr_window_as(
-            Func::cust(Alias::new("ROW_NUMBER")),
-            WindowStatement::partition_by(Column::ParentId)
-                .order_by(Column::AddedSeq, sea_orm::Order::Asc)
-                .take(),
-            place.clone(),
-        )
-        .from(Entity)
-        .and_where(is_any_of(Column::ParentId, parents, backend));
+) -> Expr {
+    let mut values: Vec<Value> = Vec::new();
+    let mut place = |value: Value| {
+        values.push(value);
+        match backend {
+            DbBackend::Postgres => format!("${}", values.len()),
+            _ => "?".to_owned(),
+        }
+    };
+    let mut bounds = String::new();
     if let Some(after) = slice.after {
-        numbered.and_where(Column::AddedSeq.gt(after.0));
+        bounds += &format!(" AND reply.added_seq > {}", place(after.0.into()));
     }
     if let Some(as_of) = as_of {
-        numbered.and_where(Column::AddedSeq.lte(as_of.0));
+        bounds += &format!(" AND reply.added_seq <= {}", place(as_of.0.into()));
     }
-    Query::select()
-        .column(Column::Id)
-        .from_subquery(numbered, Alias::new("numbered"))
-        .and_where(Expr::col(place).lte(slice.first + 1))
-        .take()
+    // The limit is text, because SQLite plans for the value of a bound limit; see `select_limited`.
+    let replies = format!(
+        "SELECT reply.id FROM comment AS reply WHERE reply.parent_id = parent.id{bounds} \
+         ORDER BY reply.added_seq LIMIT {}",
+        slice.first + 1
+    );
+    let parents = parents.iter().map(|parent| parent.0);
+    let parents: Vec<_> = parents.collect();
+    let (listed, is_parent) = match backend {
+        DbBackend::Postgres => (
+            format!("LATERAL ({replies}) AS listed ON TRUE"),
+            format!("= ANY({})", place(parents.into())),
+        ),
+        // SQLite has neither lateral joins nor arrays. It runs the subquery once a parent.
+        _ => {
+            let parents = padded(parents).into_iter();
+            let places: Vec<_> = parents.map(|parent| place(parent.into())).collect();
+            (
+                format!("comment AS listed ON listed.id IN ({replies})"),
+                format!("IN ({})", places.join(", ")),
+            )
+        }
+    };
+    let ids = format!(
+        "comment.id IN (SELECT listed.id FROM comment AS parent JOIN {listed} \
+         WHERE parent.id {is_parent})"
+    );
+    Expr::cust_with_values(ids, values)
 }
 
 fn comments(rows: &[QueryResult]) -> Result<Vec<Comment>, Error> {

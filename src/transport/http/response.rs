@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_graphql::ServerError;
 use axum::{
+    body::Bytes,
     http::{
         HeaderName, HeaderValue, StatusCode,
         header::{self, ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -14,7 +15,7 @@ use axum::{
 use super::{authenticate::AuthRejection, negotiation::JsonType};
 use crate::{
     error::Error,
-    graphql::{ErrorCode, Outcome, request_error, server_error},
+    graphql::{ErrorCode, Outcome, Payload, request_error, server_error},
 };
 
 /// The value of `Retry-After` during a shutdown, in seconds.
@@ -38,12 +39,9 @@ pub(crate) fn document(json: JsonType, outcome: Outcome) -> Response {
 }
 
 /// Serializes `outcome`.
-pub(crate) fn to_json(outcome: Outcome) -> String {
+pub(crate) fn to_json(outcome: Outcome) -> Payload {
     match outcome {
-        Outcome::Rendered(payload) => payload.to_string(),
-        Outcome::Executed(response) => serde_json::to_string(&response).unwrap_or_else(|error| {
-            errors_to_json(&[server_error(Error::Internal(Box::new(error)))])
-        }),
+        Outcome::Executed(executed) => executed.payload,
         Outcome::Refused(errors) => errors_to_json(&errors),
     }
 }
@@ -138,11 +136,21 @@ fn errors_only(json: JsonType, status: StatusCode, errors: &[ServerError]) -> Re
     json_response(json, status, errors_to_json(errors))
 }
 
-fn json_response(json: JsonType, status: StatusCode, text: String) -> Response {
-    (status, [(CONTENT_TYPE, json.header())], text).into_response()
+fn json_response(json: JsonType, status: StatusCode, text: Payload) -> Response {
+    let body = Bytes::from_owner(Shared(text));
+    (status, [(CONTENT_TYPE, json.header())], body).into_response()
+}
+
+/// A payload as bytes.
+struct Shared(Payload);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// Serializes a response without `data`.
-fn errors_to_json(errors: &[ServerError]) -> String {
-    serde_json::json!({ "errors": errors }).to_string()
+fn errors_to_json(errors: &[ServerError]) -> Payload {
+    serde_json::json!({ "errors": errors }).to_string().into()
 }

@@ -1,6 +1,6 @@
 //! The messages of graphql-transport-ws (PROTOCOL.md of graphql-ws).
 
-use async_graphql::{Response, ServerError};
+use async_graphql::ServerError;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Value, value::RawValue};
 
@@ -163,10 +163,6 @@ pub(super) enum ServerMessage<'a> {
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<Object>,
-    },
-    Next {
-        id: &'a OperationId,
-        payload: &'a Response,
     },
     Error {
         id: &'a OperationId,

@@ -329,16 +329,9 @@ impl Session {
                     self.operations.insert_subscription(id, subscription);
                 }
             }
-            OperationResult::Outcome(Outcome::Executed(response)) => {
-                self.send(&ServerMessage::Next {
-                    id: &id,
-                    payload: &response,
-                });
-                self.complete(&id);
-            }
-            OperationResult::Outcome(Outcome::Rendered(payload)) => {
+            OperationResult::Outcome(Outcome::Executed(executed)) => {
                 let prefix = frame::next_prefix(&id);
-                self.writer.push(Frame::next(&prefix, &payload));
+                self.writer.push(Frame::next(&prefix, &executed.payload));
                 self.complete(&id);
             }
             OperationResult::Opened(Err(errors))
