@@ -1,5 +1,7 @@
 //! Rendered updates that are sent together.
 
+use tokio::sync::Semaphore;
+
 use super::{
     Event,
     origin::Origin,
@@ -21,10 +23,17 @@ pub(super) struct Update<T: Topic> {
 }
 
 impl<T: Topic> Update<T> {
-    /// Renders a step.
-    pub(super) async fn render(render: &dyn Render, step: Step<T>) -> Result<Self, RenderError> {
+    /// Renders a step, with a permit of `at_once`.
+    pub(super) async fn render(
+        render: &dyn Render,
+        at_once: &Semaphore,
+        step: Step<T>,
+    ) -> Result<Self, RenderError> {
         let payload = match step.event {
-            Some(event) => Some(render.render(Event::new(event)).await?),
+            Some(event) => {
+                let _permit = at_once.acquire().await;
+                Some(render.render(Event::new(event)).await?)
+            }
             None => None,
         };
         Ok(Self {

@@ -43,7 +43,10 @@ pub(super) async fn run<T: Topic>(
                 Delivery::Behind => {}
             }
         }
-        match catch_up.advance().await {
+        let turn = subscriber.turn().await;
+        let advanced = catch_up.advance().await;
+        drop(turn);
+        match advanced {
             Ok(Delivery::Ended) => return,
             Ok(_) => {}
             Err(error) => return subscriber.fail(error),
@@ -67,7 +70,8 @@ impl<T: Topic> CatchUp<'_, T> {
         };
         let mut delivery = Delivery::Complete;
         for step in self.read(&progress).await? {
-            let update = Update::render(&*self.group.render, step).await?;
+            let update =
+                Update::render(&*self.group.render, &self.group.feed.renderings, step).await?;
             delivery = self.send(&update).await;
             if delivery == Delivery::Ended {
                 break;

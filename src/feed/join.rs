@@ -1,5 +1,9 @@
 //! Joining a room, and the progress at which a subscriber starts.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use super::{metrics::FeedMetrics, origin::Origin, progress::Progress, topic::Topic};
 use crate::{
     error::{Error, Kind},
@@ -8,6 +12,10 @@ use crate::{
     store::Store,
     telemetry::Registry,
 };
+
+/// Maximum number of events that are rendered at once. A selection may read the store, and hold what
+/// it has read; a room may have many different ones.
+const MAX_RENDERINGS: usize = 16;
 
 /// A member of a room that is about to subscribe to a topic. Dropping it leaves the room.
 pub struct Joined<T: Topic> {
@@ -71,6 +79,8 @@ pub struct Feed {
     pub(super) hub: Hub,
     pub(super) store: Store,
     pub(super) page: u64,
+    /// Permits of renderings.
+    pub(super) renderings: Arc<Semaphore>,
     pub(super) metrics: FeedMetrics,
 }
 
@@ -82,6 +92,7 @@ impl Feed {
             hub,
             store,
             page,
+            renderings: Arc::new(Semaphore::new(MAX_RENDERINGS)),
             metrics: FeedMetrics::new(registry),
         }
     }

@@ -31,7 +31,7 @@ pub use self::{
     reconcile::reconcile,
     render::Render,
     render_error::RenderError,
-    sink::{Closed, Payload, Sink},
+    sink::{Closed, Payload, Sink, Turn},
     subscriber_group::{SubscriberGroup, Subscription},
     topic::{
         ChangeEvent, ChangeFilter, Changes, ChangesRequest, Received, Relation, Request, Step,

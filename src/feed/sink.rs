@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Error;
 
@@ -12,6 +13,21 @@ pub type Payload = Arc<str>;
 /// The error of a sink that takes no more payloads, because its subscriber is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
+
+/// A subscriber's turn to catch up. It ends when this is dropped.
+#[derive(Debug, Default)]
+pub struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// Creates a turn that keeps the next one from beginning.
+    pub fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permit: Some(permit),
+        }
+    }
+}
 
 /// The destination of one subscriber's payloads.
 ///
@@ -24,6 +40,12 @@ pub trait Sink: Send + Sync {
 
     /// Waits until the sink has capacity or is closed.
     fn ready(&self) -> BoxFuture<'_, ()>;
+
+    /// Waits for the subscriber's turn to read a page of what it missed. The sinks of one connection
+    /// take turns, so that a client that reads nothing makes the server hold one page.
+    fn turn(&self) -> BoxFuture<'_, Turn> {
+        std::future::ready(Turn::default()).boxed()
+    }
 
     /// Ends the subscription with an error, after the payloads that were taken.
     fn fail(&self, error: Error);

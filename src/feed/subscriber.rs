@@ -8,7 +8,7 @@ use super::{
     batch::{Batch, Update},
     origin::Origin,
     progress::Progress,
-    sink::{Closed, Payload, Sink},
+    sink::{Closed, Payload, Sink, Turn},
     topic::Topic,
 };
 use crate::error::Error;
@@ -83,6 +83,11 @@ impl<T: Topic> Subscriber<T> {
     /// Waits until the sink has capacity or is closed.
     pub(super) async fn ready(&self) {
         self.sink.ready().await;
+    }
+
+    /// Waits for the subscriber's turn to read a page of what it missed.
+    pub(super) async fn turn(&self) -> Turn {
+        self.sink.turn().await
     }
 
     /// Sends a live subscriber what is new to it. Adds the number of payloads taken to `delivered`.
@@ -230,6 +235,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::{FutureExt, future::BoxFuture};
+    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::{
@@ -298,10 +304,9 @@ mod tests {
             },
         };
         let step = Step::shown(progress(position, typing), event);
-        Update::render(&Names, step)
-            .now_or_never()
-            .unwrap()
-            .unwrap()
+        let at_once = Semaphore::new(1);
+        let update = Update::render(&Names, &at_once, step);
+        update.now_or_never().unwrap().unwrap()
     }
 
     #[test]

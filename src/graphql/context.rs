@@ -18,7 +18,7 @@ use crate::{
     model::Timestamp,
     moderation::{Banned, Moderation},
     rooms::Hub,
-    store::Store,
+    store::{Page, Store},
 };
 
 /// The services that resolvers work on.
@@ -70,7 +70,9 @@ pub(super) trait ContextExt<'a> {
     fn limits(&self) -> &'a Limits;
     /// Returns the settings, which are constant while the server runs.
     fn settings(&self) -> &'a Settings;
-    /// Charges a text to the budget of the response.
+    /// Charges a page to the budget of the execution. The page ends early where the budget does.
+    fn take_page<T>(&self, page: Page<T>, bytes_of: impl Fn(&T) -> usize) -> Page<T>;
+    /// Charges a text to the budget of the execution.
     ///
     /// # Errors
     ///
@@ -125,6 +127,13 @@ impl<'a> ContextExt<'a> for Context<'a> {
 
     fn settings(&self) -> &'a Settings {
         &services(self).settings
+    }
+
+    fn take_page<T>(&self, page: Page<T>, bytes_of: impl Fn(&T) -> usize) -> Page<T> {
+        match self.data_opt::<ResponseBudget>() {
+            Some(budget) => budget.take_page(page, bytes_of),
+            None => page,
+        }
     }
 
     fn charge<'t>(&self, text: &'t str) -> Result<&'t str, Error> {

@@ -24,4 +24,4 @@ pub use self::{
     schema_document::sdl,
     settings::Settings,
 };
-pub use crate::feed::{Closed, Payload, Sink, Subscription};
+pub use crate::feed::{Closed, Payload, Sink, Subscription, Turn};

@@ -7,7 +7,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 use super::{
     Store,
     entity::comment::{Column, Entity},
-    query::select_limited,
+    page::{Page, PageLimit},
+    query::select_page,
     rows,
 };
 use crate::{
@@ -27,26 +28,26 @@ pub struct FeedEntry {
 }
 
 impl Store {
-    /// Returns the first `limit` comments that were added after `after`, ordered by `added_seq`. Each is
-    /// in its latest state.
+    /// Returns a page of the comments that were added after `after`, ordered by `added_seq`. Each is in
+    /// its latest state.
     pub async fn added_after(
         &self,
         post: &PostId,
         after: Seq,
-        limit: u64,
-    ) -> Result<Vec<FeedEntry>, Error> {
+        limit: PageLimit,
+    ) -> Result<Page<FeedEntry>, Error> {
         self.entries_after(post, Column::AddedSeq, after, limit)
             .await
     }
 
-    /// Returns the first `limit` comments that were last changed after `after`, ordered by
-    /// `changed_seq`. Each is in its latest state.
+    /// Returns a page of the comments that were last changed after `after`, ordered by `changed_seq`.
+    /// Each is in its latest state.
     pub async fn changed_after(
         &self,
         post: &PostId,
         after: Seq,
-        limit: u64,
-    ) -> Result<Vec<FeedEntry>, Error> {
+        limit: PageLimit,
+    ) -> Result<Page<FeedEntry>, Error> {
         self.entries_after(post, Column::ChangedSeq, after, limit)
             .await
     }
@@ -56,8 +57,8 @@ impl Store {
         post: &PostId,
         seq: Column,
         after: Seq,
-        limit: u64,
-    ) -> Result<Vec<FeedEntry>, Error> {
+        limit: PageLimit,
+    ) -> Result<Page<FeedEntry>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
             .filter(seq.gt(after.0))
@@ -66,8 +67,8 @@ impl Store {
         self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {
-                let rows = select_limited(&query, limit, &connection).await?;
-                rows.iter().map(entry).collect()
+                let bytes_of = |entry: &FeedEntry| entry.comment.body.len();
+                select_page(&query, limit, &connection, entry, bytes_of).await
             }
         })
         .await

@@ -18,6 +18,15 @@ pub struct Slice<Key> {
     pub after: Option<Key>,
 }
 
+/// The bounds of a page that is read from the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit {
+    /// Maximum number of items.
+    pub items: u64,
+    /// Size of the texts at which the page ends, in bytes. A page has one item at least.
+    pub bytes: usize,
+}
+
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
@@ -37,6 +46,14 @@ impl<T> Default for Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Converts each item.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            has_more: self.has_more,
+        }
+    }
+
     /// Returns a page of `first` items. `items` may have one more, which shows that the list
     /// continues.
     pub(super) fn of(mut items: Vec<T>, first: u64) -> Self {

@@ -1,9 +1,14 @@
 //! Parts of queries that keep their statements few, because each connection caches prepared ones.
 
+use futures_util::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryResult, Value,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, StreamTrait,
+    Value,
     sea_query::{Expr, ExprTrait, SelectStatement, extension::postgres::PgFunc},
 };
+
+use super::page::{Page, PageLimit};
+use crate::error::Error;
 
 /// Runs `query` and returns its first `limit` rows.
 ///
@@ -17,6 +22,40 @@ pub(super) async fn select_limited(
     let mut statement = connection.get_database_backend().build(query);
     statement.sql.push_str(&format!(" LIMIT {limit}"));
     connection.query_all_raw(statement).await
+}
+
+/// Runs `query` and returns its first rows as a page. Reads no further than the page's limit.
+pub(super) async fn select_page<T>(
+    query: &SelectStatement,
+    limit: PageLimit,
+    connection: &DatabaseConnection,
+    item: impl Fn(&QueryResult) -> Result<T, Error>,
+    bytes_of: impl Fn(&T) -> usize,
+) -> Result<Page<T>, Error> {
+    let mut statement = ConnectionTrait::get_database_backend(connection).build(query);
+    // One more, which shows that the list continues.
+    statement
+        .sql
+        .push_str(&format!(" LIMIT {}", limit.items + 1));
+    let mut rows = connection.stream_raw(statement).await?;
+    let max_items = usize::try_from(limit.items).unwrap_or(usize::MAX);
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let item = item(&row)?;
+        bytes += bytes_of(&item);
+        let is_over = bytes > limit.bytes && !items.is_empty();
+        if is_over || items.len() == max_items {
+            return Ok(Page {
+                items,
+                has_more: true,
+            });
+        }
+        items.push(item);
+    }
+    Ok(Page {
+        items,
+        has_more: false,
+    })
 }
 
 /// Returns the condition that `column` has one of `values`, in few statements for any number of them.

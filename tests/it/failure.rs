@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use causerie::{
     config::StoreConfig,
     model::{PostId, Role, Seq},
-    store::Store,
+    store::{PageLimit, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -81,13 +81,20 @@ pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
         .await
         .expect("a store");
     let post = PostId::parse("hello").expect("an id");
+    let all = PageLimit {
+        items: 10_000,
+        bytes: usize::MAX,
+    };
     let changes = store
-        .changed_after(&post, Seq(0), 10_000)
+        .changed_after(&post, Seq(0), all)
         .await
         .expect("changes");
     let stands = store.seq(&post).await.expect("a place").expect("a post");
     store.close().await;
-    let seqs = changes.iter().map(|change| change.comment.changed_seq.0);
+    let seqs = changes
+        .items
+        .iter()
+        .map(|change| change.comment.changed_seq.0);
     (seqs.collect(), stands.0)
 }
 

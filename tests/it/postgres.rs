@@ -14,7 +14,7 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     model::{CommentId, PostId, Seq, Timestamp, User, UserId},
-    store::{DeleteComment, EditComment, NewComment, NewPost, Store},
+    store::{DeleteComment, EditComment, NewComment, NewPost, PageLimit, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -283,10 +283,15 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
             .expect("a place")
             .expect("a post")
             .0;
+        let limit = PageLimit {
+            items: 10_000,
+            bytes: usize::MAX,
+        };
         let all = nodes[1]
-            .changed_after(post, Seq(0), 10_000)
+            .changed_after(post, Seq(0), limit)
             .await
-            .expect("changes");
+            .expect("changes")
+            .items;
         let kept = all
             .iter()
             .filter(|recorded| !recorded.comment.is_deleted)

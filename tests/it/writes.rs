@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use causerie::{
     model::{PostId, Role, Seq, Timestamp, User, UserId},
-    store::{NewComment, Store},
+    store::{NewComment, PageLimit, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -283,12 +283,17 @@ async fn open(database: &str, arguments: &[&str]) -> Store {
 async fn stored(database: &str) -> HashSet<String> {
     let store = open(database, &[]).await;
     let post = PostId::parse("hello").expect("an id");
+    let limit = PageLimit {
+        items: 10_000,
+        bytes: usize::MAX,
+    };
     let all = store
-        .added_after(&post, Seq(0), 10_000)
+        .added_after(&post, Seq(0), limit)
         .await
         .expect("comments");
     store.close().await;
-    all.iter()
+    all.items
+        .iter()
         .map(|recorded| recorded.comment.id.to_string())
         .collect()
 }

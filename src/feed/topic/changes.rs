@@ -12,11 +12,13 @@ use crate::{
     },
     model::{Change, ChangeKind, ClientId, CommentId, PostId, Seq},
     rooms::{self, FeedEvent, Listener, Participant},
-    store::FeedEntry,
+    store::{FeedEntry, PageLimit},
 };
 
 /// Maximum number of changes that are received together. They are one write to each connection.
 const MAX_BATCH: usize = 16;
+/// Size of the texts at which a page of a catch-up ends, in bytes.
+const PAGE_BYTES: usize = 64 * 1024;
 /// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
 /// the scan may be sent as an addition twice.
 const MAX_SENT_IDS: usize = 10_000;
@@ -192,15 +194,18 @@ impl Topic for Changes {
         let (post, position) = (source.post(), Seq(from.position));
         // The changes up to here were committed before the page is read.
         let head = source.head().unwrap_or(position);
-        let page = match self.filter {
-            ChangeFilter::Additions => feed.store.added_after(post, position, feed.page).await?,
-            ChangeFilter::All => feed.store.changed_after(post, position, feed.page).await?,
+        let limit = PageLimit {
+            items: feed.page,
+            bytes: PAGE_BYTES,
         };
-        let is_last = (page.len() as u64) < feed.page;
+        let page = match self.filter {
+            ChangeFilter::Additions => feed.store.added_after(post, position, limit).await?,
+            ChangeFilter::All => feed.store.changed_after(post, position, limit).await?,
+        };
         let mut open = scan.take().unwrap_or_else(|| Scan::new(position));
-        let mut steps = Vec::with_capacity(page.len() + 1);
+        let mut steps = Vec::with_capacity(page.items.len() + 1);
         let mut position = position;
-        for entry in page {
+        for entry in page.items {
             position = match self.filter {
                 ChangeFilter::Additions => entry.comment.added_seq,
                 ChangeFilter::All => entry.comment.changed_seq,
@@ -212,10 +217,10 @@ impl Topic for Changes {
                 origin: None,
             });
         }
-        if is_last {
-            steps.push(Step::hidden(at(position.max(head))));
-        } else {
+        if page.has_more {
             *scan = Some(open);
+        } else {
+            steps.push(Step::hidden(at(position.max(head))));
         }
         Ok(steps)
     }

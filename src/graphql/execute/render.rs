@@ -256,7 +256,7 @@ impl Render for SharedExecution {
         }
         self.registry.executions.fetch_add(1, Ordering::Relaxed);
         let rendered = Rendered(event.clone());
-        let budget = ResponseBudget::new(MAX_PAYLOAD_BYTES);
+        let budget = ResponseBudget::of_event(MAX_PAYLOAD_BYTES);
         let operation = self.operation.again().with(rendered);
         let operation = operation.with(budget.clone());
         let execution = first(self.registry.schema.clone(), operation);

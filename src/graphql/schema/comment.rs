@@ -116,31 +116,31 @@ impl Comment {
         after: Option<String>,
     ) -> std::result::Result<Connection<Self>, Error> {
         let post = &self.state.post_id;
-        let slice = page::slice(first, after, |text| cursor::decode(post, text))?;
+        let slice = page::slice(first, after.as_deref(), |text| cursor::decode(post, text))?;
         let replies = context.replies().load_one(RepliesOf {
             parent: self.state.id,
             slice,
             as_of: self.as_of,
         });
         let replies = replies.await?.unwrap_or_default();
-        Ok(connection(replies, slice.after.is_some(), self.as_of))
+        Ok(connection(context, replies, after, self.as_of))
     }
 }
 
-/// Converts a page of comments of one post, of a list that ends at `as_of`.
+/// Converts a page of comments of one post, of a list that ends at `as_of`. The page ends early where
+/// the budget of the execution does.
 pub(super) fn connection(
-    page: store::Page<model::Comment>,
-    is_after_cursor: bool,
+    context: &Context<'_>,
+    page: store::Page<Arc<model::Comment>>,
+    after: Option<String>,
     as_of: Option<Seq>,
 ) -> Connection<Comment> {
+    let page = context.take_page(page, |comment| comment.body.len());
     page::connection(
         page,
-        is_after_cursor,
+        after,
         |comment| cursor::encode(&comment.post_id, comment.added_seq),
-        |comment| Comment {
-            state: Arc::new(comment),
-            as_of,
-        },
+        |state| Comment { state, as_of },
     )
 }
 

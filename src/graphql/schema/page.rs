@@ -22,7 +22,7 @@ pub(crate) const DEFAULT_FIRST: i32 = 20;
 /// Creates a slice from the arguments `first` and `after`; `decode` reads the list's cursors.
 pub(super) fn slice<Key>(
     first: Option<i32>,
-    after: Option<String>,
+    after: Option<&str>,
     decode: impl FnOnce(&str) -> Result<Key, Error>,
 ) -> Result<Slice<Key>, Error> {
     let first = first.unwrap_or(DEFAULT_FIRST);
@@ -34,14 +34,15 @@ pub(super) fn slice<Key>(
     }
     Ok(Slice {
         first: u64::from(first.unsigned_abs()),
-        after: after.as_deref().map(decode).transpose()?,
+        after: after.map(decode).transpose()?,
     })
 }
 
 /// A page of a list. The library's own connection has no description.
 pub(super) struct Connection<Node: OutputType> {
     edges: Vec<Edge<String, Node, EmptyFields>>,
-    has_previous_page: bool,
+    /// The cursor that the page begins after.
+    after: Option<String>,
     has_next_page: bool,
 }
 
@@ -53,10 +54,16 @@ impl<Node: OutputType> Connection<Node> {
     async fn page_info(&self) -> PageInfo {
         let cursor = |edge: &Edge<String, Node, EmptyFields>| edge.cursor.clone();
         PageInfo {
-            has_previous_page: self.has_previous_page,
+            // An item with a cursor never leaves its list, so it is before this page.
+            has_previous_page: self.after.is_some(),
             has_next_page: self.has_next_page,
             start_cursor: self.edges.first().map(cursor),
-            end_cursor: self.edges.last().map(cursor),
+            // A page that could take nothing continues where it began.
+            end_cursor: match self.edges.last() {
+                Some(edge) => Some(cursor(edge)),
+                None if self.has_next_page => self.after.clone(),
+                None => None,
+            },
         }
     }
 
@@ -77,16 +84,15 @@ impl<Node: OutputType> TypeName for Connection<Node> {
     }
 }
 
-/// Converts a page to a connection. A page after a cursor has a page before it, because an item with a
-/// cursor never leaves its list.
+/// Converts a page after the cursor `after` to a connection.
 pub(super) fn connection<Item, Node: OutputType>(
     page: Page<Item>,
-    is_after_cursor: bool,
+    after: Option<String>,
     cursor: impl Fn(&Item) -> String,
     node: impl Fn(Item) -> Node,
 ) -> Connection<Node> {
     Connection {
-        has_previous_page: is_after_cursor,
+        after,
         has_next_page: page.has_more,
         edges: page
             .items

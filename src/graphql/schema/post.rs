@@ -1,5 +1,7 @@
 //! Posts.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
 
 use super::{
@@ -80,15 +82,16 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
-        let slice =
-            page::slice(first, after, |text| cursor::decode(&self.0.id, text)).at(context)?;
+        let slice = page::slice(first, after.as_deref(), |text| {
+            cursor::decode(&self.0.id, text)
+        })
+        .at(context)?;
         let order = match order.value("order").at(context)? {
             CommentOrder::OldestFirst => Order::OldestFirst,
             CommentOrder::NewestFirst => Order::NewestFirst,
         };
         let page = context.store().top_level(&self.0, order, slice);
-        let page = page.await.at(context)?;
-        let is_after_cursor = slice.after.is_some();
-        Ok(comment::connection(page, is_after_cursor, Some(self.0.seq)))
+        let page = page.await.at(context)?.map(Arc::new);
+        Ok(comment::connection(context, page, after, Some(self.0.seq)))
     }
 }

@@ -58,10 +58,10 @@ impl Query {
         first: Option<i32>,
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Post>> {
-        let slice = page::slice(first, after, posts_after).at(context)?;
-        let is_after_cursor = slice.after.is_some();
+        let slice = page::slice(first, after.as_deref(), posts_after).at(context)?;
         let page = context.store().posts(slice).await.at(context)?;
-        Ok(page::connection(page, is_after_cursor, posts_cursor, Post))
+        let page = context.take_page(page, |post| post.title.len());
+        Ok(page::connection(page, after, posts_cursor, Post))
     }
 
     /// The comment with this id. Null if there is none.

@@ -66,7 +66,7 @@ impl From<SharedError> for Error {
 struct SharedCause(#[source] Arc<Error>);
 
 impl Loader<RepliesOf> for Replies {
-    type Value = Page<Comment>;
+    type Value = Page<Arc<Comment>>;
     type Error = SharedError;
 
     async fn load(
@@ -90,7 +90,7 @@ impl Loader<RepliesOf> for Replies {
                         slice,
                         as_of,
                     },
-                    page,
+                    page.map(Arc::new),
                 )
             }));
         }

@@ -3,20 +3,23 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    Value, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Value,
+    sea_query::Expr,
 };
 
 use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
     store::{
-        Order, Page, Slice, Store,
+        Order, Page, PageLimit, Slice, Store,
         entity::comment::{Column, Entity},
-        query::{padded, select_limited},
+        query::{padded, select_page},
         rows,
     },
 };
+
+/// Size of the bodies at which a page ends: that of a page of the longest comments.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 impl Store {
     /// Returns the comment with this id, which may be a tombstone.
@@ -50,8 +53,11 @@ impl Store {
         self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {
-                let rows = select_limited(&query, slice.first + 1, &connection).await?;
-                Ok(Page::of(comments(&rows)?, slice.first))
+                let limit = PageLimit {
+                    items: slice.first,
+                    bytes: MAX_PAGE_BYTES,
+                };
+                select_page(&query, limit, &connection, rows::comment, bytes_of).await
             }
         })
         .await
@@ -60,7 +66,8 @@ impl Store {
     /// Returns a page of direct replies for each of `parents`, oldest first, in one query.
     ///
     /// Parents without replies in the slice are left out, and so are replies that were added after
-    /// `as_of`.
+    /// `as_of`. If all pages together have too many bytes, the newest replies are left out, and each
+    /// page may continue.
     pub async fn replies(
         &self,
         parents: &[CommentId],
@@ -71,22 +78,32 @@ impl Store {
             .filter(is_first_reply(parents, slice, as_of, self.backend()))
             .order_by_asc(Column::AddedSeq);
         let query = Arc::new(rows::with_authors(query));
-        let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
+        let limit = PageLimit {
+            // All of them. Rounded as the list of parents is, to keep the statements few.
+            items: parents.len().next_power_of_two() as u64 * (slice.first + 1),
+            bytes: MAX_PAGE_BYTES,
+        };
         let found = self
             .read(move |connection| {
                 let query = Arc::clone(&query);
-                async move { comments(&connection.query_all(&*query).await?) }
+                async move { select_page(&query, limit, &connection, rows::comment, bytes_of).await }
             })
             .await?;
-        for comment in found {
+        let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
+        if found.has_more {
+            replies.extend(parents.iter().map(|parent| (*parent, Vec::new())));
+        }
+        for comment in found.items {
             if let Some(parent) = comment.parent_id {
                 replies.entry(parent).or_default().push(comment);
             }
         }
-        Ok(replies
-            .into_iter()
-            .map(|(parent, comments)| (parent, Page::of(comments, slice.first)))
-            .collect())
+        let pages = replies.into_iter().map(|(parent, comments)| {
+            let mut page = Page::of(comments, slice.first);
+            page.has_more |= found.has_more;
+            (parent, page)
+        });
+        Ok(pages.collect())
     }
 }
 
@@ -145,8 +162,8 @@ fn is_first_reply(
     Expr::cust_with_values(ids, values)
 }
 
-fn comments(rows: &[QueryResult]) -> Result<Vec<Comment>, Error> {
-    rows.iter().map(rows::comment).collect()
+fn bytes_of(comment: &Comment) -> usize {
+    comment.body.len()
 }
 
 /// Returns the comment with this id, which may be a tombstone.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    graphql::{Closed, Payload, Sink, server_error},
+    graphql::{Closed, Payload, Sink, Turn, server_error},
 };
 
 /// A sink that sends the payloads of one subscription as `next` messages.
@@ -36,6 +36,10 @@ impl Sink for NextMessages {
 
     fn ready(&self) -> BoxFuture<'_, ()> {
         self.writer.ready().boxed()
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Turn> {
+        self.writer.turn().boxed()
     }
 
     fn fail(&self, error: Error) {

@@ -9,14 +9,17 @@ use std::{io, sync::Arc, time::Instant};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use socket2::SockRef;
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, Semaphore},
+};
 
 use super::{
     frame::{self, Frame},
     message::OperationId,
     send_queue::SendQueue,
 };
-use crate::graphql::{Closed, Payload};
+use crate::graphql::{Closed, Payload, Turn};
 
 /// Maximum size of messages that are sent at once with one system call.
 const DIRECT_SEND_BYTES: usize = 2048;
@@ -30,6 +33,8 @@ pub(super) struct SocketWriter {
     changed: Notify,
     /// Wakes sinks that wait for capacity.
     has_capacity: Notify,
+    /// The permit of the subscription whose turn it is to catch up.
+    turn: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,7 @@ impl SocketWriter {
             }),
             changed: Notify::new(),
             has_capacity: Notify::new(),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -244,6 +250,12 @@ impl SocketWriter {
             }
             has_capacity.await;
         }
+    }
+
+    /// Waits for a subscription's turn to catch up.
+    pub(super) async fn turn(&self) -> Turn {
+        let permit = Arc::clone(&self.turn).acquire_owned().await;
+        permit.map(Turn::new).unwrap_or_default()
     }
 
     fn write_queue(&self, state: &mut State) {
