@@ -307,7 +307,7 @@ async fn other_node_is_told_of_a_ban_at_once() {
     let rarely = ["--ban-refresh=1h"];
     let here = TestServer::start_node(&network, &rarely).await;
     let there = here.node_beside(&network, &rarely).await;
-    crate::support::wait_until("the nodes know each other", || {
+    crate::support::wait_until("the nodes know each other", async || {
         here.observer().cluster().nodes() == 1
     })
     .await;

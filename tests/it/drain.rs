@@ -1,7 +1,7 @@
 //! Graceful shutdown: readiness goes first, clients are sent away a few at a time, and no work under way is
 //! lost.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use causerie::model::Role;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Chunk, Client, Frame, Process, Request, Socket, Streaming, TestServer, another_program,
-    causerie, lock, run, serve, upgrade_request, within,
+    Chunk, Client, Frame, Node, Reader, Request, Signal, Socket, Streaming, TestServer,
+    another_program, lock, run, start_node, upgrade_request, user, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -135,13 +135,13 @@ async fn shutdown_is_announced_first_and_sockets_close_gradually() {
 async fn drain_delay_serves_on_while_readiness_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = ["--drain-delay=1h", "--drain-window=0s"];
-    let server = Process::start(folder.path(), &settings).await;
+    let mut server = start_node(folder.path(), &settings).await;
     open_post(&server).await;
     let mut before = server.socket().await;
     before.subscribe("s", FOLLOW, json!({})).await;
     server.wait_for_members(1).await;
     assert!(before.settle().await.is_empty());
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let ready = format!("http://{}/readyz", server.address());
     wait_until_draining(&ready).await;
     let alive = reqwest::get(format!("http://{}/healthz", server.address())).await;
@@ -151,12 +151,12 @@ async fn drain_delay_serves_on_while_readiness_fails() {
     after.subscribe("s", FOLLOW, json!({})).await;
     server.wait_for_members(2).await;
     assert!(after.settle().await.is_empty());
-    let id = server.user(Role::Reader).comment("still here").await;
+    let id = user(&server, Role::Reader).comment("still here").await;
     for socket in [&mut before, &mut after] {
         assert_eq!(socket.data("s").await["commentAdded"]["id"], json!(id));
     }
     // A second signal ends it at once.
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let ended = server.ended().await;
     assert!(!ended.status.success());
     assert!(ended.stderr.contains("second signal"), "{}", ended.stderr);
@@ -273,100 +273,40 @@ async fn wait_until_refused(socket: &mut Socket) {
 async fn restart_under_load_loses_nothing_for_returning_readers() {
     const READERS: usize = 20;
     let folder = tempfile::tempdir().expect("a folder");
-    let first = start(folder.path(), "127.0.0.1:0").await;
-    open_post(&first).await;
-    let address = first.address().to_string();
-    let start_at = cursor(&first.client()).await;
+    let mut node = start_node(folder.path(), &["--drain-window=1s"]).await;
+    open_post(&node).await;
+    let start_at = cursor(&node.client()).await;
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
-            let reader = Reader::new(first.address(), start_at.clone());
-            tokio::spawn(reader.read())
+            let reader = Reader::new(node.address(), start_at.clone());
+            tokio::spawn(reader.read_until(LAST))
         })
         .collect();
-    let writer = first.user(Role::Reader);
+    let writer = user(&node, Role::Reader);
     let mut acknowledged = Vec::new();
     for number in 0..30 {
         acknowledged.push(writer.comment(&format!("before {number}")).await);
     }
-    first.signal("TERM").await;
+    node.signal(Signal::SIGTERM);
     // What the server acknowledges counts for as long as it answers.
     while let Some(id) = writer.try_write("in the window").await {
         acknowledged.push(id);
     }
-    assert!(first.ended().await.status.success());
-    let second = start(folder.path(), &address).await;
-    let writer = second.user(Role::Reader);
+    assert!(node.ended().await.status.success());
+    node.start_again().await;
     for number in 0..10 {
         acknowledged.push(writer.comment(&format!("after {number}")).await);
     }
     acknowledged.push(writer.comment(LAST).await);
     for reader in readers {
-        let seen = reader.await.expect("a reader");
-        assert_eq!(seen, acknowledged);
+        let (ids, _) = reader.await.expect("a reader");
+        assert_eq!(ids, acknowledged);
     }
-    second.signal("TERM").await;
-    assert!(second.ended().await.status.success());
+    node.signal(Signal::SIGTERM);
+    assert!(node.ended().await.status.success());
 }
 
-async fn start(folder: &Path, listen: &str) -> Process {
-    let mut command = causerie(&[]);
-    let mut arguments = serve(folder);
-    arguments.retain(|argument| !argument.starts_with("--listen"));
-    command
-        .args(arguments)
-        .args(["--drain-window=1s", "--listen", listen]);
-    Process::spawn(&mut command).await
-}
-
-async fn open_post(server: &Process) {
+async fn open_post(server: &Node) {
     let open = "mutation { createPost(input: { id: \"hello\", title: \"T\" }) { post { id } } }";
-    server.user(Role::Author).send(open, json!({})).await;
-}
-
-/// A reader that reconnects with its cursor.
-struct Reader {
-    address: std::net::SocketAddr,
-    after: Value,
-    seen: Vec<String>,
-}
-
-impl Reader {
-    fn new(address: std::net::SocketAddr, after: Value) -> Self {
-        Self {
-            address,
-            after,
-            seen: Vec::new(),
-        }
-    }
-
-    /// Reads until the last comment, over as many sockets as it takes.
-    async fn read(mut self) -> Vec<String> {
-        within("the last comment", async {
-            loop {
-                // The server may be down, or may refuse the socket.
-                let Some(mut socket) = Socket::try_connect(self.address).await else {
-                    tokio::task::yield_now().await;
-                    continue;
-                };
-                let init = json!({"type": "connection_init"});
-                let payload = json!({"query": FOLLOW, "variables": {"after": self.after}});
-                let subscribe = json!({"id": "s", "type": "subscribe", "payload": payload});
-                if !socket.try_send(init).await || !socket.try_send(subscribe).await {
-                    continue;
-                }
-                while let Frame::Message(mut message) = socket.next().await {
-                    let mut comment = message["payload"]["data"]["commentAdded"].take();
-                    if let Some(id) = comment["id"].as_str() {
-                        self.seen.push(id.to_owned());
-                        self.after = comment["cursor"].take();
-                        if comment["body"] == LAST {
-                            return;
-                        }
-                    }
-                }
-            }
-        })
-        .await;
-        self.seen
-    }
+    user(server, Role::Author).send(open, json!({})).await;
 }

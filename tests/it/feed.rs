@@ -193,7 +193,7 @@ async fn reconciliation_of_all_rooms_takes_one_query() {
     server.wait_for_members(20, 20).await;
     // Nothing else runs statements now, so a round is one statement.
     let before = server.observer().statements();
-    crate::support::wait_until("a round", || server.observer().statements() > before).await;
+    crate::support::wait_until("a round", async || server.observer().statements() > before).await;
     assert_eq!(server.observer().statements(), before + 1);
     socket.close().await;
     server.stop().await;

@@ -10,7 +10,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Behaviour, Frame, Issuer, Key, SECRET, TestServer, jwk_set, token, within};
+use crate::support::{
+    Behaviour, Frame, Issuer, Key, Program, SECRET, TestServer, causerie, jwk_set, token, within,
+};
 
 const ME: &str = "{ me { id } }";
 
@@ -698,11 +700,9 @@ async fn token_command_sets_the_configured_issuer_and_audience() {
     let settings = ["--jwt-issuer=https://a.example", "--jwt-audience=comments"];
     let folder = TestServer::start().await.shut_down().await;
     let server = TestServer::start_bare(folder, &settings).await;
-    let mut command =
-        crate::support::causerie(&["token", "--sub=ada", "--name=Ada", "--role=reader"]);
+    let mut command = causerie(&["token", "--sub=ada", "--name=Ada", "--role=reader"]);
     command.args(settings).arg(format!("--jwt-secret={SECRET}"));
-    let printed = command.output().await.expect("an end").stdout;
-    let printed = String::from_utf8(printed).expect("a text");
+    let printed = Program::run(&mut command).await.stdout;
     assert!(is_accepted(&server, printed.trim()).await);
     assert!(!is_accepted(&server, &token("ada", "Ada", Role::Reader)).await);
     server.stop().await;

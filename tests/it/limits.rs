@@ -269,7 +269,7 @@ async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
     run(&other, "ROLLBACK").await;
     socket.close().await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", || observer.tasks() == 0).await;
+    crate::support::wait_until("both have ended", async || observer.tasks() == 0).await;
     assert_eq!(server.client().bodies().await, ["late", "late"]);
     server.stop().await;
 }
@@ -296,7 +296,7 @@ async fn mutation_completed_by_its_client_counts_until_it_ends() {
     assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
     run(&other, "ROLLBACK").await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", || observer.tasks() == 1).await;
+    crate::support::wait_until("both have ended", async || observer.tasks() == 1).await;
     assert_eq!(server.client().bodies().await, ["b", "b"]);
     socket.close().await;
     server.stop().await;

@@ -336,7 +336,7 @@ async fn edit_window_limits_only_the_authors_edits() {
         .with_token(&token("m", "M", Role::Moderator));
     let id = ada.comment("mine").await;
     let written = Timestamp::now();
-    wait_until("the window is over", || {
+    wait_until("the window is over", async || {
         Timestamp::now().since(written) > Duration::from_millis(1)
     })
     .await;
