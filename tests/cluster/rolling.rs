@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use testkit::{Signal, wait::wait_until_within};
 
-use crate::support::{Cluster, Posts, RESTART, wait_until_within};
+use crate::support::{Cluster, Posts, RESTART};
 
 /// The time that a node keeps serving after its readiness fails.
 const DELAY: Duration = Duration::from_secs(2);
@@ -33,17 +33,14 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
             .sum();
         let start = Instant::now();
         cluster.nodes[number].signal(Signal::SIGTERM);
-        wait_until_within(DELAY, "the node is not ready any more", || async {
-            match cluster.nodes[number].is_ready().await {
-                Some(false) => Ok(()),
-                other => Err(other),
-            }
+        wait_until_within(DELAY, "the node is not ready any more", async || {
+            !cluster.nodes[number].is_ready().await
         })
         .await;
         let count = cluster.nodes[number].viewer_count("busy").await;
         assert!(count.is_some(), "whoever is there is served on");
-        let status = cluster.nodes[number].ended().await;
-        assert!(status.success(), "{status}");
+        let ended = cluster.nodes[number].ended().await;
+        assert!(ended.status.success(), "{ended:?}");
         posts
             .wait_until_counted_but_by(&cluster, Some(number))
             .await;
