@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::wait::TIMEOUT;
+
 /// Sends operations by POST, as one user and one client of the API.
 #[derive(Clone)]
 pub struct Client {
@@ -32,7 +34,7 @@ impl Client {
     pub fn new(url: String) -> Self {
         Self {
             url,
-            http: reqwest::Client::new(),
+            http: http(TIMEOUT),
             token: None,
             client_id: None,
             accept: None,
@@ -54,8 +56,7 @@ impl Client {
 
     /// Gives up on an answer after `timeout`, for servers that may be frozen.
     pub fn within(mut self, timeout: Duration) -> Self {
-        let http = reqwest::Client::builder().timeout(timeout).build();
-        self.http = http.expect("a client");
+        self.http = http(timeout);
         self
     }
 
@@ -213,6 +214,11 @@ impl Client {
         }
         request
     }
+}
+
+fn http(timeout: Duration) -> reqwest::Client {
+    let http = reqwest::Client::builder().timeout(timeout).build();
+    http.expect("a client")
 }
 
 fn operation(query: &str, variables: Value) -> String {

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn address_is_read_from_the_output() {
-        let script = "echo starting; echo listening on http://127.0.0.1:1; sleep 60";
+        let script = "echo starting; echo listening on http://127.0.0.1:1; exec sleep 60";
         let node = Node::try_start(shell(script)).expect("a server");
         assert_eq!(node.address().port(), 1);
     }

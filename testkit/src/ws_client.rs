@@ -41,6 +41,15 @@ pub fn upgrade_request(subprotocols: Option<&str>) -> String {
     )
 }
 
+/// Reads the head of an answer, and no byte of its body. Returns `None` if the connection ends before.
+pub async fn head(connection: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(head).expect("text"))
+}
+
 /// A connected WebSocket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
@@ -68,7 +77,7 @@ impl Socket {
         let mut connection = TcpStream::connect(address).await.ok()?;
         let request = upgrade_request(Some("graphql-transport-ws"));
         connection.write_all(request.as_bytes()).await.ok()?;
-        let head = Self::head(&mut connection).await?;
+        let head = head(&mut connection).await?.to_ascii_lowercase();
         if !head.starts_with("http/1.1 101 ") {
             return None;
         }
@@ -79,20 +88,12 @@ impl Socket {
         })
     }
 
-    /// Reads the head of an answer in lower case, or `None` if there is none.
-    async fn head(connection: &mut TcpStream) -> Option<String> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(connection.read_u8().await.ok()?);
-        }
-        Some(String::from_utf8(head).expect("text").to_ascii_lowercase())
-    }
-
     /// Performs the handshake by hand: a library would refuse an answer without a subprotocol, but its close
     /// frame is under test. Frames may follow the request at once.
     pub async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
         connection.write_all(request).await.expect("sent");
-        let head = Self::head(&mut connection).await.expect("an answer");
+        let head = head(&mut connection).await.expect("an answer");
+        let head = head.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 101 "), "no upgrade: {head}");
         Self {
             stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,

@@ -1,7 +1,7 @@
 //! The files that start a cluster in containers, checked outside of containers: their settings, their
 //! commands and the balancer's own file are used as they are.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use causerie::config::Config;
 use clap::Args;
@@ -164,9 +164,7 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     crowd.wait_until_written(5).await;
     crowd.wait_until_delivered().await;
     cluster.nodes[1].start_again().await;
-    crowd
-        .wait_until_counted(&cluster, Duration::from_secs(15))
-        .await;
+    crowd.wait_until_counted(&cluster).await;
     crowd.finish(&cluster).await;
 }
 

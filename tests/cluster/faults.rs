@@ -7,7 +7,7 @@ use causerie::model::Role;
 use serde_json::{Value, json};
 use testkit::{Signal, postgres::Stop, proxy::Network};
 
-use crate::support::{AGREEMENT, Cluster, Party, Posts, token};
+use crate::support::{Cluster, Party, Posts, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_node_loses_no_comment_and_counts_recover() {
@@ -106,10 +106,7 @@ async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
     let lost = posts.busy.endure(Duration::from_secs(15));
     tokio::join!(lost, posts.go_on(), async {
         let others: Vec<_> = cluster.nodes[1..].iter().collect();
-        posts
-            .busy
-            .wait_until_counted_alone(&others, AGREEMENT)
-            .await;
+        posts.busy.wait_until_counted_alone(&others).await;
     });
     cluster.set_network(Network::Closed);
     posts.go_on().await;

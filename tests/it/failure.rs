@@ -91,7 +91,7 @@ pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
 #[tokio::test]
 async fn locked_database_serves_reads_and_logs_each_failed_write_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = start_node(folder.path(), &["--database-timeout=200ms"]).await;
+    let mut server = start_node(folder.path(), &["--database-timeout=2s"]).await;
     let moderator = user(&server, Role::Moderator);
     moderator.send(OPEN, json!({})).await;
     let kept = write(&moderator, "before").await.expect("an id");
@@ -304,7 +304,7 @@ async fn sigterm_and_ctrl_c_shut_down_gracefully() {
 /// Shutdown ends only subscriptions, because they have no end of their own.
 #[tokio::test]
 async fn mutation_over_sse_is_answered_during_shutdown() {
-    let server = TestServer::start_with(&["--database-timeout=10s"]).await;
+    let server = TestServer::start().await;
     let other = another_program(&server.database()).await;
     let token = token("ada", "Ada", Role::Reader);
     let open = async |query| {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use causerie::model::Role;
 use serde_json::{Value, json};
+use testkit::ws_client;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::support::{
     Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token,
-    upgrade_request, within,
+    upgrade_request, wait_until, within,
 };
 
 const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -32,14 +33,8 @@ async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
 
 /// Reads the head of an answer.
 async fn head(connection: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let read = async {
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(connection.read_u8().await.expect("an answer"));
-        }
-    };
-    within("a head", read).await;
-    String::from_utf8(head).expect("a text")
+    let head = within("a head", ws_client::head(connection)).await;
+    head.expect("an answer")
 }
 
 /// Sends `request`, reads the whole answer, and returns its status.
@@ -202,7 +197,7 @@ async fn sockets_and_streams_of_a_proxy_count_for_the_client_it_names() {
 
 #[tokio::test]
 async fn missing_request_head_times_out() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-read-timeout=2s"]).await;
     for begun in ["", "GET /graphql HTTP/1.1\r\nHost: local"] {
         let mut connection = connect_from("127.0.0.1", server.address()).await;
         connection.write_all(begun.as_bytes()).await.expect("sent");
@@ -213,7 +208,7 @@ async fn missing_request_head_times_out() {
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-read-timeout=2s"]).await;
     let connection = admitted("127.0.0.1", server.address()).await;
     assert!(ended(connection).await.is_empty());
     server.stop().await;
@@ -221,7 +216,7 @@ async fn idle_connection_is_closed() {
 
 #[tokio::test]
 async fn missing_body_gets_408() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-read-timeout=2s"]).await;
     let mut connection = connect_from("127.0.0.1", server.address()).await;
     let begun = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 100\r\n\r\n{\"query\":";
@@ -232,7 +227,7 @@ async fn missing_body_gets_408() {
 
 #[tokio::test]
 async fn streams_and_sockets_outlive_the_read_timeout() {
-    let settings = ["--http-read-timeout=50ms", "--stream-keep-alive=100ms"];
+    let settings = ["--http-read-timeout=2s", "--stream-keep-alive=2500ms"];
     let server = TestServer::start_with(&settings).await;
     let request = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
     let mut stream = Streaming::open(server.address(), &request).await;
@@ -240,7 +235,7 @@ async fn streams_and_sockets_outlive_the_read_timeout() {
     let mut socket = server.socket().await;
     socket.subscribe("v", VIEWERS, json!({})).await;
     stream.read_until("viewerCount\":2").await;
-    // Both outlive two keep-alives.
+    // Both outlive the timeout, and two keep-alives.
     stream.read_until(":\n\n").await;
     stream.read_until(":\n\n").await;
     socket.settle().await;
@@ -251,7 +246,7 @@ async fn streams_and_sockets_outlive_the_read_timeout() {
 
 #[tokio::test]
 async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
-    let settings = ["--operation-timeout=100ms", "--database-timeout=20s"];
+    let settings = ["--operation-timeout=2s"];
     let server = TestServer::start_with(&settings).await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
@@ -269,7 +264,7 @@ async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
     run(&other, "ROLLBACK").await;
     socket.close().await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", async || observer.tasks() == 0).await;
+    wait_until("both have ended", async || observer.tasks() == 0).await;
     assert_eq!(server.client().bodies().await, ["late", "late"]);
     server.stop().await;
 }
@@ -296,7 +291,7 @@ async fn mutation_completed_by_its_client_counts_until_it_ends() {
     assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
     run(&other, "ROLLBACK").await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", async || observer.tasks() == 1).await;
+    wait_until("both have ended", async || observer.tasks() == 1).await;
     assert_eq!(server.client().bodies().await, ["b", "b"]);
     socket.close().await;
     server.stop().await;

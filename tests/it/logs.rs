@@ -186,7 +186,7 @@ async fn tokens_and_user_text_are_never_logged() {
             "--log=trace",
             &format,
             "--drain-window=0s",
-            "--database-timeout=200ms",
+            "--database-timeout=2s",
         ];
         let server = start_node(folder.path(), &settings).await;
         let secrets = send_secrets(&server, &database_url(folder.path())).await;

@@ -36,7 +36,7 @@ async fn readers_cut_at_random_lose_nothing_though_server_is_killed() {
 /// Writes and reads, and kills the server at each number of acknowledged comments in `kills`.
 async fn run(kills: &[usize]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = start_node(folder.path(), &["--database-timeout=1m"]).await;
+    let mut server = start_node(folder.path(), &[]).await;
     let author = server
         .client()
         .with_token(&token("author", "Author", Role::Author));

@@ -22,7 +22,7 @@ const FOLLOW: &str = "subscription($after: Cursor) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_reader_is_closed_and_complete_after_it_resumes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = start_node(folder.path(), &["--ws-write-timeout=2s"]).await;
+    let mut server = start_node(folder.path(), &[]).await;
     let author = server
         .client()
         .with_token(&token("author", "Author", Role::Author));
@@ -72,6 +72,7 @@ async fn stalled_reader_is_closed_and_complete_after_it_resumes() {
     let growth = resident(&server).saturating_sub(before);
     assert!(growth < MAX_GROWTH, "the server grew by {growth} bytes");
 
+    server.wait_for_members(0).await;
     // The bytes in the system's buffers are still readable before the connection ends.
     let mut held = Vec::new();
     let mut cursor = Value::Null;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use causerie::model::Role;
 use serde_json::json;
+use testkit::port::free_port;
 use tokio::{net::TcpListener, sync::mpsc};
 
 use crate::support::{Program, Signal, causerie, start_node, token, within};
@@ -79,11 +80,11 @@ async fn mutation_is_a_span_of_its_senders_trace() {
 
 #[tokio::test]
 async fn absent_collector_delays_nothing() {
-    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = taken.local_addr().expect("an address");
-    drop(taken);
     let folder = tempfile::tempdir().expect("a folder");
-    let setting = format!("--otel-exporter-otlp-endpoint=http://{address}");
+    let setting = format!(
+        "--otel-exporter-otlp-endpoint=http://127.0.0.1:{}",
+        free_port()
+    );
     let mut server = start_node(folder.path(), &[&setting]).await;
     server
         .client()

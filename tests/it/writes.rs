@@ -370,7 +370,7 @@ async fn timed_out_write_is_reported_and_never_committed() {
     let server = TestServer::start().await;
     let database = server.database();
     let folder = stopped(server).await;
-    let store = open(&database, &["--database-timeout=200ms"]).await;
+    let store = open(&database, &["--database-timeout=2s"]).await;
     let other = another_program(&database).await;
     lock(&other).await;
     // More than the queue holds: these wait for a place in it, and for their turn.

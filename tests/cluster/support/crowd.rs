@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::wait::{TIMEOUT, wait_until, wait_until_within};
+use testkit::wait::wait_until;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
@@ -109,7 +109,7 @@ impl Crowd {
         for number in 0..party.writers {
             crowd.write(number, party.pace);
         }
-        crowd.wait_until_counted(cluster, TIMEOUT).await;
+        crowd.wait_until_counted(cluster).await;
         // Later events must find readers that already have comments.
         crowd.wait_until_written(3).await;
         crowd.wait_until_delivered().await;
@@ -192,15 +192,15 @@ impl Crowd {
 
     /// Waits until every returning reader is in the room and sees the true number of viewers, and every node
     /// reports it.
-    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster, limit: Duration) {
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster) {
         let nodes: Vec<&Node> = cluster.nodes.iter().collect();
-        self.wait_until_counted_by(&nodes, limit).await;
+        self.wait_until_counted_by(&nodes).await;
     }
 
     /// Like [`wait_until_counted`](Self::wait_until_counted), but asks only these nodes.
-    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node], limit: Duration) {
+    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node]) {
         let what = format!("{}: all agree how many there are", self.post);
-        wait_until_within(limit, &what, async || {
+        wait_until(&what, async || {
             self.feed.check();
             self.all_are_in()?;
             let truth = self.number();
@@ -257,9 +257,9 @@ impl Crowd {
     }
 
     /// Waits until these nodes, which are isolated, report the number of viewers connected with them.
-    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
+    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node]) {
         let what = format!("{}: those who are left count themselves", self.post);
-        wait_until_within(limit, &what, async || {
+        wait_until(&what, async || {
             self.feed.check();
             let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address()).collect();
             let truth = self.distinct(|seen| {

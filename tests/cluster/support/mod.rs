@@ -11,6 +11,6 @@ mod writer;
 pub(crate) use self::{
     cluster::{Cluster, SECRET, token},
     crowd::{Crowd, Party},
-    posts::{AGREEMENT, Posts},
+    posts::Posts,
     reader::{Loss, RESTART, Viewer},
 };

@@ -14,11 +14,11 @@ use tokio::{
 use super::{cluster::token, feed::Feed};
 
 /// Timeout of connecting to a node.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval of the reader's pings.
 const PING: Duration = Duration::from_secs(1);
-/// The silence after which a node is considered gone.
-const SILENCE: Duration = Duration::from_secs(4);
+/// The silence after which a node is considered gone, and not only slow on a busy machine.
+const SILENCE: Duration = Duration::from_secs(10);
 /// The longest pause before a reconnect. The first pause is at most a sixteenth of it.
 const PAUSE: Duration = Duration::from_millis(1600);
 

@@ -13,7 +13,7 @@ use tokio::{
 use super::{cluster::token, feed::Feed};
 
 /// Timeout of an answer, after which the next node is tried.
-const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER: Duration = Duration::from_secs(10);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
 

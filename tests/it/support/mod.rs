@@ -26,6 +26,6 @@ pub(crate) use self::{
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
     node::{causerie, start_node, start_node_on, start_on_full_disk, user},
     reader::Reader,
-    server::{SECRET, TestServer, settings, token, token_for},
+    server::{BRIEFLY, SECRET, TestServer, settings, token, token_for},
     stream::{Chunk, Event, Request, Streaming},
 };

@@ -6,21 +6,11 @@ use std::{path::Path, process::Command};
 use causerie::model::Role;
 use testkit::{http_client::Client, node::Node};
 
-use super::{SECRET, database_url, token};
+use super::{database_url, server::with_defaults, token};
 
 /// Returns the command with these arguments in an empty environment.
 pub(crate) fn causerie(arguments: &[&str]) -> Command {
     testkit::node::causerie(env!("CARGO_BIN_EXE_causerie"), arguments)
-}
-
-/// Returns the arguments of a server on this database.
-fn serve(database: &str) -> [String; 4] {
-    [
-        "serve".to_owned(),
-        format!("--jwt-secret={SECRET}"),
-        format!("--database-url={database}"),
-        "--rate-limits=off".to_owned(),
-    ]
 }
 
 /// Starts a server on the folder's database with additional settings.
@@ -30,8 +20,8 @@ pub(crate) async fn start_node(folder: &Path, arguments: &[&str]) -> Node {
 
 /// Starts a server on this database with additional settings.
 pub(crate) async fn start_node_on(database: &str, arguments: &[&str]) -> Node {
-    let mut command = causerie(&[]);
-    command.args(serve(database)).args(arguments);
+    let mut command = causerie(&["serve", "--database-url", database]);
+    command.args(with_defaults(arguments));
     Node::start(command).await
 }
 
@@ -48,7 +38,7 @@ pub(crate) async fn start_on_full_disk(database: &str, blocks: u32) -> Node {
     let mut limited = testkit::node::causerie("sh", &["-c", &script]);
     limited
         .arg(env!("CARGO_BIN_EXE_causerie"))
-        .args(serve(database))
-        .arg("--log=off");
+        .args(["serve", "--database-url", database])
+        .args(with_defaults(&["--log=off"]));
     Node::start(limited).await
 }

@@ -18,6 +18,26 @@ use super::{Client, Socket, database_url, wait_until, within};
 
 /// The secret that tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
+/// Lifetime of a token that expires while a test waits. A busy machine must have used it before.
+pub(crate) const BRIEFLY: Duration = Duration::from_secs(5);
+
+/// Adds the settings of every server of a test to `arguments`, unless these have them.
+pub(crate) fn with_defaults<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    const DEFAULTS: [[&str; 2]; 4] = [
+        ["--jwt-secret", SECRET],
+        // A test's user does in a second what people do in an hour.
+        ["--rate-limits", "off"],
+        // On a busy machine only what hangs takes this long.
+        ["--database-timeout", "1m"],
+        ["--ws-init-timeout", "1m"],
+    ];
+    let missing = DEFAULTS.iter().filter(|[name, _]| !has(arguments, name));
+    arguments.iter().chain(missing.flatten()).copied().collect()
+}
+
+fn has(arguments: &[&str], name: &str) -> bool {
+    arguments.iter().any(|argument| argument.starts_with(name))
+}
 
 /// Parses a configuration from command-line arguments.
 pub(crate) fn settings(arguments: &[&str]) -> Config {
@@ -139,27 +159,11 @@ impl TestServer {
         arguments: &[&str],
         connection: Connection,
     ) -> Self {
-        let mut all = vec![
-            "--listen=127.0.0.1:0",
-            "--jwt-secret",
-            SECRET,
-            "--database-url",
-            database,
-        ];
+        let mut all = with_defaults(arguments);
+        all.extend(["--listen=127.0.0.1:0", "--database-url", database]);
         // Most tests shut a server down while clients are connected, and need no drain window.
-        if !arguments
-            .iter()
-            .any(|argument| argument.starts_with("--drain-window"))
-        {
+        if !has(arguments, "--drain-window") {
             all.push("--drain-window=0s");
-        }
-        all.extend(arguments);
-        // A test's user does in a second what people do in an hour.
-        if !arguments
-            .iter()
-            .any(|argument| argument.starts_with("--rate-limits"))
-        {
-            all.push("--rate-limits=off");
         }
         let server = Server::bind_with_backplane(settings(&all), connection).await;
         let server = server.expect("a server");
