@@ -104,6 +104,8 @@ impl Node {
 mod on_tokio {
     use std::process::Command;
 
+    use serde_json::json;
+
     use super::Node;
     use crate::{http_client::Client, process::Ended, wait::wait_until, ws_client::Socket};
 
@@ -136,8 +138,20 @@ mod on_tokio {
         /// Opens an acknowledged socket of an anonymous client.
         pub async fn socket(&self) -> Socket {
             let mut socket = Socket::connect(self.address()).await;
-            socket.init(serde_json::json!({})).await;
+            socket.init(json!({})).await;
             socket
+        }
+
+        /// Returns true if the server says that it is ready.
+        pub async fn is_ready(&self) -> bool {
+            self.client().page("/readyz").await.status.is_success()
+        }
+
+        /// Returns the viewer count of a post as this node reports it, or `None` if it does not answer.
+        pub async fn viewer_count(&self, post: &str) -> Option<u64> {
+            let query = "query($id: ID!) { post(id: $id) { viewerCount } }";
+            let answer = self.client().attempt(query, json!({"id": post})).await?;
+            answer.pointer("/data/post/viewerCount")?.as_u64()
         }
 
         /// Waits until rooms have `members` members in total.

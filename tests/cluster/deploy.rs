@@ -158,12 +158,12 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     cluster.nodes[0].signal(Signal::SIGTERM);
     assert!(cluster.nodes[0].ended().await.status.success());
     crowd.wait_until_written(5).await;
-    cluster.nodes[0].start_again().await;
+    cluster.restart(0).await;
     // Killed, without notice.
     cluster.nodes[1].kill();
     crowd.wait_until_written(5).await;
     crowd.wait_until_delivered().await;
-    cluster.nodes[1].start_again().await;
+    cluster.restart(1).await;
     crowd.wait_until_counted(&cluster).await;
     crowd.finish(&cluster).await;
 }

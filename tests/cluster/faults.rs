@@ -23,7 +23,7 @@ async fn killed_node_loses_no_comment_and_counts_recover() {
         "who was only there is gone"
     );
     posts.go_on().await;
-    cluster.nodes[1].start_again().await;
+    cluster.restart(1).await;
     posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;

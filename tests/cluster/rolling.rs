@@ -65,7 +65,7 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
             );
         }
 
-        cluster.nodes[number].start_again().await;
+        cluster.restart(number).await;
         posts.wait_until_counted(&cluster).await;
         posts.go_on().await;
     }

@@ -1,5 +1,5 @@
-//! A subscriber: its socket, what it has received, and the check of what it should have received. It is not the
-//! client of `testkit`, because thousands of these run on one thread whose own CPU time is measured.
+//! A subscriber: its socket, what it has received, and the check of what it should have received. The
+//! client of `testkit` would cost too much: thousands of these run on one thread, whose CPU time is measured.
 
 use std::{
     io::{self, Read, Write},

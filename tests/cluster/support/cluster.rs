@@ -10,12 +10,12 @@ use causerie::{
 use serde_json::{Value, json};
 use testkit::{
     nats::Nats,
+    node::{Node, causerie},
     postgres::Postgres,
     proxy::{Network, Proxy},
+    wait::wait_until,
 };
 use tokio::sync::{Mutex, MutexGuard};
-
-use super::node::Node;
 
 /// The number of nodes.
 pub(crate) const NODES: usize = 3;
@@ -64,9 +64,21 @@ impl Cluster {
         for number in 0..NODES {
             let mut all = cluster.settings(number);
             all.extend(settings.iter().cloned());
-            cluster.nodes.push(Node::start(all).await);
+            let mut serve = causerie(env!("CARGO_BIN_EXE_causerie"), &["serve"]);
+            serve.envs(all);
+            cluster.nodes.push(Node::start(serve).await);
+        }
+        for node in &cluster.nodes {
+            wait_until("the node is ready", async || node.is_ready().await).await;
         }
         cluster
+    }
+
+    /// Starts an ended node again, and waits until it is ready.
+    pub(crate) async fn restart(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        node.start_again().await;
+        wait_until("the node is ready", async || node.is_ready().await).await;
     }
 
     /// Sets the state of the network between the first node and all NATS servers.

@@ -8,13 +8,12 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::wait::wait_until;
+use testkit::{node::Node, wait::wait_until};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     cluster::{Cluster, NODES},
     feed::Feed,
-    node::Node,
     reader::{Loss, Reader, Seen, Viewer},
     writer::Writer,
 };

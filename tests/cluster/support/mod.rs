@@ -3,7 +3,6 @@
 mod cluster;
 mod crowd;
 mod feed;
-mod node;
 mod posts;
 mod reader;
 mod writer;

@@ -12,8 +12,9 @@ use tokio::{
 
 use super::{cluster::token, feed::Feed};
 
-/// Timeout of an answer, after which the next node is tried.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Timeout of an answer, after which the next node is tried. It is shorter than the nodes' database timeout,
+/// which ends writes that wait for a lock of a frozen node.
+const ANSWER: Duration = Duration::from_secs(3);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
 

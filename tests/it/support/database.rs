@@ -13,8 +13,8 @@ const FAST: &str = "-c max_connections=200 -c shared_buffers=32MB \
 /// The PostgreSQL that all tests share, each with its own database.
 static SHARED: LazyLock<Postgres> = LazyLock::new(|| Postgres::start(FAST));
 
-/// Returns true if the tests run on PostgreSQL. Tests that need one of the databases are in the modules
-/// `sqlite` and `postgres`, and run on that one in any case.
+/// Returns true if the tests run on PostgreSQL. Tests that need one of the databases run on that one in any
+/// case, and are in the modules `sqlite` and `postgres`.
 pub(crate) fn on_postgres() -> bool {
     #[allow(
         clippy::disallowed_methods,
