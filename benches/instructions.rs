@@ -181,7 +181,7 @@ fn subscribe(runtime: &Runtime) {
         request
             .headers_mut()
             .insert("sec-websocket-protocol", subprotocol);
-        // The client's part is counted too, so it should be small.
+        // The client's part is counted too, so it is smaller than the client of `testkit`.
         let client = WebSocketConfig::default().read_buffer_size(256);
         let connecting = tokio_tungstenite::connect_async_with_config(request, Some(client), true);
         let (mut socket, _) = connecting.await.expect("a socket");

@@ -248,7 +248,7 @@ test('a page that lost its server says so, and shows each missed comment once', 
 
   const second = await startServer({ ...settings, port: first.port });
   // The page's reconnect delays have grown meanwhile.
-  await comment(page, 'Missed.').waitFor({ timeout: 30_000 });
+  await comment(page, 'Missed.').waitFor({ timeout: 60_000 });
   await isLive(page);
   await second.createComment({ postId, body: 'After.' }, asBob);
   await comment(page, 'After.').waitFor();

@@ -8,11 +8,10 @@ import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { within } from '../support/within.mjs';
+import { HANGS_AFTER, within } from '../support/within.mjs';
 import { openWindow } from './chromium.mjs';
 
-const BUILDS_WITHIN = 120_000;
-const SERVES_WITHIN = 20_000;
+const BUILDS_WITHIN = 5 * HANGS_AFTER;
 
 /** Builds the example as its README says, and serves it with the API of `server`. */
 export async function serveExample(name, server) {
@@ -20,9 +19,9 @@ export async function serveExample(name, server) {
   await access(`${cwd}node_modules`).catch(() => assert.fail(`run: npm --prefix examples/${name} ci`));
   const building = promisify(execFile)('npm', ['run', 'build'], { cwd });
   await within(
-    BUILDS_WITHIN,
     building.catch(({ stdout, stderr }) => assert.fail(stdout + stderr)),
     `${name} is built`,
+    BUILDS_WITHIN,
   );
 
   const vite = spawn(process.execPath, ['node_modules/vite/bin/vite.js', 'preview', '--host', '127.0.0.1'], {
@@ -42,7 +41,7 @@ export async function serveExample(name, server) {
     }
     return assert.fail(`vite ended, and said: ${said}${complaints}`);
   })();
-  const port = await within(SERVES_WITHIN, announced, `${name} is served`);
+  const port = await within(announced, `${name} is served`);
   vite.stdout.resume();
   return {
     port,

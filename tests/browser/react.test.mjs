@@ -208,7 +208,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       network.goUp();
 
       // The page's reconnect delays have grown meanwhile.
-      await comment(page, 'Missed too.').waitFor({ timeout: 30_000 });
+      await comment(page, 'Missed too.').waitFor({ timeout: 60_000 });
       await post(bob, 'After.');
       await comment(page, 'After.').waitFor();
       for (const each of [page, bob]) {
@@ -239,7 +239,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       const parentId = await server.createComment({ postId, body: 'Missed.' }, person('bob'));
       await server.createComment({ postId, body: 'Missed as well.', parentId }, person('bob'));
       network.goUp();
-      await comment(page, 'Missed as well.').waitFor({ timeout: 30_000 });
+      await comment(page, 'Missed as well.').waitFor({ timeout: 60_000 });
       assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
       await counted(page, '2 comments').waitFor();
     });
@@ -251,7 +251,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       await reopenAs(page, { token, user: { id: 'ada', name: 'Ada' } });
       await page.locator('.reader').getByText('Ada').waitFor();
       await newComment(page).fill('Begun as Ada.');
-      await page.locator('.reader').getByText('Reading anonymously').waitFor({ timeout: 30_000 });
+      await page.locator('.reader').getByText('Reading anonymously').waitFor({ timeout: 60_000 });
       await isLive(page);
       await server.createComment({ postId, body: 'Still there?' }, person('bob'));
       await comment(page, 'Still there?').waitFor();

@@ -51,9 +51,9 @@ for (const [role, mediaType] of [
         ...['--checks', 'the_answer_is_one_of_those_that_are_documented', '--warnings', 'off'],
         // The same requests in each run, and no stored examples.
         ...['--max-examples', EXAMPLES, '--generation-deterministic', '--no-color'],
-        ...['--request-timeout', 10],
+        ...['--request-timeout', 60],
       ].map(String),
-      { cwd: here, env, timeout: 80_000 },
+      { cwd: here, env, timeout: 600_000 },
     ).catch(({ stdout, stderr }) => assert.fail(`${stdout}\n${stderr}`));
     assert.match(stdout, /^ +Tested: [1-9]\d*$/m);
   });

@@ -7,8 +7,6 @@ import WebSocket from 'ws';
 
 import { within } from '../support/within.mjs';
 
-const ARRIVES_WITHIN = 5_000;
-
 export class Reader {
   #socket;
   #client;
@@ -46,7 +44,7 @@ export class Reader {
     return {
       /** Resolves with the next value. Rejects with the list of errors of an `error` message, or late. */
       async next() {
-        const { value, done } = await within(ARRIVES_WITHIN, results.next(), `${field} brings a value`);
+        const { value, done } = await within(results.next(), `${field} brings a value`);
         assert.ok(!done, `${field} goes on`);
         assert.equal(value.errors, undefined, `${field} brings values without errors`);
         return value.data[field];
@@ -79,7 +77,7 @@ export class Reader {
 
   /** Resolves with the code of the first close. */
   closed() {
-    return within(ARRIVES_WITHIN, this.#closed, 'the server closes the socket');
+    return within(this.#closed, 'the server closes the socket');
   }
 
   /** Cuts the connection without a close frame. */

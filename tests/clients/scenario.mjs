@@ -8,8 +8,6 @@ import { startNetwork } from '../support/network.mjs';
 import { startServer } from '../support/server.mjs';
 import { within } from '../support/within.mjs';
 
-const ARRIVES_WITHIN = 5_000;
-
 /** The operations of the scenario. A client that compiles its own has the same under these names. */
 export const OPERATIONS = {
   Post: `query Post($id: ID!) {
@@ -184,7 +182,7 @@ function events(client, name, variables) {
   return {
     async next() {
       const something = new Promise((resolve) => (wake = resolve));
-      if (!arrived.length) await within(ARRIVES_WITHIN, something, `${name} brings an event`);
+      if (!arrived.length) await within(something, `${name} brings an event`);
       const { value, errors } = arrived.shift();
       if (errors) throw errors;
       return value;

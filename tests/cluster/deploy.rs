@@ -1,19 +1,23 @@
 //! The files that start a cluster in containers, checked outside of containers: their settings, their
 //! commands and the balancer's own file are used as they are.
 
-use std::{
-    collections::BTreeSet,
-    net::{SocketAddr, TcpListener},
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use causerie::config::Config;
 use clap::Args;
-use nix::sys::signal::Signal;
 use serde_json::Value;
+use tempfile::TempDir;
+use testkit::{
+    Signal,
+    nats::Nats,
+    node::causerie,
+    port::free_port,
+    postgres::Stop,
+    process::{Program, command, installed},
+    wait::wait_until,
+};
 
-use crate::support::{Cluster, Crowd, Party, Program, SECRET, command, find, path, wait_until};
+use crate::support::{Cluster, Crowd, Party, SECRET};
 
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 
@@ -134,7 +138,7 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     let here = ("TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
     let mut cluster = Cluster::start_with(settings.chain([here]).collect()).await;
     let (address, _caddy) = balancer(&cluster);
-    wait_until("the balancer takes requests", || async {
+    wait_until("the balancer takes requests", async || {
         let answer = reqwest::get(format!("http://{address}/")).await;
         let status = answer.map_err(|error| error.to_string())?.status();
         status.is_success().then_some(()).ok_or(status.to_string())
@@ -152,42 +156,36 @@ async fn balancer_routes_to_ready_nodes_and_loses_nothing() {
     let crowd = Crowd::gather_at(&cluster, "balanced", party, vec![address]).await;
     // Graceful, as `docker stop` does it.
     cluster.nodes[0].signal(Signal::SIGTERM);
-    assert!(cluster.nodes[0].ended().await.success());
+    assert!(cluster.nodes[0].ended().await.status.success());
     crowd.wait_until_written(5).await;
-    cluster.nodes[0].start_again().await;
+    cluster.restart(0).await;
     // Killed, without notice.
     cluster.nodes[1].kill();
     crowd.wait_until_written(5).await;
     crowd.wait_until_delivered().await;
-    cluster.nodes[1].start_again().await;
-    crowd
-        .wait_until_counted(&cluster, Duration::from_secs(15))
-        .await;
+    cluster.restart(1).await;
+    crowd.wait_until_counted(&cluster).await;
     crowd.finish(&cluster).await;
 }
 
 /// Starts the balancer with its file in front of the cluster.
-fn balancer(cluster: &Cluster) -> (SocketAddr, Program) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+fn balancer(cluster: &Cluster) -> (SocketAddr, (Program, TempDir)) {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let folder = tempfile::tempdir().expect("a folder");
     let nodes: Vec<String> = cluster
         .nodes
         .iter()
         .map(|node| node.address().to_string())
         .collect();
-    let mut caddy = command(find("caddy", &path()));
+    let mut caddy = command(installed("caddy"));
     caddy
         .args(["run", "--adapter", "caddyfile", "--config"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Caddyfile"))
         .env("SITE", format!(":{}", address.port()))
         .env("NODES", nodes.join(" "))
-        .env("XDG_DATA_HOME", cluster.folder())
-        .env("XDG_CONFIG_HOME", cluster.folder());
-    (
-        address,
-        Program::start("caddy", cluster.folder(), &mut caddy),
-    )
+        .env("XDG_DATA_HOME", folder.path())
+        .env("XDG_CONFIG_HOME", folder.path());
+    (address, (Program::start("caddy", &mut caddy), folder))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,17 +200,14 @@ async fn container_commands_run_and_health_checks_detect_the_dead() {
     let check = words(" CMD ");
     assert_eq!(check[0], "causerie");
     let address = cluster.nodes[0].address().to_string();
-    let is_healthy = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_causerie"));
-        command
-            .args(&check[1..])
-            .env_clear()
-            .env("LISTEN", &address);
-        command.output().expect("an end").status.success()
+    let is_healthy = async || {
+        let mut health = causerie(env!("CARGO_BIN_EXE_causerie"), &[]);
+        health.args(&check[1..]).env("LISTEN", &address);
+        Program::run(&mut health).await.status.success()
     };
-    assert!(is_healthy());
+    assert!(is_healthy().await);
     cluster.nodes[0].kill();
-    assert!(!is_healthy());
+    assert!(!is_healthy().await);
 
     let services = &compose()["services"];
     let list = |value: &Value| -> Vec<String> {
@@ -224,21 +219,13 @@ async fn container_commands_run_and_health_checks_detect_the_dead() {
     let check = list(&services["postgres"]["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "pg_isready"]);
     assert!(cluster.postgres.is_ready(&check[1..]));
-    cluster.postgres.stop_immediately().await;
+    cluster.postgres.stop(Stop::Immediate);
     assert!(!cluster.postgres.is_ready(&check[1..]));
 
     // Addresses to listen on and routes differ outside of containers.
     let arguments = list(&services["nats-1"]["command"]).into_iter();
-    let arguments = arguments.map(|argument| argument.replace("0.0.0.0:6222", "127.0.0.1:-1"));
-    let mut server = command(find("nats-server", &path()));
-    server
-        .args(["--addr=127.0.0.1", "--port=-1"])
-        .args(arguments);
-    let mut server = Program::start("nats-of-compose", cluster.folder(), &mut server);
-    wait_until("the NATS server is ready", || {
-        server.still_runs();
-        let is_ready = server.said().contains("Server is ready");
-        std::future::ready(is_ready.then_some(()).ok_or("it is not"))
-    })
-    .await;
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.replace("0.0.0.0:6222", "127.0.0.1:-1"))
+        .collect();
+    Nats::start_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use causerie::model::Role;
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use testkit::{Signal, postgres::Stop, proxy::Network};
 
-use crate::support::{AGREEMENT, Cluster, Network, Party, Posts, token};
+use crate::support::{Cluster, Party, Posts, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_node_loses_no_comment_and_counts_recover() {
@@ -23,7 +23,7 @@ async fn killed_node_loses_no_comment_and_counts_recover() {
         "who was only there is gone"
     );
     posts.go_on().await;
-    cluster.nodes[1].start_again().await;
+    cluster.restart(1).await;
     posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     posts.finish(&cluster, &[]).await;
@@ -57,10 +57,10 @@ async fn one_killed_nats_server_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
-    cluster.nats.kill(0);
+    cluster.nats.kill_one(0);
     posts.go_on().await;
     posts.wait_until_counted(&cluster).await;
-    cluster.nats.start_again().await;
+    cluster.nats.start_again();
     posts.go_on().await;
     posts.wait_until_counted(&cluster).await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
@@ -87,9 +87,9 @@ async fn nats_killed_and_restarted_goes_unnoticed_by_readers() {
     let mut cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
     let before = posts.busy.number();
-    cluster.nats.kill_all();
+    cluster.nats.kill();
     posts.go_on().await;
-    cluster.nats.start_again().await;
+    cluster.nats.start_again();
     posts.wait_until_counted(&cluster).await;
     posts.go_on().await;
     assert_eq!(posts.busy.number(), before, "no reader notices");
@@ -106,10 +106,7 @@ async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
     let lost = posts.busy.endure(Duration::from_secs(15));
     tokio::join!(lost, posts.go_on(), async {
         let others: Vec<_> = cluster.nodes[1..].iter().collect();
-        posts
-            .busy
-            .wait_until_counted_alone(&others, AGREEMENT)
-            .await;
+        posts.busy.wait_until_counted_alone(&others).await;
     });
     cluster.set_network(Network::Closed);
     posts.go_on().await;
@@ -122,9 +119,9 @@ async fn node_cut_off_from_nats_goes_unnoticed_by_its_readers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_crash_fails_requests_and_loses_no_comment() {
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     let posts = Posts::gather(&cluster).await;
-    cluster.postgres.stop_immediately().await;
+    cluster.postgres.stop(Stop::Immediate);
     for node in &cluster.nodes {
         for (query, code) in [
             (
@@ -135,18 +132,15 @@ async fn postgresql_crash_fails_requests_and_loses_no_comment() {
             // A query that needs no database works.
             ("{ me { name } }", ""),
         ] {
-            let token = token("ada", Role::Reader);
-            let answer = node
-                .send(Some(&token), query, json!({}))
-                .await
-                .expect("an answer");
+            let ada = node.client().with_token(&token("ada", Role::Reader));
+            let answer = ada.try_send(query, json!({})).await.body;
             let said = answer
                 .pointer("/errors/0/extensions/code")
                 .and_then(Value::as_str);
             assert_eq!(said.unwrap_or_default(), code, "{answer}");
         }
     }
-    cluster.postgres.start_again().await;
+    cluster.postgres.start_again();
     posts.go_on().await;
     posts.wait_until_counted(&cluster).await;
     posts.finish(&cluster, &[DATABASE_LOST, UNKNOWN]).await;

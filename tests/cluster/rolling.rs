@@ -3,16 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use testkit::{Signal, wait::wait_until};
 
-use crate::support::{Cluster, Posts, RESTART, wait_until_within};
+use crate::support::{Cluster, Posts, RESTART};
 
 /// The time that a node keeps serving after its readiness fails.
-const DELAY: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(5);
 /// The window over which a node closes its connections.
 const WINDOW: Duration = Duration::from_secs(6);
-/// The number of closes in a second that counts as a spike, as a multiple of an even spread. The reader's
-/// clock is not the node's.
+/// The fastest pace of closes, as a multiple of an even spread: a node may have more sockets than are counted.
 const SLACK: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,17 +32,14 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
             .sum();
         let start = Instant::now();
         cluster.nodes[number].signal(Signal::SIGTERM);
-        wait_until_within(DELAY, "the node is not ready any more", || async {
-            match cluster.nodes[number].is_ready().await {
-                Some(false) => Ok(()),
-                other => Err(other),
-            }
+        wait_until("the node is not ready any more", async || {
+            !cluster.nodes[number].is_ready().await
         })
         .await;
         let count = cluster.nodes[number].viewer_count("busy").await;
         assert!(count.is_some(), "whoever is there is served on");
-        let status = cluster.nodes[number].ended().await;
-        assert!(status.success(), "{status}");
+        let ended = cluster.nodes[number].ended().await;
+        assert!(ended.status.success(), "{ended:?}");
         posts
             .wait_until_counted_but_by(&cluster, Some(number))
             .await;
@@ -58,26 +54,20 @@ async fn rolling_restart_of_three_nodes_loses_nothing() {
             .collect();
         closes.sort();
         assert!(closes.len() >= connected, "{} of {connected}", closes.len());
-        let even = connected as f64 / WINDOW.as_secs_f64();
-        let most = most_in_a_second(&closes);
-        eprintln!("{connected} sockets were closed, at most {most} in a second");
-        assert!(
-            (most as f64) <= even * SLACK,
-            "{most} in a second, evenly {even}"
-        );
+        // However busy the machine is, no close comes long before it is due.
+        let pace = SLACK * connected as f64 / WINDOW.as_secs_f64();
+        for (place, at) in closes.iter().enumerate() {
+            let due = DELAY + Duration::from_secs_f64(place as f64 / pace);
+            let after = at.duration_since(start);
+            assert!(
+                after >= due,
+                "close {place} of {connected} came after {after:?}"
+            );
+        }
 
-        cluster.nodes[number].start_again().await;
+        cluster.restart(number).await;
         posts.wait_until_counted(&cluster).await;
         posts.go_on().await;
     }
     posts.finish(&cluster, &["SERVICE_RESTART"]).await;
-}
-
-fn most_in_a_second(times: &[Instant]) -> usize {
-    let second = Duration::from_secs(1);
-    let counts = times.iter().enumerate().map(|(place, from)| {
-        let later = &times[place..];
-        later.partition_point(|at| *at < *from + second)
-    });
-    counts.max().unwrap_or_default()
 }

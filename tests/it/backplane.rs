@@ -12,7 +12,9 @@ use causerie::{
 };
 use tokio::sync::mpsc::Receiver;
 
-use crate::support::{Nats, settings, within};
+use testkit::nats::Nats;
+
+use crate::support::{settings, within};
 
 /// A node, reduced to its connection to the backplane.
 struct Node {
@@ -273,7 +275,7 @@ async fn busy_node_learns_of_reconnect_however_much_it_missed() {
 
 #[tokio::test]
 async fn publish_never_blocks_and_counts_dropped_messages() {
-    let mut nats = Nats::start();
+    let nats = Nats::start();
     let node = Node::new(to(&nats).await).await;
     nats.freeze();
     // `publish` returns although the server reads nothing. If it blocked, the test would never end.
@@ -314,8 +316,8 @@ async fn absent_nats_server_is_no_error_and_is_found_later() {
 #[tokio::test]
 async fn nats_url_may_hold_a_password_or_a_token() {
     for (options, who) in [
-        ("--user ada --pass a:b", "ada:a%3Ab@"),
-        ("--auth a-token", "a-token@"),
+        (&["--user", "ada", "--pass", "a:b"][..], "ada:a%3Ab@"),
+        (&["--auth", "a-token"], "a-token@"),
     ] {
         let nats = Nats::start_with(options);
         let node = Node::new(connection(&nats.url_as(who)).await).await;

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Chunk, Client, Frame, Request, Streaming, TestServer, database_url, settings, token,
+    Chunk, Client, Frame, Request, Streaming, TestServer, database_url, settings, token, wait_until,
 };
 
 const BAN: &str =
@@ -294,8 +294,8 @@ async fn server_on_the_same_database_polls_bans_and_ends_streams() {
     room.assert_ended_by_ban().await;
     assert!(!is_served(&there, &token).await);
     unban(&boss, "ada").await;
-    crate::support::within("the other hears that the ban is lifted", async {
-        while !is_served(&there, &token).await {}
+    wait_until("the other hears that the ban is lifted", async || {
+        is_served(&there, &token).await
     })
     .await;
     there.stop().await;
@@ -308,7 +308,7 @@ async fn other_node_is_told_of_a_ban_at_once() {
     let rarely = ["--ban-refresh=1h"];
     let here = TestServer::start_node(&network, &rarely).await;
     let there = here.node_beside(&network, &rarely).await;
-    crate::support::wait_until("the nodes know each other", || {
+    wait_until("the nodes know each other", async || {
         here.observer().cluster().nodes() == 1
     })
     .await;

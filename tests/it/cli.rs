@@ -1,28 +1,18 @@
 //! The command line: its output, the files it leaves, and how it reports an invalid setting.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Command};
 
 use causerie::{config::Config, model::Role};
 use clap::Args;
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command};
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
-use crate::support::{Process, SECRET, causerie, token};
-
-/// Timeout of a command that must end by itself.
-const TIMEOUT: Duration = Duration::from_secs(20);
+use crate::support::{Node, Program, SECRET, Signal, causerie, start_node, token, user};
 
 /// Runs a command that must end by itself. Returns its success, standard output and standard error.
 async fn outcome(command: &mut Command) -> (bool, String, String) {
-    let output = tokio::time::timeout(TIMEOUT, command.output()).await;
-    let output = output.unwrap_or_else(|_| panic!("it does not end: {command:?}"));
-    let output = output.expect("an end");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a text");
-    (
-        output.status.success(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    let ended = Program::run(command).await;
+    (ended.status.success(), ended.stdout, ended.stderr)
 }
 
 /// Runs a command that must refuse to start, and returns its one line on standard error.
@@ -53,15 +43,12 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 /// Stops a server and asserts that it exits well after printing one line.
-async fn end(server: Process) {
-    server.signal("TERM").await;
+async fn end(mut server: Node) {
+    server.signal(Signal::SIGTERM);
     let ended = server.ended().await;
     assert!(ended.status.success(), "{}", ended.stderr);
-    assert_eq!(
-        ended.stdout,
-        Vec::<String>::new(),
-        "one line says where it listens"
-    );
+    let lines = ended.stdout.lines().count();
+    assert_eq!(lines, 1, "one line says where it listens");
 }
 
 #[tokio::test]
@@ -81,7 +68,8 @@ async fn migrate_creates_the_database_and_is_idempotent() {
         );
     }
     let mut serve = causerie(&["serve", "--listen=127.0.0.1:0"]);
-    let server = Process::spawn(serve.current_dir(folder.path())).await;
+    serve.current_dir(folder.path());
+    let server = Node::start(serve).await;
     assert_eq!(
         server
             .client()
@@ -95,7 +83,7 @@ async fn migrate_creates_the_database_and_is_idempotent() {
 #[tokio::test]
 async fn health_command_tells_a_live_server_from_a_dead_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Process::start(folder.path(), &[]).await;
+    let server = start_node(folder.path(), &[]).await;
     let address = server.address();
     let mut check = causerie(&["health"]);
     check.env("LISTEN", address.to_string());
@@ -122,7 +110,7 @@ async fn health_command_tells_a_live_server_from_a_dead_one() {
 #[tokio::test]
 async fn token_command_signs_tokens_that_the_server_accepts() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Process::start(folder.path(), &[]).await;
+    let server = start_node(folder.path(), &[]).await;
     let arguments = [
         "token",
         "--sub=u1",
@@ -192,7 +180,7 @@ async fn demo_has_three_posts_in_a_database_removed_at_exit() {
         if let Some(url) = url {
             command.env("DATABASE_URL", url);
         }
-        let server = Process::spawn(&mut command).await;
+        let server = Node::start(command).await;
         assert_eq!(files(temporary.path()).len(), 1);
         let data = server
             .client()
@@ -236,7 +224,7 @@ async fn bare_command_serves_as_its_environment_says() {
         .env("DATABASE_URL", "sqlite://mine.db?mode=rwc")
         .env("JWT_SECRET", SECRET)
         .env("ALLOW_GUESTS", "false");
-    let server = Process::spawn(&mut command).await;
+    let server = Node::start(command).await;
     let client = server
         .client()
         .with_token(&token("ada", "Ada", Role::Reader));
@@ -258,19 +246,18 @@ async fn missing_secret_warns_at_start_and_a_secret_is_never_shown() {
         "--database-url=sqlite://{}?mode=rwc",
         folder.path().join("test.db").display()
     );
-    let server = Process::spawn(&mut causerie(&["--listen=127.0.0.1:0", &database])).await;
-    server.signal("TERM").await;
+    let mut server = Node::start(causerie(&["--listen=127.0.0.1:0", &database])).await;
+    server.signal(Signal::SIGTERM);
     let said = server.ended().await.stderr;
     assert!(
         said.contains("WARN") && said.contains("JWT_SECRET"),
         "{said}"
     );
-    let server = Process::start(folder.path(), &["--log=trace"]).await;
-    server
-        .user(Role::Author)
+    let mut server = start_node(folder.path(), &["--log=trace"]).await;
+    user(&server, Role::Author)
         .send("{ me { id } }", json!({}))
         .await;
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let said = server.ended().await.stderr;
     assert!(!said.contains(SECRET));
     let mut help = causerie(&["--help"]);

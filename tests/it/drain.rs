@@ -1,20 +1,17 @@
 //! Graceful shutdown: readiness goes first, clients are sent away a few at a time, and no work under way is
 //! lost.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use causerie::model::Role;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use testkit::ws_client::head;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::support::{
-    Chunk, Client, Frame, Process, Request, Socket, Streaming, TestServer, another_program,
-    causerie, lock, run, serve, upgrade_request, within,
+    Chunk, Client, Frame, Node, Reader, Request, Signal, Socket, Streaming, TestServer,
+    another_program, lock, run, start_node, upgrade_request, user, wait_until, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -38,10 +35,22 @@ async fn readyz(url: String) -> (u16, Value) {
 
 /// Waits until the server reports that it shuts down.
 async fn wait_until_draining(url: &str) {
-    within("not ready", async {
-        while readyz(url.to_owned()).await.0 == 200 {}
+    wait_until("it is not ready", async || {
+        readyz(url.to_owned()).await.0 != 200
     })
     .await;
+}
+
+/// Waits until the socket is closed, and returns the code, or `None` once it was sent a comment.
+async fn closed_or_told(mut socket: Socket) -> (Option<u16>, Socket) {
+    loop {
+        match socket.next().await {
+            Frame::Message(message) if message["type"] == "next" => return (None, socket),
+            Frame::Message(_) => {}
+            Frame::Close(code, _) => return (Some(code), socket),
+            Frame::End => panic!("no close frame"),
+        }
+    }
 }
 
 /// Opens a socket that subscribes to the post.
@@ -66,18 +75,17 @@ async fn upgrade(server: std::net::SocketAddr) -> String {
         .write_all(request.as_bytes())
         .await
         .expect("sent");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(connection.read_u8().await.expect("an answer"));
-    }
-    String::from_utf8(head).expect("text").to_ascii_lowercase()
+    let head = within("a head", head(&mut connection)).await;
+    head.expect("an answer").to_ascii_lowercase()
 }
 
 #[tokio::test]
 async fn shutdown_is_announced_first_and_sockets_close_gradually() {
     const SOCKETS: usize = 60;
-    const WINDOW: Duration = Duration::from_secs(4);
-    let server = TestServer::start_with(&["--drain-window=4s"]).await;
+    // One socket closes in a second, and the test is over after the first ones.
+    const WINDOW: Duration = Duration::from_secs(60);
+    const FIRST: usize = 5;
+    let server = TestServer::start_with(&["--drain-window=1m"]).await;
     let (ready, at) = (server.url("/readyz"), server.address());
     let observer = server.observer().clone();
     assert_eq!(readyz(ready.clone()).await.0, 200);
@@ -94,38 +102,26 @@ async fn shutdown_is_announced_first_and_sockets_close_gradually() {
     let (status, body) = readyz(ready.clone()).await;
     assert_eq!((status, &body["status"]), (503, &json!("draining")));
 
-    // A comment comes in the middle: open sockets receive it, the others catch up by their cursors.
-    let mut closing: FuturesUnordered<_> = sockets
-        .into_iter()
-        .map(async |mut socket: Socket| {
-            let mut told = false;
-            loop {
-                match socket.next().await {
-                    Frame::Message(message) => told |= message["type"] == "next",
-                    Frame::Close(code, _) => return (code, began.elapsed(), told),
-                    Frame::End => panic!("no close frame"),
-                }
-            }
-        })
-        .collect();
-    let mut moments = Vec::new();
-    let mut told = 0;
-    while let Some((code, at, was_told)) = closing.next().await {
-        assert_eq!(code, 1012);
-        moments.push(at);
-        told += usize::from(was_told);
-        if moments.len() == SOCKETS / 4 {
-            // The server still answers queries, but takes no client that it would soon send away.
-            writer.comment("in the window").await;
-            assert_eq!(readyz(ready.clone()).await.0, 503);
-        }
-    }
-    assert!(told > 0 && told <= SOCKETS * 3 / 4, "{told} were told");
     // However busy the machine is, no close comes before it is due.
-    for (number, at) in (0_u32..).zip(&moments) {
-        let due = WINDOW.mul_f64(f64::from(number) / SOCKETS as f64);
-        assert!(*at >= due, "close {number} came at {at:?}");
+    let mut open: FuturesUnordered<_> = sockets.into_iter().map(closed_or_told).collect();
+    for number in 0..FIRST {
+        let (code, socket) = open.next().await.expect("a socket");
+        assert_eq!(code, Some(1012));
+        let due = WINDOW.mul_f64(number as f64 / SOCKETS as f64);
+        assert!(began.elapsed() >= due, "close {number}");
+        socket.vanish();
     }
+    // The server still answers queries, but takes no client that it would soon send away. The open sockets
+    // receive the comment, and the others catch up by their cursors.
+    writer.comment("in the window").await;
+    assert_eq!(readyz(ready.clone()).await.0, 503);
+    let mut told = 0;
+    while let Some((code, socket)) = open.next().await {
+        assert!(code.is_none_or(|code| code == 1012), "{code:?}");
+        told += usize::from(code.is_none());
+        socket.vanish();
+    }
+    assert!(told > 0, "no socket was told");
     ended.await.expect("an end");
     assert_eq!(observer.rooms().members, 0);
     assert!(TcpStream::connect(at).await.is_err());
@@ -135,13 +131,13 @@ async fn shutdown_is_announced_first_and_sockets_close_gradually() {
 async fn drain_delay_serves_on_while_readiness_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = ["--drain-delay=1h", "--drain-window=0s"];
-    let server = Process::start(folder.path(), &settings).await;
+    let mut server = start_node(folder.path(), &settings).await;
     open_post(&server).await;
     let mut before = server.socket().await;
     before.subscribe("s", FOLLOW, json!({})).await;
     server.wait_for_members(1).await;
     assert!(before.settle().await.is_empty());
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let ready = format!("http://{}/readyz", server.address());
     wait_until_draining(&ready).await;
     let alive = reqwest::get(format!("http://{}/healthz", server.address())).await;
@@ -151,12 +147,12 @@ async fn drain_delay_serves_on_while_readiness_fails() {
     after.subscribe("s", FOLLOW, json!({})).await;
     server.wait_for_members(2).await;
     assert!(after.settle().await.is_empty());
-    let id = server.user(Role::Reader).comment("still here").await;
+    let id = user(&server, Role::Reader).comment("still here").await;
     for socket in [&mut before, &mut after] {
         assert_eq!(socket.data("s").await["commentAdded"]["id"], json!(id));
     }
     // A second signal ends it at once.
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let ended = server.ended().await;
     assert!(!ended.status.success());
     assert!(ended.stderr.contains("second signal"), "{}", ended.stderr);
@@ -164,8 +160,8 @@ async fn drain_delay_serves_on_while_readiness_fails() {
 
 #[tokio::test]
 async fn drain_window_answers_queries_and_refuses_new_streams() {
-    // The second of two sockets is due half-way through the window, so the window outlasts this test.
-    let server = TestServer::start_with(&["--drain-window=20s"]).await;
+    // The first of two sockets is due at once and the second half-way through the window, after this test.
+    let server = TestServer::start_with(&["--drain-window=1h"]).await;
     let (at, ready) = (server.address(), server.url("/readyz"));
     let mut sockets = [server.socket().await, server.socket().await];
     let client = server.client();
@@ -231,7 +227,7 @@ async fn shutdown_ends_each_stream_as_its_protocol_requires() {
 
 #[tokio::test]
 async fn mutation_under_way_is_answered_before_its_socket_closes() {
-    let server = TestServer::start_with(&["--database-timeout=10s"]).await;
+    let server = TestServer::start().await;
     let mut socket = server.reader_socket("ada").await;
     socket.subscribe("s", FOLLOW, json!({})).await;
     server.wait_for_members(1, 1).await;
@@ -273,100 +269,40 @@ async fn wait_until_refused(socket: &mut Socket) {
 async fn restart_under_load_loses_nothing_for_returning_readers() {
     const READERS: usize = 20;
     let folder = tempfile::tempdir().expect("a folder");
-    let first = start(folder.path(), "127.0.0.1:0").await;
-    open_post(&first).await;
-    let address = first.address().to_string();
-    let start_at = cursor(&first.client()).await;
+    let mut node = start_node(folder.path(), &["--drain-window=1s"]).await;
+    open_post(&node).await;
+    let start_at = cursor(&node.client()).await;
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
-            let reader = Reader::new(first.address(), start_at.clone());
-            tokio::spawn(reader.read())
+            let reader = Reader::new(node.address(), start_at.clone());
+            tokio::spawn(reader.read_until(LAST))
         })
         .collect();
-    let writer = first.user(Role::Reader);
+    let writer = user(&node, Role::Reader);
     let mut acknowledged = Vec::new();
     for number in 0..30 {
         acknowledged.push(writer.comment(&format!("before {number}")).await);
     }
-    first.signal("TERM").await;
+    node.signal(Signal::SIGTERM);
     // What the server acknowledges counts for as long as it answers.
     while let Some(id) = writer.try_write("in the window").await {
         acknowledged.push(id);
     }
-    assert!(first.ended().await.status.success());
-    let second = start(folder.path(), &address).await;
-    let writer = second.user(Role::Reader);
+    assert!(node.ended().await.status.success());
+    node.start_again().await;
     for number in 0..10 {
         acknowledged.push(writer.comment(&format!("after {number}")).await);
     }
     acknowledged.push(writer.comment(LAST).await);
     for reader in readers {
-        let seen = reader.await.expect("a reader");
-        assert_eq!(seen, acknowledged);
+        let (ids, _) = reader.await.expect("a reader");
+        assert_eq!(ids, acknowledged);
     }
-    second.signal("TERM").await;
-    assert!(second.ended().await.status.success());
+    node.signal(Signal::SIGTERM);
+    assert!(node.ended().await.status.success());
 }
 
-async fn start(folder: &Path, listen: &str) -> Process {
-    let mut command = causerie(&[]);
-    let mut arguments = serve(folder);
-    arguments.retain(|argument| !argument.starts_with("--listen"));
-    command
-        .args(arguments)
-        .args(["--drain-window=1s", "--listen", listen]);
-    Process::spawn(&mut command).await
-}
-
-async fn open_post(server: &Process) {
+async fn open_post(server: &Node) {
     let open = "mutation { createPost(input: { id: \"hello\", title: \"T\" }) { post { id } } }";
-    server.user(Role::Author).send(open, json!({})).await;
-}
-
-/// A reader that reconnects with its cursor.
-struct Reader {
-    address: std::net::SocketAddr,
-    after: Value,
-    seen: Vec<String>,
-}
-
-impl Reader {
-    fn new(address: std::net::SocketAddr, after: Value) -> Self {
-        Self {
-            address,
-            after,
-            seen: Vec::new(),
-        }
-    }
-
-    /// Reads until the last comment, over as many sockets as it takes.
-    async fn read(mut self) -> Vec<String> {
-        within("the last comment", async {
-            loop {
-                // The server may be down, or may refuse the socket.
-                let Some(mut socket) = Socket::try_connect(self.address).await else {
-                    tokio::task::yield_now().await;
-                    continue;
-                };
-                let init = json!({"type": "connection_init"});
-                let payload = json!({"query": FOLLOW, "variables": {"after": self.after}});
-                let subscribe = json!({"id": "s", "type": "subscribe", "payload": payload});
-                if !socket.try_send(init).await || !socket.try_send(subscribe).await {
-                    continue;
-                }
-                while let Frame::Message(mut message) = socket.next().await {
-                    let mut comment = message["payload"]["data"]["commentAdded"].take();
-                    if let Some(id) = comment["id"].as_str() {
-                        self.seen.push(id.to_owned());
-                        self.after = comment["cursor"].take();
-                        if comment["body"] == LAST {
-                            return;
-                        }
-                    }
-                }
-            }
-        })
-        .await;
-        self.seen
-    }
+    user(server, Role::Author).send(open, json!({})).await;
 }

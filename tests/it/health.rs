@@ -3,7 +3,7 @@
 use reqwest::header::{CACHE_CONTROL, RETRY_AFTER};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, another_program, run, within};
+use crate::support::{TestServer, another_program, run, wait_until, within};
 
 async fn ask(url: String) -> (u16, Value) {
     let answer = reqwest::get(url).await.expect("an answer");
@@ -50,8 +50,8 @@ async fn failing_database_makes_the_server_alive_but_not_ready() {
     );
     assert_eq!(ask(server.url("/healthz")).await.0, 200);
     run(&other, "ALTER TABLE taken_away RENAME TO post").await;
-    within("ready again", async {
-        while ask(server.url("/readyz")).await.0 != 200 {}
+    wait_until("it is ready again", async || {
+        ask(server.url("/readyz")).await.0 == 200
     })
     .await;
     server.stop().await;

@@ -32,6 +32,7 @@ const MAX_TEST_NAME: usize = 60;
 const FOLDERS: &[&str] = &[
     "src",
     "tests/it",
+    "testkit/src",
     "tests/cluster",
     "migration/src",
     "benches",

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use causerie::model::Role;
 use serde_json::{Value, json};
+use testkit::ws_client;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::support::{
     Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token, token_for,
-    upgrade_request, within,
+    upgrade_request, wait_until, within,
 };
 
 const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -32,14 +33,8 @@ async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
 
 /// Reads the head of an answer.
 async fn head(connection: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let read = async {
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(connection.read_u8().await.expect("an answer"));
-        }
-    };
-    within("a head", read).await;
-    String::from_utf8(head).expect("a text")
+    let head = within("a head", ws_client::head(connection)).await;
+    head.expect("an answer")
 }
 
 /// Sends `request`, reads the whole answer, and returns its status.
@@ -281,7 +276,7 @@ async fn encoded_body_gets_415() {
 
 #[tokio::test]
 async fn missing_request_head_times_out() {
-    let server = TestServer::start_with(&["--http-idle-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-idle-timeout=2s"]).await;
     for begun in ["", "GET /graphql HTTP/1.1\r\nHost: local"] {
         let mut connection = connect_from("127.0.0.1", server.address()).await;
         connection.write_all(begun.as_bytes()).await.expect("sent");
@@ -292,7 +287,7 @@ async fn missing_request_head_times_out() {
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = TestServer::start_with(&["--http-idle-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-idle-timeout=2s"]).await;
     let connection = admitted("127.0.0.1", server.address()).await;
     assert!(ended(connection).await.is_empty());
     server.stop().await;
@@ -300,7 +295,7 @@ async fn idle_connection_is_closed() {
 
 #[tokio::test]
 async fn missing_body_gets_408() {
-    let server = TestServer::start_with(&["--http-read-timeout=100ms"]).await;
+    let server = TestServer::start_with(&["--http-read-timeout=2s"]).await;
     let mut connection = connect_from("127.0.0.1", server.address()).await;
     let begun = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 100\r\n\r\n{\"query\":";
@@ -312,9 +307,9 @@ async fn missing_body_gets_408() {
 #[tokio::test]
 async fn streams_and_sockets_outlive_the_timeouts_of_requests() {
     let settings = [
-        "--http-read-timeout=50ms",
-        "--http-idle-timeout=50ms",
-        "--stream-keep-alive=100ms",
+        "--http-read-timeout=2s",
+        "--http-idle-timeout=2s",
+        "--stream-keep-alive=2500ms",
     ];
     let server = TestServer::start_with(&settings).await;
     let request = Request::post(VIEWERS, json!({})).accepting("text/event-stream");
@@ -323,7 +318,7 @@ async fn streams_and_sockets_outlive_the_timeouts_of_requests() {
     let mut socket = server.socket().await;
     socket.subscribe("v", VIEWERS, json!({})).await;
     stream.read_until("viewerCount\":2").await;
-    // Both outlive two keep-alives.
+    // Both outlive the timeout, and two keep-alives.
     stream.read_until(":\n\n").await;
     stream.read_until(":\n\n").await;
     socket.settle().await;
@@ -334,7 +329,7 @@ async fn streams_and_sockets_outlive_the_timeouts_of_requests() {
 
 #[tokio::test]
 async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
-    let settings = ["--operation-timeout=100ms", "--database-timeout=20s"];
+    let settings = ["--operation-timeout=2s"];
     let server = TestServer::start_with(&settings).await;
     let other = another_program(&server.database()).await;
     lock(&other).await;
@@ -352,7 +347,7 @@ async fn slow_mutation_gets_a_timeout_error_and_still_completes() {
     run(&other, "ROLLBACK").await;
     socket.close().await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", || observer.tasks() == 0).await;
+    wait_until("both have ended", async || observer.tasks() == 0).await;
     assert_eq!(server.client().bodies().await, ["late", "late"]);
     server.stop().await;
 }
@@ -379,7 +374,7 @@ async fn mutation_completed_by_its_client_counts_until_it_ends() {
     assert_eq!(socket.data("q").await["post"]["commentCount"], json!(0));
     run(&other, "ROLLBACK").await;
     let observer = server.observer().clone();
-    crate::support::wait_until("both have ended", || observer.tasks() == 1).await;
+    wait_until("both have ended", async || observer.tasks() == 1).await;
     assert_eq!(server.client().bodies().await, ["b", "b"]);
     socket.close().await;
     server.stop().await;
@@ -395,7 +390,7 @@ async fn abandoned_mutations_count_for_their_user_until_they_end() {
     for begun in 1..=64 {
         tokio::select! {
             outcome = outcome(&ada, WRITE, json!({})) => panic!("{outcome:?}"),
-            () = crate::support::wait_until("it is under way", || observer.tasks() == begun) => {}
+            () = wait_until("it is under way", async || observer.tasks() == begun) => {}
         }
     }
     assert!(is_limited(&outcome(&ada, WRITE, json!({})).await));
@@ -403,10 +398,10 @@ async fn abandoned_mutations_count_for_their_user_until_they_end() {
     let bob = server.reader("bob");
     tokio::select! {
         outcome = outcome(&bob, WRITE, json!({})) => panic!("{outcome:?}"),
-        () = crate::support::wait_until("it is under way", || observer.tasks() == 65) => {}
+        () = wait_until("it is under way", async || observer.tasks() == 65) => {}
     }
     run(&other, "ROLLBACK").await;
-    crate::support::wait_until("all have ended", || observer.tasks() == 0).await;
+    wait_until("all have ended", async || observer.tasks() == 0).await;
     assert!(outcome(&ada, WRITE, json!({})).await.is_ok());
     assert_eq!(server.client().bodies().await.len(), 66);
     server.stop().await;
@@ -424,7 +419,7 @@ async fn mutation_field_after_its_tokens_end_is_refused() {
         b: createComment(input: { postId: \"hello\", body: \"too late\" }) { comment { id } } }";
     let observer = server.observer().clone();
     let expiry = async {
-        crate::support::wait_until("it is under way", || observer.tasks() == 1).await;
+        wait_until("it is under way", async || observer.tasks() == 1).await;
         let me = "{ me { id } }";
         while server
             .client()

@@ -7,8 +7,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Process, Reply, Request, SECRET, Socket, Streaming, another_program, database_url, lock, run,
-    token,
+    Node, Reply, Request, SECRET, Signal, Socket, Streaming, another_program, database_url, lock,
+    run, start_node, token, user,
 };
 
 const OPEN: &str = "mutation Open { createPost(input: { id: \"hello\", title: \"a-secret-title\" }) { post { id } } }";
@@ -21,17 +21,17 @@ const READ: &str = "subscription($after: Cursor) {
 }";
 
 /// Stops the server and returns its log.
-async fn logged(server: Process) -> String {
-    server.signal("TERM").await;
+async fn logged(mut server: Node) -> String {
+    server.signal(Signal::SIGTERM);
     let ended = server.ended().await;
     assert!(ended.status.success(), "{}", ended.stderr);
     ended.stderr
 }
 
 /// Starts a server that logs JSON.
-async fn logging(folder: &Path, log: &str) -> Process {
+async fn logging(folder: &Path, log: &str) -> Node {
     let log = format!("--log={log}");
-    Process::start(folder, &[&log, "--log-format=json", "--drain-window=0s"]).await
+    start_node(folder, &[&log, "--log-format=json", "--drain-window=0s"]).await
 }
 
 /// Returns the log lines of operations as objects.
@@ -65,7 +65,7 @@ fn request_id(headers: &HeaderMap) -> &str {
     headers["x-request-id"].to_str().expect("a text")
 }
 
-async fn post(server: &Process, id: Option<&str>, body: Value) -> Reply {
+async fn post(server: &Node, id: Option<&str>, body: Value) -> Reply {
     let http = reqwest::Client::new();
     let mut request = http.post(format!("http://{}/graphql", server.address()));
     if let Some(id) = id {
@@ -83,7 +83,7 @@ async fn post(server: &Process, id: Option<&str>, body: Value) -> Reply {
 async fn operation_is_one_log_line_with_its_request_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = logging(folder.path(), "info").await;
-    server.user(Role::Author).send(OPEN, json!({})).await;
+    user(&server, Role::Author).send(OPEN, json!({})).await;
     let query = json!({"query": "query Posts { posts { nodes { id } } }"});
     let mine = post(&server, Some("my-request.1"), query.clone()).await;
     assert_eq!(request_id(&mine.headers), "my-request.1");
@@ -186,9 +186,9 @@ async fn tokens_and_user_text_are_never_logged() {
             "--log=trace",
             &format,
             "--drain-window=0s",
-            "--database-timeout=200ms",
+            "--database-timeout=2s",
         ];
-        let server = Process::start(folder.path(), &settings).await;
+        let server = start_node(folder.path(), &settings).await;
         let secrets = send_secrets(&server, &database_url(folder.path())).await;
         let log = logged(server).await;
         assert!(log.contains("causerie::operation"), "{log}");
@@ -206,7 +206,7 @@ async fn tokens_and_user_text_are_never_logged() {
 
 /// Sends tokens and texts in every possible way, successful and failing. Returns the tokens. Every text
 /// begins with `a-secret`.
-async fn send_secrets(server: &Process, database: &str) -> Vec<String> {
+async fn send_secrets(server: &Node, database: &str) -> Vec<String> {
     let good = token("ada", "a-secret-name", Role::Moderator);
     let bad = format!("{good}a-secret-ending");
     let client = server.client().with_token(&good);

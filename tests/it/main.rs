@@ -42,6 +42,7 @@ mod schema;
 mod sharing;
 mod silent;
 mod slow;
+mod sqlite;
 mod sse;
 mod support;
 mod toy_topic;

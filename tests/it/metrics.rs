@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use crate::support::{
-    Process, Request, Streaming, TestServer, database_url, on_postgres, token, token_for, within,
+    Request, Signal, Streaming, TestServer, database_url, on_postgres, start_node, token,
+    token_for, within,
 };
 
 const FOLLOW: &str = "subscription($after: Cursor) {
@@ -219,7 +220,7 @@ async fn labels_never_contain_client_text() {
 #[tokio::test]
 async fn metrics_with_their_own_address_are_served_only_there() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Process::start(folder.path(), &["--metrics-listen=127.0.0.1:0"]).await;
+    let mut server = start_node(folder.path(), &["--metrics-listen=127.0.0.1:0"]).await;
     let public = |path: &str| format!("http://{}{path}", server.address());
     assert_eq!(
         reqwest::get(public("/metrics"))
@@ -237,7 +238,7 @@ async fn metrics_with_their_own_address_are_served_only_there() {
             200
         );
     }
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     assert!(server.ended().await.status.success());
 
     // The address is in the log, and a program that embeds the server can ask for it.

@@ -1,10 +1,8 @@
 //! Results as parts of one response: each test is a sentence of Apollo's multipart protocol.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::support::{Chunk, Request, Streaming, TestServer, token_for};
+use crate::support::{BRIEFLY, Chunk, Request, Streaming, TestServer, token_for};
 
 /// The header as Apollo Client sends it.
 const APOLLO: &str = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,\
@@ -155,7 +153,7 @@ async fn lost_client_leaves_its_room() {
 #[tokio::test]
 async fn token_expiry_ends_the_response_with_a_protocol_error() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
-    let token = token_for("ada", Duration::from_secs(2));
+    let token = token_for("ada", BRIEFLY);
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
     let mut stream = Streaming::open(server.address(), &request.accepting(APOLLO)).await;
     assert_eq!(stream.part_data().await, json!({"viewerCount": 1}));

@@ -336,7 +336,7 @@ async fn edit_window_limits_only_the_authors_edits() {
         .with_token(&token("m", "M", Role::Moderator));
     let id = ada.comment("mine").await;
     let written = Timestamp::now();
-    wait_until("the window is over", || {
+    wait_until("the window is over", async || {
         Timestamp::now().since(written) > Duration::from_millis(1)
     })
     .await;
@@ -500,9 +500,10 @@ async fn typing_beyond_its_rate_limit_gets_a_valid_retry_time() {
     let server = TestServer::start_with(&["--rate-limits=on"]).await;
     let (ada, bob) = (server.reader("ada"), server.reader("bob"));
     let variables = json!({"post": "hello", "on": false});
-    let burst = join_all((0..50).map(|_| ada.try_send(SET_TYPING, variables.clone()))).await;
-    assert!(burst.iter().any(|reply| reply.body.get("errors").is_none()));
     let limited = async || loop {
+        // One request after another could be slower than the limit on a busy machine.
+        let burst = join_all((0..50).map(|_| ada.try_send(SET_TYPING, variables.clone()))).await;
+        assert!(burst.iter().any(|reply| reply.body.get("errors").is_none()));
         let reply = ada.try_send(SET_TYPING, variables.clone()).await;
         if reply.body.get("errors").is_some() {
             return reply.error();

@@ -27,6 +27,7 @@ use causerie::{
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use testkit::wait::wait_until_within;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -100,24 +101,15 @@ impl Node {
 /// Starts `N` nodes that know each other.
 async fn start_nodes<const N: usize>(network: &Network) -> [Node; N] {
     let nodes = [(); N].map(|()| Node::start(network));
-    wait_until("the nodes know each other", AGREEMENT, async || {
+    wait_until_within(AGREEMENT, "the nodes know each other", async || {
         nodes.iter().all(|node| node.observer.nodes() == N - 1)
     })
     .await;
     nodes
 }
 
-/// Waits until a condition holds, and panics if that takes longer than `within`.
-async fn wait_until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
-    let end = Instant::now() + within;
-    while !is_so().await {
-        assert!(Instant::now() < end, "not within {within:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 async fn wait_for_counts(nodes: &[&Node], count: usize, within: Duration) {
-    wait_until(&format!("{count} viewers everywhere"), within, async || {
+    wait_until_within(within, &format!("{count} viewers everywhere"), async || {
         for node in nodes {
             if node.hub.viewers(&post()).await != count {
                 return false;
@@ -274,7 +266,7 @@ async fn cut_off_node_counts_its_own_readers_and_agrees_once_back() {
     let there = b.anonymous("there");
     wait_for_counts(&[&a, &b, &c], 2, AGREEMENT).await;
     a.link.cut();
-    wait_until("it knows", AGREEMENT, async || {
+    wait_until_within(AGREEMENT, "it knows", async || {
         a.observer.status() == BackplaneStatus::Disconnected
     })
     .await;
@@ -447,7 +439,7 @@ async fn typing_shows_on_every_node_and_may_stop_on_another() {
     };
     let tab = client_id("tab");
     let is = async |names: &[&str], within: Duration| {
-        wait_until(&format!("{names:?} type"), within, async || {
+        wait_until_within(within, &format!("{names:?} type"), async || {
             typists(&member) == names
         })
         .await;
@@ -512,7 +504,7 @@ async fn changed_users_are_announced_to_every_node() {
     let mut users = cluster.users_changed();
     let leaving = CancellationToken::new();
     let running = tokio::spawn(cluster.run(leaving.clone()));
-    wait_until("they know each other", AGREEMENT, async || {
+    wait_until_within(AGREEMENT, "they know each other", async || {
         a.observer.nodes() == 1
     })
     .await;

@@ -1,14 +1,8 @@
 //! PostgreSQL: several nodes on one database, and a database that is lost in various ways and comes back.
-//! These tests need `TEST_DATABASE=postgres`, under which all other tests run on PostgreSQL too.
+//! These tests run on PostgreSQL whatever `TEST_DATABASE` says, and are ignored unless `--include-ignored` is
+//! given, because it must be installed.
 
-use std::{
-    collections::HashSet,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashSet, process::Command, sync::Arc};
 
 use causerie::{
     config::StoreConfig,
@@ -20,21 +14,21 @@ use causerie::{
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
+use testkit::{
+    postgres::{Postgres, Stop},
+    proxy::Proxy,
 };
+use tokio::sync::watch;
 
 use crate::{
     failure::seqs,
     support::{
-        Client, Cluster, Socket, TestServer, another_program, database_url, on_postgres, run,
-        settings, within,
+        Client, Socket, TestServer, another_program, postgres_url, run, settings, wait_until,
+        within,
     },
 };
 
-/// Settings of a cluster that keeps acknowledged writes when it is killed. The machine keeps running, so the
+/// Settings of a PostgreSQL that keeps acknowledged writes when it is killed. The machine keeps running, so the
 /// system need not flush to disk.
 const DURABLE: &str = "-c fsync=off";
 const WRITE: &str = "mutation($body: String!) {
@@ -123,14 +117,12 @@ async fn take(socket: &mut Socket, count: usize) -> Vec<String> {
     bodies
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_together_migrate_an_empty_database() {
-    if !on_postgres() {
-        return;
-    }
     for _ in 0..4 {
         let folder = tempfile::tempdir().expect("a folder");
-        let url = database_url(folder.path());
+        let url = postgres_url(folder.path());
         let nodes = (0..3).map(|_| {
             let config = config(&url, &[]);
             tokio::spawn(async move { Store::open(&config, &Registry::new()).await })
@@ -153,14 +145,12 @@ async fn servers_that_start_together_migrate_an_empty_database() {
     }
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn comments_of_one_node_reach_anothers_readers_once_in_order() {
     const EACH: usize = 40;
-    if !on_postgres() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
-    let url = database_url(folder.path());
+    let url = postgres_url(folder.path());
     let mut nodes = Vec::new();
     for _ in 0..2 {
         let folder = tempfile::tempdir().expect("a folder");
@@ -198,13 +188,11 @@ async fn comments_of_one_node_reach_anothers_readers_once_in_order() {
     }
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn write_acknowledged_by_one_node_is_in_answers_of_another() {
-    if !on_postgres() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
-    let url = database_url(folder.path());
+    let url = postgres_url(folder.path());
     let one = TestServer::start_on(folder, &url, &[]).await;
     let other = TestServer::start_on(tempfile::tempdir().expect("a folder"), &url, &[]).await;
     for number in 0..20 {
@@ -218,15 +206,13 @@ async fn write_acknowledged_by_one_node_is_in_answers_of_another() {
 
 /// All writers write to all posts as the same few users, reply to the same comments, and edit and delete
 /// them. Whatever locks they meet, none fails and no seq is missing.
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
     const WRITERS: usize = 16;
     const ROUNDS: usize = 12;
-    if !on_postgres() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
-    let url = database_url(folder.path());
+    let url = postgres_url(folder.path());
     let nodes = [open(&url).await, open(&url).await];
     let (mut posts, mut roots) = (Vec::new(), Vec::new());
     for name in ["a", "b", "c"] {
@@ -338,14 +324,12 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
 }
 
 /// A deletion that another node commits between the two statements of an edit would be undone by the edit.
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
-    if !on_postgres() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
-    let server = TestServer::start_in(folder, &[]).await;
-    let url = server.database();
+    let url = postgres_url(folder.path());
+    let server = TestServer::start_on(folder, &url, &[]).await;
     let nodes = [open(&url).await, open(&url).await];
     let post = PostId::parse("hello").expect("an id");
     for _ in 0..60 {
@@ -382,12 +366,12 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
     server.stop().await;
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocked_write_is_retried_and_committed_once() {
-    if !on_postgres() {
-        return;
-    }
-    let server = TestServer::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = postgres_url(folder.path());
+    let server = TestServer::start_on(folder, &url, &[]).await;
     let ada = server.reader("ada");
     ada.comment("before").await;
     let other = another_program(&server.database()).await;
@@ -410,20 +394,22 @@ async fn wait_until_one_blocks(url: &str) {
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
         AND wait_event_type = 'Lock'";
     let backend = looking.get_database_backend();
-    let rows = || looking.query_all_raw(Statement::from_string(backend, waiting));
-    let someone_waits = async { while rows().await.expect("rows").is_empty() {} };
-    within("the server waits", someone_waits).await;
+    wait_until("a statement waits", async || {
+        let statement = Statement::from_string(backend, waiting);
+        let rows = looking.query_all_raw(statement).await;
+        !rows.expect("rows").is_empty()
+    })
+    .await;
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_database_is_reported_to_clients_and_recovered_from() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
-    let quick = ["--database-timeout=300ms", "--reconcile-interval=100ms"];
+    let url = postgres.database_of(folder.path());
+    // A lost database is noticed within this time, and one that is back has answered before it is over.
+    let quick = ["--database-timeout=5s", "--reconcile-interval=100ms"];
     let server = TestServer::start_on(folder, &url, &quick).await;
     let ada = server.reader("ada");
     let start = cursor(&server.client()).await;
@@ -432,16 +418,19 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
     live.subscribe("s", ADDED, json!({})).await;
     server.wait_for_members(1, 1).await;
 
-    for manner in ["immediate", "fast"] {
-        cluster.order(&format!("stop {manner}"));
-        assert_unavailable(&without_path(ada.refused(READ, json!({})).await));
-        let lost = ada.refused(WRITE, json!({"body": "lost"})).await;
-        assert_unavailable(&without_path(lost));
+    for manner in [Stop::Immediate, Stop::Fast] {
+        postgres.stop(manner);
         let mut socket = server.socket().await;
         let other = "subscription { commentAdded(postId: \"another\") { body } }";
         socket.subscribe("o", other, json!({})).await;
-        let told = socket.message().await;
-        assert_unavailable(&without_path(told["payload"][0].clone()));
+        let (read, lost, told) = tokio::join!(
+            ada.refused(READ, json!({})),
+            ada.refused(WRITE, json!({"body": "lost"})),
+            socket.message()
+        );
+        for error in [read, lost, told["payload"][0].clone()] {
+            assert_unavailable(&without_path(error));
+        }
         socket.close().await;
         // This subscriber's room exists, and what it missed is in the database, so it waits.
         let mut late = server.socket().await;
@@ -450,8 +439,8 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
         assert!(late.settle().await.is_empty());
         assert!(live.settle().await.is_empty());
 
-        cluster.order("start");
-        let back = format!("back after {manner}");
+        postgres.start_again();
+        let back = format!("back after {manner:?}");
         ada.comment(&back).await;
         assert_eq!(take(&mut live, 1).await, [&*back]);
         let expected = server.client().bodies().await;
@@ -472,15 +461,13 @@ fn without_path(mut error: Value) -> Value {
 
 /// Whenever the database is killed, acknowledged writes are stored, refused ones are not, and subscribers
 /// receive each comment once and in order.
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
     const WRITERS: usize = 6;
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
+    let url = postgres.database_of(folder.path());
     let server = TestServer::start_on(folder, &url, &["--reconcile-interval=100ms"]).await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
@@ -519,8 +506,8 @@ async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
         within("comments between two restarts", enough)
             .await
             .expect("writers");
-        cluster.order("stop immediate");
-        cluster.order("start");
+        postgres.stop(Stop::Immediate);
+        postgres.start_again();
     }
     let enough = counted.wait_for(|count| *count >= 300);
     within("comments behind the last restart", enough)
@@ -545,89 +532,23 @@ async fn restarts_under_load_keep_all_acknowledged_and_no_refused() {
     assert_eq!(seqs, (1..=stands).collect::<Vec<_>>());
 }
 
-/// A proxy to the database that can fall silent, or lose the answer to a COMMIT.
-struct Proxy {
-    port: u16,
-    /// Connections older than the last increment receive nothing more, and what they send is lost.
-    silences: watch::Sender<usize>,
-    loses_commits: Arc<AtomicBool>,
+/// Returns the URL of the database as a client of the proxy.
+fn through(proxy: &Proxy, url: &str, postgres: &Postgres) -> String {
+    url.replace(
+        &postgres.address().to_string(),
+        &proxy.address().to_string(),
+    )
 }
 
-impl Proxy {
-    async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let own = listener.local_addr().expect("an address").port();
-        let (silences, silence) = watch::channel(0);
-        let loses_commits = Arc::new(AtomicBool::new(false));
-        let loses = Arc::clone(&loses_commits);
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let (mut silence, loses) = (silence.clone(), Arc::clone(&loses));
-                silence.mark_unchanged();
-                tokio::spawn(async move {
-                    let far = TcpStream::connect(("127.0.0.1", port)).await;
-                    let (mut near, mut far) = (near, far.expect("a connection"));
-                    tokio::select! {
-                        () = pass(&mut near, &mut far, &loses) => {}
-                        _ = silence.changed() => {
-                            // Both ends stay open and receive nothing.
-                            let _ends = (near, far);
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                });
-            }
-        });
-        Self {
-            port: own,
-            silences,
-            loses_commits,
-        }
-    }
-
-    fn url(&self, url: &str, port: u16) -> String {
-        url.replace(&format!(":{port}/"), &format!(":{}/", self.port))
-    }
-}
-
-/// Forwards in both directions until one side ends, or until a COMMIT whose answer is to be lost.
-async fn pass(near: &mut TcpStream, far: &mut TcpStream, loses: &AtomicBool) {
-    let (mut from_near, mut from_far) = ([0; 8192], [0; 8192]);
-    loop {
-        tokio::select! {
-            read = near.read(&mut from_near) => {
-                let Ok(read @ 1..) = read else { return };
-                let said = &from_near[..read];
-                if far.write_all(said).await.is_err() {
-                    return;
-                }
-                if said.windows(6).any(|word| word == b"COMMIT") && loses.swap(false, Ordering::SeqCst) {
-                    // The database has committed when it answers.
-                    let _ = far.read(&mut from_far).await;
-                    return;
-                }
-            }
-            read = far.read(&mut from_far) => {
-                let Ok(read @ 1..) = read else { return };
-                if near.write_all(&from_far[..read]).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_connections_fail_only_requests_in_flight() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
-    let proxy = Proxy::to(cluster.port()).await;
-    let url = proxy.url(&url, cluster.port());
-    let quick = ["--database-timeout=800ms", "--reconcile-interval=1h"];
+    let url = postgres.database_of(folder.path());
+    let proxy = Proxy::to(postgres.address()).await;
+    let url = through(&proxy, &url, &postgres);
+    let quick = ["--database-timeout=2s", "--reconcile-interval=1h"];
     let server = TestServer::start_on(folder, &url, &quick).await;
     let ada = server.reader("ada");
     let both = || async {
@@ -646,7 +567,7 @@ async fn silent_connections_fail_only_requests_in_flight() {
         for reply in both().await {
             assert_eq!(reply.body.get("errors"), None, "{reply:?}");
         }
-        proxy.silences.send_modify(|silences| *silences += 1);
+        proxy.silence();
         for reply in both().await {
             if reply.body.get("errors").is_some() {
                 let code = reply.error()["extensions"]["code"].clone();
@@ -660,22 +581,20 @@ async fn silent_connections_fail_only_requests_in_flight() {
     server.stop().await;
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_commit_answer_is_reported_as_outcome_unknown() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
-    let proxy = Proxy::to(cluster.port()).await;
-    let url = proxy.url(&url, cluster.port());
+    let url = postgres.database_of(folder.path());
+    let proxy = Proxy::to(postgres.address()).await;
+    let url = through(&proxy, &url, &postgres);
     let server = TestServer::start_on(folder, &url, &[]).await;
     let ada = server.reader("ada");
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
     server.wait_for_members(1, 1).await;
-    proxy.loses_commits.store(true, Ordering::SeqCst);
+    proxy.lose_answer_to(b"COMMIT");
     let error = without_path(ada.refused(WRITE, json!({"body": "perhaps"})).await);
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains("may be saved or not"), "{message}");
@@ -688,34 +607,32 @@ async fn lost_commit_answer_is_reported_as_outcome_unknown() {
     server.stop().await;
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_waits_for_an_absent_database_until_its_timeout() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
+    let url = postgres.database_of(folder.path());
     for (url, word) in [
-        (cluster.url("none"), "none"),
+        (postgres.url("none"), "none"),
         (url.replace("causerie@", "nobody:hidden@"), "nobody"),
     ] {
         let said = refusal(&url, &["--database-wait=1h"]).await;
         assert!(said.contains(word) && !said.contains("hidden"), "{said}");
     }
-    cluster.order("stop immediate");
+    postgres.stop(Stop::Immediate);
     let said = refusal(&url, &["--database-wait=300ms"]).await;
     for word in ["DATABASE_WAIT", "300ms", "refused"] {
         assert!(said.contains(word), "{said}");
     }
     let waiting = tokio::spawn(async move { open(&url).await });
-    cluster.order("start");
+    postgres.start_again();
     let store = within("a store", waiting).await.expect("no panic");
     store.close().await;
 }
 
 /// Creates a certificate for `localhost`, signed by the test's own authority, in PostgreSQL's data folder.
-fn certify(cluster: &Cluster, folder: &std::path::Path) {
+fn certify(postgres: &Postgres, folder: &std::path::Path) {
     let script = "set -e; cd \"$0\"
         new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \"$@\" 2>/dev/null; }
         new -x509 -days 2 -subj /CN=test -keyout ca.key -out ca.crt
@@ -726,27 +643,25 @@ fn certify(cluster: &Cluster, folder: &std::path::Path) {
         cp server.key server.crt \"$1\"
         chmod 600 \"$1/server.key\"
         chown --reference=\"$1\" \"$1/server.key\" \"$1/server.crt\"";
-    let data = cluster.folder().join("data");
+    let data = postgres.data();
     let made = Command::new("sh")
         .args(["-c", script])
         .arg(folder)
         .arg(data)
         .status();
     assert!(made.expect("a shell").success());
-    cluster.sql("ALTER SYSTEM SET ssl = on");
-    cluster.order("stop fast");
-    cluster.order("start");
+    postgres.sql("ALTER SYSTEM SET ssl = on");
+    postgres.stop(Stop::Fast);
+    postgres.start_again();
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_url_can_require_tls_and_a_verified_server() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    certify(&cluster, folder.path());
-    let url = cluster.database_of(folder.path());
+    certify(&postgres, folder.path());
+    let url = postgres.database_of(folder.path());
     let by_name = url.replace("127.0.0.1", "localhost");
     let authority = folder.path().join("ca.crt");
     let known = format!("sslmode=verify-full&sslrootcert={}", authority.display());
@@ -779,17 +694,15 @@ async fn database_url_can_require_tls_and_a_verified_server() {
     .await;
 }
 
+#[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
-    if !on_postgres() {
-        return;
-    }
-    let cluster = Cluster::start(DURABLE);
+    let postgres = Postgres::start(DURABLE);
     let folder = tempfile::tempdir().expect("a folder");
-    let url = cluster.database_of(folder.path());
-    let proxy = Proxy::to(cluster.port()).await;
-    let cut_off = proxy.url(&url, cluster.port());
-    let quick = ["--database-timeout=1s", "--reconcile-interval=1h"];
+    let url = postgres.database_of(folder.path());
+    let proxy = Proxy::to(postgres.address()).await;
+    let cut_off = through(&proxy, &url, &postgres);
+    let quick = ["--database-timeout=3s", "--reconcile-interval=1h"];
     let server = TestServer::start_on(folder, &cut_off, &quick).await;
     let ada = server.reader("ada");
     ada.comment("before").await;
@@ -801,7 +714,7 @@ async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
         tokio::spawn(async move { ada.refused(WRITE, json!({"body": "cut off"})).await })
     };
     wait_until_one_blocks(&url).await;
-    proxy.silences.send_modify(|silences| *silences += 1);
+    proxy.silence();
     // Its transaction now holds the post's lock, and no answer reaches the node.
     run(&other, "ROLLBACK").await;
     let node = open(&url).await;

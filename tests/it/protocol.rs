@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use crate::support::{Frame, Socket, TestServer, token, token_for};
+use crate::support::{BRIEFLY, Frame, Socket, TestServer, token, token_for};
 
 const ME: &str = "{ me { id } }";
 const ADDED: &str = "subscription { commentAdded(postId: \"hello\") { body } }";
@@ -148,7 +148,7 @@ async fn close_1000_by_the_client_ends_the_connection() {
 /// ConnectionInit, and the example of an initialisation timeout.
 #[tokio::test]
 async fn missing_initialisation_closes_4408() {
-    let server = TestServer::start_with(&["--ws-init-timeout=200ms"]).await;
+    let server = TestServer::start_with(&["--ws-init-timeout=2s"]).await;
     let mut initialised = server.socket().await;
     let mut late = server.connect().await;
     assert!(
@@ -792,7 +792,7 @@ async fn socket_closes_4403_when_its_token_expires() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
     let mut lasting = server.reader_socket("bob").await;
     let mut socket = server.connect().await;
-    let token = token_for("ada", Duration::from_secs(2));
+    let token = token_for("ada", BRIEFLY);
     socket.init(json!({"authorization": token})).await;
     socket.send(subscribe("c", ADDED)).await;
     assert_eq!(socket.closed().await, (4403, "Token expired".to_owned()));
@@ -876,8 +876,8 @@ async fn peer_that_answers_no_pings_leaves_its_room() {
     here.send(subscribe("v", VIEWERS)).await;
     assert_eq!(here.data("v").await, json!({"viewerCount": 1}));
     // Pings are answered while the socket is read, and this one is read no more.
-    let silent = reading_too(&server).await;
-    assert_eq!(here.data("v").await, json!({"viewerCount": 2}));
+    let (silent, both) = tokio::join!(reading_too(&server), here.data("v"));
+    assert_eq!(both, json!({"viewerCount": 2}));
     // This one answers pings while it waits.
     assert_eq!(here.data("v").await, json!({"viewerCount": 1}));
     assert!(here.settle().await.is_empty());

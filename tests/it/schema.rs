@@ -8,17 +8,17 @@ use async_graphql::parser::{
     types::{InputValueDefinition, TypeKind, TypeSystemDefinition},
 };
 
-use crate::support::causerie;
+use crate::support::{Program, causerie};
 
 /// The contract as it was agreed with its users. It changes only with them.
 const CONTRACT: &str = include_str!("contract.graphql");
 
 #[tokio::test]
 async fn schema_file_equals_the_printed_schema() {
-    let printed = causerie(&["schema"]).output().await.expect("an end");
+    let printed = Program::run(&mut causerie(&["schema"])).await;
     assert!(printed.status.success());
     assert_eq!(
-        String::from_utf8_lossy(&printed.stdout),
+        printed.stdout,
         include_str!("../../schema.graphql"),
         "run: cargo run schema > schema.graphql"
     );

@@ -1,14 +1,14 @@
 //! Results as server-sent events: each test is a sentence of graphql-sse's PROTOCOL.md (distinct connections
 //! mode). The membership that a stream holds is tested too.
 
-use std::time::Duration;
-
 use causerie::model::Role;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Chunk, Event, Request, Streaming, TestServer, token, token_for, within};
+use crate::support::{
+    BRIEFLY, Chunk, Event, Request, Streaming, TestServer, token, token_for, within,
+};
 
 const SSE: &str = "text/event-stream";
 const VIEWERS: &str = "subscription { viewerCount(postId: \"hello\") }";
@@ -301,7 +301,7 @@ async fn client_acknowledging_no_bytes_is_dropped_even_when_idle() {
 #[tokio::test]
 async fn token_expiry_cuts_the_stream_off_so_clients_reconnect() {
     let server = TestServer::start_with(&["--jwt-leeway=0s"]).await;
-    let token = token_for("ada", Duration::from_secs(2));
+    let token = token_for("ada", BRIEFLY);
     let request = Request::post(VIEWERS, json!({})).with_token(&token);
     let mut stream = open(&server, request).await;
     assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));

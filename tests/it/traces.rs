@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use causerie::model::Role;
 use serde_json::json;
+use testkit::port::free_port;
 use tokio::{net::TcpListener, sync::mpsc};
 
-use crate::support::{Process, causerie, token, within};
+use crate::support::{Program, Signal, causerie, start_node, token, within};
 
 /// Starts a collector that accepts OTLP over HTTP and passes on the raw bodies.
 async fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
@@ -39,7 +40,7 @@ async fn mutation_is_a_span_of_its_senders_trace() {
         // The log level does not affect spans.
         "--log=warn",
     ];
-    let server = Process::start(folder.path(), &settings).await;
+    let mut server = start_node(folder.path(), &settings).await;
     let query = "mutation OpenIt { createPost(input: { id: \"hello\", title: \"a-secret\" }) { post { id } } }";
     let author = token("author-1", "Author", Role::Author);
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -52,7 +53,7 @@ async fn mutation_is_a_span_of_its_senders_trace() {
         .json(&json!({"query": query}));
     assert_eq!(request.send().await.expect("an answer").status(), 200);
     // The last spans are sent before the process ends.
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     let ended = server.ended().await;
     assert!(ended.status.success(), "{}", ended.stderr);
     let mut spans = Vec::new();
@@ -79,24 +80,24 @@ async fn mutation_is_a_span_of_its_senders_trace() {
 
 #[tokio::test]
 async fn absent_collector_delays_nothing() {
-    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = taken.local_addr().expect("an address");
-    drop(taken);
     let folder = tempfile::tempdir().expect("a folder");
-    let setting = format!("--otel-exporter-otlp-endpoint=http://{address}");
-    let server = Process::start(folder.path(), &[&setting]).await;
+    let setting = format!(
+        "--otel-exporter-otlp-endpoint=http://127.0.0.1:{}",
+        free_port()
+    );
+    let mut server = start_node(folder.path(), &[&setting]).await;
     server
         .client()
         .send("{ posts { nodes { id } } }", json!({}))
         .await;
-    server.signal("TERM").await;
+    server.signal(Signal::SIGTERM);
     assert!(server.ended().await.status.success());
 }
 
 #[tokio::test]
 async fn collector_url_must_be_http() {
-    let refused = causerie(&["--otel-exporter-otlp-endpoint=https://collector.example"]).output();
-    let said = String::from_utf8(refused.await.expect("an end").stderr).expect("a text");
+    let mut refused = causerie(&["--otel-exporter-otlp-endpoint=https://collector.example"]);
+    let said = Program::run(&mut refused).await.stderr;
     assert!(
         said.contains("--otel-exporter-otlp-endpoint") && said.contains("http://"),
         "{said}"

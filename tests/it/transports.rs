@@ -5,7 +5,7 @@ use std::time::Duration;
 use causerie::model::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Chunk, Request, Socket, Streaming, TestServer, token, token_for};
+use crate::support::{BRIEFLY, Chunk, Request, Socket, Streaming, TestServer, token, token_for};
 
 const SSE: &str = "text/event-stream";
 const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0";
@@ -169,7 +169,7 @@ async fn readers_on_three_transports_share_one_room() {
     let mut socket = server.socket().await;
     socket.subscribe("s", VIEWERS, json!({})).await;
     let mut watching = Reader::WebSocket(Box::new(socket));
-    let expiring = open(VIEWERS, [4, 5, 6], nothing()).await;
+    let expiring = open(VIEWERS, [8, 9, 10], nothing()).await;
     watching.wait_for_viewers(4).await;
     for (number, mut reader) in expiring.into_iter().enumerate() {
         reader.expired().await;
@@ -307,7 +307,7 @@ async fn token_expiry_ends_every_transport_and_its_membership() {
     let mut bob = server.socket().await;
     bob.subscribe("v", VIEWERS, json!({})).await;
     assert_eq!(bob.data("v").await, json!({"viewerCount": 1}));
-    let token = token_for("ada", Duration::from_secs(2));
+    let token = token_for("ada", BRIEFLY);
     let ada = readers(&server, &token, "ada", VIEWERS, &json!({})).await;
     assert_eq!(bob.data("v").await, json!({"viewerCount": 2}));
     for mut reader in ada {

@@ -8,10 +8,6 @@ import { createInterface } from 'node:readline';
 
 import { within } from './within.mjs';
 
-const STARTS_WITHIN = 20_000;
-/** Longer than the server's grace period for open requests. */
-const STOPS_WITHIN = 15_000;
-
 /**
  * Starts a server. The tests are its host site, so they hold the secret that its tokens are signed with.
  *
@@ -37,7 +33,7 @@ export async function startServer({ port = 0, databaseUrl, secret = randomBytes(
     throw new Error(`the server ended (${signal ?? code}) before it listened:\n${log}`);
   });
   died.catch(() => {}); // Once the server has listened, its end is no failure.
-  const line = await within(STARTS_WITHIN, Promise.race([announced, died]), 'the server listens');
+  const line = await within(Promise.race([announced, died]), 'the server listens');
   const [, url] = line.match(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/) ?? [];
   assert.ok(url, `the server should say where it listens, and said: ${line}`);
   return new Server(child, exited, url, secret, () => log);
@@ -63,7 +59,7 @@ class Server {
   async stop() {
     this.#child.kill('SIGTERM');
     try {
-      const [code] = await within(STOPS_WITHIN, this.#exited, 'the server ends after SIGTERM');
+      const [code] = await within(this.#exited, 'the server ends after SIGTERM');
       assert.equal(code, 0, `the server should exit with 0, and logged:\n${this.#log()}`);
     } finally {
       this.#child.kill('SIGKILL');

@@ -1,4 +1,5 @@
-//! A subscriber: its socket, what it has received, and the check of what it should have received.
+//! A subscriber: its socket, what it has received, and the check of what it should have received. The
+//! client of `testkit` would cost too much: thousands of these run on one thread, whose CPU time is measured.
 
 use std::{
     io::{self, Read, Write},

@@ -14,7 +14,6 @@ pub mod interrupt;
 pub mod machine;
 pub mod plan;
 pub mod plots;
-pub mod process;
 pub mod protocol;
 pub mod report;
 pub mod results;

@@ -1,10 +1,12 @@
 //! The machine of a run, and the versions of the programs.
 
-use std::{fs, path::Path, process::Command, thread::available_parallelism};
+use std::{fs, path::Path, process::Command, thread::available_parallelism, time::Duration};
 
+use nix::time::ClockId;
 use serde_json::Value;
+use testkit::process::find;
 
-use crate::{cluster, server::Programs};
+use crate::server::Programs;
 
 /// Describes the machine in one line.
 pub fn machine() -> String {
@@ -83,14 +85,19 @@ pub fn versions(programs: &Programs, bench: &Path) -> Vec<(&'static str, String)
 
 /// Returns the versions of a cluster's programs.
 pub fn cluster_versions(programs: &Programs) -> Vec<(&'static str, String)> {
-    let of =
-        |program| cluster::find(program).map(|path| said(&path.to_string_lossy(), &["--version"]));
+    let of = |program| find(program).map(|path| said(&path.to_string_lossy(), &["--version"]));
     vec![
         ("Causerie", causerie(programs)),
         ("PostgreSQL", of("postgres").unwrap_or_default()),
         ("NATS", of("nats-server").unwrap_or_default()),
         ("Rust", said("rustc", &["--version"])),
     ]
+}
+
+/// Returns the CPU time of this process so far.
+pub fn own_cpu() -> Duration {
+    let now = ClockId::CLOCK_PROCESS_CPUTIME_ID.now();
+    now.map(Duration::from).unwrap_or_default()
 }
 
 /// Returns the server's version, and the commit that it was built from.

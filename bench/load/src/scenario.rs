@@ -7,14 +7,15 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::json;
+use testkit::process::Failure;
 
 use crate::{
     closed_loop::{self, Answered, Until},
     comment::{self, POST, Publication},
     crowd::{Crowd, CrowdError},
     interrupt::Interrupt,
+    machine::own_cpu,
     plan::{Effort, Scenario, Turn},
-    process::{ProcessError, own_cpu},
     results::{Figures, Measurement, Metric},
     server::{Programs, Server, ServerError, Started, Stopped},
     statistics::percentile,
@@ -26,7 +27,7 @@ pub enum TurnError {
     #[error("{0}")]
     Server(#[from] ServerError),
     #[error("{0}")]
-    Process(#[from] ProcessError),
+    Program(#[from] Failure),
     #[error("{0}")]
     Crowd(#[from] CrowdError),
     #[error("{program}: {cause}")]
@@ -54,7 +55,7 @@ pub fn play(
     let figures = match played {
         Ok(figures) => figures,
         Err(error) => {
-            let words = started.process.stderr_tail();
+            let words = started.node.program().last_errors();
             if !words.is_empty() {
                 eprintln!("  {} said: {words}", turn.server.name());
             }
@@ -81,7 +82,7 @@ fn fanout(
     effort: &Effort,
     interrupt: &Interrupt,
 ) -> Result<Figures, TurnError> {
-    let process = &started.process;
+    let process = started.node.program();
     let mut crowd = crowd(started, interrupt)?;
     let before = process.resident()?;
     crowd.join(connections)?;
@@ -128,11 +129,11 @@ fn fanout(
 /// Runs the join: clients join as fast as the server admits them, and then a comment must reach them all.
 fn join(started: &Started, clients: usize, interrupt: &Interrupt) -> Result<Figures, TurnError> {
     let mut crowd = crowd(started, interrupt)?;
-    let (cpu, own) = (started.process.cpu()?, own_cpu());
+    let (cpu, own) = (started.node.program().cpu()?, own_cpu());
     let elapsed = crowd.join(clients)?;
     let own = own_cpu() - own;
     crowd.rest()?;
-    let cpu = started.process.cpu()? - cpu;
+    let cpu = started.node.program().cpu()? - cpu;
     crowd.warm_up()?;
     Ok(Figures::from([
         (Metric::Cpu, micros(cpu, clients as u64)),
@@ -153,14 +154,14 @@ fn writes(
         number += 1;
         started.publication.request(number)
     };
-    let (address, warm_up) = (started.address, Until::Answered(100));
+    let (address, warm_up) = (started.node.address(), Until::Answered(100));
     closed_loop::run(address, connections, warm_up, interrupt, &mut next)?;
-    let (cpu, own) = (started.process.cpu()?, own_cpu());
+    let (cpu, own) = (started.node.program().cpu()?, own_cpu());
     let until = Until::Passed(effort.operations);
     let answered = closed_loop::run(address, connections, until, interrupt, &mut next)?;
     Ok(operations(
         &answered,
-        started.process.cpu()? - cpu,
+        started.node.program().cpu()? - cpu,
         own_cpu() - own,
     ))
 }
@@ -192,20 +193,24 @@ fn reads(
         author.request(number)
     };
     let all = Until::Answered(effort.comments_to_read);
-    closed_loop::run(started.address, 8, all, interrupt, &mut next)?;
+    closed_loop::run(started.node.address(), 8, all, interrupt, &mut next)?;
 
     let page = comment::mutation(None, PAGE, &json!({ "id": POST }));
     let read = |until| {
-        closed_loop::run(started.address, connections, until, interrupt, || {
-            page.clone()
-        })
+        closed_loop::run(
+            started.node.address(),
+            connections,
+            until,
+            interrupt,
+            || page.clone(),
+        )
     };
     read(Until::Answered(100))?;
-    let (cpu, own) = (started.process.cpu()?, own_cpu());
+    let (cpu, own) = (started.node.program().cpu()?, own_cpu());
     let answered = read(Until::Passed(effort.operations))?;
     Ok(operations(
         &answered,
-        started.process.cpu()? - cpu,
+        started.node.program().cpu()? - cpu,
         own_cpu() - own,
     ))
 }
@@ -258,7 +263,7 @@ fn bare(
 fn crowd<'a>(started: &Started, interrupt: &'a Interrupt) -> Result<Crowd<'a>, CrowdError> {
     let publication = started.publication.clone();
     Crowd::new(
-        vec![started.address],
+        vec![started.node.address()],
         started.protocol,
         publication,
         interrupt,

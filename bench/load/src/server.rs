@@ -10,11 +10,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::{
+    node::Node,
+    process::{Failure, command},
+};
 
 use crate::{
     comment::{self, AUTHOR, AVATAR, POST, Publication},
     http::{Connection, HttpError},
-    process::{Process, ProcessError},
     protocol::{Protocol, Stream},
 };
 
@@ -130,7 +133,7 @@ impl Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error("{0}")]
-    Process(#[from] ProcessError),
+    Program(#[from] Failure),
     #[error("{0}")]
     Http(#[from] HttpError),
     #[error("{0}")]
@@ -159,27 +162,26 @@ impl Programs {
             .prefix("run-")
             .tempdir_in(&self.folder)?;
         let command = match server {
-            Server::Floor | Server::Bare => Command::new(self.folder.join("floor")),
+            Server::Floor | Server::Bare => command(self.folder.join("floor")),
             Server::Causerie => self.causerie(&sqlite(&folder.path().join(DATABASE))),
-            Server::Socketioxide => Command::new(self.folder.join("peer-socketioxide")),
-            Server::AsyncGraphqlAxum => Command::new(self.folder.join("peer-async-graphql-axum")),
+            Server::Socketioxide => command(self.folder.join("peer-socketioxide")),
+            Server::AsyncGraphqlAxum => command(self.folder.join("peer-async-graphql-axum")),
             Server::SocketIo => self.node("socketio.mjs"),
             Server::Mercurius => self.node("mercurius.mjs"),
             Server::Apollo => self.node("apollo.mjs"),
             Server::Yoga => self.node("yoga.mjs"),
         };
-        let (process, address) = Process::start(&command, folder.path())?;
+        let node = Node::try_start(command)?;
         let mut publication = server.publication();
         if server == Server::Causerie {
             let token = self.token(1)?;
-            create_post(address, &token)?;
+            create_post(node.address(), &token)?;
             publication = Publication::Mutation { token: Some(token) };
         }
         Ok(Started {
-            address,
+            node,
             protocol: server.protocol(),
             publication,
-            process,
             folder,
         })
     }
@@ -211,7 +213,7 @@ impl Programs {
 
     /// Returns the command that runs Causerie on this database, with all other settings at their defaults.
     pub fn causerie(&self, database: &str) -> Command {
-        let mut command = Command::new(&self.causerie);
+        let mut command = command(&self.causerie);
         command
             .args([
                 "serve",
@@ -228,7 +230,7 @@ impl Programs {
     }
 
     fn node(&self, file: &str) -> Command {
-        let mut command = Command::new("node");
+        let mut command = command("node");
         command
             .arg(self.node.join(file))
             .env("NODE_ENV", "production");
@@ -241,8 +243,7 @@ const DATABASE: &str = "causerie.db";
 /// A running server.
 #[derive(Debug)]
 pub struct Started {
-    pub process: Process,
-    pub address: SocketAddr,
+    pub node: Node,
     pub protocol: Protocol,
     pub publication: Publication,
     folder: TempDir,
@@ -251,7 +252,7 @@ pub struct Started {
 impl Started {
     /// Shuts it down, and keeps its database.
     pub fn stop(self) -> Stopped {
-        self.process.stop();
+        self.node.stop();
         Stopped {
             folder: self.folder,
         }

@@ -15,7 +15,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 SOCKET_URL = os.environ["SOCKET_URL"]
 AUTHOR_TOKEN = os.environ["AUTHOR_TOKEN"]
-ARRIVES_WITHIN = 5
+ARRIVES_WITHIN = 60
 
 POST = "query ($id: ID!) { post(id: $id) { id title cursor comments(first: 50) { nodes { body } } } }"
 CREATE_POST = "mutation ($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"

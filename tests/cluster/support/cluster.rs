@@ -1,6 +1,6 @@
 //! Three nodes, their database and their NATS servers.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use causerie::{
     auth::{Authenticator, Principal},
@@ -8,18 +8,20 @@ use causerie::{
     model::{Role, Timestamp, User, UserId},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
-
-use super::{
-    link::{Link, Network},
+use testkit::{
     nats::Nats,
-    node::Node,
+    node::{Node, causerie},
     postgres::Postgres,
+    proxy::{Network, Proxy},
+    wait::wait_until,
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The number of nodes.
 pub(crate) const NODES: usize = 3;
+
+/// The number of NATS servers.
+const NATS_SERVERS: usize = 3;
 
 /// The secret that tokens are signed with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
@@ -33,8 +35,7 @@ pub(crate) struct Cluster {
     pub(crate) nats: Nats,
     pub(crate) postgres: Postgres,
     /// The proxies between the first node and each NATS server.
-    links: Vec<Link>,
-    folder: TempDir,
+    links: Vec<Proxy>,
     _machine: MutexGuard<'static, ()>,
 }
 
@@ -47,34 +48,37 @@ impl Cluster {
     /// Starts all programs with additional settings of the nodes.
     pub(crate) async fn start_with(settings: Vec<(String, String)>) -> Self {
         let machine = MACHINE.lock().await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let postgres = Postgres::start(folder.path()).await;
-        let nats = Nats::start(folder.path()).await;
+        let postgres = Postgres::start("");
+        let nats = Nats::start_cluster(NATS_SERVERS);
         let mut links = Vec::new();
         for address in nats.addresses() {
-            links.push(Link::to(address).await);
+            links.push(Proxy::to(address).await);
         }
         let mut cluster = Self {
             nodes: Vec::new(),
             nats,
             postgres,
             links,
-            folder,
             _machine: machine,
         };
         for number in 0..NODES {
             let mut all = cluster.settings(number);
             all.extend(settings.iter().cloned());
-            let name = format!("node-{number}");
-            let node = Node::start(&name, cluster.folder(), all).await;
-            cluster.nodes.push(node);
+            let mut serve = causerie(env!("CARGO_BIN_EXE_causerie"), &["serve"]);
+            serve.envs(all);
+            cluster.nodes.push(Node::start(serve).await);
+        }
+        for node in &cluster.nodes {
+            wait_until("the node is ready", async || node.is_ready().await).await;
         }
         cluster
     }
 
-    /// Returns the folder of the programs' logs.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Starts an ended node again, and waits until it is ready.
+    pub(crate) async fn restart(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        node.start_again().await;
+        wait_until("the node is ready", async || node.is_ready().await).await;
     }
 
     /// Sets the state of the network between the first node and all NATS servers.
@@ -90,16 +94,14 @@ impl Cluster {
             createPost(input: { id: $id, title: \"A post\" }) { post { cursor } }
         }";
         let author = token("author", Role::Author);
-        let answer = self.nodes[0].send(Some(&author), query, json!({"id": id}));
-        let mut answer = answer.await.expect("an answer");
-        assert_eq!(answer.get("errors"), None, "{answer}");
-        answer["data"]["createPost"]["post"]["cursor"].take()
+        let client = self.nodes[0].client().with_token(&author);
+        client.send(query, json!({"id": id})).await["createPost"]["post"]["cursor"].take()
     }
 
     /// Returns a node's settings. Only the first node reaches NATS through proxies.
     fn settings(&self, number: usize) -> Vec<(String, String)> {
         let servers = match number {
-            0 => self.links.iter().map(Link::address).collect(),
+            0 => self.links.iter().map(Proxy::address).collect(),
             _ => self.nats.addresses(),
         };
         let servers: Vec<String> = servers
@@ -107,7 +109,7 @@ impl Cluster {
             .map(|address| format!("nats://{address}"))
             .collect();
         [
-            ("DATABASE_URL", self.postgres.url()),
+            ("DATABASE_URL", self.postgres.url("postgres")),
             ("BACKPLANE_URL", servers.join(",")),
             ("JWT_SECRET", SECRET.to_owned()),
             ("RATE_LIMITS", "off".to_owned()),

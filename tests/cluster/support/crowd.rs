@@ -8,19 +8,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use testkit::{node::Node, wait::wait_until};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     cluster::{Cluster, NODES},
     feed::Feed,
-    node::Node,
     reader::{Loss, Reader, Seen, Viewer},
-    waiting::{wait_until, wait_until_within},
     writer::Writer,
 };
-
-/// Timeout for conditions without a bound in the contract.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The size of a crowd.
 pub(crate) struct Party {
@@ -112,7 +108,7 @@ impl Crowd {
         for number in 0..party.writers {
             crowd.write(number, party.pace);
         }
-        crowd.wait_until_counted(cluster, TIMEOUT).await;
+        crowd.wait_until_counted(cluster).await;
         // Later events must find readers that already have comments.
         crowd.wait_until_written(3).await;
         crowd.wait_until_delivered().await;
@@ -170,11 +166,11 @@ impl Crowd {
     /// Waits until each writer has `more` additional comments acknowledged.
     pub(crate) async fn wait_until_written(&self, more: usize) {
         let goals: Vec<usize> = self.written().iter().map(|done| done + more).collect();
-        wait_until("writers get on", || {
+        wait_until("writers get on", async || {
             self.feed.check();
             let done = self.written();
             let is_so = done.iter().zip(&goals).all(|(done, goal)| done >= goal);
-            std::future::ready(is_so.then_some(()).ok_or(done))
+            is_so.then_some(()).ok_or(done)
         })
         .await;
     }
@@ -195,15 +191,15 @@ impl Crowd {
 
     /// Waits until every returning reader is in the room and sees the true number of viewers, and every node
     /// reports it.
-    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster, limit: Duration) {
+    pub(crate) async fn wait_until_counted(&self, cluster: &Cluster) {
         let nodes: Vec<&Node> = cluster.nodes.iter().collect();
-        self.wait_until_counted_by(&nodes, limit).await;
+        self.wait_until_counted_by(&nodes).await;
     }
 
     /// Like [`wait_until_counted`](Self::wait_until_counted), but asks only these nodes.
-    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node], limit: Duration) {
+    pub(crate) async fn wait_until_counted_by(&self, nodes: &[&Node]) {
         let what = format!("{}: all agree how many there are", self.post);
-        wait_until_within(limit, &what, || async {
+        wait_until(&what, async || {
             self.feed.check();
             self.all_are_in()?;
             let truth = self.number();
@@ -251,18 +247,18 @@ impl Crowd {
 
     /// Waits until no reader is connected with this node.
     pub(crate) async fn wait_until_gone_from(&self, node: SocketAddr) {
-        wait_until("everybody has noticed", || {
+        wait_until("everybody has noticed", async || {
             self.feed.check();
             let left = self.connected_with(node);
-            std::future::ready((left == 0).then_some(()).ok_or(left))
+            (left == 0).then_some(()).ok_or(left)
         })
         .await;
     }
 
     /// Waits until these nodes, which are isolated, report the number of viewers connected with them.
-    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node], limit: Duration) {
+    pub(crate) async fn wait_until_counted_alone(&self, nodes: &[&Node]) {
         let what = format!("{}: those who are left count themselves", self.post);
-        wait_until_within(limit, &what, || async {
+        wait_until(&what, async || {
             self.feed.check();
             let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address()).collect();
             let truth = self.distinct(|seen| {
@@ -297,11 +293,11 @@ impl Crowd {
     /// Waits until every returning reader has at least as many comments as are acknowledged now.
     pub(crate) async fn wait_until_delivered(&self) {
         let acknowledged: usize = self.written().iter().sum();
-        wait_until("what is acknowledged has reached everybody", || {
+        wait_until("what is acknowledged has reached everybody", async || {
             self.feed.check();
             let least = self.held().first().copied().unwrap_or_default();
             let is_so = least >= acknowledged;
-            std::future::ready(is_so.then_some(()).ok_or((acknowledged, least)))
+            is_so.then_some(()).ok_or((acknowledged, least))
         })
         .await;
     }
@@ -326,11 +322,11 @@ impl Crowd {
             acknowledged.push(task.await.expect("a writer"));
         }
         let stored = stored(&cluster.nodes[0], self.post).await;
-        wait_until("everybody has everything", || {
+        wait_until("everybody has everything", async || {
             self.feed.check();
             let held = self.held();
             let is_so = held.iter().all(|held| *held == stored.len());
-            std::future::ready(is_so.then_some(()).ok_or((stored.len(), held)))
+            is_so.then_some(()).ok_or((stored.len(), held))
         })
         .await;
         assert_eq!(self.feed.order(), stored, "{}", self.post);
@@ -357,12 +353,14 @@ async fn stored(node: &Node, post: &str) -> Vec<String> {
     let query = "query($post: ID!, $after: String) { post(id: $post) {
         comments(first: 100, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } }
     } }";
+    let client = node.client();
     let mut ids = Vec::new();
     let mut after = Value::Null;
     loop {
-        let answer = node.send(None, query, json!({"post": post, "after": after}));
-        let answer = answer.await.expect("an answer");
-        let page = &answer["data"]["post"]["comments"];
+        let mut data = client
+            .send(query, json!({"post": post, "after": after}))
+            .await;
+        let page = data["post"]["comments"].take();
         for comment in page["nodes"].as_array().expect("comments") {
             ids.push(comment["id"].as_str().expect("an id").to_owned());
         }

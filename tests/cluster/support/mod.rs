@@ -3,22 +3,13 @@
 mod cluster;
 mod crowd;
 mod feed;
-mod link;
-mod nats;
-mod node;
-mod postgres;
 mod posts;
-mod program;
 mod reader;
-mod waiting;
 mod writer;
 
 pub(crate) use self::{
     cluster::{Cluster, SECRET, token},
     crowd::{Crowd, Party},
-    link::Network,
-    posts::{AGREEMENT, Posts},
-    program::{Program, command, find, path},
+    posts::Posts,
     reader::{Loss, RESTART, Viewer},
-    waiting::{wait_until, wait_until_within},
 };

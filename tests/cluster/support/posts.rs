@@ -1,15 +1,11 @@
 //! The posts of a cluster under test. Each assertion is made for both.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
     cluster::Cluster,
     crowd::{Crowd, Party},
 };
-
-/// The time within which the nodes agree again and forget a dead node's readers: ten seconds, and half as
-/// much as a margin for a busy machine.
-pub(crate) const AGREEMENT: Duration = Duration::from_secs(15);
 
 /// A busy post and a quiet one.
 pub(crate) struct Posts {
@@ -36,8 +32,8 @@ impl Posts {
             .filter(|(number, _)| Some(*number) != lost)
             .map(|(_, node)| node)
             .collect();
-        self.busy.wait_until_counted_by(&nodes, AGREEMENT).await;
-        self.quiet.wait_until_counted_by(&nodes, AGREEMENT).await;
+        self.busy.wait_until_counted_by(&nodes).await;
+        self.quiet.wait_until_counted_by(&nodes).await;
     }
 
     /// Waits until writers progress and readers receive what was written, while the fault lasts.

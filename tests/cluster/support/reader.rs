@@ -4,22 +4,21 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use causerie::model::Role;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::watch, time::Instant};
-use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
+use testkit::ws_client::{Frame, Socket};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
 };
 
 use super::{cluster::token, feed::Feed};
 
 /// Timeout of connecting to a node.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval of the reader's pings.
 const PING: Duration = Duration::from_secs(1);
-/// The silence after which a node is considered gone.
-const SILENCE: Duration = Duration::from_secs(4);
+/// The silence after which a node is considered gone, and not only slow on a busy machine.
+const SILENCE: Duration = Duration::from_secs(10);
 /// The longest pause before a reconnect. The first pause is at most a sixteenth of it.
 const PAUSE: Duration = Duration::from_millis(1600);
 
@@ -76,10 +75,8 @@ pub(crate) struct Reader {
     pub(crate) seen: watch::Sender<Seen>,
 }
 
-/// An error of the connection. The next connection resumes.
-type Lost = Box<dyn std::error::Error + Send + Sync>;
-
-type Socket = WebSocketStream<TcpStream>;
+/// The end of a connection. The next connection resumes.
+type Lost = String;
 
 impl Reader {
     /// Reads until the receiver of its state is dropped.
@@ -88,12 +85,12 @@ impl Reader {
         loop {
             let node = self.nodes[failures % self.nodes.len()];
             match enter(node, &self.viewer).await {
-                Ok(socket) => {
+                Some(socket) => {
                     self.seen.send_modify(|seen| seen.node = Some(node));
                     // Any error means the end of the connection.
                     let _lost = self.follow(socket, &mut failures).await;
                 }
-                Err(_) => failures += 1,
+                None => failures += 1,
             }
             self.seen.send_modify(|seen| seen.viewers = None);
             if self.on_loss == Loss::Leave {
@@ -118,25 +115,24 @@ impl Reader {
         let mut deadline = Instant::now() + SILENCE;
         loop {
             let frame = tokio::select! {
-                frame = socket.next() => frame.ok_or("over")??,
+                frame = socket.frame() => frame,
                 _ = pings.tick() => {
                     send(&mut socket, json!({"type": "ping"})).await?;
                     continue;
                 }
                 () = tokio::time::sleep_until(deadline) => return Err("silence".into()),
                 () = self.seen.closed() => {
-                    socket.close(None).await?;
+                    socket.close().await;
                     return Ok(());
                 }
             };
             deadline = Instant::now() + SILENCE;
             match frame {
-                Message::Text(text) => {
-                    self.take(&serde_json::from_str(&text)?)?;
+                Frame::Message(message) => {
+                    self.take(&message)?;
                     *failures = 0;
                 }
-                Message::Close(frame) => {
-                    let code = frame.map_or(1005, |frame| frame.code.into());
+                Frame::Close(code, _) => {
                     self.feed.closed_with(code);
                     if code == RESTART {
                         // A load balancer would avoid this node by now.
@@ -144,7 +140,7 @@ impl Reader {
                     }
                     return Err("closed".into());
                 }
-                _ => {}
+                Frame::End => return Err("over".into()),
             }
         }
     }
@@ -156,7 +152,7 @@ impl Reader {
             "pong" => return Ok(()),
             "next" => &message["payload"]["errors"],
             "error" => &message["payload"],
-            other => return Err(format!("not looked for: {other}").into()),
+            other => return Err(format!("not looked for: {other}")),
         };
         if let Some(errors) = errors.as_array() {
             for error in errors {
@@ -180,32 +176,24 @@ impl Reader {
     }
 }
 
-/// Opens a connection and waits until the node acknowledges it.
-async fn enter(node: SocketAddr, viewer: &Viewer) -> Result<Socket, Lost> {
+/// Opens a connection and waits until the node acknowledges it. Returns `None` if it does not.
+async fn enter(node: SocketAddr, viewer: &Viewer) -> Option<Socket> {
     let entering = async {
-        let mut request = format!("ws://{node}/graphql").into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let connection = TcpStream::connect(node).await?;
-        let (mut socket, _) = client_async(request, connection).await?;
+        let mut socket = Socket::try_connect(node).await?;
         let payload = match viewer {
             Viewer::Page(name) => json!({"clientId": name}),
             Viewer::User(name) => json!({"authorization": token(name, Role::Reader)}),
         };
-        send(
-            &mut socket,
-            json!({"type": "connection_init", "payload": payload}),
-        )
-        .await?;
-        loop {
-            match socket.next().await.ok_or("over")?? {
-                Message::Text(text) if text.contains("connection_ack") => return Ok(socket),
-                Message::Ping(_) => {}
-                other => return Err(format!("no welcome: {other}").into()),
-            }
-        }
+        let init = json!({"type": "connection_init", "payload": payload});
+        let is_sent = socket.try_send(init).await;
+        let is_welcome = is_sent
+            && matches!(
+                socket.frame().await,
+                Frame::Message(message) if message["type"] == "connection_ack"
+            );
+        is_welcome.then_some(socket)
     };
-    tokio::time::timeout(CONNECT_TIMEOUT, entering).await?
+    timeout(CONNECT_TIMEOUT, entering).await.ok()?
 }
 
 fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
@@ -215,6 +203,8 @@ fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
 
 /// Sends a message. Times out if the node does not read.
 async fn send(socket: &mut Socket, message: Value) -> Result<(), Lost> {
-    let sent = socket.send(Message::text(message.to_string()));
-    Ok(tokio::time::timeout(SILENCE, sent).await??)
+    let sent = timeout(SILENCE, socket.try_send(message)).await;
+    sent.is_ok_and(|sent| sent)
+        .then_some(())
+        .ok_or("not sent".into())
 }

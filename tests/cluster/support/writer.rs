@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use causerie::model::Role;
 use serde_json::{Value, json};
+use testkit::http_client::Client;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -11,7 +12,8 @@ use tokio::{
 
 use super::{cluster::token, feed::Feed};
 
-/// Timeout of an answer, after which the next node is tried.
+/// Timeout of an answer, after which the next node is tried. It is shorter than the nodes' database timeout,
+/// which ends writes that wait for a lock of a frozen node.
 const ANSWER: Duration = Duration::from_secs(3);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,9 +37,12 @@ impl Writer {
     /// Returns the ids of the acknowledged comments, each acknowledged before the next was sent. A comment
     /// whose answer was lost may exist too, so each attempt has its own text.
     pub(crate) async fn write(self, mut stop: watch::Receiver<bool>) -> Vec<String> {
-        let http = reqwest::Client::builder().timeout(ANSWER).build();
-        let http = http.expect("a client");
         let token = token(&format!("writer-{}", self.number), Role::Reader);
+        let clients = self.nodes.iter().map(|node| {
+            let client = Client::new(format!("http://{node}/graphql"));
+            client.within(ANSWER).with_token(&token)
+        });
+        let clients: Vec<Client> = clients.collect();
         let mut pace = interval(self.pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ids = Vec::new();
@@ -48,19 +53,10 @@ impl Writer {
                 _ = stop.wait_for(|stop| *stop) => return ids,
             }
             let id = loop {
-                let node = self.nodes[attempt % self.nodes.len()];
+                let client = &clients[attempt % clients.len()];
                 let body = format!("{}/{}/{attempt}", self.number, ids.len());
-                let request = http
-                    .post(format!("http://{node}/graphql"))
-                    .bearer_auth(&token)
-                    .header("content-type", "application/json")
-                    .body(
-                        json!({"query": WRITE, "variables": {
-                            "input": {"postId": self.post, "body": body}
-                        }})
-                        .to_string(),
-                    );
-                if let Some(id) = self.answer(request).await {
+                let variables = json!({"input": {"postId": self.post, "body": body}});
+                if let Some(id) = self.write_one(client, variables).await {
                     break id;
                 }
                 attempt += 1;
@@ -72,8 +68,8 @@ impl Writer {
     }
 
     /// Returns the comment's id from the answer, or `None` if there is none.
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Option<String> {
-        let answer: Value = request.send().await.ok()?.json().await.ok()?;
+    async fn write_one(&self, client: &Client, variables: Value) -> Option<String> {
+        let answer = client.attempt(WRITE, variables).await?;
         for error in answer["errors"].as_array().into_iter().flatten() {
             let code = error.pointer("/extensions/code").and_then(Value::as_str);
             self.feed.failed_with(code.unwrap_or("none"));

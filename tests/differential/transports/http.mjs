@@ -1,6 +1,7 @@
 // Requests over HTTP POST. A subscription is answered with server-sent events, of which the first is read.
 
-const ANSWERS_WITHIN = 10_000;
+import { HANGS_AFTER } from '../../support/within.mjs';
+
 const ACCEPT = 'application/graphql-response+json, text/event-stream;q=0.5';
 
 /** Sends requests to one server with one token. */
@@ -28,7 +29,7 @@ export class Http {
       method: 'POST',
       headers: this.#headers,
       body: JSON.stringify(request),
-      signal: AbortSignal.timeout(ANSWERS_WITHIN),
+      signal: AbortSignal.timeout(HANGS_AFTER),
     });
     if (response.status >= 500) return { fault: `HTTP ${response.status}: ${await response.text()}` };
     const isStream = response.headers.get('content-type').startsWith('text/event-stream');

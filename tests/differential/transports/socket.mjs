@@ -6,8 +6,6 @@ import WebSocket from 'ws';
 
 import { within } from '../../support/within.mjs';
 
-const ANSWERS_WITHIN = 10_000;
-
 /** Sends requests to one server with one token. A socket that the server closes is a fault, and is opened again. */
 export class Socket {
   name = 'WebSocket';
@@ -29,7 +27,7 @@ export class Socket {
     const answer = new Promise((resolve) => this.#waiting.set(id, resolve));
     socket.send(JSON.stringify({ id, type: 'subscribe', payload: request }));
     try {
-      return await within(ANSWERS_WITHIN, answer, 'an answer over the WebSocket');
+      return await within(answer, 'an answer over the WebSocket');
     } catch (error) {
       return { fault: error.message };
     } finally {

@@ -1,25 +1,31 @@
-//! The test harness: a real server on a real socket with a real database, and clients that share no code with
-//! it.
+//! The test harness: a real server on a real socket with a real database. `testkit` has what needs no part of
+//! the server: programs, proxies and clients.
 
-mod client;
 mod database;
 pub(crate) mod frame;
 mod issuer;
-mod nats;
-mod process;
+mod node;
+mod reader;
 mod server;
-mod socket;
 mod stream;
 
+pub(crate) use testkit::{
+    Signal,
+    http_client::{Client, Reply},
+    node::Node,
+    process::Program,
+    wait::{wait_until, within},
+    ws_client::{Frame, Socket, upgrade_request},
+};
+
 pub(crate) use self::{
-    client::{Client, Reply},
     database::{
-        Cluster, another_program, database_url, lock, on_postgres, raise_error, run, trigger,
+        another_program, database_url, lock, on_postgres, postgres_url, raise_error, run,
+        sqlite_url, trigger,
     },
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
-    nats::Nats,
-    process::{Process, causerie, serve},
-    server::{SECRET, TestServer, settings, token, token_for, wait_until, within},
-    socket::{Frame, Socket, upgrade_request},
+    node::{causerie, start_node, start_node_on, start_on_full_disk, user},
+    reader::Reader,
+    server::{BRIEFLY, SECRET, TestServer, settings, token, token_for},
     stream::{Chunk, Event, Request, Streaming},
 };

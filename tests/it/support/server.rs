@@ -14,12 +14,30 @@ use clap::{Args, FromArgMatches};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{Client, Socket, database_url};
+use super::{Client, Socket, database_url, wait_until, within};
 
 /// The secret that tests sign tokens with.
 pub(crate) const SECRET: &str = "a secret that only the tests know of";
-/// Timeout for whatever must happen. Only a failing test waits this long.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// Lifetime of a token that expires while a test waits. A busy machine must have used it before.
+pub(crate) const BRIEFLY: Duration = Duration::from_secs(5);
+
+/// Adds the settings of every server of a test to `arguments`, unless these have them.
+pub(crate) fn with_defaults<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    const DEFAULTS: [[&str; 2]; 4] = [
+        ["--jwt-secret", SECRET],
+        // A test's user does in a second what people do in an hour.
+        ["--rate-limits", "off"],
+        // On a busy machine only what hangs takes this long.
+        ["--database-timeout", "1m"],
+        ["--ws-init-timeout", "1m"],
+    ];
+    let missing = DEFAULTS.iter().filter(|[name, _]| !has(arguments, name));
+    arguments.iter().chain(missing.flatten()).copied().collect()
+}
+
+fn has(arguments: &[&str], name: &str) -> bool {
+    arguments.iter().any(|argument| argument.starts_with(name))
+}
 
 /// Parses a configuration from command-line arguments.
 pub(crate) fn settings(arguments: &[&str]) -> Config {
@@ -54,23 +72,6 @@ fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> Stri
         .expect("a token")
 }
 
-/// Waits until a condition holds, and checks it after other tasks have run. It serves conditions without a
-/// notification. A timeout panics, and never counts as success.
-pub(crate) async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    within(what, async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
-/// Awaits a future, and panics if it takes too long.
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let result = tokio::time::timeout(TIMEOUT, future).await;
-    result.unwrap_or_else(|_| panic!("waited in vain: {what}"))
-}
-
 /// A running server. [`stop`](Self::stop) it at the end of the test.
 pub(crate) struct TestServer {
     address: SocketAddr,
@@ -78,6 +79,7 @@ pub(crate) struct TestServer {
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
     folder: TempDir,
+    database: String,
 }
 
 impl TestServer {
@@ -157,27 +159,11 @@ impl TestServer {
         arguments: &[&str],
         connection: Connection,
     ) -> Self {
-        let mut all = vec![
-            "--listen=127.0.0.1:0",
-            "--jwt-secret",
-            SECRET,
-            "--database-url",
-            database,
-        ];
+        let mut all = with_defaults(arguments);
+        all.extend(["--listen=127.0.0.1:0", "--database-url", database]);
         // Most tests shut a server down while clients are connected, and need no drain window.
-        if !arguments
-            .iter()
-            .any(|argument| argument.starts_with("--drain-window"))
-        {
+        if !has(arguments, "--drain-window") {
             all.push("--drain-window=0s");
-        }
-        all.extend(arguments);
-        // A test's user does in a second what people do in an hour.
-        if !arguments
-            .iter()
-            .any(|argument| argument.starts_with("--rate-limits"))
-        {
-            all.push("--rate-limits=off");
         }
         let server = Server::bind_with_backplane(settings(&all), connection).await;
         let server = server.expect("a server");
@@ -191,6 +177,7 @@ impl TestServer {
                 let _ = stopped.await;
             })),
             folder,
+            database: database.to_owned(),
         }
     }
 
@@ -208,7 +195,7 @@ impl TestServer {
 
     /// Returns the URL of the database.
     pub(crate) fn database(&self) -> String {
-        database_url(self.folder.path())
+        self.database.clone()
     }
 
     /// Returns an anonymous client over HTTP.
@@ -245,7 +232,7 @@ impl TestServer {
     /// Waits until there are exactly `rooms` rooms with `members` members.
     pub(crate) async fn wait_for_members(&self, rooms: usize, members: usize) {
         let expected = RoomStats { rooms, members };
-        wait_until(&format!("{expected:?}"), || {
+        wait_until(&format!("{expected:?}"), async || {
             self.observer.rooms() == expected
         })
         .await;
@@ -254,18 +241,15 @@ impl TestServer {
     /// Stops the server. Before shutdown, all clients must have left: no member, room or task may remain.
     pub(crate) async fn stop(self) {
         self.wait_for_members(0, 0).await;
-        wait_until("no task is left", || self.observer.tasks() == 0).await;
+        wait_until("no task is left", async || self.observer.tasks() == 0).await;
         self.shut_down().await;
     }
 
     /// Stops the server while clients are connected, and returns its folder for another server.
     pub(crate) async fn shut_down(self) -> TempDir {
         let _ = self.stop.send(());
-        let ended = tokio::time::timeout(TIMEOUT, self.running).await;
-        ended
-            .expect("in time")
-            .expect("no panic")
-            .expect("no error");
+        let ended = within("the end of the server", self.running).await;
+        ended.expect("no panic").expect("no error");
         assert_eq!(self.observer.rooms(), RoomStats::default());
         assert_eq!(self.observer.tasks(), 0);
         self.folder
@@ -281,13 +265,10 @@ impl TestServer {
         } = self;
         let _ = stop.send(());
         async move {
-            let ended = tokio::time::timeout(TIMEOUT, running).await;
+            let ended = within("the end of the server", running).await;
             // The database is needed until then.
             drop(folder);
-            ended
-                .expect("in time")
-                .expect("no panic")
-                .expect("no error");
+            ended.expect("no panic").expect("no error");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write, net::SocketAddr};
 
 use serde_json::Value;
+use testkit::ws_client::head;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -105,16 +106,10 @@ impl Streaming {
             .write_all(request.as_bytes())
             .await
             .expect("sent");
-        let mut head = Vec::new();
-        within("a head", async {
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(connection.read_u8().await.expect("an answer"));
-            }
-        })
-        .await;
+        let head = within("a head", head(&mut connection)).await;
         Self {
             connection,
-            head: String::from_utf8(head).expect("text"),
+            head: head.expect("an answer"),
             read: Vec::new(),
             text: String::new(),
         }

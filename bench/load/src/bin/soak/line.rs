@@ -1,4 +1,5 @@
-//! A reader's connection: a WebSocket, or the stream of an HTTP answer.
+//! A reader's connection: a WebSocket, or the stream of an HTTP answer. It blocks a thread, and can do what the
+//! client of `testkit` cannot: reset its connection, and read slowly.
 
 use std::{
     io::{self, Read, Write},

@@ -116,14 +116,14 @@ fn run(options: &Options) -> Result<bool, Failure> {
         folder,
     };
     let server = programs.start(Server::Causerie)?;
-    let writer = writer::Writer::new(server.address, programs.token(1)?)?;
-    let mut meter = Meter::new(server.address);
+    let writer = writer::Writer::new(server.node.address(), programs.token(1)?)?;
+    let mut meter = Meter::new(server.node.address());
     let before = meter.read()?;
 
     let length = Duration::from_secs(60) * options.minutes;
     let start = Instant::now();
     let world = Arc::new(World {
-        address: server.address,
+        address: server.node.address(),
         until: start + length,
         tally: Tally::default(),
         fault: Mutex::new(None),

@@ -1,11 +1,15 @@
 //! A client over HTTP.
 
+use std::time::Duration;
+
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::wait::TIMEOUT;
+
 /// Sends operations by POST, as one user and one client of the API.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub struct Client {
     url: String,
     http: reqwest::Client,
     token: Option<String>,
@@ -16,17 +20,21 @@ pub(crate) struct Client {
 
 /// An answer over HTTP.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as JSON, or as a text if it is none.
+    pub body: Value,
 }
 
 impl Client {
-    pub(crate) fn new(url: String) -> Self {
+    /// Creates an anonymous client of the API at `url`.
+    pub fn new(url: String) -> Self {
         Self {
             url,
-            http: reqwest::Client::new(),
+            http: http(TIMEOUT),
             token: None,
             client_id: None,
             accept: None,
@@ -35,84 +43,95 @@ impl Client {
     }
 
     /// Accepts only answers of these media types.
-    pub(crate) fn accepting(mut self, accept: &str) -> Self {
+    pub fn accepting(mut self, accept: &str) -> Self {
         self.accept = Some(accept.to_owned());
         self
     }
 
     /// Sends as if through a proxy that forwards `address` as the client's.
-    pub(crate) fn behind(mut self, address: &str) -> Self {
+    pub fn behind(mut self, address: &str) -> Self {
         self.behind = Some(address.to_owned());
         self
     }
 
-    pub(crate) fn with_token(mut self, token: &str) -> Self {
+    /// Gives up on an answer after `timeout`, for servers that may be frozen.
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.http = http(timeout);
+        self
+    }
+
+    /// Signs in with this token.
+    pub fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
     /// Names the client by X-Client-Id.
-    pub(crate) fn named(mut self, client_id: &str) -> Self {
+    pub fn named(mut self, client_id: &str) -> Self {
         self.client_id = Some(client_id.to_owned());
         self
     }
 
     /// Sends an operation and returns the answer, successful or not.
-    pub(crate) async fn try_send(&self, query: &str, variables: Value) -> Reply {
-        let body = json!({"query": query, "variables": variables}).to_string();
-        self.post("application/json", body).await
+    pub async fn try_send(&self, query: &str, variables: Value) -> Reply {
+        self.post("application/json", operation(query, variables))
+            .await
     }
 
     /// Sends an operation and returns the answer's text.
-    pub(crate) async fn raw(&self, query: &str, variables: Value) -> String {
-        let body = json!({"query": query, "variables": variables}).to_string();
-        let request = self
-            .http
-            .post(&self.url)
-            .header("content-type", "application/json");
-        let response = request.body(body).send().await.expect("an answer");
+    pub async fn raw(&self, query: &str, variables: Value) -> String {
+        let request = self.request("application/json", operation(query, variables));
+        let response = request.send().await.expect("an answer");
         response.text().await.expect("a text")
     }
 
+    /// Sends an operation and returns the answer, or `None` if the server is gone.
+    pub async fn attempt(&self, query: &str, variables: Value) -> Option<Value> {
+        let request = self.request("application/json", operation(query, variables));
+        request.send().await.ok()?.json().await.ok()
+    }
+
     /// Sends an operation, asserts that there is no error, and returns its data.
-    pub(crate) async fn send(&self, query: &str, variables: Value) -> Value {
+    pub async fn send(&self, query: &str, variables: Value) -> Value {
         let mut reply = self.try_send(query, variables).await;
         assert_eq!(reply.body.get("errors"), None, "{:?}", reply.body);
         reply.body["data"].take()
     }
 
     /// Sends an operation and returns its one error.
-    pub(crate) async fn refused(&self, query: &str, variables: Value) -> Value {
+    pub async fn refused(&self, query: &str, variables: Value) -> Value {
         let reply = self.try_send(query, variables).await;
         reply.error()
     }
 
     /// Sends any body.
-    pub(crate) async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
-        let request = self
-            .http
-            .post(&self.url)
-            .header("content-type", content_type);
-        self.finish(request.body(body)).await
+    pub async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
+        self.finish(self.request(content_type, body)).await
+    }
+
+    /// Returns the page at another path of the same server.
+    pub async fn page(&self, path: &str) -> Reply {
+        let url = self.url.replace("/graphql", path);
+        self.finish(self.http.get(url)).await
     }
 
     /// Sends these parameters by GET.
-    pub(crate) async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
+    pub async fn get(&self, parameters: &[(&str, &str)]) -> Reply {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(parameters)
             .finish();
-        self.finish(self.http.get(format!("{}?{query}", self.url)))
-            .await
+        let request = self.http.get(format!("{}?{query}", self.url));
+        self.finish(self.identified(request)).await
     }
 
     /// Writes a comment on `hello` and returns its id.
-    pub(crate) async fn comment(&self, body: &str) -> String {
+    pub async fn comment(&self, body: &str) -> String {
         let comment = self.create_comment(json!({"body": body})).await;
         comment["id"].as_str().expect("an id").to_owned()
     }
 
     /// Writes a comment with this input, on `hello` if it names no post, and returns all its fields.
-    pub(crate) async fn create_comment(&self, mut input: Value) -> Value {
+    pub async fn create_comment(&self, mut input: Value) -> Value {
         if input.get("postId").is_none() {
             input["postId"] = json!("hello");
         }
@@ -129,21 +148,17 @@ impl Client {
     }
 
     /// Writes a comment on `hello` and returns its id, or `None` if the server is gone.
-    pub(crate) async fn try_write(&self, body: &str) -> Option<String> {
+    pub async fn try_write(&self, body: &str) -> Option<String> {
         let query = "mutation($body: String!) {
             createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
         }";
-        let body = json!({"query": query, "variables": {"body": body}}).to_string();
-        let request = self.http.post(&self.url).body(body);
-        let request = request.header("content-type", "application/json");
-        let answer = self.identified(request).send().await.ok()?;
-        let answer: Value = answer.json().await.ok()?;
+        let answer = self.attempt(query, json!({"body": body})).await?;
         let id = answer["data"]["createComment"]["comment"]["id"].as_str();
         Some(id.expect("an id").to_owned())
     }
 
     /// Returns the texts of all top-level comments of `hello`, in the order of the post.
-    pub(crate) async fn bodies(&self) -> Vec<String> {
+    pub async fn bodies(&self) -> Vec<String> {
         let query = "query($after: String) { post(id: \"hello\") {
             comments(first: 100, after: $after) { nodes { body } pageInfo { hasNextPage endCursor } }
         } }";
@@ -163,7 +178,7 @@ impl Client {
     }
 
     async fn finish(&self, request: reqwest::RequestBuilder) -> Reply {
-        let response = self.identified(request).send().await.expect("an answer");
+        let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.expect("a text");
         Reply {
@@ -171,6 +186,16 @@ impl Client {
             headers,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         }
+    }
+
+    /// Creates a request by POST with the client's headers.
+    fn request(
+        &self,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::RequestBuilder {
+        let request = self.http.post(&self.url).body(body);
+        self.identified(request.header("content-type", content_type))
     }
 
     /// Adds the client's headers to a request.
@@ -191,9 +216,18 @@ impl Client {
     }
 }
 
+fn http(timeout: Duration) -> reqwest::Client {
+    let http = reqwest::Client::builder().timeout(timeout).build();
+    http.expect("a client")
+}
+
+fn operation(query: &str, variables: Value) -> String {
+    json!({"query": query, "variables": variables}).to_string()
+}
+
 impl Reply {
     /// Returns the one error of the answer.
-    pub(crate) fn error(&self) -> Value {
+    pub fn error(&self) -> Value {
         let errors = self.body["errors"].as_array();
         match errors.map(Vec::as_slice) {
             Some([error]) => error.clone(),

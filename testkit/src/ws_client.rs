@@ -1,7 +1,7 @@
 //! A client over WebSocket that writes its frames by hand. It knows RFC 6455, and of graphql-transport-ws
 //! only what the test says.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -17,11 +17,11 @@ use tokio_tungstenite::{
     },
 };
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+use crate::wait::within;
 
 /// A frame, or the end, received from a server.
 #[derive(Debug)]
-pub(crate) enum Frame {
+pub enum Frame {
     /// A message of the protocol.
     Message(Value),
     /// A close frame: its code and reason.
@@ -31,7 +31,7 @@ pub(crate) enum Frame {
 }
 
 /// Returns an upgrade request (RFC 6455, section 4.1), with the key of the RFC's own example.
-pub(crate) fn upgrade_request(subprotocols: Option<&str>) -> String {
+pub fn upgrade_request(subprotocols: Option<&str>) -> String {
     let offer = subprotocols.map_or_else(String::new, |list| {
         format!("Sec-WebSocket-Protocol: {list}\r\n")
     });
@@ -41,54 +41,59 @@ pub(crate) fn upgrade_request(subprotocols: Option<&str>) -> String {
     )
 }
 
+/// Reads the head of an answer, and no byte of its body. Returns `None` if the connection ends before.
+pub async fn head(connection: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(head).expect("text"))
+}
+
 /// A connected WebSocket.
-pub(crate) struct Socket {
+pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     /// The subprotocol that the server chose.
     subprotocol: Option<String>,
+    /// The number of calls of [`settle`](Self::settle), each of which has its own mark.
+    marks: u64,
 }
 
 impl Socket {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    /// Connects, and offers graphql-transport-ws.
+    pub async fn connect(address: SocketAddr) -> Self {
         Self::connect_with(address, Some("graphql-transport-ws")).await
     }
 
     /// Connects and offers these subprotocols, a list as in the header, or none.
-    pub(crate) async fn connect_with(address: SocketAddr, subprotocols: Option<&str>) -> Self {
+    pub async fn connect_with(address: SocketAddr, subprotocols: Option<&str>) -> Self {
         let connection = TcpStream::connect(address).await.expect("a connection");
         connection.set_nodelay(true).expect("set");
         Self::upgrade(connection, upgrade_request(subprotocols).as_bytes()).await
     }
 
     /// Connects, or returns `None` if no server accepts the socket.
-    pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
+    pub async fn try_connect(address: SocketAddr) -> Option<Self> {
         let mut connection = TcpStream::connect(address).await.ok()?;
         let request = upgrade_request(Some("graphql-transport-ws"));
         connection.write_all(request.as_bytes()).await.ok()?;
-        let head = Self::head(&mut connection).await?;
+        let head = head(&mut connection).await?.to_ascii_lowercase();
         if !head.starts_with("http/1.1 101 ") {
             return None;
         }
         Some(Self {
             stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,
             subprotocol: None,
+            marks: 0,
         })
-    }
-
-    /// Reads the head of an answer in lower case, or `None` if there is none.
-    async fn head(connection: &mut TcpStream) -> Option<String> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(connection.read_u8().await.ok()?);
-        }
-        Some(String::from_utf8(head).expect("text").to_ascii_lowercase())
     }
 
     /// Performs the handshake by hand: a library would refuse an answer without a subprotocol, but its close
     /// frame is under test. Frames may follow the request at once.
-    pub(crate) async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
+    pub async fn upgrade(mut connection: TcpStream, request: &[u8]) -> Self {
         connection.write_all(request).await.expect("sent");
-        let head = Self::head(&mut connection).await.expect("an answer");
+        let head = head(&mut connection).await.expect("an answer");
+        let head = head.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 101 "), "no upgrade: {head}");
         Self {
             stream: WebSocketStream::from_raw_socket(connection, Role::Client, None).await,
@@ -96,43 +101,46 @@ impl Socket {
                 .lines()
                 .find_map(|line| line.strip_prefix("sec-websocket-protocol: "))
                 .map(str::to_owned),
+            marks: 0,
         }
     }
 
     /// Returns the subprotocol that the server chose.
-    pub(crate) fn subprotocol(&self) -> Option<&str> {
+    pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
     /// Sends `connection_init` and reads the acknowledgement.
-    pub(crate) async fn init(&mut self, payload: Value) {
+    pub async fn init(&mut self, payload: Value) {
         self.send(json!({"type": "connection_init", "payload": payload}))
             .await;
         assert_eq!(self.message().await, json!({"type": "connection_ack"}));
     }
 
-    pub(crate) async fn send(&mut self, message: Value) {
+    /// Sends a message.
+    pub async fn send(&mut self, message: Value) {
         self.send_frame(Message::text(message.to_string())).await;
     }
 
     /// Sends a message. Returns false if the connection is lost.
-    pub(crate) async fn try_send(&mut self, message: Value) -> bool {
+    pub async fn try_send(&mut self, message: Value) -> bool {
         let message = Message::text(message.to_string());
         self.stream.send(message).await.is_ok()
     }
 
-    pub(crate) async fn send_frame(&mut self, frame: Message) {
+    /// Sends a frame.
+    pub async fn send_frame(&mut self, frame: Message) {
         self.stream.send(frame).await.expect("sent");
     }
 
     /// Sends raw bytes, which should be frames.
-    pub(crate) async fn send_bytes(&mut self, frames: &[u8]) {
+    pub async fn send_bytes(&mut self, frames: &[u8]) {
         let connection = self.stream.get_mut();
         connection.write_all(frames).await.expect("sent");
     }
 
     /// Sends these messages in one write, so the server has read the last one before it acts on the first.
-    pub(crate) async fn send_together(&mut self, messages: impl IntoIterator<Item = Value>) {
+    pub async fn send_together(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
             let frame = Message::text(message.to_string());
             self.stream.feed(frame).await.expect("fed");
@@ -141,20 +149,22 @@ impl Socket {
     }
 
     /// Starts an operation, whose results come as messages of this id.
-    pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({"query": query, "variables": variables});
         self.send(json!({"id": id, "type": "subscribe", "payload": payload}))
             .await;
     }
 
-    pub(crate) async fn complete(&mut self, id: &str) {
+    /// Ends the operation of this id.
+    pub async fn complete(&mut self, id: &str) {
         self.send(json!({"id": id, "type": "complete"})).await;
     }
 
     /// Sends a protocol ping and reads up to its pong, so the server has handled everything sent before.
     /// Returns the messages in between.
-    pub(crate) async fn settle(&mut self) -> Vec<Value> {
-        let mark = json!({"mark": uuid::Uuid::new_v4().to_string()});
+    pub async fn settle(&mut self) -> Vec<Value> {
+        self.marks += 1;
+        let mark = json!({"mark": self.marks});
         self.send(json!({"type": "ping", "payload": mark})).await;
         let mut between = Vec::new();
         loop {
@@ -167,12 +177,12 @@ impl Socket {
     }
 
     /// Returns the next frame. WebSocket pings and pongs are skipped, because the library answers them.
-    pub(crate) async fn next(&mut self) -> Frame {
-        let next = tokio::time::timeout(TIMEOUT, self.next_but_pings()).await;
-        next.expect("waited in vain for a frame")
+    pub async fn next(&mut self) -> Frame {
+        within("a frame", self.frame()).await
     }
 
-    async fn next_but_pings(&mut self) -> Frame {
+    /// Like [`next`](Self::next), but waits as long as it takes. Cancel safe.
+    pub async fn frame(&mut self) -> Frame {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
@@ -195,7 +205,7 @@ impl Socket {
     }
 
     /// Returns the next message.
-    pub(crate) async fn message(&mut self) -> Value {
+    pub async fn message(&mut self) -> Value {
         match self.next().await {
             Frame::Message(message) => message,
             other => panic!("not a message: {other:?}"),
@@ -203,7 +213,7 @@ impl Socket {
     }
 
     /// Returns the data of the next message, which must be a `next` of this id without errors.
-    pub(crate) async fn data(&mut self, id: &str) -> Value {
+    pub async fn data(&mut self, id: &str) -> Value {
         let mut message = self.message().await;
         assert_eq!(
             (
@@ -218,7 +228,7 @@ impl Socket {
     }
 
     /// Returns the code and reason of the server's close frame, and skips messages before it.
-    pub(crate) async fn closed(&mut self) -> (u16, String) {
+    pub async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.next().await {
                 Frame::Message(_) => {}
@@ -229,17 +239,17 @@ impl Socket {
     }
 
     /// Closes as a well-behaved client does.
-    pub(crate) async fn close(mut self) {
+    pub async fn close(mut self) {
         self.stream.close(None).await.expect("closed");
     }
 
     /// Drops the connection without a close frame.
-    pub(crate) fn vanish(self) {
+    pub fn vanish(self) {
         drop(self.stream);
     }
 
     /// Returns the connection itself, for tests that misuse it.
-    pub(crate) fn into_inner(self) -> WebSocketStream<TcpStream> {
+    pub fn into_inner(self) -> WebSocketStream<TcpStream> {
         self.stream
     }
 }
