@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 use super::{
     Store,
     entity::comment::{Column, Entity},
-    page::{Page, PageLimit},
+    page::{Bodies, Page, PageLimit},
     query::select_page,
     rows,
 };
@@ -63,7 +63,7 @@ impl Store {
             .filter(Column::PostId.eq(post.as_str()))
             .filter(seq.gt(after.0))
             .order_by_asc(seq);
-        let query = Arc::new(rows::with_authors(query));
+        let query = Arc::new(rows::with_authors(query, Bodies::Read));
         self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {

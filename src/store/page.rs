@@ -9,6 +9,15 @@ pub enum Order {
     NewestFirst,
 }
 
+/// The treatment of the bodies of comments in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bodies {
+    /// Read them.
+    Read,
+    /// Leave them empty, because the reader does not look at them.
+    Omit,
+}
+
 /// The part of a list to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slice<Key> {

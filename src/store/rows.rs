@@ -2,10 +2,13 @@
 
 use sea_orm::{
     DbErr, JoinType, QueryResult, QuerySelect, QueryTrait, RelationTrait, Select,
-    sea_query::SelectStatement,
+    sea_query::{Expr, SelectStatement},
 };
 
-use super::entity::{comment, post, user};
+use super::{
+    entity::{comment, post, user},
+    page::Bodies,
+};
 use crate::{
     error::Error,
     model::{ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp, User, UserId},
@@ -31,15 +34,17 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
 ///
 /// It selects only the columns that are read. They are read by index, because access by name looks the
 /// name up and copies the value twice.
-pub(super) fn with_authors(query: Select<comment::Entity>) -> SelectStatement {
+pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> SelectStatement {
     use comment::{Column, Relation};
-    query
+    let query = query
         .select_only()
+        .columns([Column::Id, Column::PostId, Column::ParentId]);
+    let query = match bodies {
+        Bodies::Read => query.column(Column::Body),
+        Bodies::Omit => query.expr(Expr::cust("''")),
+    };
+    query
         .columns([
-            Column::Id,
-            Column::PostId,
-            Column::ParentId,
-            Column::Body,
             Column::CreatedAt,
             Column::EditedAt,
             Column::DeletedAt,

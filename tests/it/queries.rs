@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use causerie::{
     model::{CommentId, PostId, Role, Timestamp},
-    store::{NewPost, Slice},
+    store::{Bodies, NewPost, Slice},
 };
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -531,7 +531,7 @@ async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
         (None, vec!["before", "since"]),
     ] {
         let replies = store
-            .replies(&[parent], slice, as_of)
+            .replies(&[parent], slice, as_of, Bodies::Read)
             .await
             .expect("a reading");
         let bodies: Vec<&str> = replies[&parent]
@@ -540,6 +540,55 @@ async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
             .map(|reply| reply.body.as_str())
             .collect();
         assert_eq!(bodies, expected);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_are_read_however_a_list_selects_them() {
+    let server = TestServer::start().await;
+    let ada = server.reader("ada");
+    let top = ada.comment("top").await;
+    let reply = json!({"postId": "hello", "parentId": top, "body": "reply"});
+    ada.create_comment(reply).await;
+    let replies = "replies { edges { node { ...Text } } }";
+    let cases = [
+        ("nodes { body }", "/post/comments/nodes/0/body", "top"),
+        (
+            "edges { n: node { b: body } }",
+            "/post/comments/edges/0/n/b",
+            "top",
+        ),
+        ("...Nodes", "/post/comments/nodes/0/body", "top"),
+        (
+            &format!("nodes {{ {replies} }}"),
+            "/post/comments/nodes/0/replies/edges/0/node/body",
+            "reply",
+        ),
+    ];
+    for (selection, place, body) in cases {
+        let query = format!(
+            "{{ post(id: \"hello\") {{ comments {{ {selection} }} }} }}
+             fragment Text on Comment {{ body }}
+             fragment Nodes on CommentConnection {{ nodes {{ ...Text }} }}"
+        );
+        // Unused fragments are invalid.
+        let query = if selection.contains("...Nodes") {
+            query
+        } else if selection.contains("...Text") {
+            query.replace(
+                "fragment Nodes on CommentConnection { nodes { ...Text } }",
+                "",
+            )
+        } else {
+            query
+                .split_once("fragment Text")
+                .expect("a fragment")
+                .0
+                .to_owned()
+        };
+        let data = server.client().send(&query, json!({})).await;
+        assert_eq!(data.pointer(place), Some(&json!(body)), "{data}");
     }
     server.stop().await;
 }

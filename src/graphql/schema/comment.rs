@@ -18,7 +18,7 @@ use crate::{
         error::{At, Result},
     },
     model::{self, ChangeKind, Seq},
-    store,
+    store::{self, Bodies},
 };
 
 /// A comment in one state.
@@ -121,9 +121,24 @@ impl Comment {
             parent: self.state.id,
             slice,
             as_of: self.as_of,
+            bodies: bodies(context),
         });
         let replies = replies.await?.unwrap_or_default();
         Ok(connection(context, replies, after, self.as_of))
+    }
+}
+
+/// Tells whether the selection of a connection of comments shows their bodies. Fragments are inlined.
+pub(super) fn bodies(context: &Context<'_>) -> Bodies {
+    let connection = context.look_ahead();
+    let nodes = [
+        connection.field("nodes"),
+        connection.field("edges").field("node"),
+    ];
+    if nodes.iter().any(|node| node.field("body").exists()) {
+        Bodies::Read
+    } else {
+        Bodies::Omit
     }
 }
 

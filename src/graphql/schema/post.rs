@@ -90,7 +90,9 @@ impl Post {
             CommentOrder::OldestFirst => Order::OldestFirst,
             CommentOrder::NewestFirst => Order::NewestFirst,
         };
-        let page = context.store().top_level(&self.0, order, slice);
+        let page = context
+            .store()
+            .top_level(&self.0, order, slice, comment::bodies(context));
         let page = page.await.at(context)?.map(Arc::new);
         Ok(comment::connection(context, page, after, Some(self.0.seq)))
     }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     error::Error,
     model::{Comment, CommentId, Seq},
-    store::{Page, Slice, Store},
+    store::{Bodies, Page, Slice, Store},
 };
 
 /// Loads the replies of comments.
@@ -45,6 +45,8 @@ pub(crate) struct RepliesOf {
     pub slice: Slice<Seq>,
     /// The place in the feed after which replies are left out.
     pub as_of: Option<Seq>,
+    /// The treatment of their bodies.
+    pub bodies: Bodies,
 }
 
 /// An error of a statement that several fields wait for.
@@ -76,12 +78,12 @@ impl Loader<RepliesOf> for Replies {
         // Most requests are for the same slice of many comments: the field of one selection.
         let mut parents: HashMap<_, Vec<CommentId>> = HashMap::new();
         for key in keys {
-            let part = (key.slice, key.as_of);
+            let part = (key.slice, key.as_of, key.bodies);
             parents.entry(part).or_default().push(key.parent);
         }
         let mut pages = HashMap::with_capacity(keys.len());
-        for ((slice, as_of), parents) in parents {
-            let replies = self.0.replies(&parents, slice, as_of).await;
+        for ((slice, as_of, bodies), parents) in parents {
+            let replies = self.0.replies(&parents, slice, as_of, bodies).await;
             let replies = replies.map_err(|error| SharedError(Arc::new(error)))?;
             pages.extend(replies.into_iter().map(|(parent, page)| {
                 (
@@ -89,6 +91,7 @@ impl Loader<RepliesOf> for Replies {
                         parent,
                         slice,
                         as_of,
+                        bodies,
                     },
                     page.map(Arc::new),
                 )

@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
     store::{
-        Order, Page, PageLimit, Slice, Store,
+        Bodies, Order, Page, PageLimit, Slice, Store,
         entity::comment::{Column, Entity},
         query::{padded, select_page},
         rows,
@@ -35,6 +35,7 @@ impl Store {
         post: &Post,
         order: Order,
         slice: Slice<Seq>,
+        bodies: Bodies,
     ) -> Result<Page<Comment>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.id.as_str()))
@@ -49,7 +50,7 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let query = Arc::new(rows::with_authors(query));
+        let query = Arc::new(rows::with_authors(query, bodies));
         self.read(move |connection| {
             let query = Arc::clone(&query);
             async move {
@@ -73,11 +74,12 @@ impl Store {
         parents: &[CommentId],
         slice: Slice<Seq>,
         as_of: Option<Seq>,
+        bodies: Bodies,
     ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
         let query = Entity::find()
             .filter(is_first_reply(parents, slice, as_of, self.backend()))
             .order_by_asc(Column::AddedSeq);
-        let query = Arc::new(rows::with_authors(query));
+        let query = Arc::new(rows::with_authors(query, bodies));
         let limit = PageLimit {
             // All of them. Rounded as the list of parents is, to keep the statements few.
             items: parents.len().next_power_of_two() as u64 * (slice.first + 1),
@@ -171,7 +173,7 @@ pub(super) async fn find(
     connection: &impl ConnectionTrait,
     id: CommentId,
 ) -> Result<Option<Comment>, Error> {
-    let query = rows::with_authors(Entity::find_by_id(id.0));
+    let query = rows::with_authors(Entity::find_by_id(id.0), Bodies::Read);
     let rows = connection.query_all(&query).await?;
     rows.first().map(rows::comment).transpose()
 }
