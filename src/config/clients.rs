@@ -17,6 +17,12 @@ pub struct ClientsConfig {
     /// streams. An IPv6 client's address is its /64.
     #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value = "256", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub connections_per_address: u32,
+    /// Operations that a socket may start a second, in bursts of ten times as many.
+    #[arg(long, env = "OPERATIONS_PER_SOCKET", default_value = "20", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub operations_per_socket: u32,
+    /// Operations that the sockets of one address may start a second, in bursts of ten times as many.
+    #[arg(long, env = "OPERATIONS_PER_ADDRESS", default_value = "200", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub operations_per_address: u32,
     /// Proxies that are trusted to name a client's address: a comma-separated list of addresses and
     /// networks, such as `127.0.0.1,10.0.0.0/8`.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]

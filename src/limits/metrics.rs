@@ -18,13 +18,7 @@ pub(super) struct LimitMetrics {
 
 impl LimitMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
-        let refused = |limit| {
-            registry.counter(
-                "causerie_rate_limited_total",
-                &[("limit", limit)],
-                "Requests that a limit refused.",
-            )
-        };
+        let refused = |limit| refused(registry, limit);
         Self {
             typing: refused("typing"),
             comments: refused("comments"),
@@ -34,4 +28,17 @@ impl LimitMetrics {
             under_way: refused("under_way"),
         }
     }
+}
+
+/// Registers the counter of operations on sockets.
+pub(super) fn operations(registry: &Registry) -> Counter {
+    refused(registry, "operations")
+}
+
+fn refused(registry: &Registry, limit: &'static str) -> Counter {
+    registry.counter(
+        "causerie_rate_limited_total",
+        &[("limit", limit)],
+        "Requests that a limit refused.",
+    )
 }

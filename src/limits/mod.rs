@@ -2,6 +2,7 @@
 
 mod lru_store;
 mod metrics;
+mod operations;
 mod under_way;
 
 use std::{hash::Hash, num::NonZeroU32, time::Duration};
@@ -12,6 +13,7 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
+pub use self::operations::{Excess, OperationLimits, SocketRate};
 use self::{
     lru_store::LruStore,
     metrics::LimitMetrics,

@@ -40,6 +40,7 @@ use crate::{
     auth::Authenticator,
     config::{HttpConfig, WsConfig},
     graphql::{Executor, Requests},
+    limits::OperationLimits,
     moderation::Bans,
     shutdown::Shutdown,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Transport {
     pub requests: Requests,
     /// Connection limits and client addresses.
     pub admission: Admission,
+    /// Rates of operations on sockets.
+    pub operation_limits: OperationLimits,
     /// Settings of HTTP requests.
     pub http: HttpConfig,
     /// Settings of WebSockets.

@@ -393,6 +393,8 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("WS_WRITE_TIMEOUT", &time),
         ("CONNECTION_LIMIT", &number),
         ("CONNECTIONS_PER_ADDRESS", &number),
+        ("OPERATIONS_PER_SOCKET", &number),
+        ("OPERATIONS_PER_ADDRESS", &number),
         (
             "TRUSTED_PROXIES",
             &["proxy", "10.0.0.0/33", "10.0.0.1/", "1.2.3", "::/0/0"],

@@ -52,6 +52,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "error",
             "graphql",
             "json",
+            "limits",
             "model",
             "moderation",
             "shutdown",

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Request, Socket, Streaming, TestServer, another_program, lock, run, token, token_for,
-    upgrade_request, wait_until, within,
+    Client, Frame, Request, Socket, Streaming, TestServer, another_program, lock, run, token,
+    token_for, upgrade_request, wait_until, within,
 };
 
 const ASK: &str = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -650,5 +650,68 @@ async fn mutation_rate_counts_deletions_also_repeated_ones() {
         assert!(outcome(&ada, delete, json!({"id": id})).await.is_ok());
     }
     assert!(is_limited(&outcome(&ada, delete, json!({"id": id})).await));
+    server.stop().await;
+}
+
+/// Sends `count` queries at once on a socket, and returns whether each was answered, up to a close code.
+async fn flood(socket: &mut Socket, count: usize) -> (Vec<bool>, Option<u16>) {
+    let operations = (0..count).map(|number| {
+        json!({"id": number.to_string(), "type": "subscribe", "payload": {"query": "{ __typename }"}})
+    });
+    socket.send_together(operations).await;
+    let mut answered = Vec::new();
+    while answered.len() < count {
+        match socket.next().await {
+            Frame::Message(message) if message["type"] == "next" => answered.push(true),
+            Frame::Message(message) if message["type"] == "error" => {
+                assert!(is_limited(&Err(message["payload"][0].clone())));
+                answered.push(false);
+            }
+            Frame::Message(_) => {}
+            Frame::Close(code, _) => return (answered, Some(code)),
+            Frame::End => panic!("no close frame"),
+        }
+    }
+    (answered, None)
+}
+
+#[tokio::test]
+async fn operation_rate_limits_a_socket_and_closes_one_that_floods() {
+    let settings = [
+        "--rate-limits=on",
+        "--operations-per-socket=1",
+        "--ws-queue=10000",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    let mut socket = server.socket().await;
+    let (answered, closed) = flood(&mut socket, 60).await;
+    assert_eq!(closed, None);
+    assert!(
+        answered[..10].iter().all(|answered| *answered),
+        "{answered:?}"
+    );
+    assert!(answered.contains(&false), "{answered:?}");
+    // Another socket has a rate of its own.
+    let mut other = server.socket().await;
+    assert_eq!(flood(&mut other, 10).await, (vec![true; 10], None));
+    let (_, closed) = flood(&mut other, 5_000).await;
+    assert_eq!(closed, Some(4429));
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn operation_rate_limits_the_sockets_of_an_address_together() {
+    let settings = ["--rate-limits=on", "--operations-per-address=1"];
+    let server = TestServer::start_with(&settings).await;
+    let (mut one, mut other) = (server.socket().await, server.socket().await);
+    assert_eq!(flood(&mut one, 10).await, (vec![true; 10], None));
+    let (answered, closed) = flood(&mut other, 60).await;
+    assert!(
+        answered.contains(&false) && closed.is_none(),
+        "{answered:?}"
+    );
+    one.close().await;
+    other.close().await;
     server.stop().await;
 }

@@ -40,6 +40,8 @@ pub(super) enum Close {
     SubscriberExists(String),
     /// The client sent `connection_init` twice.
     TooManyInitialisations,
+    /// The client starts operations at ten times the allowed rate.
+    TooManyOperations,
     /// The client's frames violate RFC 6455.
     NotWebSocket,
     /// The client's text was not UTF-8.
@@ -67,7 +69,7 @@ impl Close {
             Self::SubprotocolNotAcceptable => 4406,
             Self::InitialisationTimeout => 4408,
             Self::SubscriberExists(_) => 4409,
-            Self::TooManyInitialisations => 4429,
+            Self::TooManyInitialisations | Self::TooManyOperations => 4429,
         }
     }
 
@@ -80,6 +82,7 @@ impl Close {
             Self::InitialisationTimeout => "Connection initialisation timeout".to_owned(),
             Self::SubscriberExists(id) => format!("Subscriber for {id} already exists"),
             Self::TooManyInitialisations => "Too many initialisation requests".to_owned(),
+            Self::TooManyOperations => "Too many operations".to_owned(),
             Self::NotWebSocket => "Not WebSocket".to_owned(),
             Self::NotText => "Text that is not UTF-8".to_owned(),
             Self::MessageTooBig => "Message too big".to_owned(),

@@ -23,7 +23,8 @@ use super::{
     writer::{Backlog, SocketWriter},
 };
 use crate::{
-    graphql::{ErrorCode, Outcome, Params, request_error},
+    graphql::{ErrorCode, Outcome, Params, request_error, server_error},
+    limits::{Excess, SocketRate},
     model::ClientAddress,
     shutdown::ConnectionHandle,
     transport::{
@@ -46,6 +47,9 @@ pub(super) struct Session {
     protocol: Protocol,
     authentication: Authentication,
     operations: Operations,
+    rate: SocketRate,
+    /// The last operation was refused because of its rate. Of a series only the first is logged.
+    is_rate_limited: bool,
     /// The time limit for the client's close frame, set once the server's is queued.
     closing_until: Option<Instant>,
     /// The server shuts down. The session closes once no operation is in execution.
@@ -112,6 +116,8 @@ impl Session {
             limits.operation_limit,
         );
         Self {
+            rate: transport.operation_limits.socket(address),
+            is_rate_limited: false,
             transport,
             writer,
             reader,
@@ -263,6 +269,16 @@ impl Session {
     }
 
     fn perform(&mut self, action: Action) -> Flow {
+        if let Action::Start(id, _) | Action::Refuse(id) | Action::RefuseUnreadable(id, _) = &action
+        {
+            match self.transport.operation_limits.count(&self.rate) {
+                Ok(()) => self.is_rate_limited = false,
+                Err(excess) => {
+                    self.refuse_excess(id, excess);
+                    return Flow::Continue;
+                }
+            }
+        }
         match action {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
@@ -292,6 +308,20 @@ impl Session {
             }
         }
         Flow::Continue
+    }
+
+    /// Refuses an operation because of its rate, or closes the socket of an abusive client.
+    fn refuse_excess(&mut self, id: &OperationId, excess: Excess) {
+        match excess {
+            Excess::Abusive => self.close(&Close::TooManyOperations),
+            Excess::Limited(error) => {
+                if !self.is_rate_limited {
+                    self.is_rate_limited = true;
+                    self.operations.reject(ErrorCode::RateLimited.as_str());
+                }
+                self.refuse(id, &[server_error(error)]);
+            }
+        }
     }
 
     fn authenticate(&mut self, payload: InitPayload) {
