@@ -686,11 +686,9 @@ async fn operation_rate_limits_a_socket_and_closes_one_that_floods() {
     let mut socket = server.socket().await;
     let (answered, closed) = flood(&mut socket, 60).await;
     assert_eq!(closed, None);
-    assert!(
-        answered[..10].iter().all(|answered| *answered),
-        "{answered:?}"
-    );
-    assert!(answered.contains(&false), "{answered:?}");
+    // A burst of ten is served. While it is sent, a few more may become due.
+    let served = answered.iter().filter(|answered| **answered).count();
+    assert!((10..60).contains(&served), "{served}");
     // Another socket has a rate of its own.
     let mut other = server.socket().await;
     assert_eq!(flood(&mut other, 10).await, (vec![true; 10], None));
