@@ -38,6 +38,7 @@ export default {
     invalid('missing in a fragment', '{ ...F } fragment F on Query { comment { id } }'),
     valid('an argument that is not null and has a default, missing', '{ post(id: "main") { comments { nodes { id } } } }'),
     invalid('an argument that is not null and has a default, null', '{ post(id: "main") { comments(order: null) { nodes { id } } } }'),
+    valid('an empty page', '{ posts(first: 0) { pageInfo { hasNextPage startCursor endCursor } } }'),
     valid('an argument that may be null and has a default, null', '{ post(id: "long") { comments(first: null) { nodes { id } pageInfo { hasNextPage } } } }'),
     malformed('without a value', '{ post(id:) { id } }'),
     malformed('without a name', '{ post("main") { id } }'),

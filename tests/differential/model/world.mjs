@@ -126,14 +126,16 @@ export function page(items, { first, after }, cursorOf) {
   if (isAfterCursor && start === 0) throw new Refusal('BAD_USER_INPUT');
   const nodes = items.slice(start, start + first);
   const edges = nodes.map((node) => ({ node, cursor: cursorOf(node) }));
+  const hasNextPage = items.length > start + first;
   return {
     edges,
     nodes,
     pageInfo: {
       hasPreviousPage: isAfterCursor,
-      hasNextPage: items.length > start + first,
+      hasNextPage,
       startCursor: edges.at(0)?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      // An empty page that has a next one continues where it began.
+      endCursor: edges.at(-1)?.cursor ?? (hasNextPage && isAfterCursor ? after : null),
     },
   };
 }
