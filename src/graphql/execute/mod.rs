@@ -3,7 +3,7 @@
 //! | step | file |
 //! |---|---|
 //! | the request's parameters | [`request`], [`persisted`] |
-//! | size limit: before anything is parsed | [`size`] |
+//! | size limit: before anything is parsed | [`size`], [`lexer`] |
 //! | parse | [`parse`] |
 //! | size limit: with fragments inlined | [`expansion`] |
 //! | validate | [`validate`], [`rules`] |
@@ -26,6 +26,7 @@ mod executor;
 mod expansion;
 mod fingerprint;
 mod introspection;
+mod lexer;
 mod literal;
 mod metrics;
 mod normal_form;

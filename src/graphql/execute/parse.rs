@@ -7,7 +7,7 @@ use apollo_compiler::{
 };
 use async_graphql::ServerError;
 
-use super::{positions::Positions, size, tokens};
+use super::{lexer, positions::Positions, tokens};
 use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// Parses a document that is within the size limit.
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Document, ServerError> {
     #[cfg(test)]
     super::testing::panic_in("parser", text);
     let document = Parser::new()
-        .parse_ast(size::without_ignored(text), "")
+        .parse_ast(lexer::without_ignored(text), "")
         .map_err(|failed| {
             let errors = failed.errors.iter();
             let first =

@@ -1,4 +1,4 @@
-//! The number of tokens in a syntax tree, as [`size`] counts them in a text.
+//! The number of tokens in a syntax tree, as [`lexer`] counts them in a text.
 //!
 //! apollo-parser drops an argument without a colon and reports no error (docs/upstream.md). A tree
 //! that has fewer tokens than its text was parsed from is not what the client wrote.
@@ -12,7 +12,7 @@ use apollo_compiler::{
     parser::SourceSpan,
 };
 
-use super::size;
+use super::lexer;
 
 /// The tokens of `fragment name on type`.
 const FRAGMENT: usize = 4;
@@ -60,7 +60,7 @@ fn innermost(selections: &[Selection], text: &str) -> Option<SourceSpan> {
 
 fn is_incomplete(count: usize, span: SourceSpan, text: &str) -> bool {
     let text = text.get(span.offset()..span.end_offset());
-    text.is_some_and(|text| size::tokens(text) != count)
+    text.is_some_and(|text| lexer::tokens(text) != count)
 }
 
 fn of_operation(operation: &OperationDefinition, is_shorthand: bool) -> usize {
@@ -141,8 +141,8 @@ fn of_value(value: &Value) -> usize {
     match value {
         Value::Null | Value::Enum(_) | Value::String(_) | Value::Boolean(_) => 1,
         Value::Variable(_) => 2,
-        Value::Int(digits) => size::tokens(digits.as_str()),
-        Value::Float(digits) => size::tokens(digits.as_str()),
+        Value::Int(digits) => lexer::tokens(digits.as_str()),
+        Value::Float(digits) => lexer::tokens(digits.as_str()),
         Value::List(items) => 2 + items.iter().map(|item| of_value(item)).sum::<usize>(),
         Value::Object(fields) => {
             let fields = fields.iter();

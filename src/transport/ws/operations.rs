@@ -14,7 +14,9 @@ use tracing::Instrument;
 use super::{message::OperationId, sink::NextMessages, writer::SocketWriter};
 use crate::{
     error::Error,
-    graphql::{Caller, OperationKind, Outcome, Params, Subscription, server_error},
+    graphql::{Caller, ErrorCode, OperationKind, Outcome, Params, Subscription, server_error},
+    limits::{Excess, SocketRate},
+    model::ClientAddress,
     transport::{
         Transport,
         http::request_id::RequestId,
@@ -48,6 +50,9 @@ pub(super) struct Operations {
     writer: Arc<SocketWriter>,
     /// The id of the handshake's request.
     request_id: RequestId,
+    rate: SocketRate,
+    /// The last operation was refused because of its rate. Of a series only the first is logged.
+    is_rate_limited: bool,
     /// The number of operations started or refused.
     count: u32,
     executions: StreamMap<OperationId, Execution>,
@@ -63,9 +68,12 @@ impl Operations {
         transport: Arc<Transport>,
         writer: Arc<SocketWriter>,
         request_id: RequestId,
+        address: Option<ClientAddress>,
         mutation_limit: usize,
     ) -> Self {
         Self {
+            rate: transport.operation_limits.socket(address),
+            is_rate_limited: false,
             transport,
             writer,
             request_id,
@@ -74,6 +82,20 @@ impl Operations {
             mutation_permits: Arc::new(Semaphore::new(mutation_limit)),
             subscriptions: HashMap::new(),
         }
+    }
+
+    /// Counts an operation that is to be started.
+    ///
+    /// # Errors
+    ///
+    /// Returns the excess if the socket or its address is over its rate.
+    pub(super) fn admit(&mut self) -> Result<(), Excess> {
+        let admitted = self.transport.operation_limits.count(&self.rate);
+        let was_limited = std::mem::replace(&mut self.is_rate_limited, admitted.is_err());
+        if admitted.is_err() && !was_limited {
+            self.reject(ErrorCode::RateLimited.as_str());
+        }
+        admitted
     }
 
     /// Starts an operation. [`next`](Self::next) returns its result.

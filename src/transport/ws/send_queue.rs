@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::frame::{Frame, MAX_SLICES};
+use crate::config::WsConfig;
 
 /// Maximum number of frames in one write.
 const FRAMES_PER_WRITE: usize = 8;
@@ -16,6 +17,16 @@ const FRAMES_PER_WRITE: usize = 8;
 pub(super) struct Capacity {
     pub(super) messages: usize,
     pub(super) bytes: usize,
+}
+
+impl Capacity {
+    /// Returns the capacity that the settings give to a socket.
+    pub(super) fn of(config: &WsConfig) -> Self {
+        Self {
+            messages: usize::try_from(config.ws_queue).unwrap_or(usize::MAX),
+            bytes: config.ws_queue_bytes,
+        }
+    }
 }
 
 /// Frames that wait to be written to a socket.

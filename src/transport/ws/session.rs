@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     graphql::{ErrorCode, Outcome, Params, request_error, server_error},
-    limits::{Excess, SocketRate},
+    limits::Excess,
     model::ClientAddress,
     shutdown::ConnectionHandle,
     transport::{
@@ -47,9 +47,6 @@ pub(super) struct Session {
     protocol: Protocol,
     authentication: Authentication,
     operations: Operations,
-    rate: SocketRate,
-    /// The last operation was refused because of its rate. Of a series only the first is logged.
-    is_rate_limited: bool,
     /// The time limit for the client's close frame, set once the server's is queued.
     closing_until: Option<Instant>,
     /// The server shuts down. The session closes once no operation is in execution.
@@ -96,28 +93,22 @@ impl Session {
         address: Option<ClientAddress>,
     ) -> Self {
         let config = &transport.ws;
-        let size = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits = Limits {
             init_timeout: config.ws_init_timeout,
             ping_interval: config.ws_ping_interval,
-            operation_limit: size(config.ws_operation_limit),
+            operation_limit: usize::try_from(config.ws_operation_limit).unwrap_or(usize::MAX),
         };
-        let capacity = Capacity {
-            messages: size(config.ws_queue),
-            bytes: config.ws_queue_bytes,
-        };
-        let queue = SendQueue::new(capacity, config.ws_write_timeout);
+        let queue = SendQueue::new(Capacity::of(config), config.ws_write_timeout);
         let reader = Reader::new(config.ws_message_limit, read);
         let writer = Arc::new(SocketWriter::new(tcp, queue));
         let operations = Operations::new(
             Arc::clone(&transport),
             Arc::clone(&writer),
             request_id,
+            address,
             limits.operation_limit,
         );
         Self {
-            rate: transport.operation_limits.socket(address),
-            is_rate_limited: false,
             transport,
             writer,
             reader,
@@ -270,14 +261,13 @@ impl Session {
 
     fn perform(&mut self, action: Action) -> Flow {
         if let Action::Start(id, _) | Action::Refuse(id) | Action::RefuseUnreadable(id, _) = &action
+            && let Err(excess) = self.operations.admit()
         {
-            match self.transport.operation_limits.count(&self.rate) {
-                Ok(()) => self.is_rate_limited = false,
-                Err(excess) => {
-                    self.refuse_excess(id, excess);
-                    return Flow::Continue;
-                }
+            match excess {
+                Excess::Limited(error) => self.refuse(id, &[server_error(error)]),
+                Excess::Abusive => self.close(&Close::TooManyOperations),
             }
+            return Flow::Continue;
         }
         match action {
             Action::Authenticate(payload) => self.authenticate(payload),
@@ -308,20 +298,6 @@ impl Session {
             }
         }
         Flow::Continue
-    }
-
-    /// Refuses an operation because of its rate, or closes the socket of an abusive client.
-    fn refuse_excess(&mut self, id: &OperationId, excess: Excess) {
-        match excess {
-            Excess::Abusive => self.close(&Close::TooManyOperations),
-            Excess::Limited(error) => {
-                if !self.is_rate_limited {
-                    self.is_rate_limited = true;
-                    self.operations.reject(ErrorCode::RateLimited.as_str());
-                }
-                self.refuse(id, &[server_error(error)]);
-            }
-        }
     }
 
     fn authenticate(&mut self, payload: InitPayload) {
