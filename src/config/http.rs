@@ -14,7 +14,7 @@ pub struct HttpConfig {
     #[arg(long, env = "HTTP_BODY_LIMIT", default_value = "262144", value_parser = bytes)]
     pub http_body_limit: usize,
     /// Origins whose pages may call this server from a browser, in addition to its own: a
-    /// comma-separated list, each as `https://blog.example.org`.
+    /// comma-separated list, each as `https://blog.example.org` or `capacitor://localhost`.
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
     /// Time after which an idle connection is closed. The head of the next request must be complete
@@ -44,9 +44,23 @@ pub struct HttpConfig {
 fn origin(text: &str) -> Result<String, String> {
     match Url::parse(text) {
         Ok(_) if text.contains('*') => Err("must name each origin: there are no patterns".into()),
-        Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => {
-            Ok(text.to_owned())
-        }
+        Ok(url) if serialized(&url).as_deref() == Some(text) => Ok(text.to_owned()),
         _ => Err("must be a list of origins such as https://blog.example.org".into()),
     }
+}
+
+/// Returns the origin of a URL as a web view sends it. The pages of native apps have schemes of their
+/// own, such as `capacitor://localhost`, for which the URL standard has no origin.
+fn serialized(url: &Url) -> Option<String> {
+    let origin = url.origin();
+    if origin.is_tuple() {
+        return Some(origin.ascii_serialization());
+    }
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}"));
+    Some(format!(
+        "{}://{host}{}",
+        url.scheme(),
+        port.unwrap_or_default()
+    ))
 }

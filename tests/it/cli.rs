@@ -376,6 +376,8 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
                 "https://",
                 "https://a.example/path",
                 "https://*.example",
+                "capacitor://",
+                "capacitor://localhost/path",
             ],
         ),
         ("HTTP_IDLE_TIMEOUT", &time),

@@ -37,7 +37,7 @@ async fn event_part_arrives_together_with_its_closing_delimiter() {
         headers.map(|name| stream.header(name)),
         [
             Some("multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0"),
-            Some("no-cache"),
+            Some("no-cache, no-transform"),
             Some("no")
         ]
     );

@@ -61,7 +61,7 @@ async fn subscription_sends_next_for_each_event_as_it_happens() {
         headers.map(|name| stream.header(name)),
         [
             Some("text/event-stream; charset=utf-8"),
-            Some("no-cache"),
+            Some("no-cache, no-transform"),
             Some("no")
         ]
     );

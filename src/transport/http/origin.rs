@@ -13,25 +13,21 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method,
-        header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN},
+        header::{HOST, ORIGIN},
     },
     middleware::Next,
     response::Response,
 };
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{
-    authenticate::X_CLIENT_ID,
-    request_id::{TRACEPARENT, X_REQUEST_ID},
-    response,
-};
+use super::{request_id::X_REQUEST_ID, response};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Time for which a browser may cache the result of a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// Returns the CORS layer for `origins`, with the methods and headers that the API needs.
+/// Returns the CORS layer for `origins`, with the methods that the API needs and any headers.
 /// Credentials are not allowed, because tokens travel in a header.
 pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins
@@ -40,14 +36,9 @@ pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            ACCEPT,
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            X_CLIENT_ID,
-            X_REQUEST_ID,
-            TRACEPARENT,
-        ])
+        // Whatever the page's tools send: Apollo's, Sentry's and OpenTelemetry's headers among them. The
+        // origins are listed, so this gives no other page anything.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([X_REQUEST_ID])
         .max_age(PREFLIGHT_AGE)
 }

@@ -172,9 +172,13 @@ pub(super) fn aborted<E: StreamEncoding>() -> Response {
 fn with_headers<E: StreamEncoding>(
     bytes: impl Stream<Item = Result<Bytes, Interrupted>> + Send + 'static,
 ) -> Response {
+    // A proxy that compressed the stream would hold back its events.
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(E::CONTENT_TYPE)),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, no-transform"),
+        ),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
     (headers, Body::from_stream(bytes)).into_response()
