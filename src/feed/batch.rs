@@ -23,7 +23,8 @@ pub(super) struct Update<T: Topic> {
 }
 
 impl<T: Topic> Update<T> {
-    /// Renders a step, with a permit of `at_once`.
+    /// Renders a step. An event of a log takes a permit of `at_once`, because its selection may read the
+    /// store.
     pub(super) async fn render(
         render: &dyn Render,
         at_once: &Semaphore,
@@ -31,7 +32,11 @@ impl<T: Topic> Update<T> {
     ) -> Result<Self, RenderError> {
         let payload = match step.event {
             Some(event) => {
-                let _permit = at_once.acquire().await;
+                let _permit = if T::IS_LOG {
+                    at_once.acquire().await.ok()
+                } else {
+                    None
+                };
                 Some(render.render(Event::new(event)).await?)
             }
             None => None,

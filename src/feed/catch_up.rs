@@ -43,7 +43,12 @@ pub(super) async fn run<T: Topic>(
                 Delivery::Behind => {}
             }
         }
-        let turn = subscriber.turn().await;
+        // A value needs no page, and must not wait for the pages of logs.
+        let turn = if T::IS_LOG {
+            Some(subscriber.turn().await)
+        } else {
+            None
+        };
         let advanced = catch_up.advance().await;
         drop(turn);
         match advanced {
