@@ -26,6 +26,7 @@ use causerie::{
     feed::Feed,
     graphql::{Caller, Closed, Executor, Payload, Requests, Services, Settings, Sink},
     limits::Limits,
+    memory::{self, MemoryBudget},
     model::{PostId, Timestamp, User, UserId},
     moderation::Moderation,
     rooms::Hub,
@@ -295,6 +296,7 @@ async fn store_with(config: &Config, post: &PostId) -> Store {
 
 fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
     let registry = Registry::new();
+    let memory = MemoryBudget::new(memory::default_limit());
     let services = Services {
         store: store.clone(),
         hub: hub.clone(),
@@ -302,11 +304,13 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             hub.clone(),
             store.clone(),
             config.rooms.catch_up_page.into(),
+            &memory,
             &registry,
         ),
         authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
         moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
         limits: Arc::new(Limits::new(&config.writing, &registry)),
+        memory,
         settings: Settings {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,

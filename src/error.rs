@@ -35,6 +35,9 @@ pub enum Error {
     /// The result would exceed the maximum size of a response. The text names the limit.
     #[error("{0}")]
     TooLarge(&'static str),
+    /// The process has too little memory left for this.
+    #[error("The server has too much to do: try again shortly.")]
+    Overloaded,
     /// The database is unreachable or out of space. The source may name hosts: log it, never send it.
     #[error("The database cannot be reached: try again shortly.")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -19,6 +19,7 @@
 //! * [`limits`]: rate limits of users and addresses.
 //! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
+//! * [`memory`]: the process's budget of memory.
 //! * [`config`]: settings: flags, environment variables, defaults.
 //! * [`model`]: the types of the domain: ids, posts, comments, changes.
 //! * `json`: JSON from clients.
@@ -38,6 +39,7 @@ pub mod fuzzing;
 pub mod graphql;
 mod json;
 pub mod limits;
+pub mod memory;
 pub mod model;
 pub mod moderation;
 pub mod rooms;

@@ -259,6 +259,14 @@ pub struct Post {
     pub seq: Seq,
 }
 
+impl Post {
+    /// Returns about how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let url = self.url.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.id.as_str().len() + self.title.len() + url
+    }
+}
+
 /// A comment's complete state at one position of the feed, author included, so that rendering it needs
 /// no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -285,6 +293,16 @@ pub struct Comment {
     pub changed_seq: Seq,
     /// Number of direct replies, tombstones included, as the list of replies counts them.
     pub reply_count: i64,
+}
+
+impl Comment {
+    /// Returns about how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let User { id, name, avatar } = &self.author;
+        let avatar = avatar.as_ref().map_or(0, |avatar| avatar.len());
+        let author = id.as_str().len() + name.len() + avatar;
+        size_of::<Self>() + self.post_id.as_str().len() + author + self.body.len()
+    }
 }
 
 /// The kind of a change.

@@ -23,6 +23,10 @@ pub struct ClientsConfig {
     /// Operations that the sockets of one address may start a second, in bursts of ten times as many.
     #[arg(long, env = "OPERATIONS_PER_ADDRESS", default_value = "200", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub operations_per_address: u32,
+    /// Memory that requests, responses and events may take in all, in bytes. One address has an eighth of
+    /// it. If unset, half of the memory of the machine or of the control group.
+    #[arg(long, env = "MEMORY_LIMIT", value_parser = memory)]
+    pub memory_limit: Option<usize>,
     /// Proxies that are trusted to name a client's address: a comma-separated list of addresses and
     /// networks, such as `127.0.0.1,10.0.0.0/8`.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
@@ -42,6 +46,14 @@ pub enum ProxyHeader {
     XForwardedFor,
     /// `Forwarded: for=203.0.113.7, for=10.0.0.1` (RFC 7239)
     Forwarded,
+}
+
+/// Minimum of `MEMORY_LIMIT`: one address must be able to hold the largest response.
+const MIN_MEMORY: usize = 64 * 1024 * 1024;
+
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| *bytes >= MIN_MEMORY);
+    bytes.ok_or_else(|| format!("must be a number of bytes, {MIN_MEMORY} or more"))
 }
 
 /// Parses an address, or a network in CIDR notation.

@@ -1,16 +1,19 @@
 //! Rendered updates that are sent together.
 
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 use super::{
-    Event,
+    Event, Payload,
     origin::Origin,
     progress::Progress,
     render::Render,
     render_error::RenderError,
-    sink::Payload,
+    room_share::GroupPlace,
     topic::{Relation, Step, Topic},
 };
+
+/// Delay before an event is rendered again for which the process had too little memory.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// A rendered step of a topic.
 #[derive(Clone, Debug)]
@@ -23,22 +26,26 @@ pub(super) struct Update<T: Topic> {
 }
 
 impl<T: Topic> Update<T> {
-    /// Renders a step. An event of a log takes a permit of `at_once`, because its selection may read the
-    /// store.
+    /// Renders a step. Waits for a turn of the room if the event is of a log, because its selection may
+    /// read the store, and for memory while the process has none.
     pub(super) async fn render(
         render: &dyn Render,
-        at_once: &Semaphore,
+        place: &GroupPlace,
         step: Step<T>,
     ) -> Result<Self, RenderError> {
-        let payload = match step.event {
-            Some(event) => {
-                let _permit = if T::IS_LOG {
-                    at_once.acquire().await.ok()
+        let payload = match step.event.map(Event::new) {
+            Some(event) => loop {
+                let rendered = if T::IS_LOG {
+                    let _turn = place.rendering().await;
+                    render.render(event.clone()).await
                 } else {
-                    None
+                    render.render_once(event.clone()).await
                 };
-                Some(render.render(Event::new(event)).await?)
-            }
+                match rendered {
+                    Err(RenderError::Overloaded) => tokio::time::sleep(RETRY_DELAY).await,
+                    rendered => break Some(rendered?),
+                }
+            },
             None => None,
         };
         Ok(Self {

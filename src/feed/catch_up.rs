@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use super::{
     batch::Update,
     progress::Progress,
+    store_page::StorePage,
     subscriber::{Delivery, Subscriber},
     subscriber_group::SubscriberGroup,
     topic::{Step, Topic},
 };
 use crate::{error::Error, telemetry::GaugeGuard};
 
-/// Maximum number of retries of a read that fails. Reads from an unavailable database are retried
-/// without limit.
+/// Maximum number of retries of a read that fails. A read that finds the database unavailable or too
+/// little memory is retried without limit.
 const MAX_RETRIES: u32 = 5;
 /// Delay before the first retry. It doubles with each retry.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -73,10 +74,10 @@ impl<T: Topic> CatchUp<'_, T> {
         let Some(progress) = self.subscriber.progress() else {
             return Ok(Delivery::Ended);
         };
+        let page = StorePage::new(&self.group.feed);
         let mut delivery = Delivery::Complete;
-        for step in self.read(&progress).await? {
-            let update =
-                Update::render(&*self.group.render, &self.group.feed.renderings, step).await?;
+        for step in self.read(&progress, &page).await? {
+            let update = Update::render(&*self.group.render, &self.group.place, step).await?;
             delivery = self.send(&update).await;
             if delivery == Delivery::Ended {
                 break;
@@ -102,23 +103,27 @@ impl<T: Topic> CatchUp<'_, T> {
 
     /// Reads the next steps from `progress`, with retries.
     ///
-    /// While the database is unavailable, retries until it is back or the subscription ends. Any
-    /// other error may come from the page itself, so its retries are limited.
-    async fn read(&mut self, progress: &Progress<T::State>) -> Result<Vec<Step<T>>, Error> {
-        let SubscriberGroup {
-            topic,
-            feed,
-            source,
-            ..
-        } = self.group;
+    /// While the database is unavailable or the process has too little memory, retries until that is over
+    /// or the subscription ends. Any other error may come from the page itself, so its retries are limited.
+    async fn read(
+        &mut self,
+        progress: &Progress<T::State>,
+        page: &StorePage<'_>,
+    ) -> Result<Vec<Step<T>>, Error> {
+        let SubscriberGroup { topic, source, .. } = self.group;
         let excluded = self.subscriber.excluded();
         let (mut delay, mut retries) = (FIRST_RETRY_DELAY, 0);
         loop {
             let scan = &mut self.scan;
-            match topic.catch_up(feed, source, progress, excluded, scan).await {
+            let steps = topic.catch_up(page, source, progress, excluded, scan);
+            match steps.await {
                 Ok(steps) => return Ok(steps),
-                Err(error @ Error::Unavailable(_)) => {
-                    tracing::warn!(?error, ?delay, "database unavailable, retrying a catch-up");
+                Err(error @ (Error::Unavailable(_) | Error::Overloaded)) => {
+                    tracing::warn!(
+                        ?error,
+                        ?delay,
+                        "cannot read a feed now, retrying a catch-up"
+                    );
                 }
                 Err(error) if retries < MAX_RETRIES => {
                     tracing::warn!(?error, ?delay, "failed to read a feed, retrying");

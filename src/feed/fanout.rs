@@ -32,7 +32,7 @@ async fn deliver<T: Topic>(group: &Arc<SubscriberGroup<T>>, steps: Vec<Step<T>>)
     };
     let mut updates = Vec::with_capacity(steps.len());
     for step in steps {
-        match Update::render(&*group.render, &group.feed.renderings, step).await {
+        match Update::render(&*group.render, &group.place, step).await {
             Ok(update) => updates.push(update),
             Err(error) => return group.fail(error, last),
         }

@@ -1,21 +1,17 @@
 //! Joining a room, and the progress at which a subscriber starts.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
-
 use super::{metrics::FeedMetrics, origin::Origin, progress::Progress, topic::Topic};
 use crate::{
     error::{Error, Kind},
+    memory::{Account, MemoryBudget},
     model::{PostId, Seq},
     rooms::{Hub, Listener, Membership, Participant, RoomId},
     store::Store,
     telemetry::Registry,
 };
 
-/// Maximum number of events that are rendered at once. A selection may read the store, and hold what
-/// it has read; a room may have many different ones.
-const MAX_RENDERINGS: usize = 16;
+/// The part of the process's memory that all replay buffers may have.
+const REPLAYS: usize = 8;
 
 /// A member of a room that is about to subscribe to a topic. Dropping it leaves the room.
 pub struct Joined<T: Topic> {
@@ -79,20 +75,30 @@ pub struct Feed {
     pub(super) hub: Hub,
     pub(super) store: Store,
     pub(super) page: u64,
-    /// Permits of renderings.
-    pub(super) renderings: Arc<Semaphore>,
+    /// The memory of events.
+    pub(super) memory: Account,
+    /// The memory of replay buffers.
+    pub(super) replays: Account,
     pub(super) metrics: FeedMetrics,
 }
 
 impl Feed {
     /// Creates a handle on the live changes of `hub` and the log of `store`. Each subscriber that
-    /// catches up reads `page` comments at a time, and holds no more of them in memory.
-    pub fn new(hub: Hub, store: Store, page: u64, registry: &Registry) -> Self {
+    /// catches up reads `page` comments at a time, and holds no more of them. Events are held in
+    /// `memory`.
+    pub fn new(
+        hub: Hub,
+        store: Store,
+        page: u64,
+        memory: &MemoryBudget,
+        registry: &Registry,
+    ) -> Self {
         Self {
             hub,
             store,
             page,
-            renderings: Arc::new(Semaphore::new(MAX_RENDERINGS)),
+            memory: memory.events(),
+            replays: MemoryBudget::without_addresses(memory.limit() / REPLAYS).events(),
             metrics: FeedMetrics::new(registry),
         }
     }

@@ -14,11 +14,14 @@ mod fanout;
 mod join;
 mod metrics;
 mod origin;
+mod payload;
 mod progress;
 mod reconcile;
 mod render;
 mod render_error;
+mod room_share;
 mod sink;
+mod store_page;
 mod subscriber;
 mod subscriber_group;
 mod topic;
@@ -27,11 +30,14 @@ pub use self::{
     event::Event,
     join::{Feed, Joined},
     origin::Origin,
+    payload::Payload,
     progress::Progress,
     reconcile::reconcile,
     render::Render,
     render_error::RenderError,
-    sink::{Closed, Payload, Sink, Turn},
+    room_share::{GroupPlace, RoomShare},
+    sink::{Closed, Sink, Turn},
+    store_page::StorePage,
     subscriber_group::{SubscriberGroup, Subscription},
     topic::{
         ChangeEvent, ChangeFilter, Changes, ChangesRequest, Received, Relation, Request, Step,

@@ -7,8 +7,14 @@ use crate::rooms::RoomId;
 
 /// The renderer of a subscriber group: turns events into payloads.
 pub trait Render: Send + Sync {
-    /// Renders an event. Callers that ask for the same event may share one execution.
+    /// Renders an event.
     fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>>;
+
+    /// Renders an event that many subscribers ask for at about the same time, such as a value that all
+    /// who join are sent. They may share one execution.
+    fn render_once(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        self.render(event)
+    }
 
     /// Records that sinks took `payloads` payloads.
     fn delivered(&self, payloads: usize);

@@ -1,14 +1,10 @@
 //! The interface to a subscriber's transport.
 
-use std::sync::Arc;
-
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Payload;
 use crate::error::Error;
-
-/// An event in the form in which clients receive it. All subscribers share the bytes.
-pub type Payload = Arc<str>;
 
 /// The error of a sink that takes no more payloads, because its subscriber is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

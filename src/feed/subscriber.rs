@@ -7,8 +7,9 @@ use tokio::task::AbortHandle;
 use super::{
     batch::{Batch, Update},
     origin::Origin,
+    payload::Payload,
     progress::Progress,
-    sink::{Closed, Payload, Sink, Turn},
+    sink::{Closed, Sink, Turn},
     topic::Topic,
 };
 use crate::error::Error;
@@ -235,12 +236,11 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::{FutureExt, future::BoxFuture};
-    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::{
         feed::{
-            Event, Render, RenderError,
+            Event, Render, RenderError, RoomShare,
             topic::{Step, TypingAt, typing::Typing},
         },
         model::{PostId, User, UserId},
@@ -272,7 +272,7 @@ mod tests {
     impl Render for Names {
         fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
             let typing = event.get::<TypingAt>().unwrap();
-            std::future::ready(Ok(typing.event.user.name.clone())).boxed()
+            std::future::ready(Ok((&*typing.event.user.name).into())).boxed()
         }
 
         fn delivered(&self, _: usize) {}
@@ -304,8 +304,8 @@ mod tests {
             },
         };
         let step = Step::shown(progress(position, typing), event);
-        let at_once = Semaphore::new(1);
-        let update = Update::render(&Names, &at_once, step);
+        let place = Arc::new(RoomShare::default()).add_group().unwrap();
+        let update = Update::render(&Names, &place, step);
         update.now_or_never().unwrap().unwrap()
     }
 

@@ -18,11 +18,16 @@ use super::{
     progress::Progress,
     render::Render,
     render_error::RenderError,
+    room_share::GroupPlace,
     sink::Sink,
     subscriber::{Delivery, Subscriber},
     topic::Topic,
 };
-use crate::{error::Error, rooms::RoomId};
+use crate::{
+    error::Error,
+    memory::{Account, Reservation},
+    rooms::RoomId,
+};
 
 /// Number of subscribers served before other tasks get a turn on the thread. Without it, no client
 /// could join or be read from while a large group is served.
@@ -30,8 +35,6 @@ const SUBSCRIBERS_PER_TURN: usize = 512;
 /// Maximum number of updates in the replay buffer. It serves subscribers that are slightly behind,
 /// so these need not read the store.
 const MAX_REPLAY_UPDATES: usize = 128;
-/// Maximum size of the payloads in the replay buffer.
-const MAX_REPLAY_BYTES: usize = 256 * 1024;
 
 /// The subscribers of one operation in one room. A group lives as long as a subscription or a
 /// catch-up task in it.
@@ -40,6 +43,7 @@ pub struct SubscriberGroup<T: Topic> {
     pub(super) source: T::Source,
     pub(super) feed: Feed,
     pub(super) render: Arc<dyn Render>,
+    pub(super) place: GroupPlace,
     room: RoomId,
     tasks: TaskTracker,
     state: Mutex<State<T>>,
@@ -54,8 +58,14 @@ struct State<T: Topic> {
     live: IndexMap<SubscriberId, Arc<Subscriber<T>>>,
     next_id: SubscriberId,
     /// The latest updates of a log, without a gap. The last leads to `progress`.
-    replay: VecDeque<Update<T>>,
+    replay: VecDeque<Replayed<T>>,
     replay_bytes: usize,
+}
+
+/// An update in the replay buffer.
+struct Replayed<T: Topic> {
+    update: Update<T>,
+    _memory: Reservation,
 }
 
 type SubscriberId = u64;
@@ -81,7 +91,8 @@ struct Subscribed<T: Topic> {
 }
 
 impl<T: Topic> SubscriberGroup<T> {
-    /// Creates an empty group for the room and topic of `joined`. Its tasks are spawned on `tasks`.
+    /// Creates an empty group for the room and topic of `joined`, in its `place` there. Its tasks are
+    /// spawned on `tasks`.
     ///
     /// # Errors
     ///
@@ -90,6 +101,7 @@ impl<T: Topic> SubscriberGroup<T> {
         feed: Feed,
         joined: &Joined<T>,
         render: Arc<dyn Render>,
+        place: GroupPlace,
         tasks: TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let (topic, source) = (joined.topic.clone(), joined.source.clone());
@@ -99,6 +111,7 @@ impl<T: Topic> SubscriberGroup<T> {
             source,
             feed,
             render,
+            place,
             room: joined.room,
             tasks,
             state: Mutex::new(State {
@@ -186,7 +199,8 @@ impl<T: Topic> SubscriberGroup<T> {
             let batch = Batch::new(state.progress.clone(), updates);
             state.progress = batch.after().clone();
             if T::IS_LOG {
-                state.add_to_replay(batch.updates());
+                let limit = self.place.replay_bytes();
+                state.add_to_replay(batch.updates(), limit, &self.feed.replays);
             }
             (batch, state.live.len())
         };
@@ -278,29 +292,40 @@ impl<T: Topic> State<T> {
     /// Returns the updates from `progress` to the group's progress, if the replay buffer has them
     /// all.
     fn replay_from(&self, progress: &Progress<T::State>) -> Option<Batch<T>> {
-        let first = self.replay.front()?;
+        let updates = self.replay.iter().map(|replayed| &replayed.update);
+        let first = updates.clone().next()?;
         if progress.position < first.progress.position - 1 {
             return None;
         }
-        let missing = self
-            .replay
-            .iter()
-            .filter(|update| update.progress.position > progress.position);
+        let missing = updates.filter(|update| update.progress.position > progress.position);
         Some(Batch::new(progress.clone(), missing.cloned().collect()))
     }
 
-    /// Adds updates to the replay buffer, and evicts the oldest beyond its bounds.
-    fn add_to_replay(&mut self, updates: &[Update<T>]) {
+    /// Adds updates to the replay buffer, and evicts the oldest beyond its bounds: `limit` bytes, and what
+    /// `memory` has.
+    fn add_to_replay(&mut self, updates: &[Update<T>], limit: usize, memory: &Account) {
         for update in updates {
+            let Ok(reserved) = memory.reserve(update.bytes()) else {
+                self.clear_replay();
+                continue;
+            };
             self.replay_bytes += update.bytes();
-            self.replay.push_back(update.clone());
+            self.replay.push_back(Replayed {
+                update: update.clone(),
+                _memory: reserved,
+            });
         }
-        while self.replay.len() > MAX_REPLAY_UPDATES || self.replay_bytes > MAX_REPLAY_BYTES {
+        while self.replay.len() > MAX_REPLAY_UPDATES || self.replay_bytes > limit {
             match self.replay.pop_front() {
-                Some(update) => self.replay_bytes -= update.bytes(),
+                Some(replayed) => self.replay_bytes -= replayed.update.bytes(),
                 None => break,
             }
         }
+    }
+
+    fn clear_replay(&mut self) {
+        self.replay.clear();
+        self.replay_bytes = 0;
     }
 
     /// Moves on to `progress` after a gap. Returns the live subscribers, which are live no more.
@@ -309,8 +334,7 @@ impl<T: Topic> State<T> {
         progress: Progress<T::State>,
     ) -> IndexMap<SubscriberId, Arc<Subscriber<T>>> {
         self.progress = progress;
-        self.replay.clear();
-        self.replay_bytes = 0;
+        self.clear_replay();
         std::mem::take(&mut self.live)
     }
 }

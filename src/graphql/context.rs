@@ -15,10 +15,11 @@ use crate::{
     error::Error,
     feed::Feed,
     limits::Limits,
+    memory::MemoryBudget,
     model::Timestamp,
     moderation::{Banned, Moderation},
     rooms::Hub,
-    store::{Page, Store},
+    store::{Allowance, Store},
 };
 
 /// The services that resolvers work on.
@@ -36,6 +37,8 @@ pub struct Services {
     pub moderation: Arc<Moderation>,
     /// Limits the requests of users and addresses.
     pub limits: Arc<Limits>,
+    /// The process's memory, which executions reserve theirs from.
+    pub memory: MemoryBudget,
     /// The part of the configuration that resolvers go by.
     pub settings: Settings,
 }
@@ -70,14 +73,16 @@ pub(super) trait ContextExt<'a> {
     fn limits(&self) -> &'a Limits;
     /// Returns the settings, which are constant while the server runs.
     fn settings(&self) -> &'a Settings;
-    /// Charges a page to the budget of the execution. The page ends early where the budget does.
-    fn take_page<T>(&self, page: Page<T>, bytes_of: impl Fn(&T) -> usize) -> Page<T>;
-    /// Charges a text to the budget of the execution.
+    /// Returns the budget of the execution.
+    fn budget(&self) -> &'a Arc<ResponseBudget>;
+    /// Returns the budget of the execution, for pages that are read.
+    fn allowance(&self) -> Arc<dyn Allowance>;
+    /// Takes a text from the budget of the execution.
     ///
     /// # Errors
     ///
     /// Returns `TooLarge` if the budget is exhausted.
-    fn charge<'t>(&self, text: &'t str) -> Result<&'t str, Error>;
+    fn text<'t>(&self, text: &'t str) -> Result<&'t str, Error>;
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
@@ -129,18 +134,16 @@ impl<'a> ContextExt<'a> for Context<'a> {
         &services(self).settings
     }
 
-    fn take_page<T>(&self, page: Page<T>, bytes_of: impl Fn(&T) -> usize) -> Page<T> {
-        match self.data_opt::<ResponseBudget>() {
-            Some(budget) => budget.take_page(page, bytes_of),
-            None => page,
-        }
+    fn budget(&self) -> &'a Arc<ResponseBudget> {
+        self.data_opt().expect("the executor adds the budget")
     }
 
-    fn charge<'t>(&self, text: &'t str) -> Result<&'t str, Error> {
-        match self.data_opt::<ResponseBudget>() {
-            Some(budget) => budget.spend(text.len()).map(|()| text),
-            None => Ok(text),
-        }
+    fn allowance(&self) -> Arc<dyn Allowance> {
+        Arc::<ResponseBudget>::clone(self.budget())
+    }
+
+    fn text<'t>(&self, text: &'t str) -> Result<&'t str, Error> {
+        self.budget().take_text(text.len()).map(|()| text)
     }
 }
 

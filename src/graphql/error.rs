@@ -67,6 +67,10 @@ fn shown(error: Error) -> async_graphql::Error {
             ErrorCode::RateLimited
         }
         Error::TooLarge(_) => ErrorCode::QueryTooExpensive,
+        Error::Overloaded => {
+            extensions.set("retryAfterMs", RETRY_AFTER_MS);
+            ErrorCode::ServiceUnavailable
+        }
         Error::Unavailable(cause) => {
             tracing::warn!(?cause, "the database cannot be reached");
             extensions.set("retryAfterMs", RETRY_AFTER_MS);

@@ -12,6 +12,9 @@ pub(super) struct SampledMetrics {
     members: Gauge,
     tasks: Gauge,
     waiting_writes: Gauge,
+    memory_limit: Gauge,
+    memory_reserved: Gauge,
+    memory_refusals: Counter,
     executions: Counter,
     deliveries: Counter,
     commits: Counter,
@@ -35,6 +38,21 @@ impl SampledMetrics {
                 "causerie_store_waiting_writes",
                 &[],
                 "Writes in the queue of the group commit.",
+            ),
+            memory_limit: registry.gauge(
+                "causerie_memory_limit_bytes",
+                &[],
+                "Memory that requests, responses and events may take.",
+            ),
+            memory_reserved: registry.gauge(
+                "causerie_memory_reserved_bytes",
+                &[],
+                "Memory that they take now.",
+            ),
+            memory_refusals: registry.counter(
+                "causerie_memory_refusals_total",
+                &[],
+                "Reservations of memory that were refused.",
             ),
             executions: registry.counter(
                 "causerie_event_executions_total",
@@ -67,6 +85,10 @@ impl SampledMetrics {
         self.tasks.set(number(observer.tasks()));
         let waiting = observer.store().waiting_writes();
         self.waiting_writes.set(number(waiting));
+        let memory = observer.memory();
+        self.memory_limit.set(number(memory.limit()));
+        self.memory_reserved.set(number(memory.used()));
+        self.memory_refusals.absolute(memory.refused());
         self.executions.absolute(executions);
         self.deliveries.absolute(deliveries);
         self.commits.absolute(observer.commits());

@@ -17,10 +17,11 @@ pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
-    config::{Config, HttpConfig},
+    config::{Config, HttpConfig, Switch},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
     limits::{Limits, OperationLimits},
+    memory::{self, MemoryBudget},
     moderation::{Bans, Moderation, share_bans},
     shutdown::Shutdown,
     store::Store,
@@ -88,11 +89,14 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = Arc::new(Limits::new(&config.writing, &registry));
 
+        let memory = memory_budget(&config);
+
         let services = Services {
             feed: Feed::new(
                 hub.clone(),
                 store.clone(),
                 config.rooms.catch_up_page.into(),
+                &memory,
                 &registry,
             ),
             store: store.clone(),
@@ -100,6 +104,7 @@ impl Server {
             authenticator: Arc::clone(&authenticator),
             moderation: Arc::clone(&moderation),
             limits: Arc::clone(&limits),
+            memory: memory.clone(),
             settings: Settings {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
@@ -122,6 +127,7 @@ impl Server {
                 config.writing.rate_limits,
                 &registry,
             ),
+            memory: memory.clone(),
             http: config.http.clone(),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
@@ -133,6 +139,7 @@ impl Server {
             cluster: cluster.observer(),
             store,
             executor,
+            memory,
             tasks,
             sampled: SampledMetrics::new(&registry),
             registry,
@@ -333,6 +340,17 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
     Ok((listener, address))
+}
+
+fn memory_budget(config: &Config) -> MemoryBudget {
+    let limit = config
+        .clients
+        .memory_limit
+        .unwrap_or_else(memory::default_limit);
+    match config.writing.rate_limits {
+        Switch::On => MemoryBudget::new(limit),
+        Switch::Off => MemoryBudget::without_addresses(limit),
+    }
 }
 
 fn requests(config: &HttpConfig, registry: &Registry) -> Requests {

@@ -7,6 +7,7 @@ use crate::{
     cluster::{BackplaneStatus, ClusterObserver},
     error::Error,
     graphql::{Counts, Executor},
+    memory::MemoryBudget,
     rooms::{Hub, RoomStats},
     store::Store,
     telemetry::{Checks, Health, Registry},
@@ -19,6 +20,7 @@ pub struct Observer {
     pub(super) cluster: ClusterObserver,
     pub(super) store: Store,
     pub(super) executor: Executor,
+    pub(super) memory: MemoryBudget,
     pub(super) tasks: TaskTracker,
     pub(super) registry: Registry,
     pub(super) sampled: SampledMetrics,
@@ -43,6 +45,11 @@ impl Observer {
     /// Returns the number of events executed, and of their deliveries.
     pub fn events(&self) -> Counts {
         self.executor.counts()
+    }
+
+    /// Returns the budget of memory.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.memory
     }
 
     /// Returns the number of SQL statements run so far.

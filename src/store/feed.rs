@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
 use super::{
     Store,
     entity::comment::{Column, Entity},
-    page::{Bodies, Page, PageLimit},
+    page::{Allowance, Bodies, Page},
     query::select_page,
     rows,
 };
@@ -28,27 +28,29 @@ pub struct FeedEntry {
 }
 
 impl Store {
-    /// Returns a page of the comments that were added after `after`, ordered by `added_seq`. Each is in
-    /// its latest state.
+    /// Returns at most `first` of the comments that were added after `after`, ordered by `added_seq`.
+    /// Each is in its latest state. The page ends early where `allowance` does.
     pub async fn added_after(
         &self,
         post: &PostId,
         after: Seq,
-        limit: PageLimit,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        self.entries_after(post, Column::AddedSeq, after, limit)
+        self.entries_after(post, Column::AddedSeq, after, first, allowance)
             .await
     }
 
-    /// Returns a page of the comments that were last changed after `after`, ordered by `changed_seq`.
-    /// Each is in its latest state.
+    /// Returns at most `first` of the comments that were last changed after `after`, ordered by
+    /// `changed_seq`. Each is in its latest state. The page ends early where `allowance` does.
     pub async fn changed_after(
         &self,
         post: &PostId,
         after: Seq,
-        limit: PageLimit,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        self.entries_after(post, Column::ChangedSeq, after, limit)
+        self.entries_after(post, Column::ChangedSeq, after, first, allowance)
             .await
     }
 
@@ -57,7 +59,8 @@ impl Store {
         post: &PostId,
         seq: Column,
         after: Seq,
-        limit: PageLimit,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
@@ -65,10 +68,10 @@ impl Store {
             .order_by_asc(seq);
         let query = Arc::new(rows::with_authors(query, Bodies::Read));
         self.read(move |connection| {
-            let query = Arc::clone(&query);
+            let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
             async move {
-                let bytes_of = |entry: &FeedEntry| entry.comment.body.len();
-                select_page(&query, limit, &connection, entry, bytes_of).await
+                let bytes_of = |entry: &FeedEntry| entry.comment.bytes();
+                select_page(&query, first, &*allowance, &connection, entry, bytes_of).await
             }
         })
         .await

@@ -31,7 +31,7 @@ pub use self::{
     comments::{DeleteComment, Deletion, EditComment, NewComment},
     error::OpenError,
     feed::FeedEntry,
-    page::{Bodies, Order, Page, PageLimit, Slice},
+    page::{Allowance, Bodies, Order, Page, Slice},
     posts::{NewPost, PostKey},
 };
 use self::{group_commit::Writer, pool::Connections, statements::StatementCounter};

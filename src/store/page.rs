@@ -1,5 +1,7 @@
 //! Pages of a list.
 
+use crate::error::Error;
+
 /// The order of a list by seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
@@ -27,13 +29,17 @@ pub struct Slice<Key> {
     pub after: Option<Key>,
 }
 
-/// The bounds of a page that is read from the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit {
-    /// Maximum number of items.
-    pub items: u64,
-    /// Size of the texts at which the page ends, in bytes. A page has one item at least.
-    pub bytes: usize,
+/// Decides how much of the store a reader may hold.
+pub trait Allowance: std::fmt::Debug + Send + Sync {
+    /// Takes the bytes of a row that was read. Returns false if the page ends before it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing more may be read. The whole page fails then.
+    fn take(&self, bytes: usize) -> Result<bool, Error>;
+
+    /// Gives back bytes that were taken for rows of a page that could not be read.
+    fn give_back(&self, bytes: usize);
 }
 
 /// A part of a list.

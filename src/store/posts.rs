@@ -10,7 +10,8 @@ use sea_orm::{
 use super::{
     Page, Slice, Store,
     entity::post::{ActiveModel, Column, Entity, Model},
-    query::{is_any_of, select_limited},
+    page::Allowance,
+    query::{is_any_of, select_page},
     rows,
 };
 use crate::{
@@ -83,8 +84,12 @@ impl Store {
         .await
     }
 
-    /// Returns a page of posts, newest first.
-    pub async fn posts(&self, slice: Slice<PostKey>) -> Result<Page<Post>, Error> {
+    /// Returns a page of posts, newest first. It ends early where `allowance` does.
+    pub async fn posts(
+        &self,
+        slice: Slice<PostKey>,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Post>, Error> {
         let mut query = Entity::find()
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id);
@@ -98,17 +103,13 @@ impl Store {
                 ),
             );
         }
-        let query = Arc::new(query);
+        let (query, first) = (Arc::new(query), slice.first);
         self.read(move |connection| {
-            let query = Arc::clone(&query);
+            let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
             async move {
-                let limit = slice.first + 1;
-                let rows = select_limited(query.as_query(), limit, &connection).await?;
-                let posts: Result<Vec<Post>, Error> = rows
-                    .iter()
-                    .map(|row| rows::post(Model::from_query_result(row, "")?))
-                    .collect();
-                Ok(Page::of(posts?, slice.first))
+                let query = query.as_query();
+                let post = |row: &_| rows::post(Model::from_query_result(row, "")?);
+                select_page(query, first, &*allowance, &connection, post, Post::bytes).await
             }
         })
         .await

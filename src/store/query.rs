@@ -2,12 +2,12 @@
 
 use futures_util::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, StreamTrait,
-    Value,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement,
+    StreamTrait, Value,
     sea_query::{Expr, ExprTrait, SelectStatement, extension::postgres::PgFunc},
 };
 
-use super::page::{Page, PageLimit};
+use super::page::{Allowance, Page};
 use crate::error::Error;
 
 /// Runs `query` and returns its first `limit` rows.
@@ -19,32 +19,48 @@ pub(super) async fn select_limited(
     limit: u64,
     connection: &impl ConnectionTrait,
 ) -> Result<Vec<QueryResult>, DbErr> {
-    let mut statement = connection.get_database_backend().build(query);
-    statement.sql.push_str(&format!(" LIMIT {limit}"));
+    let statement = limited(query, limit, connection.get_database_backend());
     connection.query_all_raw(statement).await
 }
 
-/// Runs `query` and returns its first rows as a page. Reads no further than the page's limit.
+/// Runs `query` and returns at most `first` of its rows as a page, or fewer where `allowance` ends it.
+/// Reads no further.
 pub(super) async fn select_page<T>(
     query: &SelectStatement,
-    limit: PageLimit,
+    first: u64,
+    allowance: &dyn Allowance,
     connection: &DatabaseConnection,
     item: impl Fn(&QueryResult) -> Result<T, Error>,
     bytes_of: impl Fn(&T) -> usize,
 ) -> Result<Page<T>, Error> {
-    let mut statement = ConnectionTrait::get_database_backend(connection).build(query);
+    let mut taken = 0;
+    let page = read_page(query, first, connection, item, |item| {
+        let bytes = bytes_of(item);
+        let is_taken = allowance.take(bytes)?;
+        taken += if is_taken { bytes } else { 0 };
+        Ok(is_taken)
+    });
+    let page = page.await;
+    // The page may be read again, on another connection.
+    page.inspect_err(|_| allowance.give_back(taken))
+}
+
+async fn read_page<T>(
+    query: &SelectStatement,
+    first: u64,
+    connection: &DatabaseConnection,
+    item: impl Fn(&QueryResult) -> Result<T, Error>,
+    mut take: impl FnMut(&T) -> Result<bool, Error>,
+) -> Result<Page<T>, Error> {
+    let backend = ConnectionTrait::get_database_backend(connection);
     // One more, which shows that the list continues.
-    statement
-        .sql
-        .push_str(&format!(" LIMIT {}", limit.items + 1));
+    let statement = limited(query, first + 1, backend);
     let mut rows = connection.stream_raw(statement).await?;
-    let max_items = usize::try_from(limit.items).unwrap_or(usize::MAX);
-    let (mut items, mut bytes) = (Vec::new(), 0);
+    let max_items = usize::try_from(first).unwrap_or(usize::MAX);
+    let mut items = Vec::new();
     while let Some(row) = rows.try_next().await? {
         let item = item(&row)?;
-        bytes += bytes_of(&item);
-        let is_over = bytes > limit.bytes && !items.is_empty();
-        if is_over || items.len() == max_items {
+        if items.len() == max_items || !take(&item)? {
             return Ok(Page {
                 items,
                 has_more: true,
@@ -56,6 +72,12 @@ pub(super) async fn select_page<T>(
         items,
         has_more: false,
     })
+}
+
+fn limited(query: &SelectStatement, limit: u64, backend: DbBackend) -> Statement {
+    let mut statement = backend.build(query);
+    statement.sql.push_str(&format!(" LIMIT {limit}"));
+    statement
 }
 
 /// Returns the condition that `column` has one of `values`, in few statements for any number of them.

@@ -41,6 +41,7 @@ use crate::{
     config::{HttpConfig, WsConfig},
     graphql::{Executor, Requests},
     limits::OperationLimits,
+    memory::MemoryBudget,
     moderation::Bans,
     shutdown::Shutdown,
 };
@@ -60,6 +61,8 @@ pub(crate) struct Transport {
     pub admission: Admission,
     /// Rates of operations on sockets.
     pub operation_limits: OperationLimits,
+    /// The memory that requests take until they are answered.
+    pub memory: MemoryBudget,
     /// Settings of HTTP requests.
     pub http: HttpConfig,
     /// Settings of WebSockets.

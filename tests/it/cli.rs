@@ -397,6 +397,7 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("CONNECTIONS_PER_ADDRESS", &number),
         ("OPERATIONS_PER_SOCKET", &number),
         ("OPERATIONS_PER_ADDRESS", &number),
+        ("MEMORY_LIMIT", &["", "0", "67108863", "1G", "-1"]),
         (
             "TRUSTED_PROXIES",
             &["proxy", "10.0.0.0/33", "10.0.0.1/", "1.2.3", "::/0/0"],

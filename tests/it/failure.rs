@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use causerie::{
     config::StoreConfig,
     model::{PostId, Role, Seq},
-    store::{PageLimit, Store},
+    store::Store,
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
     Chunk, Client, Node, Request, Signal, Streaming, TestServer, another_program, database_url,
-    lock, on_postgres, run, settings, start_node, token, user, wait_until,
+    everything, lock, on_postgres, run, settings, start_node, token, user, wait_until,
 };
 
 pub(crate) const OPEN: &str =
@@ -81,12 +81,8 @@ pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
         .await
         .expect("a store");
     let post = PostId::parse("hello").expect("an id");
-    let all = PageLimit {
-        items: 10_000,
-        bytes: usize::MAX,
-    };
     let changes = store
-        .changed_after(&post, Seq(0), all)
+        .changed_after(&post, Seq(0), 10_000, everything())
         .await
         .expect("changes");
     let stands = store.seq(&post).await.expect("a place").expect("a post");

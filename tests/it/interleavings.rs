@@ -12,8 +12,9 @@ use causerie::{
     error::Error,
     feed::{
         ChangeEvent, ChangeFilter, Changes, ChangesRequest, Closed, Event, Feed, Payload, Render,
-        RenderError, Request, Sink, SubscriberGroup, Subscription,
+        RenderError, Request, RoomShare, Sink, SubscriberGroup, Subscription,
     },
+    memory::MemoryBudget,
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
@@ -35,8 +36,10 @@ const ROOM_BUFFER: usize = 3;
 const SINK_CAPACITY: usize = 2;
 /// A page so small that edits come between two pages.
 const CATCH_UP_PAGE: u64 = 2;
+/// Enough memory for all.
+const MEMORY: usize = 16 * 1024 * 1024;
 /// Timeout for each follower at the end. Only a failing test waits this long.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -191,7 +194,13 @@ impl World {
         store.create_post(new).await.expect("a post");
         let hub = Hub::new(ROOM_BUFFER, &Registry::new());
         Self {
-            feed: Feed::new(hub.clone(), store.clone(), CATCH_UP_PAGE, &Registry::new()),
+            feed: Feed::new(
+                hub.clone(),
+                store.clone(),
+                CATCH_UP_PAGE,
+                &MemoryBudget::new(MEMORY),
+                &Registry::new(),
+            ),
             store,
             hub,
             post,
@@ -340,7 +349,10 @@ impl World {
             _ => {
                 let render = Arc::clone(&self.notes) as Arc<dyn Render>;
                 let feed = self.feed.clone();
-                let group = SubscriberGroup::new(feed, &joined, render, self.tasks.clone());
+                let place = Arc::new(RoomShare::default()).add_group();
+                let place = place.expect("a place");
+                let tasks = self.tasks.clone();
+                let group = SubscriberGroup::new(feed, &joined, render, place, tasks);
                 group.expect("a group")
             }
         };

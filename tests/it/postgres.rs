@@ -8,7 +8,7 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     model::{CommentId, PostId, Seq, Timestamp, User, UserId},
-    store::{DeleteComment, EditComment, NewComment, NewPost, PageLimit, Store},
+    store::{Bodies, DeleteComment, EditComment, NewComment, NewPost, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use crate::{
     failure::seqs,
     support::{
-        Client, Socket, TestServer, another_program, postgres_url, run, settings, wait_until,
-        within,
+        Client, Socket, TestServer, another_program, everything, postgres_url, run, settings,
+        wait_until, within,
     },
 };
 
@@ -269,12 +269,8 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
             .expect("a place")
             .expect("a post")
             .0;
-        let limit = PageLimit {
-            items: 10_000,
-            bytes: usize::MAX,
-        };
         let all = nodes[1]
-            .changed_after(post, Seq(0), limit)
+            .changed_after(post, Seq(0), 10_000, everything())
             .await
             .expect("changes")
             .items;
@@ -297,7 +293,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
             .iter()
             .filter(|recorded| recorded.comment.parent_id == Some(root));
         let counted = nodes[0]
-            .comment(root)
+            .comment(root, Bodies::Read)
             .await
             .expect("a comment")
             .expect("a comment");
@@ -354,7 +350,7 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
             "{edited:?}"
         );
         let left = nodes[0]
-            .comment(id)
+            .comment(id, Bodies::Read)
             .await
             .expect("a comment")
             .expect("a comment");

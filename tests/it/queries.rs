@@ -9,7 +9,7 @@ use causerie::{
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::support::{Client, TestServer, token};
+use crate::support::{Client, TestServer, everything, token};
 
 const ADDED: &str = "subscription($after: Cursor) {
     commentAdded(postId: \"hello\", after: $after, includeOwn: true) { id }
@@ -531,7 +531,7 @@ async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
         (None, vec!["before", "since"]),
     ] {
         let replies = store
-            .replies(&[parent], slice, as_of, Bodies::Read)
+            .replies(&[parent], slice, as_of, Bodies::Read, everything())
             .await
             .expect("a reading");
         let bodies: Vec<&str> = replies[&parent]

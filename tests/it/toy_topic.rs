@@ -13,8 +13,9 @@ use causerie::{
     error::Error,
     feed::{
         Closed, Event, Feed, Joined, Origin, Payload, Progress, Received, Relation, Render,
-        RenderError, Request, Sink, Step, SubscriberGroup, Topic,
+        RenderError, Request, RoomShare, Sink, Step, StorePage, SubscriberGroup, Topic,
     },
+    memory::MemoryBudget,
     model::{ClientId, User, UserId},
     rooms::{Hub, Participant, RoomId},
     store::Store,
@@ -95,7 +96,7 @@ impl Topic for LettersOf {
 
     async fn catch_up(
         &self,
-        _: &Feed,
+        _: &StorePage<'_>,
         source: &Self::Source,
         from: &Progress<()>,
         _: Option<&Origin>,
@@ -199,6 +200,7 @@ async fn feed(folder: &Path) -> Feed {
         Hub::new(4, &Registry::new()),
         store.expect("a store"),
         10,
+        &MemoryBudget::new(1024 * 1024),
         &Registry::new(),
     )
 }
@@ -228,7 +230,8 @@ async fn topic_of_a_user_resumes_then_follows() {
     };
     let joined = request.join(&feed, &participant("ada")).await;
     let joined = joined.expect("joined");
-    let group = SubscriberGroup::new(feed, &joined, Arc::new(Texts), TaskTracker::new());
+    let place = Arc::new(RoomShare::default()).add_group().expect("a place");
+    let group = SubscriberGroup::new(feed, &joined, Arc::new(Texts), place, TaskTracker::new());
     let group = group.expect("a group");
     let sink = Arc::new(OneSlot::default());
     let subscription = group.subscribe(joined, Arc::<OneSlot>::clone(&sink)).await;

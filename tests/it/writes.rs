@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use causerie::{
     model::{PostId, Role, Seq, Timestamp, User, UserId},
-    store::{NewComment, PageLimit, Store},
+    store::{NewComment, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::{
     failure::seqs,
     support::{
-        Client, Reply, TestServer, another_program, lock, on_postgres, raise_error, run, settings,
-        token, trigger, wait_until,
+        Client, Reply, TestServer, another_program, everything, lock, on_postgres, raise_error,
+        run, settings, token, trigger, wait_until,
     },
 };
 
@@ -282,12 +282,8 @@ async fn open(database: &str, arguments: &[&str]) -> Store {
 pub(crate) async fn stored(database: &str) -> HashSet<String> {
     let store = open(database, &[]).await;
     let post = PostId::parse("hello").expect("an id");
-    let limit = PageLimit {
-        items: 10_000,
-        bytes: usize::MAX,
-    };
     let all = store
-        .added_after(&post, Seq(0), limit)
+        .added_after(&post, Seq(0), 10_000, everything())
         .await
         .expect("comments");
     store.close().await;

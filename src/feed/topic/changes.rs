@@ -9,16 +9,15 @@ use crate::{
         join::{Feed, Joined},
         origin::Origin,
         progress::Progress,
+        store_page::StorePage,
     },
     model::{Change, ChangeKind, ClientId, CommentId, PostId, Seq},
     rooms::{self, FeedEvent, Listener, Participant},
-    store::{FeedEntry, PageLimit},
+    store::FeedEntry,
 };
 
 /// Maximum number of changes that are received together. They are one write to each connection.
 const MAX_BATCH: usize = 16;
-/// Size of the texts at which a page of a catch-up ends, in bytes.
-const PAGE_BYTES: usize = 64 * 1024;
 /// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
 /// the scan may be sent as an addition twice.
 const MAX_SENT_IDS: usize = 10_000;
@@ -185,7 +184,7 @@ impl Topic for Changes {
 
     async fn catch_up(
         &self,
-        feed: &Feed,
+        page: &StorePage<'_>,
         source: &Listener,
         from: &Progress<()>,
         excluded: Option<&Origin>,
@@ -194,13 +193,19 @@ impl Topic for Changes {
         let (post, position) = (source.post(), Seq(from.position));
         // The changes up to here were committed before the page is read.
         let head = source.head().unwrap_or(position);
-        let limit = PageLimit {
-            items: feed.page,
-            bytes: PAGE_BYTES,
-        };
+        let StorePage {
+            store,
+            first,
+            ref allowance,
+        } = *page;
+        let allowance = Arc::clone(allowance);
         let page = match self.filter {
-            ChangeFilter::Additions => feed.store.added_after(post, position, limit).await?,
-            ChangeFilter::All => feed.store.changed_after(post, position, limit).await?,
+            ChangeFilter::Additions => store.added_after(post, position, first, allowance).await?,
+            ChangeFilter::All => {
+                store
+                    .changed_after(post, position, first, allowance)
+                    .await?
+            }
         };
         let mut open = scan.take().unwrap_or_else(|| Scan::new(position));
         let mut steps = Vec::with_capacity(page.items.len() + 1);

@@ -20,6 +20,7 @@ use super::{
     join::{Feed, Joined},
     origin::Origin,
     progress::Progress,
+    store_page::StorePage,
 };
 use crate::{error::Error, rooms::Participant};
 
@@ -71,7 +72,8 @@ pub trait Topic: Clone + PartialEq + Debug + Send + Sync + 'static {
         receiver: &mut Self::Receiver,
     ) -> impl Future<Output = Option<Received<Self>>> + Send;
 
-    /// Returns the next steps of a subscriber at `from`, without the events of `excluded`.
+    /// Returns the next steps of a subscriber at `from`, without the events of `excluded`. A topic that
+    /// the store has reads one `page` of it.
     ///
     /// `scan` is `None` before the first page. If it is not `None` after the call, more pages
     /// follow, and live events do not lead on from the last step. An error leaves it unchanged.
@@ -81,7 +83,7 @@ pub trait Topic: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// Returns an error if the store cannot be read.
     fn catch_up(
         &self,
-        feed: &Feed,
+        page: &StorePage<'_>,
         source: &Self::Source,
         from: &Progress<Self::State>,
         excluded: Option<&Origin>,

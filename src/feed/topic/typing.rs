@@ -8,6 +8,7 @@ use crate::{
         join::{Feed, Joined},
         origin::Origin,
         progress::Progress,
+        store_page::StorePage,
     },
     model::PostId,
     rooms::{Listener, Participant, TypingEvent, Typists, Values, differences},
@@ -94,7 +95,7 @@ impl Topic for Typing {
 
     async fn catch_up(
         &self,
-        _: &Feed,
+        _: &StorePage<'_>,
         source: &Listener,
         from: &Progress<Typists>,
         excluded: Option<&Origin>,

@@ -7,6 +7,7 @@ use crate::{
         join::{Feed, Joined},
         origin::Origin,
         progress::Progress,
+        store_page::StorePage,
     },
     model::PostId,
     rooms::{Listener, Participant, Published, Values},
@@ -68,7 +69,7 @@ impl Topic for Viewers {
 
     async fn catch_up(
         &self,
-        _: &Feed,
+        _: &StorePage<'_>,
         source: &Listener,
         from: &Progress<Option<usize>>,
         _: Option<&Origin>,

@@ -12,6 +12,9 @@ use crate::graphql::schema::page;
 const MAX_COMPLEXITY: u64 = 50_000;
 /// Maximum complexity of a subscription, which is executed for each event.
 const MAX_SUBSCRIPTION_COMPLEXITY: u64 = 5_000;
+/// Maximum size of a subscription and the values of its variables in memory, where they are kept as long
+/// as it lives.
+const MAX_SUBSCRIPTION_BYTES: usize = 64 * 1024;
 /// Maximum size of all keys in a response, in bytes, with its lists as long as it asks for.
 const MAX_KEY_BYTES: u64 = 4 * 1024 * 1024;
 /// The bytes beside each key: quotes, colon and comma.
@@ -46,12 +49,18 @@ pub(super) enum TooComplex {
     Complexity,
     #[error("The names of the response's fields would be too long.")]
     Keys,
+    #[error("The subscription and the values of its variables are too large to be kept.")]
+    Subscription,
     #[error("A mutation has at most {MAX_MUTATION_FIELDS} fields at its root.")]
     MutationFields,
 }
 
-/// Refuses an operation that is too complex with these values of its variables.
-pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<(), TooComplex> {
+/// Returns the complexity of an operation with these values of its variables.
+///
+/// # Errors
+///
+/// Refuses an operation that is too complex.
+pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<u64, TooComplex> {
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
         return Err(TooComplex::MutationFields);
     }
@@ -60,13 +69,18 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<(), TooC
         OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
     };
     let weight = Weight::of(&form.fields, variables);
-    if weight.fields.saturating_add(weight.pages) > max {
+    let complexity = weight.fields.saturating_add(weight.pages);
+    if complexity > max {
         return Err(TooComplex::Complexity);
     }
     if weight.key_bytes > MAX_KEY_BYTES {
         return Err(TooComplex::Keys);
     }
-    Ok(())
+    let is_kept = form.kind == OperationKind::Subscription;
+    if is_kept && form.bytes() + variables.bytes() > MAX_SUBSCRIPTION_BYTES {
+        return Err(TooComplex::Subscription);
+    }
+    Ok(complexity)
 }
 
 /// The weight of a selection.
@@ -145,7 +159,7 @@ mod tests {
 
     fn check_with(text: &str, variables: serde_json::Value) -> Result<(), TooComplex> {
         let (form, variables) = testing::normal_form(text, variables);
-        super::check(&form, &variables)
+        super::check(&form, &variables).map(drop)
     }
 
     #[test]
@@ -195,6 +209,18 @@ mod tests {
         };
         assert_eq!(check(&slices(100)), Ok(()));
         assert_eq!(check(&slices(115)), Err(TooComplex::Complexity));
+    }
+
+    #[test]
+    fn subscription_and_its_variables_are_kept_within_a_size() {
+        let text = "subscription($after: String) {
+            commentAdded(postId: \"p\") { replies(after: $after) { __typename } } }";
+        let check = |length| {
+            let variables = serde_json::json!({"after": "x".repeat(length)});
+            check_with(text, variables)
+        };
+        assert_eq!(check(MAX_SUBSCRIPTION_BYTES / 2), Ok(()));
+        assert_eq!(check(MAX_SUBSCRIPTION_BYTES), Err(TooComplex::Subscription));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
     operation::{Operation, OperationKind},
     panics::contain_async,
     payload,
-    render::{Counts, Renderer},
+    render::{Counts, RenderServices, Renderer},
     response_budget::ResponseBudget,
     response_cache::{Cacheability, ResponseCache},
     stream,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, Payload, RenderError, Sink, Subscription},
+    feed::{Feed, Payload, Sink, Subscription},
     graphql::{
         Caller, Services,
         error::{self, request_error, server_error},
@@ -36,6 +36,7 @@ use crate::{
         schema_document,
     },
     limits::Limits,
+    memory::MemoryBudget,
     store::Store,
     telemetry::Registry,
 };
@@ -69,6 +70,7 @@ pub struct Executor {
     store: Store,
     feed: Feed,
     limits: Arc<Limits>,
+    memory: MemoryBudget,
     responses: ResponseCache,
     renderer: Renderer,
     /// The time after which a caller is answered without the result.
@@ -93,19 +95,23 @@ impl Executor {
     /// Creates an executor whose resolvers work on `services`. Its tasks are spawned on `tasks`.
     pub fn new(services: Services, tasks: TaskTracker, registry: &Registry) -> Self {
         let (store, feed) = (services.store.clone(), services.feed.clone());
-        let limits = Arc::clone(&services.limits);
+        let (limits, memory) = (Arc::clone(&services.limits), services.memory.clone());
         let timeout = services.settings.operation_timeout;
-        let schema = schema()
-            .data(Replies::loader(store.clone(), tasks.clone()))
-            .data(services)
-            .finish();
+        let schema = schema().data(services).finish();
+        let render_services = RenderServices {
+            feed: feed.clone(),
+            store: store.clone(),
+            memory: memory.clone(),
+            tasks: tasks.clone(),
+        };
         Self {
-            renderer: Renderer::new(schema.clone(), feed.clone(), tasks.clone()),
+            renderer: Renderer::new(schema.clone(), render_services),
             schema,
             schema_document: schema_document(),
             store,
             feed,
             limits,
+            memory,
             responses: ResponseCache::new(CacheMetrics::responses(registry)),
             timeout,
             tasks,
@@ -135,9 +141,11 @@ impl Executor {
             OperationKind::Query | OperationKind::Subscription => {
                 let answer = contain_async(self.clone().answer(operation, caller));
                 let answer = async {
-                    answer
-                        .await
-                        .unwrap_or_else(|panic| failed(server_error(panic)))
+                    match answer.await {
+                        Ok(Ok(outcome)) => outcome,
+                        Ok(Err(refusal)) => Outcome::Refused(vec![server_error(refusal)]),
+                        Err(panic) => failed(server_error(panic)),
+                    }
                 };
                 Either::Right(in_time(self.timeout, QUERY_TIMED_OUT, answer))
             }
@@ -149,41 +157,70 @@ impl Executor {
         let user = caller.principal.as_ref();
         let user = user.map(|principal| &principal.user.id);
         let permit = self.limits.begin_mutation(user, caller.address)?;
-        let operation = operation.keeping(permit).with(caller);
-        let request = operation.with(ResponseBudget::default()).into_request();
+        let (operation, budget) = self.budgeted(operation, caller)?;
+        let request = operation.keeping(permit).into_request();
         let schema = self.schema.clone();
-        let execution = async move { Outcome::of(schema.execute(request).await) };
+        let execution = async move { Outcome::of(schema.execute(request).await, &budget) };
         Ok(self.tasks.spawn(execution.in_current_span()))
+    }
+
+    /// Reserves the memory of an execution, and adds all that resolvers need of its caller.
+    fn budgeted(
+        &self,
+        operation: Operation,
+        caller: Caller,
+    ) -> Result<(Operation, Arc<ResponseBudget>), Error> {
+        let memory = self.memory.requests(caller.address);
+        let budget = ResponseBudget::of_request(memory.reserve(operation.execution_bytes())?);
+        let allowance = Arc::<ResponseBudget>::clone(&budget);
+        let replies = Replies::loader(self.store.clone(), allowance, self.tasks.clone());
+        let operation = operation.with(caller).with(replies);
+        Ok((operation.with(Arc::clone(&budget)), budget))
     }
 
     /// Answers a query from the response cache if it is there, else executes it, and caches a
     /// response that is the same for every caller.
-    async fn answer(self, operation: Operation, caller: Caller) -> Outcome {
-        let operation = operation.with(caller).with(ResponseBudget::default());
+    ///
+    /// # Errors
+    ///
+    /// Fails if the memory for the execution or the response cannot be reserved.
+    async fn answer(self, operation: Operation, caller: Caller) -> Result<Outcome, Error> {
         // Where other nodes write too, no node knows for how long a response holds.
         let Some(state) = self.store.data_version() else {
-            return Outcome::of(self.query(operation).await);
+            return self.query(operation, caller).await;
         };
         let (fingerprint, since) = (operation.fingerprint(), Instant::now());
         if let Some(payload) = self.responses.get(&fingerprint, state, since) {
-            return Outcome::rendered(payload);
+            let memory = self.memory.requests(caller.address);
+            return Ok(Outcome::rendered(
+                payload.with(memory.reserve(payload.len())?),
+            ));
         }
         let cacheability = Cacheability::default();
-        let outcome = Outcome::of(self.query(operation.with(cacheability.clone())).await);
+        let operation = operation.with(cacheability.clone());
+        let outcome = self.query(operation, caller).await?;
         if let Outcome::Executed(Executed {
             payload,
             code: None,
         }) = &outcome
             && cacheability.is_cacheable()
+            // A cached response is not on the account of the address that asked first.
+            && let Ok(memory) = self.memory.requests(None).reserve(payload.len())
         {
             self.responses
-                .insert(fingerprint, Arc::clone(payload), state, since);
+                .insert(fingerprint, payload.with(memory), state, since);
         }
-        outcome
+        Ok(outcome)
+    }
+
+    /// Executes a query within its budget.
+    async fn query(&self, operation: Operation, caller: Caller) -> Result<Outcome, Error> {
+        let (operation, budget) = self.budgeted(operation, caller)?;
+        Ok(Outcome::of(self.respond(operation).await, &budget))
     }
 
     /// Executes a query: introspection from the schema document, everything else by resolvers.
-    async fn query(&self, operation: Operation) -> Response {
+    async fn respond(&self, operation: Operation) -> Response {
         let Some((document, variables)) = operation.introspected() else {
             return self.schema.execute(operation.into_request()).await;
         };
@@ -228,10 +265,13 @@ impl Executor {
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
         let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
+        let account = self.memory.requests(caller.address);
+        let fingerprint = operation.fingerprint();
+        let execution = self.renderer.execution(fingerprint, &operation, &account);
         let subscriber = Subscriber {
             participant: caller.visitor(),
             feed: self.feed.clone(),
-            execution: self.renderer.execution(operation.fingerprint(), &operation),
+            execution: execution.map_err(|error| vec![located(error, &operation)])?,
             sink,
         };
         let opening = request.subscribe(subscriber);
@@ -293,7 +333,12 @@ async fn in_time(
 
 /// The outcome of an operation that was begun and has no result.
 fn failed(error: ServerError) -> Outcome {
-    Outcome::executed(&Response::from_errors(vec![error]))
+    let code = error::code_of(std::slice::from_ref(&error)).map(Into::into);
+    let response = serde_json::json!({"data": null, "errors": [error]});
+    Outcome::Executed(Executed {
+        payload: response.to_string().into(),
+        code,
+    })
 }
 
 /// Returns the first response of a subscription's execution. Its errors have paths and no locations,
@@ -310,7 +355,7 @@ pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
 
 impl Outcome {
     /// The outcome of an execution that the library ended.
-    fn of(mut response: Response) -> Self {
+    fn of(mut response: Response, budget: &ResponseBudget) -> Self {
         response.errors.iter_mut().for_each(error::complete);
         let has_data = response.data != Value::Null;
         let is_refused = !has_data
@@ -319,22 +364,13 @@ impl Outcome {
         if is_refused {
             Self::Refused(response.errors)
         } else {
-            Self::executed(&response)
-        }
-    }
-
-    fn executed(response: &Response) -> Self {
-        match payload::write(response, MAX_RESPONSE_BYTES) {
-            Ok(payload) => Self::Executed(Executed {
-                payload,
-                code: error::code_of(&response.errors).map(Into::into),
-            }),
-            Err(RenderError::TooLarge) => failed(server_error(Error::TooLarge(
-                "The response would have too many bytes.",
-            ))),
-            Err(RenderError::Failed) => failed(server_error(Error::Internal(
-                "a response could not be written".into(),
-            ))),
+            match payload::write(&response, MAX_RESPONSE_BYTES, budget.account()) {
+                Ok(payload) => Self::Executed(Executed {
+                    payload,
+                    code: error::code_of(&response.errors).map(Into::into),
+                }),
+                Err(error) => failed(server_error(error.into())),
+            }
         }
     }
 

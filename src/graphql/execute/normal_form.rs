@@ -119,7 +119,8 @@ impl Value {
     }
 }
 
-fn bytes_of_constant(value: &ConstValue) -> usize {
+/// Returns about how many bytes of memory a value takes.
+pub(super) fn bytes_of_constant(value: &ConstValue) -> usize {
     let inner = match value {
         ConstValue::String(text) => text.len(),
         ConstValue::Enum(name) => name.len(),

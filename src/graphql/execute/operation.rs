@@ -39,10 +39,16 @@ impl OperationKind {
     }
 }
 
+/// About how many bytes of memory an execution takes, beside its fields.
+const EXECUTION_BYTES: usize = 16 * 1024;
+/// About how many bytes of memory the result of a field takes, beside its text.
+const FIELD_BYTES: usize = 128;
+
 /// A valid operation in its normal form, with the values of its variables.
 pub struct Operation {
     form: Arc<NormalForm>,
     variables: Arc<Variables>,
+    complexity: u64,
     /// The document, if introspection has to be answered from it.
     introspected: Option<Arc<Document>>,
     data: Data,
@@ -62,12 +68,14 @@ impl Operation {
     pub(super) fn new(
         form: Arc<NormalForm>,
         variables: Variables,
+        complexity: u64,
         document: &Arc<Document>,
     ) -> Self {
         let is_introspected = form.fields.iter().any(Field::is_introspection);
         Self {
             form,
             variables: Arc::new(variables),
+            complexity,
             introspected: is_introspected.then(|| Arc::clone(document)),
             data: Data::default(),
         }
@@ -90,9 +98,22 @@ impl Operation {
         Self {
             form: Arc::clone(&self.form),
             variables: Arc::clone(&self.variables),
+            complexity: self.complexity,
             introspected: self.introspected.clone(),
             data: Data::default(),
         }
+    }
+
+    /// Returns about how many bytes of memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.form.bytes() + self.variables.bytes()
+    }
+
+    /// Returns about how many bytes of memory its execution takes, beside texts and what is read.
+    pub(super) fn execution_bytes(&self) -> usize {
+        let fields = usize::try_from(self.complexity).unwrap_or(usize::MAX);
+        let fields = fields.saturating_mul(FIELD_BYTES);
+        fields.saturating_add(EXECUTION_BYTES + self.variables.bytes())
     }
 
     /// Returns the kind of the operation.

@@ -111,9 +111,9 @@ impl Requests {
                 normalize(schema, document, operation, &variables)
             })
             .map_err(|error| vec![error])?;
-        complexity::check(&form, &variables)
+        let complexity = complexity::check(&form, &variables)
             .map_err(|limit| too_expensive(limit.to_string(), position()))?;
-        Ok(Operation::new(form, variables, document))
+        Ok(Operation::new(form, variables, complexity, document))
     }
 }
 

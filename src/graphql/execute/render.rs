@@ -36,23 +36,25 @@ use super::{
 use crate::{
     error::Error,
     feed::{
-        Event, Feed, Joined, Payload, Render, RenderError, Sink, SubscriberGroup, Subscription,
-        Topic,
+        Event, Feed, GroupPlace, Joined, Payload, Render, RenderError, RoomShare, Sink,
+        SubscriberGroup, Subscription, Topic,
     },
+    graphql::schema::Replies,
+    memory::{Account, MemoryBudget, Reservation},
     rooms::RoomId,
+    store::Store,
 };
 
-/// Maximum number of renderings of one operation that are buffered. Subscribers that catch up on the
-/// same events at the same time share them. An event that was evicted is rendered again.
+/// Maximum number of renderings of one operation that are buffered. Subscribers that join at the same
+/// time share them. An event that was evicted is rendered again.
 const MAX_RENDERINGS: usize = 32;
 /// Size of the buffered payloads of one operation beyond which the oldest are evicted.
-const MAX_RENDERED_BYTES: usize = 256 * 1024;
+const MAX_RENDERED_BYTES: usize = 16 * 1024;
+/// About how many bytes a shared execution takes, beside its operation.
+const EXECUTION_BYTES: usize = 2048;
 /// Maximum size of a payload. An operation may select one long text under many aliases.
 const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
-/// Maximum number of subscriber groups in one room, because each costs one execution an event. A
-/// site has a handful. A subscriber whose group exists is always accepted.
-const MAX_GROUPS: usize = 256;
 /// Retry hint sent when a room has its maximum number of groups.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -88,14 +90,24 @@ pub(super) struct Renderer {
     shared: Arc<Registry>,
 }
 
+/// The services that executions of events work on.
+#[derive(Clone)]
+pub(super) struct RenderServices {
+    pub(super) feed: Feed,
+    pub(super) store: Store,
+    /// The budget that events are rendered in.
+    pub(super) memory: MemoryBudget,
+    /// Tracks the tasks of subscriber groups.
+    pub(super) tasks: TaskTracker,
+}
+
 /// The shared executions that are in use, and what these need.
 struct Registry {
     schema: ApiSchema,
-    feed: Feed,
-    tasks: TaskTracker,
+    services: RenderServices,
     by_fingerprint: Mutex<HashMap<Fingerprint, Weak<SharedExecution>>>,
-    /// The number of subscriber groups in each room.
-    group_counts: Mutex<HashMap<RoomId, usize>>,
+    /// The bounds that the subscriber groups of each room share.
+    rooms: Mutex<HashMap<RoomId, Weak<RoomShare>>>,
     executions: AtomicU64,
     deliveries: AtomicU64,
 }
@@ -106,9 +118,10 @@ pub(super) struct SharedExecution {
     fingerprint: Fingerprint,
     operation: Operation,
     registry: Arc<Registry>,
+    _memory: Reservation,
     groups: Mutex<HashMap<RoomId, Vec<Group>>>,
     /// The latest renderings, oldest first.
-    renderings: Mutex<VecDeque<(Event, Rendering)>>,
+    renderings: Arc<Mutex<VecDeque<(Event, Rendering)>>>,
 }
 
 /// A subscriber group of any topic.
@@ -124,16 +137,14 @@ struct Group {
 type Rendering = Shared<BoxFuture<'static, Result<Payload, RenderError>>>;
 
 impl Renderer {
-    /// Creates a renderer that executes operations in `schema`. The tasks of subscriber groups are
-    /// spawned on `tasks`.
-    pub(super) fn new(schema: ApiSchema, feed: Feed, tasks: TaskTracker) -> Self {
+    /// Creates a renderer that executes operations in `schema`.
+    pub(super) fn new(schema: ApiSchema, services: RenderServices) -> Self {
         Self {
             shared: Arc::new(Registry {
                 schema,
-                feed,
-                tasks,
+                services,
                 by_fingerprint: Mutex::default(),
-                group_counts: Mutex::default(),
+                rooms: Mutex::default(),
                 executions: AtomicU64::new(0),
                 deliveries: AtomicU64::new(0),
             }),
@@ -141,25 +152,32 @@ impl Renderer {
     }
 
     /// Returns the shared execution of all operations with this fingerprint. Creates it from
-    /// `operation`, which is valid, if there is none.
+    /// `operation`, which is valid, if there is none. What it keeps is reserved from `account`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the memory for a new one cannot be reserved.
     pub(super) fn execution(
         &self,
         fingerprint: Fingerprint,
         operation: &Operation,
-    ) -> Arc<SharedExecution> {
+        account: &Account,
+    ) -> Result<Arc<SharedExecution>, Error> {
         let mut executions = self.shared.by_fingerprint.lock();
         if let Some(execution) = executions.get(&fingerprint).and_then(Weak::upgrade) {
-            return execution;
+            return Ok(execution);
         }
+        let kept = EXECUTION_BYTES + operation.bytes() + fingerprint.bytes();
         let execution = Arc::new(SharedExecution {
+            _memory: account.reserve(kept)?,
             fingerprint: fingerprint.clone(),
             operation: operation.again(),
             registry: Arc::clone(&self.shared),
             groups: Mutex::default(),
-            renderings: Mutex::default(),
+            renderings: Arc::default(),
         });
         executions.insert(fingerprint, Arc::downgrade(&execution));
-        execution
+        Ok(execution)
     }
 
     /// Returns the numbers of executions and deliveries.
@@ -172,27 +190,26 @@ impl Renderer {
 }
 
 impl Registry {
-    /// Counts one more group of a room. Returns `RateLimited` if the room has [`MAX_GROUPS`].
-    fn reserve_group(&self, room: RoomId) -> Result<(), Error> {
-        let mut counts = self.group_counts.lock();
-        let count = counts.entry(room).or_default();
-        if *count >= MAX_GROUPS {
-            return Err(Error::RateLimited {
-                retry_after: RETRY_AFTER,
-            });
-        }
-        *count += 1;
-        Ok(())
+    /// Returns a place for one more group in a room. Returns `RateLimited` if the room is full.
+    fn add_group(&self, room: RoomId) -> Result<GroupPlace, Error> {
+        let mut rooms = self.rooms.lock();
+        let weak = rooms.entry(room).or_default();
+        let share = weak.upgrade().unwrap_or_else(|| {
+            let share = Arc::default();
+            *weak = Arc::downgrade(&share);
+            share
+        });
+        share.add_group().ok_or(Error::RateLimited {
+            retry_after: RETRY_AFTER,
+        })
     }
 
-    /// Counts one group of a room less.
-    fn release_group(&self, room: RoomId) {
-        let mut counts = self.group_counts.lock();
-        match counts.get_mut(&room) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                counts.remove(&room);
-            }
+    /// Forgets a room that has no groups any more.
+    fn group_ended(&self, room: RoomId) {
+        if let Entry::Occupied(share) = self.rooms.lock().entry(room)
+            && share.get().strong_count() == 0
+        {
+            share.remove();
         }
     }
 }
@@ -202,7 +219,7 @@ impl SharedExecution {
     ///
     /// # Errors
     ///
-    /// Returns `RateLimited` if the group is new and the room has [`MAX_GROUPS`].
+    /// Returns `RateLimited` if the group is new and the room is full of groups.
     pub(super) async fn subscribe<T: Topic>(
         self: &Arc<Self>,
         joined: Joined<T>,
@@ -227,11 +244,10 @@ impl SharedExecution {
         {
             return Ok(group);
         }
-        let Registry { feed, tasks, .. } = &*self.registry;
-        self.registry.reserve_group(room)?;
+        let RenderServices { feed, tasks, .. } = &self.registry.services;
+        let place = self.registry.add_group(room)?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
-        let group = SubscriberGroup::new(feed.clone(), joined, render, tasks.clone());
-        let group = group.inspect_err(|_| self.registry.release_group(room))?;
+        let group = SubscriberGroup::new(feed.clone(), joined, render, place, tasks.clone())?;
         let weak = Arc::downgrade(&group);
         groups.entry(room).or_default().push(Group {
             topic: Box::new(topic.clone()),
@@ -242,39 +258,60 @@ impl SharedExecution {
 }
 
 impl Render for SharedExecution {
-    /// Returns the payload of an event. Executes the operation, unless a rendering of the event is
-    /// buffered or under way.
     fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
-        let mut renderings = self.renderings.lock();
-        // The newest is the most likely.
-        let buffered = renderings
-            .iter()
-            .rev()
-            .find(|(rendered, _)| rendered.is_same(&event));
-        if let Some((_, rendering)) = buffered {
-            return rendering.clone().boxed();
-        }
         self.registry.executions.fetch_add(1, Ordering::Relaxed);
-        let rendered = Rendered(event.clone());
-        let budget = ResponseBudget::of_event(MAX_PAYLOAD_BYTES);
-        let operation = self.operation.again().with(rendered);
-        let operation = operation.with(budget.clone());
+        let RenderServices {
+            store,
+            memory,
+            tasks,
+            ..
+        } = &self.registry.services;
+        let memory = memory.events();
+        let budget = ResponseBudget::of_event(memory.empty(), MAX_PAYLOAD_BYTES);
+        let allowance = Arc::<ResponseBudget>::clone(&budget);
+        let replies = Replies::loader(store.clone(), allowance, tasks.clone());
+        let operation = self.operation.again().with(Rendered(event)).with(replies);
+        let operation = operation.with(Arc::clone(&budget));
         let execution = first(self.registry.schema.clone(), operation);
         let rendering = async move {
             let response = execution.await;
+            if budget.is_overloaded() {
+                return Err(RenderError::Overloaded);
+            }
             if budget.is_spent() {
                 return Err(RenderError::TooLarge);
             }
-            payload::write(&response, MAX_PAYLOAD_BYTES)
+            Ok(payload::write(&response, MAX_PAYLOAD_BYTES, &memory)?)
         };
-        let rendering = AssertUnwindSafe(rendering)
+        AssertUnwindSafe(rendering)
             .catch_unwind()
             .map(|done| done.unwrap_or(Err(RenderError::Failed)))
             .boxed()
-            .shared();
-        evict(&mut renderings);
+    }
+
+    /// Executes the operation, unless a rendering of the event is buffered or under way.
+    fn render_once(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        let mut renderings = self.renderings.lock();
+        // The newest is the most likely.
+        let buffered = renderings.iter().rev().find(|(rendered, rendering)| {
+            let is_over = matches!(rendering.peek(), Some(Err(RenderError::Overloaded)));
+            rendered.is_same(&event) && !is_over
+        });
+        if let Some((_, rendering)) = buffered {
+            return rendering.clone().boxed();
+        }
+        let rendering = self.render(event.clone()).shared();
+        if renderings.len() >= MAX_RENDERINGS {
+            renderings.pop_front();
+        }
         renderings.push_back((event, rendering.clone()));
-        rendering.boxed()
+        let buffer = Arc::clone(&self.renderings);
+        async move {
+            let rendered = rendering.await;
+            evict(&mut buffer.lock());
+            rendered
+        }
+        .boxed()
     }
 
     fn delivered(&self, payloads: usize) {
@@ -285,7 +322,7 @@ impl Render for SharedExecution {
     }
 
     fn group_ended(&self, room: RoomId) {
-        self.registry.release_group(room);
+        self.registry.group_ended(room);
         if let Entry::Occupied(mut groups) = self.groups.lock().entry(room) {
             groups
                 .get_mut()
@@ -309,14 +346,14 @@ impl Drop for SharedExecution {
     }
 }
 
-/// Evicts the oldest renderings until one more fits.
+/// Evicts the oldest renderings until the rest is within its size.
 fn evict(renderings: &mut VecDeque<(Event, Rendering)>) {
     let bytes_of = |(_, rendering): &(Event, Rendering)| match rendering.peek() {
         Some(Ok(payload)) => payload.len(),
         Some(Err(_)) | None => 0,
     };
     let mut bytes: usize = renderings.iter().map(bytes_of).sum();
-    while renderings.len() >= MAX_RENDERINGS || bytes > MAX_RENDERED_BYTES {
+    while bytes > MAX_RENDERED_BYTES {
         match renderings.pop_front() {
             Some(oldest) => bytes -= bytes_of(&oldest),
             None => break,

@@ -14,7 +14,7 @@ use apollo_compiler::{
 use async_graphql::{Name, ServerError, Value as ConstValue};
 use serde_json::{Map, Number, Value as Json};
 
-use super::{literal, positions::Positions};
+use super::{literal, normal_form::bytes_of_constant, positions::Positions};
 use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// The largest integer up to which a JSON number with a fraction part is exact.
@@ -32,6 +32,11 @@ impl Variables {
     /// Returns the value of the variable with this index.
     pub(super) fn get(&self, index: usize) -> Option<&ConstValue> {
         self.0.get(index)?.as_ref()
+    }
+
+    /// Returns about how many bytes of memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.iter().flatten().map(bytes_of_constant).sum()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Option<&ConstValue>> {

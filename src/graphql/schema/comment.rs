@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Lookahead, Object};
 
 use super::{
     cursor::{self, Cursor},
@@ -62,7 +62,7 @@ impl Comment {
     /// The text as it was written, without the white space around it. Empty once deleted. It is plain
     /// text: a page that puts it into HTML must escape it.
     async fn body(&self, context: &Context<'_>) -> Result<&str> {
-        context.charge(&self.state.body).at(context)
+        context.text(&self.state.body).at(context)
     }
 
     /// The time at which it was added.
@@ -121,36 +121,37 @@ impl Comment {
             parent: self.state.id,
             slice,
             as_of: self.as_of,
-            bodies: bodies(context),
+            bodies: bodies_of_page(context),
         });
         let replies = replies.await?.unwrap_or_default();
-        Ok(connection(context, replies, after, self.as_of))
+        Ok(connection(replies, after, self.as_of))
     }
 }
 
-/// Tells whether the selection of a connection of comments shows their bodies. Fragments are inlined.
-pub(super) fn bodies(context: &Context<'_>) -> Bodies {
-    let connection = context.look_ahead();
-    let nodes = [
-        connection.field("nodes"),
-        connection.field("edges").field("node"),
-    ];
-    if nodes.iter().any(|node| node.field("body").exists()) {
+/// Tells whether a comment's selection shows its body. Fragments are inlined.
+pub(super) fn bodies(comment: &Lookahead<'_>) -> Bodies {
+    if comment.field("body").exists() {
         Bodies::Read
     } else {
         Bodies::Omit
     }
 }
 
-/// Converts a page of comments of one post, of a list that ends at `as_of`. The page ends early where
-/// the budget of the execution does.
+/// Tells whether the selection of a connection of comments shows their bodies.
+pub(super) fn bodies_of_page(context: &Context<'_>) -> Bodies {
+    let connection = context.look_ahead();
+    match bodies(&connection.field("nodes")) {
+        Bodies::Read => Bodies::Read,
+        Bodies::Omit => bodies(&connection.field("edges").field("node")),
+    }
+}
+
+/// Converts a page of comments of one post, of a list that ends at `as_of`.
 pub(super) fn connection(
-    context: &Context<'_>,
     page: store::Page<Arc<model::Comment>>,
     after: Option<String>,
     as_of: Option<Seq>,
 ) -> Connection<Comment> {
-    let page = context.take_page(page, |comment| comment.body.len());
     page::connection(
         page,
         after,

@@ -34,13 +34,13 @@ impl Post {
 
     /// The title on the host site.
     async fn title(&self, context: &Context<'_>) -> Result<&str> {
-        context.charge(&self.0.title).at(context)
+        context.text(&self.0.title).at(context)
     }
 
     /// The URL on the host site, http or https.
     async fn url(&self, context: &Context<'_>) -> Option<Result<&str>> {
         let url = self.0.url.as_deref()?;
-        Some(context.charge(url).at(context))
+        Some(context.text(url).at(context))
     }
 
     /// The time at which it was opened to comments.
@@ -90,10 +90,11 @@ impl Post {
             CommentOrder::OldestFirst => Order::OldestFirst,
             CommentOrder::NewestFirst => Order::NewestFirst,
         };
+        let bodies = comment::bodies_of_page(context);
         let page = context
             .store()
-            .top_level(&self.0, order, slice, comment::bodies(context));
+            .top_level(&self.0, order, slice, bodies, context.allowance());
         let page = page.await.at(context)?.map(Arc::new);
-        Ok(comment::connection(context, page, after, Some(self.0.seq)))
+        Ok(comment::connection(page, after, Some(self.0.seq)))
     }
 }

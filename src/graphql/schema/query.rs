@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Object};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    comment::Comment,
+    comment::{self, Comment},
     input,
     non_null::NonNull,
     page::{self, Connection},
@@ -59,8 +59,8 @@ impl Query {
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Post>> {
         let slice = page::slice(first, after.as_deref(), posts_after).at(context)?;
-        let page = context.store().posts(slice).await.at(context)?;
-        let page = context.take_page(page, |post| post.title.len());
+        let page = context.store().posts(slice, context.allowance());
+        let page = page.await.at(context)?;
         Ok(page::connection(page, after, posts_cursor, Post))
     }
 
@@ -78,7 +78,11 @@ async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Opt
     let Ok(id) = input::post_id(&id.value("id")?) else {
         return Ok(None);
     };
-    Ok(context.store().post(&id).await?.map(Post))
+    let post = context.store().post(&id).await?;
+    if let Some(post) = &post {
+        context.budget().take_object(post.bytes())?;
+    }
+    Ok(post.map(Post))
 }
 
 async fn comment(
@@ -88,7 +92,11 @@ async fn comment(
     let Ok(id) = input::comment_id(&id.value("id")?) else {
         return Ok(None);
     };
-    let comment = context.store().comment(id).await?;
+    let bodies = comment::bodies(&context.look_ahead());
+    let comment = context.store().comment(id, bodies).await?;
+    if let Some(comment) = &comment {
+        context.budget().take_object(comment.bytes())?;
+    }
     Ok(comment.map(|comment| Arc::new(comment).into()))
 }
 

@@ -7,31 +7,50 @@ use async_graphql::{
     runtime::TokioTimer,
 };
 use futures_util::task::{FutureObj, Spawn, SpawnError};
-use tokio_util::task::TaskTracker;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
     error::Error,
     model::{Comment, CommentId, Seq},
-    store::{Bodies, Page, Slice, Store},
+    store::{Allowance, Bodies, Page, Slice, Store},
 };
 
-/// Loads the replies of comments.
+/// Loads the replies of comments for one execution.
 #[derive(Debug)]
-pub(crate) struct Replies(Store);
+pub(crate) struct Replies {
+    store: Store,
+    allowance: Arc<dyn Allowance>,
+}
 
 impl Replies {
-    /// Creates a loader that collects requests for a millisecond.
-    pub(crate) fn loader(store: Store, tasks: TaskTracker) -> DataLoader<Self> {
-        DataLoader::new(Self(store), Tracked(tasks), TokioTimer::default())
+    /// Creates a loader that collects requests for a millisecond. Dropping it ends its tasks.
+    pub(crate) fn loader(
+        store: Store,
+        allowance: Arc<dyn Allowance>,
+        tasks: TaskTracker,
+    ) -> DataLoader<Self> {
+        let spawner = Spawner {
+            tasks,
+            stop: CancellationToken::new().drop_guard(),
+        };
+        let replies = Self { store, allowance };
+        DataLoader::new(replies, spawner, TokioTimer::default())
     }
 }
 
-/// Spawns the loader's tasks on the server's tracker.
-struct Tracked(TaskTracker);
+/// Spawns the loader's tasks on the server's tracker. They end when it is dropped.
+struct Spawner {
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
 
-impl Spawn for Tracked {
+impl Spawn for Spawner {
     fn spawn_obj(&self, task: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.0.spawn(task);
+        let stop = self.stop.token().clone();
+        self.tasks.spawn(stop.run_until_cancelled_owned(task));
         Ok(())
     }
 }
@@ -58,6 +77,10 @@ impl From<SharedError> for Error {
         let cause = Box::new(SharedCause(Arc::clone(&error)));
         match &*error {
             Self::Unavailable(_) => Self::Unavailable(cause),
+            Self::Overloaded => Self::Overloaded,
+            Self::RateLimited { retry_after } => Self::RateLimited {
+                retry_after: *retry_after,
+            },
             _ => Self::Internal(cause),
         }
     }
@@ -83,8 +106,12 @@ impl Loader<RepliesOf> for Replies {
         }
         let mut pages = HashMap::with_capacity(keys.len());
         for ((slice, as_of, bodies), parents) in parents {
-            let replies = self.0.replies(&parents, slice, as_of, bodies).await;
-            let replies = replies.map_err(|error| SharedError(Arc::new(error)))?;
+            let replies =
+                self.store
+                    .replies(&parents, slice, as_of, bodies, Arc::clone(&self.allowance));
+            let replies = replies
+                .await
+                .map_err(|error| SharedError(Arc::new(error)))?;
             pages.extend(replies.into_iter().map(|(parent, page)| {
                 (
                     RepliesOf {

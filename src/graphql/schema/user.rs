@@ -30,6 +30,6 @@ impl User {
     /// The https URL of a picture.
     async fn avatar(&self, context: &Context<'_>) -> Option<Result<&str>> {
         let avatar = self.0.avatar.as_deref()?;
-        Some(context.charge(avatar).at(context))
+        Some(context.text(avatar).at(context))
     }
 }

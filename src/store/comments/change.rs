@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Kind},
     model::{Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp},
     store::{
-        Store,
+        Bodies, Store,
         entity::{
             comment::{ActiveModel, Column, Entity},
             post,
@@ -106,7 +106,7 @@ impl Store {
         permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Deletion, Error> {
         // A deletion is final, so a repeated one needs no writer.
-        if let Some(comment) = self.comment(delete.id).await?
+        if let Some(comment) = self.comment(delete.id, Bodies::Read).await?
             && comment.is_deleted
         {
             permit(&comment)?;
@@ -153,7 +153,7 @@ async fn find_locked(transaction: &DatabaseTransaction, id: CommentId) -> Result
         .column(Column::PostId)
         .into_query();
     lock_posts(transaction, post::Column::Id.in_subquery(post_id)).await?;
-    let comment = find(transaction, id).await?;
+    let comment = find(transaction, id, Bodies::Read).await?;
     comment.ok_or(Error::NotFound(Kind::Comment))
 }
 

@@ -4,38 +4,37 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Value,
-    sea_query::Expr,
+    sea_query::{Expr, SelectStatement},
 };
 
 use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
     store::{
-        Bodies, Order, Page, PageLimit, Slice, Store,
+        Allowance, Bodies, Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
         query::{padded, select_page},
         rows,
     },
 };
 
-/// Size of the bodies at which a page ends: that of a page of the longest comments.
-const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-
 impl Store {
     /// Returns the comment with this id, which may be a tombstone.
-    pub async fn comment(&self, id: CommentId) -> Result<Option<Comment>, Error> {
-        self.read(move |connection| async move { find(&connection, id).await })
+    pub async fn comment(&self, id: CommentId, bodies: Bodies) -> Result<Option<Comment>, Error> {
+        self.read(move |connection| async move { find(&connection, id, bodies).await })
             .await
     }
 
     /// Returns a page of the post's top-level comments as of `post.seq`. Later ones are left out,
-    /// because a subscription that starts at `post.seq` delivers them.
+    /// because a subscription that starts at `post.seq` delivers them. The page ends early where
+    /// `allowance` does.
     pub async fn top_level(
         &self,
         post: &Post,
         order: Order,
         slice: Slice<Seq>,
         bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.id.as_str()))
@@ -50,47 +49,29 @@ impl Store {
             (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
             (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
         };
-        let query = Arc::new(rows::with_authors(query, bodies));
-        self.read(move |connection| {
-            let query = Arc::clone(&query);
-            async move {
-                let limit = PageLimit {
-                    items: slice.first,
-                    bytes: MAX_PAGE_BYTES,
-                };
-                select_page(&query, limit, &connection, rows::comment, bytes_of).await
-            }
-        })
-        .await
+        let query = rows::with_authors(query, bodies);
+        self.comments(query, slice.first, allowance).await
     }
 
     /// Returns a page of direct replies for each of `parents`, oldest first, in one query.
     ///
     /// Parents without replies in the slice are left out, and so are replies that were added after
-    /// `as_of`. If all pages together have too many bytes, the newest replies are left out, and each
-    /// page may continue.
+    /// `as_of`. Where `allowance` ends, the newest replies are left out, and each page may continue.
     pub async fn replies(
         &self,
         parents: &[CommentId],
         slice: Slice<Seq>,
         as_of: Option<Seq>,
         bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
     ) -> Result<HashMap<CommentId, Page<Comment>>, Error> {
         let query = Entity::find()
             .filter(is_first_reply(parents, slice, as_of, self.backend()))
             .order_by_asc(Column::AddedSeq);
-        let query = Arc::new(rows::with_authors(query, bodies));
-        let limit = PageLimit {
-            // All of them. Rounded as the list of parents is, to keep the statements few.
-            items: parents.len().next_power_of_two() as u64 * (slice.first + 1),
-            bytes: MAX_PAGE_BYTES,
-        };
-        let found = self
-            .read(move |connection| {
-                let query = Arc::clone(&query);
-                async move { select_page(&query, limit, &connection, rows::comment, bytes_of).await }
-            })
-            .await?;
+        let query = rows::with_authors(query, bodies);
+        // All of them. Rounded as the list of parents is, to keep the statements few.
+        let first = parents.len().next_power_of_two() as u64 * (slice.first + 1);
+        let found = self.comments(query, first, allowance).await?;
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         if found.has_more {
             replies.extend(parents.iter().map(|parent| (*parent, Vec::new())));
@@ -106,6 +87,24 @@ impl Store {
             (parent, page)
         });
         Ok(pages.collect())
+    }
+
+    /// Returns the first comments of a query as a page.
+    async fn comments(
+        &self,
+        query: SelectStatement,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        let query = Arc::new(query);
+        self.read(move |connection| {
+            let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
+            async move {
+                let (comment, bytes_of) = (rows::comment, Comment::bytes);
+                select_page(&query, first, &*allowance, &connection, comment, bytes_of).await
+            }
+        })
+        .await
     }
 }
 
@@ -164,16 +163,13 @@ fn is_first_reply(
     Expr::cust_with_values(ids, values)
 }
 
-fn bytes_of(comment: &Comment) -> usize {
-    comment.body.len()
-}
-
 /// Returns the comment with this id, which may be a tombstone.
 pub(super) async fn find(
     connection: &impl ConnectionTrait,
     id: CommentId,
+    bodies: Bodies,
 ) -> Result<Option<Comment>, Error> {
-    let query = rows::with_authors(Entity::find_by_id(id.0), Bodies::Read);
+    let query = rows::with_authors(Entity::find_by_id(id.0), bodies);
     let rows = connection.query_all(&query).await?;
     rows.first().map(rows::comment).transpose()
 }

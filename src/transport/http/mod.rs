@@ -29,7 +29,7 @@ use self::{
     authenticate::AuthRejection,
     multipart::Multipart,
     negotiation::{Accept, JsonType, ResponseType, StreamType},
-    request::BadRequest,
+    request::Rejection,
     request_id::RequestId,
     sse::EventStream,
     stream::{Lifetime, TokenWatch},
@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     auth::TokenError,
-    graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, Params},
+    graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, Params, server_error},
     model::Timestamp,
 };
 
@@ -57,7 +57,8 @@ pub(super) async fn post(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let params = request::from_post(&head.headers, body, &transport.http).await;
+    let account = transport.memory.requests(transport.admission.client(&head));
+    let params = request::from_post(&head.headers, body, &transport.http, &account).await;
     respond(&transport, &request_id, &head, Method::Post, params).await
 }
 
@@ -77,7 +78,7 @@ async fn respond(
     request_id: &RequestId,
     head: &Parts,
     method: Method,
-    params: Result<Params, BadRequest>,
+    params: Result<Params, Rejection>,
 ) -> Response {
     let accept = Accept::from_headers(&head.headers);
     let json = accept.preferred_json();
@@ -94,9 +95,14 @@ async fn respond(
     let log_rejected = |code: &str| OperationLog::rejected(metrics, request_id, label, code);
     let params = match params {
         Ok(params) => params,
-        Err(BadRequest { status, message }) => {
+        Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
+        }
+        Err(Rejection::NoMemory(error)) => {
+            let errors = vec![server_error(error)];
+            log_rejected(code_of_errors(&errors));
+            return response::document(json, Outcome::Refused(errors));
         }
     };
     let caller = match authenticate::caller(head, transport).await {

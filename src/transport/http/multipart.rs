@@ -19,9 +19,8 @@ impl StreamEncoding for Multipart {
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";
     const COMPLETE: &'static str = "--\r\n";
 
-    fn next(result: &str) -> String {
-        part(&format!(r#"{{"payload":{result}}}"#))
-    }
+    const BEFORE_RESULT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{\"payload\":";
+    const AFTER_RESULT: &'static str = "}\r\n--graphql";
 
     fn interrupt(error: &ServerError) -> Ending {
         let message = serde_json::json!({"payload": null, "errors": [error]});

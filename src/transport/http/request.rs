@@ -9,29 +9,38 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::negotiation;
-use crate::{config::HttpConfig, graphql::Params, json::Json};
+use crate::{
+    config::HttpConfig,
+    error::Error,
+    graphql::Params,
+    json::Json,
+    memory::{Account, Reservation},
+};
 
-/// The rejection of an HTTP request that is not a GraphQL request.
+/// The rejection of an HTTP request before its operation is known.
 #[derive(Debug)]
-pub(super) struct BadRequest {
-    pub(super) status: StatusCode,
-    pub(super) message: String,
+pub(super) enum Rejection {
+    /// It is not a GraphQL request.
+    Invalid { status: StatusCode, message: String },
+    /// The memory for it could not be reserved.
+    NoMemory(Error),
 }
 
-fn bad_request(status: StatusCode, message: impl Into<String>) -> BadRequest {
-    BadRequest {
+fn bad_request(status: StatusCode, message: impl Into<String>) -> Rejection {
+    Rejection::Invalid {
         status,
         message: message.into(),
     }
 }
 
 /// Parses a POST request (GraphQL over HTTP, section 5). The body is read only if its media type is
-/// JSON.
+/// JSON. Its memory is reserved from `account`.
 pub(super) async fn from_post(
     headers: &HeaderMap,
     body: Body,
     config: &HttpConfig,
-) -> Result<Params, BadRequest> {
+    account: &Account,
+) -> Result<Params, Rejection> {
     if !negotiation::is_json(headers) {
         return Err(bad_request(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -45,7 +54,7 @@ pub(super) async fn from_post(
             "Send the body as it is, without Content-Encoding.",
         ));
     }
-    let body = read(body, config).await?;
+    let (body, _memory) = read(body, config, account).await?;
     // Derived code would accept a list of the fields' values.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(bad_request(
@@ -63,7 +72,11 @@ pub(super) async fn from_post(
 
 /// Reads the whole body, bounded in bytes and time. A body whose declared length is too large is
 /// rejected unread.
-async fn read(body: Body, config: &HttpConfig) -> Result<Vec<u8>, BadRequest> {
+async fn read(
+    body: Body,
+    config: &HttpConfig,
+    account: &Account,
+) -> Result<(Vec<u8>, Reservation), Rejection> {
     let limit = config.http_body_limit;
     let too_large = || {
         let message = format!("The body has more than {limit} bytes.");
@@ -72,14 +85,14 @@ async fn read(body: Body, config: &HttpConfig) -> Result<Vec<u8>, BadRequest> {
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    let collected = collect(Limited::new(body, limit));
+    let collected = collect(Limited::new(body, limit), account);
     match timeout(config.http_read_timeout, collected).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(bad_request(
-            StatusCode::BAD_REQUEST,
-            "The body could not be read.",
-        )),
+        Ok(Err(error)) => Err(match error.downcast::<Error>() {
+            Ok(no_memory) => Rejection::NoMemory(*no_memory),
+            Err(error) if error.is::<LengthLimitError>() => too_large(),
+            Err(_) => bad_request(StatusCode::BAD_REQUEST, "The body could not be read."),
+        }),
         Err(_elapsed) => Err(bad_request(
             StatusCode::REQUEST_TIMEOUT,
             "The body took too long to come.",
@@ -87,23 +100,25 @@ async fn read(body: Body, config: &HttpConfig) -> Result<Vec<u8>, BadRequest> {
     }
 }
 
-/// Copies a body into one buffer. Each chunk of it is a part of a larger buffer, which the chunk keeps
-/// alive.
+/// Copies a body into one buffer, and reserves its memory before. Each chunk of it is a part of a larger
+/// buffer, which the chunk keeps alive.
 async fn collect(
     mut body: Limited<Body>,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut bytes = Vec::new();
+    account: &Account,
+) -> Result<(Vec<u8>, Reservation), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut bytes, mut memory) = (Vec::new(), account.empty());
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
+            memory.grow(data.len())?;
             bytes.extend_from_slice(&data);
         }
     }
-    Ok(bytes)
+    Ok((bytes, memory))
 }
 
 /// Parses a GET request's query (GraphQL over HTTP, section 6.2). `variables` and `extensions` are
 /// JSON; empty parameters are ignored.
-pub(super) fn from_query(query: &str) -> Result<Params, BadRequest> {
+pub(super) fn from_query(query: &str) -> Result<Params, Rejection> {
     let invalid = |message: String| bad_request(StatusCode::BAD_REQUEST, message);
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -16,18 +16,19 @@ use super::{authenticate::AuthRejection, negotiation::JsonType};
 use crate::{
     error::Error,
     graphql::{ErrorCode, Outcome, Payload, request_error, server_error},
+    transport::operation_log::code_of_errors,
 };
 
 /// The value of `Retry-After` during a shutdown, in seconds.
 pub(crate) const SHUTDOWN_RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Returns the response for `outcome`. A refused request (GraphQL over HTTP, section 6.4) has
-/// status 400 only in `application/graphql-response+json`.
+/// Returns the response for `outcome`. A refused request (GraphQL over HTTP, section 6.4) has a status
+/// other than 200 only in `application/graphql-response+json`.
 pub(crate) fn document(json: JsonType, outcome: Outcome) -> Response {
     let is_refused = matches!(outcome, Outcome::Refused(_));
-    let status = match json {
-        JsonType::GraphQlResponse if is_refused => StatusCode::BAD_REQUEST,
-        JsonType::GraphQlResponse | JsonType::Json => StatusCode::OK,
+    let status = match (json, &outcome) {
+        (JsonType::GraphQlResponse, Outcome::Refused(errors)) => status_of(errors),
+        _ => StatusCode::OK,
     };
     let mut response = json_response(json, status, to_json(outcome));
     if is_refused {
@@ -35,7 +36,27 @@ pub(crate) fn document(json: JsonType, outcome: Outcome) -> Response {
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
     }
+    if [
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ]
+    .contains(&status)
+    {
+        let again = HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, again);
+    }
     response
+}
+
+fn status_of(refusal: &[ServerError]) -> StatusCode {
+    let code = code_of_errors(refusal);
+    if code == ErrorCode::ServiceUnavailable.as_str() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if code == ErrorCode::RateLimited.as_str() {
+        StatusCode::TOO_MANY_REQUESTS
+    } else {
+        StatusCode::BAD_REQUEST
+    }
 }
 
 /// Serializes `outcome`.
@@ -137,8 +158,12 @@ fn errors_only(json: JsonType, status: StatusCode, errors: &[ServerError]) -> Re
 }
 
 fn json_response(json: JsonType, status: StatusCode, text: Payload) -> Response {
-    let body = Bytes::from_owner(Shared(text));
-    (status, [(CONTENT_TYPE, json.header())], body).into_response()
+    (status, [(CONTENT_TYPE, json.header())], bytes_of(text)).into_response()
+}
+
+/// Returns a payload as bytes, without copying it.
+pub(crate) fn bytes_of(payload: Payload) -> Bytes {
+    Bytes::from_owner(Shared(payload))
 }
 
 /// A payload as bytes.

@@ -20,10 +20,8 @@ impl StreamEncoding for EventStream {
     /// Without the empty data, EventSource would not dispatch the event.
     const COMPLETE: &'static str = "event: complete\ndata: \n\n";
 
-    /// Serialized JSON has no line breaks, so it is one line of data.
-    fn next(result: &str) -> String {
-        format!("event: next\ndata: {result}\n\n")
-    }
+    const BEFORE_RESULT: &'static str = "event: next\ndata: ";
+    const AFTER_RESULT: &'static str = "\n\n";
 
     fn interrupt(_: &ServerError) -> Ending {
         Ending::Abort

@@ -27,7 +27,7 @@ use super::response;
 use crate::{
     auth::TokenError,
     error::Error,
-    graphql::{ErrorCode, Outcome, request_error, server_error},
+    graphql::{ErrorCode, Outcome, Payload, request_error, server_error},
     moderation::BanWatch,
     shutdown::ConnectionHandle,
     transport::{Transport, connections::StreamPermit, operation_log::TransportLabel},
@@ -38,6 +38,8 @@ use crate::{
 const QUEUE_LIMIT: usize = 32;
 /// Maximum size of the queued chunks. The last chunk may exceed it.
 const QUEUE_BYTES: u32 = 64 * 1024;
+/// Size up to which a result is copied, to be one chunk with what encloses it.
+const COPIED_BYTES: usize = 4 * 1024;
 /// Time limit for queueing the last chunk after an interruption.
 const FINAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The header that tells nginx and similar proxies not to buffer the body.
@@ -56,8 +58,10 @@ pub(super) trait StreamEncoding {
     /// The end of the body after the last result of a complete operation.
     const COMPLETE: &'static str;
 
-    /// Encodes `result`, which is JSON.
-    fn next(result: &str) -> String;
+    /// The text before a result, which is JSON in one line.
+    const BEFORE_RESULT: &'static str;
+    /// The text after it.
+    const AFTER_RESULT: &'static str;
 
     /// Returns the end of the body of an operation that `error` interrupts.
     fn interrupt(error: &ServerError) -> Ending;
@@ -238,14 +242,29 @@ impl BodyWriter {
         let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
         self.write(Chunk::More(fixed(E::PREAMBLE))).await?;
         loop {
-            let bytes = match timeout(self.keep_alive, outcomes.next()).await {
-                Ok(Some(outcome)) => E::next(&response::to_json(outcome)).into(),
+            match timeout(self.keep_alive, outcomes.next()).await {
+                Ok(Some(outcome)) => self.write_result::<E>(response::to_json(outcome)).await?,
                 Ok(None) => break,
-                Err(_) => fixed(E::HEARTBEAT),
-            };
-            self.write(Chunk::More(bytes)).await?;
+                Err(_) => self.write(Chunk::More(fixed(E::HEARTBEAT))).await?,
+            }
         }
         self.write(Chunk::Last(fixed(E::COMPLETE))).await
+    }
+
+    async fn write_result<E: StreamEncoding>(&self, result: Payload) -> Result<(), Stalled> {
+        let (before, after) = (E::BEFORE_RESULT, E::AFTER_RESULT);
+        if result.len() <= COPIED_BYTES {
+            let chunk = [before, &result, after].concat().into();
+            return self.write(Chunk::More(chunk)).await;
+        }
+        for bytes in [
+            Bytes::from_static(before.as_bytes()),
+            response::bytes_of(result),
+            Bytes::from_static(after.as_bytes()),
+        ] {
+            self.write(Chunk::More(bytes)).await?;
+        }
+        Ok(())
     }
 
     /// Queues `chunk`. Waits for capacity up to the write timeout.

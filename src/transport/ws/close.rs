@@ -50,6 +50,8 @@ pub(super) enum Close {
     MessageTooBig,
     /// The client read nothing for the write timeout.
     TooSlow,
+    /// The process has no memory for the client's message; the client may reconnect.
+    Overloaded,
     /// The server shuts down; the client may reconnect.
     Restarting,
 }
@@ -62,7 +64,7 @@ impl Close {
             Self::NotText => 1007,
             Self::MessageTooBig => 1009,
             Self::Restarting => 1012,
-            Self::TooSlow => 1013,
+            Self::TooSlow | Self::Overloaded => 1013,
             Self::BadRequest(_) => 4400,
             Self::Unauthorized => 4401,
             Self::Forbidden(_) => 4403,
@@ -87,6 +89,7 @@ impl Close {
             Self::NotText => "Text that is not UTF-8".to_owned(),
             Self::MessageTooBig => "Message too big".to_owned(),
             Self::TooSlow => "Too slow: nothing was read for too long".to_owned(),
+            Self::Overloaded => "Too much to do: try again shortly".to_owned(),
             Self::Restarting => "Service restart".to_owned(),
         };
         reason.truncate(reason.floor_char_boundary(MAX_REASON));

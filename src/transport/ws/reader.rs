@@ -14,6 +14,7 @@ use tungstenite::{
 };
 
 use super::{close::Close, frame::Frame, writer::SocketWriter};
+use crate::memory::{Account, Reservation};
 
 /// Size of one read. tungstenite keeps a buffer of this size for each connection and zeroes it at
 /// each read, so it is small, as messages are.
@@ -21,6 +22,8 @@ const READ_BUFFER: usize = 512;
 
 /// Maximum number of bytes read in one turn.
 const TURN_BYTES: usize = 64 * 1024;
+/// Size of a part of a message for which no memory is reserved. Most messages are smaller.
+const UNRESERVED_BYTES: usize = 4 * 1024;
 /// Maximum size of a message on the wire, in sizes of the largest message. A message in fragments of
 /// ten bytes takes 1.6 times its size.
 const WIRE_FACTOR: usize = 2;
@@ -36,6 +39,8 @@ pub(super) struct Reader {
     /// Number of bytes read since the last message.
     wire_bytes: usize,
     max_wire_bytes: usize,
+    /// The memory of the message that has arrived in part.
+    memory: Reservation,
 }
 
 /// The connection, as tungstenite reads and writes it in one turn.
@@ -85,9 +90,9 @@ pub(super) enum Read {
 }
 
 impl Reader {
-    /// Creates a reader. Messages have at most `limit` bytes; `read` was read from the connection
-    /// before.
-    pub(super) fn new(limit: usize, read: &Bytes) -> Self {
+    /// Creates a reader. Messages have at most `limit` bytes, and their memory is reserved from `account`.
+    /// `read` was read from the connection before.
+    pub(super) fn new(limit: usize, read: &Bytes, account: &Account) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -103,6 +108,7 @@ impl Reader {
             turn: TURN_BYTES,
             wire_bytes: 0,
             max_wire_bytes: limit.saturating_mul(WIRE_FACTOR) + TURN_BYTES,
+            memory: account.empty(),
         }
     }
 
@@ -128,6 +134,7 @@ impl Reader {
                     let _ = self.frames.flush(&mut turn);
                 }
                 self.wire_bytes = 0;
+                self.memory.shrink_to(0);
                 if matches!(message, Message::Close(_)) {
                     writer.finish();
                 }
@@ -136,8 +143,10 @@ impl Reader {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.wire_bytes > self.max_wire_bytes {
                     Read::Broken(Close::MessageTooBig)
-                } else {
+                } else if self.reserve() {
                     Read::Pending
+                } else {
+                    Read::Broken(Close::Overloaded)
                 }
             }
             Err(Error::Capacity(_)) => Read::Broken(Close::MessageTooBig),
@@ -146,5 +155,12 @@ impl Reader {
             Err(Error::Protocol(_)) => Read::Broken(Close::NotWebSocket),
             Err(_) => Read::End,
         }
+    }
+
+    /// Reserves the memory of the part of a message that has arrived. Returns false if there is too
+    /// little.
+    fn reserve(&mut self) -> bool {
+        let missing = self.wire_bytes.saturating_sub(self.memory.bytes());
+        self.wire_bytes <= UNRESERVED_BYTES || self.memory.grow(missing).is_ok()
     }
 }

@@ -99,7 +99,8 @@ impl Session {
             operation_limit: usize::try_from(config.ws_operation_limit).unwrap_or(usize::MAX),
         };
         let queue = SendQueue::new(Capacity::of(config), config.ws_write_timeout);
-        let reader = Reader::new(config.ws_message_limit, read);
+        let account = transport.memory.requests(address);
+        let reader = Reader::new(config.ws_message_limit, read, &account);
         let writer = Arc::new(SocketWriter::new(tcp, queue));
         let operations = Operations::new(
             Arc::clone(&transport),

@@ -1,8 +1,12 @@
 //! The database of a test: a SQLite file in the test's folder. If `TEST_DATABASE` is `postgres`, it is a
 //! separate database in a PostgreSQL that the tests share.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
+use causerie::{error::Error, store::Allowance};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use testkit::postgres::Postgres;
 
@@ -89,4 +93,20 @@ pub(crate) fn raise_error() -> &'static str {
     } else {
         "SELECT RAISE(ABORT, 'no')"
     }
+}
+
+/// Returns an allowance of all that there is.
+pub(crate) fn everything() -> Arc<dyn Allowance> {
+    #[derive(Debug)]
+    struct Everything;
+
+    impl Allowance for Everything {
+        fn take(&self, _: usize) -> Result<bool, Error> {
+            Ok(true)
+        }
+
+        fn give_back(&self, _: usize) {}
+    }
+
+    Arc::new(Everything)
 }

@@ -20,8 +20,8 @@ pub(crate) use testkit::{
 
 pub(crate) use self::{
     database::{
-        another_program, database_url, lock, on_postgres, postgres_url, raise_error, run,
-        sqlite_url, trigger,
+        another_program, database_url, everything, lock, on_postgres, postgres_url, raise_error,
+        run, sqlite_url, trigger,
     },
     issuer::{Behaviour, Issuer, Key, set as jwk_set},
     node::{causerie, start_node, start_node_on, start_on_full_disk, user},
