@@ -22,7 +22,7 @@ use crate::{error::Error, model::ClientAddress};
 /// requests cannot stop them.
 const REQUESTS: (usize, usize) = (3, 4);
 /// The part of the budget that requests of one address may hold.
-const ADDRESS: (usize, usize) = (1, 8);
+const ADDRESS: (usize, usize) = (1, 4);
 /// The part of the budget that is assumed where the machine's memory is unknown.
 const DEFAULT_LIMIT: usize = 512 * 1024 * 1024;
 /// Retry hint for an address that holds its part.
@@ -263,10 +263,10 @@ mod tests {
     fn address_has_a_part_and_requests_leave_the_rest_to_events() {
         let memory = MemoryBudget::new(800);
         let ada = memory.requests(address("192.0.2.1"));
-        let all = ada.reserve(100).unwrap();
+        let all = ada.reserve(200).unwrap();
         let more = ada.reserve(1).unwrap_err();
         assert!(matches!(more, Error::RateLimited { .. }), "{more:?}");
-        let others = memory.requests(None).reserve(500).unwrap();
+        let others = memory.requests(None).reserve(400).unwrap();
         let bob = memory.requests(address("192.0.2.2"));
         assert!(matches!(bob.reserve(1), Err(Error::Overloaded)));
         let events = memory.events().reserve(200).unwrap();
@@ -275,7 +275,7 @@ mod tests {
         drop(all);
         drop(bob.reserve(1).unwrap_err());
         drop(events);
-        drop(bob.reserve(100).unwrap());
+        drop(bob.reserve(200).unwrap());
         drop(others);
         assert_eq!(memory.used(), 0);
         assert!(memory.0.addresses.as_ref().unwrap().lock().is_empty());
@@ -285,10 +285,10 @@ mod tests {
     fn reservation_grows_and_shrinks_and_keeps_what_it_has() {
         let memory = MemoryBudget::new(800);
         let account = memory.requests(address("192.0.2.1"));
-        let mut reservation = account.reserve(60).unwrap();
+        let mut reservation = account.reserve(160).unwrap();
         reservation.grow(40).unwrap();
         reservation.grow(1).unwrap_err();
-        assert_eq!((reservation.bytes(), memory.used()), (100, 100));
+        assert_eq!((reservation.bytes(), memory.used()), (200, 200));
         reservation.shrink_to(30);
         reservation.shrink_to(50);
         assert_eq!((reservation.bytes(), memory.used()), (30, 30));

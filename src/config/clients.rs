@@ -23,7 +23,7 @@ pub struct ClientsConfig {
     /// Operations that the sockets of one address may start a second, in bursts of ten times as many.
     #[arg(long, env = "OPERATIONS_PER_ADDRESS", default_value = "200", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub operations_per_address: u32,
-    /// Memory that requests, responses and events may take in all, in bytes. One address has an eighth of
+    /// Memory that requests, responses and events may take in all, in bytes. One address has a quarter of
     /// it. If unset, half of the memory of the machine or of the control group.
     #[arg(long, env = "MEMORY_LIMIT", value_parser = memory)]
     pub memory_limit: Option<usize>,

@@ -177,11 +177,17 @@ impl Program {
     pub fn resident(&self) -> Result<u64, Failure> {
         let maps = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()));
         let maps = maps.map_err(|error| self.unmeasured(&error))?;
-        let line = maps.lines().find_map(|line| line.strip_prefix("Rss:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        let kilobytes: Option<u64> = number.and_then(|number| number.parse().ok());
-        let bytes = kilobytes.map(|kilobytes| kilobytes * 1024);
+        let bytes = kilobytes(&maps, "Rss:").map(|kilobytes| kilobytes * 1024);
         bytes.ok_or_else(|| self.unmeasured(&"no Rss"))
+    }
+
+    /// Returns the largest resident memory so far, in bytes.
+    pub fn peak(&self) -> Result<u64, Failure> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.map_err(|error| self.unmeasured(&error))?;
+        let kilobytes = kilobytes(&status, "VmHWM:");
+        let bytes = kilobytes.map(|kilobytes| kilobytes * 1024);
+        bytes.ok_or_else(|| self.unmeasured(&"no VmHWM"))
     }
 
     fn unmeasured(&self, cause: &dyn fmt::Display) -> Failure {
@@ -191,6 +197,12 @@ impl Program {
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
+}
+
+/// Returns the number on the line of a file in `/proc` that begins with `name`.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(feature = "clients")]

@@ -26,6 +26,7 @@ mod keys;
 mod language;
 mod limits;
 mod logs;
+mod memory;
 mod metrics;
 mod multipart;
 mod mutations;

@@ -40,7 +40,7 @@ impl Samples {
         Self(samples.collect())
     }
 
-    fn get(&self, name: &str) -> f64 {
+    pub(crate) fn get(&self, name: &str) -> f64 {
         let sample = self.0.get(name);
         *sample.unwrap_or_else(|| panic!("no {name} among {:?}", self.0.keys()))
     }

@@ -15,13 +15,13 @@ const MAX_SUBSCRIPTION_COMPLEXITY: u64 = 5_000;
 /// Maximum size of a subscription and the values of its variables in memory, where they are kept as long
 /// as it lives.
 const MAX_SUBSCRIPTION_BYTES: usize = 64 * 1024;
+/// Maximum size of the values of all arguments, in bytes. A variable counts as often as it is used.
+const MAX_ARGUMENT_BYTES: usize = 1024 * 1024;
 /// Maximum size of all keys in a response, in bytes, with its lists as long as it asks for.
 const MAX_KEY_BYTES: u64 = 4 * 1024 * 1024;
 /// The bytes beside each key: quotes, colon and comma.
 const KEY_SYNTAX: u64 = 4;
 
-/// The fields whose selection is resolved once for each item of a page.
-const PAGES: [&str; 3] = ["posts", "comments", "replies"];
 /// The complexity of a page of comments beside that of its items. Each is a statement of its own.
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
@@ -49,18 +49,20 @@ pub(super) enum TooComplex {
     Complexity,
     #[error("The names of the response's fields would be too long.")]
     Keys,
+    #[error("The values of the arguments are too large.")]
+    Arguments,
     #[error("The subscription and the values of its variables are too large to be kept.")]
     Subscription,
     #[error("A mutation has at most {MAX_MUTATION_FIELDS} fields at its root.")]
     MutationFields,
 }
 
-/// Returns the complexity of an operation with these values of its variables.
+/// Returns the size of the values of all arguments, in bytes.
 ///
 /// # Errors
 ///
-/// Refuses an operation that is too complex.
-pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<u64, TooComplex> {
+/// Refuses an operation that is too complex with these values of its variables.
+pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, TooComplex> {
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
         return Err(TooComplex::MutationFields);
     }
@@ -69,18 +71,20 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<u64, Too
         OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
     };
     let weight = Weight::of(&form.fields, variables);
-    let complexity = weight.fields.saturating_add(weight.pages);
-    if complexity > max {
+    if weight.fields.saturating_add(weight.pages) > max {
         return Err(TooComplex::Complexity);
     }
     if weight.key_bytes > MAX_KEY_BYTES {
         return Err(TooComplex::Keys);
     }
+    if weight.argument_bytes > MAX_ARGUMENT_BYTES {
+        return Err(TooComplex::Arguments);
+    }
     let is_kept = form.kind == OperationKind::Subscription;
     if is_kept && form.bytes() + variables.bytes() > MAX_SUBSCRIPTION_BYTES {
         return Err(TooComplex::Subscription);
     }
-    Ok(complexity)
+    Ok(weight.argument_bytes)
 }
 
 /// The weight of a selection.
@@ -92,6 +96,8 @@ struct Weight {
     pages: u64,
     /// Size of the keys, as often as they are written.
     key_bytes: u64,
+    /// Size of the values of arguments.
+    argument_bytes: usize,
 }
 
 impl Weight {
@@ -117,6 +123,9 @@ impl Weight {
                 add(key, KEY_SYNTAX),
             );
             sum.key_bytes = add(sum.key_bytes, keys);
+            let arguments = field.arguments.iter();
+            let arguments = arguments.map(|(_, value)| value.resolved_bytes(variables));
+            sum.argument_bytes += arguments.sum::<usize>() + selection.argument_bytes;
         }
         sum
     }
@@ -125,7 +134,7 @@ impl Weight {
 /// Returns the number of times that the selection of a field is resolved.
 fn length(field: &Field, variables: &Variables) -> u64 {
     let name = field.name.as_str();
-    if !PAGES.contains(&name) {
+    if !page::LISTS.contains(&name) {
         let mut known = INTROSPECTION.iter();
         return known
             .find(|(list, _)| *list == name)
@@ -209,6 +218,19 @@ mod tests {
         };
         assert_eq!(check(&slices(100)), Ok(()));
         assert_eq!(check(&slices(115)), Err(TooComplex::Complexity));
+    }
+
+    #[test]
+    fn variable_counts_as_often_as_it_is_used() {
+        let uses = |count: usize| {
+            let uses: String = (0..count)
+                .map(|number| format!("a{number}: comment(id: $id) {{ id }} "))
+                .collect();
+            let variables = serde_json::json!({"id": "x".repeat(200 * 1024)});
+            check_with(&format!("query($id: ID!) {{ {uses} }}"), variables)
+        };
+        assert_eq!(uses(5), Ok(()));
+        assert_eq!(uses(6), Err(TooComplex::Arguments));
     }
 
     #[test]

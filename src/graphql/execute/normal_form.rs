@@ -81,6 +81,26 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Returns about how many bytes of memory it takes with the values of variables filled in.
+    pub(super) fn resolved_bytes(&self, variables: &Variables) -> usize {
+        match self {
+            Self::Constant(value) => bytes_of_constant(value),
+            Self::Variable(index) => variables.get(*index).map_or(0, bytes_of_constant),
+            Self::List(values) => {
+                let values = values.iter();
+                values.map(|value| value.resolved_bytes(variables)).sum()
+            }
+            Self::Object(fields) => {
+                let fields = fields.iter();
+                fields
+                    .map(|(_, value)| value.resolved_bytes(variables))
+                    .sum()
+            }
+        }
+    }
+}
+
 impl NormalForm {
     /// Returns about how many bytes of memory it takes.
     pub(super) fn bytes(&self) -> usize {

@@ -41,14 +41,18 @@ impl OperationKind {
 
 /// About how many bytes of memory an execution takes, beside its fields.
 const EXECUTION_BYTES: usize = 16 * 1024;
-/// About how many bytes of memory the result of a field takes, beside its text.
-const FIELD_BYTES: usize = 128;
+/// About how many times the memory of a field's selection that of its result is.
+const RESULT_FACTOR: usize = 4;
+/// Number of copies of the arguments' values that an execution holds: in its document, for its
+/// resolvers, and in its fingerprint or what it writes.
+const ARGUMENT_COPIES: usize = 3;
 
 /// A valid operation in its normal form, with the values of its variables.
 pub struct Operation {
     form: Arc<NormalForm>,
     variables: Arc<Variables>,
-    complexity: u64,
+    /// Size of the values of all arguments.
+    argument_bytes: usize,
     /// The document, if introspection has to be answered from it.
     introspected: Option<Arc<Document>>,
     data: Data,
@@ -68,14 +72,14 @@ impl Operation {
     pub(super) fn new(
         form: Arc<NormalForm>,
         variables: Variables,
-        complexity: u64,
+        argument_bytes: usize,
         document: &Arc<Document>,
     ) -> Self {
         let is_introspected = form.fields.iter().any(Field::is_introspection);
         Self {
             form,
             variables: Arc::new(variables),
-            complexity,
+            argument_bytes,
             introspected: is_introspected.then(|| Arc::clone(document)),
             data: Data::default(),
         }
@@ -98,7 +102,7 @@ impl Operation {
         Self {
             form: Arc::clone(&self.form),
             variables: Arc::clone(&self.variables),
-            complexity: self.complexity,
+            argument_bytes: self.argument_bytes,
             introspected: self.introspected.clone(),
             data: Data::default(),
         }
@@ -109,11 +113,11 @@ impl Operation {
         self.form.bytes() + self.variables.bytes()
     }
 
-    /// Returns about how many bytes of memory its execution takes, beside texts and what is read.
+    /// Returns about how many bytes of memory its execution takes, beside what is read and the items of
+    /// lists.
     pub(super) fn execution_bytes(&self) -> usize {
-        let fields = usize::try_from(self.complexity).unwrap_or(usize::MAX);
-        let fields = fields.saturating_mul(FIELD_BYTES);
-        fields.saturating_add(EXECUTION_BYTES + self.variables.bytes())
+        let arguments = self.argument_bytes * ARGUMENT_COPIES;
+        EXECUTION_BYTES + self.form.bytes() * RESULT_FACTOR + self.variables.bytes() + arguments
     }
 
     /// Returns the kind of the operation.

@@ -111,9 +111,9 @@ impl Requests {
                 normalize(schema, document, operation, &variables)
             })
             .map_err(|error| vec![error])?;
-        let complexity = complexity::check(&form, &variables)
+        let argument_bytes = complexity::check(&form, &variables)
             .map_err(|limit| too_expensive(limit.to_string(), position()))?;
-        Ok(Operation::new(form, variables, complexity, document))
+        Ok(Operation::new(form, variables, argument_bytes, document))
     }
 }
 

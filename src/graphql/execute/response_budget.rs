@@ -25,6 +25,9 @@ const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 /// longest comments.
 const MAX_READ_BYTES: usize = 8 * 1024 * 1024;
 
+/// About how many bytes of memory the result of a field takes, while it is resolved and after.
+const FIELD_BYTES: usize = 400;
+
 /// The numbers of bytes that may still be read and held.
 #[derive(Debug)]
 pub(crate) struct ResponseBudget {
@@ -100,6 +103,15 @@ impl ResponseBudget {
         } else {
             Err(Error::TooLarge("The operation would read too much."))
         }
+    }
+
+    /// Takes the results of `fields` fields, beside their texts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the memory cannot be reserved.
+    pub(crate) fn take_fields(&self, fields: usize) -> Result<(), Error> {
+        self.reserve(fields.saturating_mul(FIELD_BYTES))
     }
 
     fn reserve(&self, bytes: usize) -> Result<(), Error> {

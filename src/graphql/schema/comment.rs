@@ -124,7 +124,7 @@ impl Comment {
             bodies: bodies_of_page(context),
         });
         let replies = replies.await?.unwrap_or_default();
-        Ok(connection(replies, after, self.as_of))
+        connection(context, replies, after, self.as_of)
     }
 }
 
@@ -147,12 +147,18 @@ pub(super) fn bodies_of_page(context: &Context<'_>) -> Bodies {
 }
 
 /// Converts a page of comments of one post, of a list that ends at `as_of`.
+///
+/// # Errors
+///
+/// Fails if the memory for the items cannot be reserved.
 pub(super) fn connection(
+    context: &Context<'_>,
     page: store::Page<Arc<model::Comment>>,
     after: Option<String>,
     as_of: Option<Seq>,
-) -> Connection<Comment> {
+) -> std::result::Result<Connection<Comment>, Error> {
     page::connection(
+        context,
         page,
         after,
         |comment| cursor::encode(&comment.post_id, comment.added_seq),

@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    Object, OutputType, TypeName,
+    Context, Object, OutputType, SelectionField, TypeName,
     connection::{Edge, EmptyFields, PageInfo},
 };
 
 use crate::{
     error::Error,
+    graphql::context::ContextExt,
     store::{Page, Slice},
 };
 
@@ -18,6 +19,11 @@ use crate::{
 pub(crate) const MAX_FIRST: i32 = 100;
 /// Number of items in a page by default, as the schema shows it.
 pub(crate) const DEFAULT_FIRST: i32 = 20;
+
+/// The fields that are lists of items.
+pub(crate) const LISTS: [&str; 3] = ["posts", "comments", "replies"];
+/// The number of fields that a list in an item counts as.
+const LIST_FIELDS: usize = 5;
 
 /// Creates a slice from the arguments `first` and `after`; `decode` reads the list's cursors.
 pub(super) fn slice<Key>(
@@ -84,14 +90,22 @@ impl<Node: OutputType> TypeName for Connection<Node> {
     }
 }
 
-/// Converts a page after the cursor `after` to a connection.
+/// Converts a page after the cursor `after` to a connection. Takes the results of its items from the
+/// budget of the execution.
+///
+/// # Errors
+///
+/// Fails if the memory for the items cannot be reserved.
 pub(super) fn connection<Item, Node: OutputType>(
+    context: &Context<'_>,
     page: Page<Item>,
     after: Option<String>,
     cursor: impl Fn(&Item) -> String,
     node: impl Fn(Item) -> Node,
-) -> Connection<Node> {
-    Connection {
+) -> Result<Connection<Node>, Error> {
+    let fields = page.items.len() * fields_of_item(context.field());
+    context.budget().take_fields(fields)?;
+    Ok(Connection {
         after,
         has_next_page: page.has_more,
         edges: page
@@ -99,5 +113,18 @@ pub(super) fn connection<Item, Node: OutputType>(
             .into_iter()
             .map(|item| Edge::new(cursor(&item), node(item)))
             .collect(),
-    }
+    })
+}
+
+/// Returns the number of fields that are selected of each item of a connection. One that is a list
+/// counts as several, because it is loaded together with others, and held until then.
+fn fields_of_item(connection: SelectionField<'_>) -> usize {
+    let fields = connection.selection_set().map(|field| {
+        if LISTS.contains(&field.name()) {
+            LIST_FIELDS
+        } else {
+            1 + fields_of_item(field)
+        }
+    });
+    fields.sum()
 }

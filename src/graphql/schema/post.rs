@@ -95,6 +95,6 @@ impl Post {
             .store()
             .top_level(&self.0, order, slice, bodies, context.allowance());
         let page = page.await.at(context)?.map(Arc::new);
-        Ok(comment::connection(page, after, Some(self.0.seq)))
+        comment::connection(context, page, after, Some(self.0.seq)).at(context)
     }
 }

@@ -61,7 +61,7 @@ impl Query {
         let slice = page::slice(first, after.as_deref(), posts_after).at(context)?;
         let page = context.store().posts(slice, context.allowance());
         let page = page.await.at(context)?;
-        Ok(page::connection(page, after, posts_cursor, Post))
+        page::connection(context, page, after, posts_cursor, Post).at(context)
     }
 
     /// The comment with this id. Null if there is none.

@@ -109,7 +109,8 @@ async fn collect(
     let (mut bytes, mut memory) = (Vec::new(), account.empty());
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
-            memory.grow(data.len())?;
+            // The buffer doubles when it grows.
+            memory.grow(data.len() * 2)?;
             bytes.extend_from_slice(&data);
         }
     }

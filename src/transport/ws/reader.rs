@@ -120,6 +120,16 @@ impl Reader {
     /// Returns the next message, without waiting. Queues the replies that RFC 6455 demands: pongs
     /// and the echo of a close frame.
     pub(super) fn read(&mut self, writer: &SocketWriter) -> Read {
+        let read = self.read_message(writer);
+        if matches!(read, Read::Broken(_)) {
+            // The connection stays open until its close frame was sent, and needs no buffers for that.
+            self.frames = WebSocketContext::new(Role::Server, None);
+            self.memory.shrink_to(0);
+        }
+        read
+    }
+
+    fn read_message(&mut self, writer: &SocketWriter) -> Read {
         let mut turn = Turn {
             writer,
             bytes_left: &mut self.turn,
@@ -160,7 +170,8 @@ impl Reader {
     /// Reserves the memory of the part of a message that has arrived. Returns false if there is too
     /// little.
     fn reserve(&mut self) -> bool {
-        let missing = self.wire_bytes.saturating_sub(self.memory.bytes());
+        // tungstenite's buffer doubles when it grows.
+        let missing = (self.wire_bytes * 2).saturating_sub(self.memory.bytes());
         self.wire_bytes <= UNRESERVED_BYTES || self.memory.grow(missing).is_ok()
     }
 }
