@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    membership::{Membership, Participant},
+    membership::Membership,
     metrics::RoomMetrics,
+    participant::Participant,
     peers::Peers,
     room::{FollowUp, Room, RoomId},
     state::State,

@@ -3,25 +3,7 @@
 use std::sync::Arc;
 
 use super::{hub::Hub, listener::Listener, room::Room, viewer_id::ViewerId};
-use crate::model::{ClientId, Seq, User};
-
-/// A client that joins a room, and its user if signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// The page or app instance.
-    pub client: ClientId,
-    /// The signed-in user.
-    pub user: Option<User>,
-}
-
-impl Participant {
-    pub(super) fn viewer(&self) -> ViewerId {
-        match &self.user {
-            Some(user) => ViewerId::of_user(&user.id),
-            None => ViewerId::of_client(&self.client),
-        }
-    }
-}
+use crate::model::{ClientId, Seq};
 
 /// A guard that keeps a client in a room. Dropping it is the only way to leave.
 ///

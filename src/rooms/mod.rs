@@ -16,6 +16,7 @@ mod listener;
 mod membership;
 mod metrics;
 mod node_id;
+mod participant;
 mod peers;
 mod presence;
 mod resequencer;
@@ -39,8 +40,9 @@ pub(crate) use self::{
 pub use self::{
     hub::{Hub, RoomStats},
     listener::{Changes, Listener, Values},
-    membership::{Membership, Participant},
+    membership::Membership,
     node_id::NodeId,
+    participant::Participant,
     room::{FeedEvent, Published, RoomId},
     typing::{TypingEvent, Typists, differences},
 };
