@@ -6,8 +6,8 @@
 pub use crate::{
     auth::fuzzing::{keys, token},
     cluster::fuzzing::wire,
-    graphql::fuzzing::{cursor, document},
-    transport::fuzzing::{frames, protocol},
+    graphql::fuzzing::{cursor, document, response},
+    transport::fuzzing::{body, frames, protocol},
 };
 
 #[cfg(test)]
@@ -37,5 +37,7 @@ mod tests {
         replay("wire", super::wire);
         replay("frames", super::frames);
         replay("protocol", super::protocol);
+        replay("response", super::response);
+        replay("body", super::body);
     }
 }

@@ -1,4 +1,4 @@
-//! Entry points for fuzzing: documents and cursors of any bytes.
+//! Entry points for fuzzing: documents, cursors and responses of any bytes.
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
@@ -28,6 +28,11 @@ pub fn document(bytes: &[u8]) {
     if let Ok(operation) = REQUESTS.prepare(params) {
         operation.exercise();
     }
+}
+
+/// A response, written within a limit and a budget of memory.
+pub fn response(bytes: &[u8]) {
+    super::execute::fuzzing::response(bytes);
 }
 
 /// A cursor, of one post: what is read is written in the same way.

@@ -30,7 +30,14 @@ use self::http::{
     request_id::{self, RequestId},
 };
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::ws::fuzzing;
+pub(crate) mod fuzzing {
+    //! Entry points for fuzzing of all transports.
+
+    pub use super::{
+        http::fuzzing::body,
+        ws::fuzzing::{frames, protocol},
+    };
+}
 pub(crate) use self::{
     admin::{AdminState, MetricsRoute, admin_router},
     connections::{Admission, KERNEL_MARGIN, serve, tuned},

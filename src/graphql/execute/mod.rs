@@ -25,6 +25,8 @@ mod document_cache;
 mod executor;
 mod expansion;
 mod fingerprint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod introspection;
 mod lexer;
 mod literal;

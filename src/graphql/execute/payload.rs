@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Number of bytes that are reserved at a time.
-const BLOCK: usize = 16 * 1024;
+pub(super) const BLOCK: usize = 16 * 1024;
 
 /// A buffer that refuses to grow beyond its limit, and reserves its memory before it grows.
 struct Limited {

@@ -5,6 +5,8 @@
 //! send without a preflight are rejected, so no page of another site can make a browser write.
 
 mod authenticate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 pub(super) mod headers;
 mod multipart;
 pub(super) mod negotiation;

@@ -1,5 +1,7 @@
 //! Parsing of GraphQL requests from a JSON body or a URL's query.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, HttpBody},
     http::{HeaderMap, StatusCode, header::CONTENT_ENCODING},
@@ -54,7 +56,8 @@ pub(super) async fn from_post(
             "Send the body as it is, without Content-Encoding.",
         ));
     }
-    let (body, _memory) = read(body, config, account).await?;
+    let (limit, time_limit) = (config.http_body_limit, config.http_read_timeout);
+    let (body, _memory) = read(body, limit, time_limit, account).await?;
     // Derived code would accept a list of the fields' values.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(bad_request(
@@ -72,12 +75,12 @@ pub(super) async fn from_post(
 
 /// Reads the whole body, bounded in bytes and time. A body whose declared length is too large is
 /// rejected unread.
-async fn read(
+pub(super) async fn read(
     body: Body,
-    config: &HttpConfig,
+    limit: usize,
+    time_limit: Duration,
     account: &Account,
 ) -> Result<(Vec<u8>, Reservation), Rejection> {
-    let limit = config.http_body_limit;
     let too_large = || {
         let message = format!("The body has more than {limit} bytes.");
         bad_request(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -86,7 +89,7 @@ async fn read(
         return Err(too_large());
     }
     let collected = collect(Limited::new(body, limit), account);
-    match timeout(config.http_read_timeout, collected).await {
+    match timeout(time_limit, collected).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => Err(match error.downcast::<Error>() {
             Ok(no_memory) => Rejection::NoMemory(*no_memory),
