@@ -1,7 +1,5 @@
 //! Rendered updates that are sent together.
 
-use std::time::Duration;
-
 use super::{
     Event, Payload,
     origin::Origin,
@@ -11,9 +9,7 @@ use super::{
     room_share::GroupPlace,
     topic::{Relation, Step, Topic},
 };
-
-/// Delay before an event is rendered again for which the process had too little memory.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
+use crate::memory::Account;
 
 /// A rendered step of a topic.
 #[derive(Clone, Debug)]
@@ -26,32 +22,26 @@ pub(super) struct Update<T: Topic> {
 }
 
 impl<T: Topic> Update<T> {
-    /// Renders a step. Waits for a turn of the room if the event is of a log, because its selection may
-    /// read the store, and for memory while the process has none.
+    /// Renders a step, whose payload is reserved from `memory`. Waits for a turn of the room if the event
+    /// is of a log, because its selection may read the store.
     pub(super) async fn render(
         render: &dyn Render,
         place: &GroupPlace,
-        step: Step<T>,
+        memory: &Account,
+        step: &Step<T>,
     ) -> Result<Self, RenderError> {
-        let payload = match step.event.map(Event::new) {
-            Some(event) => loop {
-                let rendered = if T::IS_LOG {
-                    let _turn = place.rendering().await;
-                    render.render(event.clone()).await
-                } else {
-                    render.render_once(event.clone()).await
-                };
-                match rendered {
-                    Err(RenderError::Overloaded) => tokio::time::sleep(RETRY_DELAY).await,
-                    rendered => break Some(rendered?),
-                }
-            },
+        let payload = match step.event.clone().map(Event::new) {
+            Some(event) if T::IS_LOG => {
+                let _turn = place.rendering().await;
+                Some(render.render(event, memory).await?)
+            }
+            Some(event) => Some(render.render_once(event, memory).await?),
             None => None,
         };
         Ok(Self {
-            progress: step.progress,
+            progress: step.progress.clone(),
             payload,
-            origin: step.origin,
+            origin: step.origin.clone(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     batch::Update,
     progress::Progress,
+    render_error::RenderError,
     store_page::StorePage,
     subscriber::{Delivery, Subscriber},
     subscriber_group::SubscriberGroup,
@@ -12,8 +13,8 @@ use super::{
 };
 use crate::{error::Error, telemetry::GaugeGuard};
 
-/// Maximum number of retries of a read that fails. A read that finds the database unavailable or too
-/// little memory is retried without limit.
+/// Maximum number of retries of a read that fails or finds too little memory. Reads from an unavailable
+/// database are retried without limit.
 const MAX_RETRIES: u32 = 5;
 /// Delay before the first retry. It doubles with each retry.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -74,16 +75,36 @@ impl<T: Topic> CatchUp<'_, T> {
         let Some(progress) = self.subscriber.progress() else {
             return Ok(Delivery::Ended);
         };
-        let page = StorePage::new(&self.group.feed);
+        let page = StorePage::new(&self.group.feed, self.subscriber.memory());
         let mut delivery = Delivery::Complete;
         for step in self.read(&progress, &page).await? {
-            let update = Update::render(&*self.group.render, &self.group.place, step).await?;
+            let update = self.render(&step).await?;
             delivery = self.send(&update).await;
             if delivery == Delivery::Ended {
                 break;
             }
         }
         Ok(delivery)
+    }
+
+    /// Renders a step. Waits a bounded time while there is too little memory.
+    async fn render(&self, step: &Step<T>) -> Result<Update<T>, RenderError> {
+        let SubscriberGroup { render, place, .. } = self.group;
+        let memory = if T::IS_LOG {
+            self.subscriber.memory()
+        } else {
+            // All who join are sent the same.
+            &self.group.feed.memory
+        };
+        let (mut delay, mut retries) = (FIRST_RETRY_DELAY, 0);
+        loop {
+            match Update::render(&**render, place, memory, step).await {
+                Err(RenderError::Overloaded) if retries < MAX_RETRIES => retries += 1,
+                rendered => return rendered,
+            }
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(MAX_RETRY_DELAY);
+        }
     }
 
     /// Sends an update, and then sets the subscriber's progress. Waits while the sink is full.
@@ -103,8 +124,8 @@ impl<T: Topic> CatchUp<'_, T> {
 
     /// Reads the next steps from `progress`, with retries.
     ///
-    /// While the database is unavailable or the process has too little memory, retries until that is over
-    /// or the subscription ends. Any other error may come from the page itself, so its retries are limited.
+    /// While the database is unavailable, retries until it is back or the subscription ends. Any
+    /// other error may come from the page itself, so its retries are limited.
     async fn read(
         &mut self,
         progress: &Progress<T::State>,
@@ -118,12 +139,8 @@ impl<T: Topic> CatchUp<'_, T> {
             let steps = topic.catch_up(page, source, progress, excluded, scan);
             match steps.await {
                 Ok(steps) => return Ok(steps),
-                Err(error @ (Error::Unavailable(_) | Error::Overloaded)) => {
-                    tracing::warn!(
-                        ?error,
-                        ?delay,
-                        "cannot read a feed now, retrying a catch-up"
-                    );
+                Err(error @ Error::Unavailable(_)) => {
+                    tracing::warn!(?error, ?delay, "database unavailable, retrying a catch-up");
                 }
                 Err(error) if retries < MAX_RETRIES => {
                     tracing::warn!(?error, ?delay, "failed to read a feed, retrying");

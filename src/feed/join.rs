@@ -97,8 +97,8 @@ impl Feed {
             hub,
             store,
             page,
-            memory: memory.events(),
-            replays: MemoryBudget::without_addresses(memory.limit() / REPLAYS).events(),
+            memory: memory.of_events(),
+            replays: Account::separate(memory.limit() / REPLAYS),
             metrics: FeedMetrics::new(registry),
         }
     }

@@ -21,9 +21,19 @@ impl Payload {
         }
     }
 
-    /// Returns a payload with the same bytes, for which `memory` was reserved.
-    pub fn with(&self, memory: Reservation) -> Self {
+    /// Returns a payload of the same bytes, for which `memory` was reserved.
+    #[must_use]
+    pub fn reserved_by(&self, memory: Reservation) -> Self {
         Self::new(Arc::clone(&self.text), memory)
+    }
+
+    /// Returns a payload of the same bytes, for which no memory is reserved.
+    #[must_use]
+    pub fn unreserved(&self) -> Self {
+        Self {
+            text: Arc::clone(&self.text),
+            _memory: None,
+        }
     }
 }
 

@@ -3,17 +3,25 @@
 use futures_util::future::BoxFuture;
 
 use super::{Event, Payload, RenderError};
-use crate::rooms::RoomId;
+use crate::{memory::Account, rooms::RoomId};
 
 /// The renderer of a subscriber group: turns events into payloads.
 pub trait Render: Send + Sync {
-    /// Renders an event.
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>>;
+    /// Renders an event. Its memory is reserved from `memory`.
+    fn render(
+        &self,
+        event: Event,
+        memory: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>>;
 
     /// Renders an event that many subscribers ask for at about the same time, such as a value that all
     /// who join are sent. They may share one execution.
-    fn render_once(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
-        self.render(event)
+    fn render_once(
+        &self,
+        event: Event,
+        memory: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        self.render(event, memory)
     }
 
     /// Records that sinks took `payloads` payloads.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::join::Feed;
 use crate::{
     error::Error,
-    memory::Reservation,
+    memory::{Account, Reservation},
     store::{Allowance, Store},
 };
 
@@ -30,12 +30,12 @@ pub struct StorePage<'a> {
 struct PageAllowance(Mutex<Reservation>);
 
 impl<'a> StorePage<'a> {
-    /// Creates the next page of a subscriber.
-    pub(super) fn new(feed: &'a Feed) -> Self {
+    /// Creates the next page of a subscriber, whose memory is reserved from `account`.
+    pub(super) fn new(feed: &'a Feed, account: &Account) -> Self {
         Self {
             store: &feed.store,
             first: feed.page,
-            allowance: Arc::new(PageAllowance(Mutex::new(feed.memory.empty()))),
+            allowance: Arc::new(PageAllowance(Mutex::new(account.empty()))),
         }
     }
 }
@@ -60,12 +60,11 @@ impl Allowance for PageAllowance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MemoryBudget;
 
     #[test]
     fn page_has_one_entry_at_least_and_ends_at_its_size() {
-        let memory = MemoryBudget::new(10 * PAGE_BYTES);
-        let page = PageAllowance(Mutex::new(memory.events().empty()));
+        let memory = Account::separate(10 * PAGE_BYTES);
+        let page = PageAllowance(Mutex::new(memory.empty()));
         assert!(page.take(2 * PAGE_BYTES).unwrap());
         assert!(!page.take(1).unwrap());
         page.give_back(2 * PAGE_BYTES);

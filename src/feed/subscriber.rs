@@ -12,7 +12,7 @@ use super::{
     sink::{Closed, Sink, Turn},
     topic::Topic,
 };
-use crate::error::Error;
+use crate::{error::Error, memory::Account};
 
 /// The status of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub(super) enum Delivery {
 pub(super) struct Subscriber<T: Topic> {
     sink: Arc<dyn Sink>,
     excluded: Option<Origin>,
+    /// The memory of what it catches up on.
+    memory: Account,
     state: Mutex<State<T>>,
 }
 
@@ -58,10 +60,12 @@ impl<T: Topic> Subscriber<T> {
         sink: Arc<dyn Sink>,
         excluded: Option<Origin>,
         progress: Progress<T::State>,
+        memory: Account,
     ) -> Self {
         Self {
             sink,
             excluded,
+            memory,
             state: Mutex::new(State {
                 status: Status::Behind,
                 progress,
@@ -73,6 +77,11 @@ impl<T: Topic> Subscriber<T> {
     /// Returns the origin whose events the subscriber is not sent.
     pub(super) fn excluded(&self) -> Option<&Origin> {
         self.excluded.as_ref()
+    }
+
+    /// Returns the account of what it catches up on.
+    pub(super) fn memory(&self) -> &Account {
+        &self.memory
     }
 
     /// Returns the subscriber's progress, or `None` after the subscription ended.
@@ -270,7 +279,11 @@ mod tests {
     struct Names;
 
     impl Render for Names {
-        fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        fn render(
+            &self,
+            event: Event,
+            _: &Account,
+        ) -> BoxFuture<'static, Result<Payload, RenderError>> {
             let typing = event.get::<TypingAt>().unwrap();
             std::future::ready(Ok((&*typing.event.user.name).into())).boxed()
         }
@@ -305,7 +318,8 @@ mod tests {
         };
         let step = Step::shown(progress(position, typing), event);
         let place = Arc::new(RoomShare::default()).add_group().unwrap();
-        let update = Update::render(&Names, &place, step);
+        let memory = Account::separate(0);
+        let update = Update::render(&Names, &place, &memory, &step);
         update.now_or_never().unwrap().unwrap()
     }
 
@@ -313,7 +327,7 @@ mod tests {
     fn partly_delivered_batch_records_only_what_was_delivered() {
         let start = progress(3, &[]);
         let sink = Arc::new(LimitedSink(AtomicUsize::new(1)));
-        let subscriber = Subscriber::new(sink, None, start.clone());
+        let subscriber = Subscriber::new(sink, None, start.clone(), Account::separate(0));
         let mut delivered = 0;
         let delivery = subscriber.go_live(3, |_| None, &mut delivered);
         assert_eq!(delivery, Delivery::Complete);

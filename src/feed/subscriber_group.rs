@@ -44,7 +44,8 @@ pub struct SubscriberGroup<T: Topic> {
     pub(super) feed: Feed,
     pub(super) render: Arc<dyn Render>,
     pub(super) place: GroupPlace,
-    room: RoomId,
+    /// Dropped after the place, so that the renderer finds it empty.
+    _end: GroupEnd,
     tasks: TaskTracker,
     state: Mutex<State<T>>,
     /// The task that receives the room's events for the group.
@@ -110,9 +111,12 @@ impl<T: Topic> SubscriberGroup<T> {
             topic: topic.clone(),
             source,
             feed,
-            render,
+            render: Arc::clone(&render),
+            _end: GroupEnd {
+                render,
+                room: joined.room,
+            },
             place,
-            room: joined.room,
             tasks,
             state: Mutex::new(State {
                 progress,
@@ -135,11 +139,13 @@ impl<T: Topic> SubscriberGroup<T> {
         &self.topic
     }
 
-    /// Adds a subscriber, whose payloads go to `sink`. It is first sent what it misses.
+    /// Adds a subscriber, whose payloads go to `sink`. It is first sent what it misses, which is
+    /// reserved from `memory`.
     pub async fn subscribe(
         self: &Arc<Self>,
         joined: Joined<T>,
         sink: Arc<dyn Sink>,
+        memory: Account,
     ) -> Subscription {
         let Joined {
             membership,
@@ -147,7 +153,7 @@ impl<T: Topic> SubscriberGroup<T> {
             excluded,
             ..
         } = joined;
-        let subscriber = Arc::new(Subscriber::new(sink, excluded, progress));
+        let subscriber = Arc::new(Subscriber::new(sink, excluded, progress, memory));
         let id = {
             let mut state = self.state.lock();
             state.next_id += 1;
@@ -277,6 +283,17 @@ impl<T: Topic> Drop for SubscriberGroup<T> {
         if let Some(fanout) = self.fanout.get() {
             fanout.abort();
         }
+    }
+}
+
+/// Tells the renderer that a group has ended.
+struct GroupEnd {
+    render: Arc<dyn Render>,
+    room: RoomId,
+}
+
+impl Drop for GroupEnd {
+    fn drop(&mut self) {
         self.render.group_ended(self.room);
     }
 }
@@ -305,8 +322,14 @@ impl<T: Topic> State<T> {
     /// `memory` has.
     fn add_to_replay(&mut self, updates: &[Update<T>], limit: usize, memory: &Account) {
         for update in updates {
-            let Ok(reserved) = memory.reserve(update.bytes()) else {
-                self.clear_replay();
+            let reserved = loop {
+                match memory.reserve(update.bytes()) {
+                    Ok(reserved) => break Some(reserved),
+                    Err(_) if self.replay.is_empty() => break None,
+                    Err(_) => self.evict_oldest(),
+                }
+            };
+            let Some(reserved) = reserved else {
                 continue;
             };
             self.replay_bytes += update.bytes();
@@ -316,16 +339,14 @@ impl<T: Topic> State<T> {
             });
         }
         while self.replay.len() > MAX_REPLAY_UPDATES || self.replay_bytes > limit {
-            match self.replay.pop_front() {
-                Some(replayed) => self.replay_bytes -= replayed.update.bytes(),
-                None => break,
-            }
+            self.evict_oldest();
         }
     }
 
-    fn clear_replay(&mut self) {
-        self.replay.clear();
-        self.replay_bytes = 0;
+    fn evict_oldest(&mut self) {
+        if let Some(replayed) = self.replay.pop_front() {
+            self.replay_bytes -= replayed.update.bytes();
+        }
     }
 
     /// Moves on to `progress` after a gap. Returns the live subscribers, which are live no more.
@@ -334,7 +355,8 @@ impl<T: Topic> State<T> {
         progress: Progress<T::State>,
     ) -> IndexMap<SubscriberId, Arc<Subscriber<T>>> {
         self.progress = progress;
-        self.clear_replay();
+        self.replay.clear();
+        self.replay_bytes = 0;
         std::mem::take(&mut self.live)
     }
 }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use super::error_code::ErrorCode;
 use crate::error::Error;
 
+/// Maximum length of a message in bytes that repeats what the client sent.
+const MAX_MESSAGE: usize = 500;
 /// Retry hint sent with `SERVICE_UNAVAILABLE`.
 const RETRY_AFTER_MS: u64 = 1000;
 
@@ -120,8 +122,9 @@ pub fn code_of(errors: &[ServerError]) -> Option<&str> {
     }
 }
 
-/// Gives a request error its code.
+/// Gives a request error its code, and shortens a message that repeats what the client sent.
 pub fn request_error(code: ErrorCode, mut error: ServerError) -> ServerError {
+    shorten(&mut error.message);
     set_code(&mut error, code);
     error
 }
@@ -146,6 +149,15 @@ pub(super) fn complete(error: &mut ServerError) {
         *error = server_error(Error::Internal(cause.into()));
     } else {
         set_code(error, ErrorCode::BadUserInput);
+    }
+}
+
+/// Shortens a message that repeats what the client sent.
+pub(super) fn shorten(message: &mut String) {
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.push('…');
+        message.shrink_to_fit();
     }
 }
 

@@ -3,20 +3,23 @@
 mod lru_store;
 mod metrics;
 mod operations;
+mod reads;
 mod under_way;
 
-use std::{hash::Hash, num::NonZeroU32, time::Duration};
+use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
 
 use ::metrics::Counter;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use tokio::sync::Semaphore;
 
 pub use self::operations::{Excess, OperationLimits, SocketRate};
 use self::{
     lru_store::LruStore,
     metrics::LimitMetrics,
+    reads::ReadTurns,
     under_way::{Counted, UnderWay},
 };
 use crate::{
@@ -54,6 +57,7 @@ struct Limiters {
     mutations_of_user: UnderWay<UserId>,
     mutations_from_address: UnderWay<ClientAddress>,
     guests_by_address: Limiter<ClientAddress>,
+    reads: ReadTurns,
 }
 
 /// A mutation that is counted for its user and its address until this is dropped.
@@ -79,6 +83,7 @@ impl Limits {
             mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
             mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
             guests_by_address: Limiter::per_minute(config.guests_per_address),
+            reads: ReadTurns::default(),
         };
         Self {
             limiters: (config.rate_limits == Switch::On).then(limiters),
@@ -147,6 +152,15 @@ impl Limits {
         })
     }
 
+    /// Returns the turns in which an execution from this address may read the store. All executions of an
+    /// address share them.
+    pub fn read_turns(&self, from: Option<ClientAddress>) -> Arc<Semaphore> {
+        match (&self.limiters, from) {
+            (Some(limiters), Some(from)) => limiters.reads.of_address(from),
+            _ => reads::of_execution(),
+        }
+    }
+
     /// Counts a guest's sign-in. Returns `RateLimited` if the budget of the address is used up.
     pub fn guest(&self, from: Option<ClientAddress>) -> Result<(), Error> {
         match (&self.limiters, from) {
@@ -171,6 +185,7 @@ impl Limits {
                 limiters.mutations.drop_inactive();
                 limiters.mutations_of_moderators.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
+                limiters.reads.drop_inactive();
             }
         }
     }

@@ -3,7 +3,7 @@
 use metrics::{Counter, Gauge};
 
 use super::observer::Observer;
-use crate::{graphql::Counts, rooms::RoomStats, telemetry::Registry};
+use crate::{graphql::Counts, memory::Pool, rooms::RoomStats, telemetry::Registry};
 
 /// Sampled metrics.
 #[derive(Clone, Debug)]
@@ -12,9 +12,8 @@ pub(super) struct SampledMetrics {
     members: Gauge,
     tasks: Gauge,
     waiting_writes: Gauge,
-    memory_limit: Gauge,
-    memory_reserved: Gauge,
-    memory_refusals: Counter,
+    memory_of_requests: PoolMetrics,
+    memory_of_events: PoolMetrics,
     executions: Counter,
     deliveries: Counter,
     commits: Counter,
@@ -39,21 +38,8 @@ impl SampledMetrics {
                 &[],
                 "Writes in the queue of the group commit.",
             ),
-            memory_limit: registry.gauge(
-                "causerie_memory_limit_bytes",
-                &[],
-                "Memory that requests, responses and events may take.",
-            ),
-            memory_reserved: registry.gauge(
-                "causerie_memory_reserved_bytes",
-                &[],
-                "Memory that they take now.",
-            ),
-            memory_refusals: registry.counter(
-                "causerie_memory_refusals_total",
-                &[],
-                "Reservations of memory that were refused.",
-            ),
+            memory_of_requests: PoolMetrics::new(registry, "requests"),
+            memory_of_events: PoolMetrics::new(registry, "events"),
             executions: registry.counter(
                 "causerie_event_executions_total",
                 &[],
@@ -86,11 +72,47 @@ impl SampledMetrics {
         let waiting = observer.store().waiting_writes();
         self.waiting_writes.set(number(waiting));
         let memory = observer.memory();
-        self.memory_limit.set(number(memory.limit()));
-        self.memory_reserved.set(number(memory.used()));
-        self.memory_refusals.absolute(memory.refused());
+        self.memory_of_requests.sample(memory.requests());
+        self.memory_of_events.sample(memory.events());
         self.executions.absolute(executions);
         self.deliveries.absolute(deliveries);
         self.commits.absolute(observer.commits());
+    }
+}
+
+/// The metrics of a part of the budget of memory.
+#[derive(Clone, Debug)]
+struct PoolMetrics {
+    limit: Gauge,
+    reserved: Gauge,
+    refusals: Counter,
+}
+
+impl PoolMetrics {
+    fn new(registry: &Registry, pool: &'static str) -> Self {
+        let labels = [("pool", pool)];
+        Self {
+            limit: registry.gauge(
+                "causerie_memory_limit_bytes",
+                &labels,
+                "Memory that requests and events may take.",
+            ),
+            reserved: registry.gauge(
+                "causerie_memory_reserved_bytes",
+                &labels,
+                "Memory that they take now.",
+            ),
+            refusals: registry.counter(
+                "causerie_memory_refusals_total",
+                &labels,
+                "Reservations of memory that were refused.",
+            ),
+        }
+    }
+
+    fn sample(&self, pool: &Pool) {
+        self.limit.set(pool.limit() as f64);
+        self.reserved.set(pool.used() as f64);
+        self.refusals.absolute(pool.refused());
     }
 }

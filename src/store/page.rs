@@ -68,13 +68,4 @@ impl<T> Page<T> {
             has_more: self.has_more,
         }
     }
-
-    /// Returns a page of `first` items. `items` may have one more, which shows that the list
-    /// continues.
-    pub(super) fn of(mut items: Vec<T>, first: u64) -> Self {
-        let first = usize::try_from(first).unwrap_or(usize::MAX);
-        let has_more = items.len() > first;
-        items.truncate(first);
-        Self { items, has_more }
-    }
 }

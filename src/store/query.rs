@@ -33,16 +33,41 @@ pub(super) async fn select_page<T>(
     item: impl Fn(&QueryResult) -> Result<T, Error>,
     bytes_of: impl Fn(&T) -> usize,
 ) -> Result<Page<T>, Error> {
-    let mut taken = 0;
+    let mut taken = Taken {
+        allowance,
+        bytes: 0,
+    };
     let page = read_page(query, first, connection, item, |item| {
-        let bytes = bytes_of(item);
-        let is_taken = allowance.take(bytes)?;
-        taken += if is_taken { bytes } else { 0 };
-        Ok(is_taken)
+        taken.take(bytes_of(item))
     });
-    let page = page.await;
-    // The page may be read again, on another connection.
-    page.inspect_err(|_| allowance.give_back(taken))
+    let page = page.await?;
+    taken.keep();
+    Ok(page)
+}
+
+/// Bytes that were taken for rows of a page. They are given back if the page is not read to its end,
+/// because it may be read again on another connection.
+struct Taken<'a> {
+    allowance: &'a dyn Allowance,
+    bytes: usize,
+}
+
+impl Taken<'_> {
+    fn take(&mut self, bytes: usize) -> Result<bool, Error> {
+        let is_taken = self.allowance.take(bytes)?;
+        self.bytes += if is_taken { bytes } else { 0 };
+        Ok(is_taken)
+    }
+
+    fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.allowance.give_back(self.bytes);
+    }
 }
 
 async fn read_page<T>(

@@ -181,6 +181,48 @@ async fn client_lost_without_a_close_frame_leaves_its_room() {
     server.stop().await;
 }
 
+/// The answer repeats the payload, so a client that reads nothing could make the server hold it.
+#[tokio::test]
+async fn ping_beyond_4_kib_closes_4400() {
+    let server = server(&[]).await;
+    let mut socket = server.socket().await;
+    socket.send(ping(&"x".repeat(4000))).await;
+    assert_eq!(socket.message().await["type"], "pong");
+    socket.send(ping(&"x".repeat(4096))).await;
+    assert_eq!(socket.closed().await.0, 4400);
+    server.stop().await;
+}
+
+/// An error that repeats what the client sent would be several times as long as that.
+#[tokio::test]
+async fn error_repeats_at_most_500_bytes_of_a_request() {
+    let server = server(&[]).await;
+    let long = "\u{7f}".repeat(100_000);
+    let client = server.client();
+    for body in [
+        json!(long).to_string(),
+        json!({"query": {long.clone(): 1}}).to_string(),
+        json!({"query": "{ __typename }", "operationName": long}).to_string(),
+        json!({"query": "query($a: Int) { __typename }", "variables": {"a": long}}).to_string(),
+        json!({"query": "query($a: CommentOrder) { __typename }", "variables": {"a": long}})
+            .to_string(),
+    ] {
+        let reply = client.post("application/json", body).await;
+        let message = reply.error()["message"]
+            .as_str()
+            .expect("a text")
+            .to_owned();
+        assert!(message.len() < 600, "{} bytes", message.len());
+    }
+    let mut socket = server.socket().await;
+    let payload = json!({"query": "{ __typename }", "operationName": "x".repeat(200_000)});
+    socket
+        .send(json!({"type": "subscribe", "id": "s", "payload": payload}))
+        .await;
+    assert!(socket.message().await.to_string().len() < 1000);
+    server.stop().await;
+}
+
 /// The server stops reading from a client that it cannot write to, so its memory is bounded.
 #[tokio::test]
 async fn client_that_never_reads_is_throttled_then_dropped() {
@@ -188,7 +230,7 @@ async fn client_that_never_reads_is_throttled_then_dropped() {
     let mut bystander = Bystander::of(&server).await;
     let deaf = member_with_small_buffers(&server).await;
     server.wait_for_members(1, 2).await;
-    let large = frame(FIN | TEXT, ping(&"x".repeat(64 * 1024)).to_string());
+    let large = frame(FIN | TEXT, ping(&"x".repeat(4000)).to_string()).repeat(16);
     let taken = bystander.is_served_during(flood(deaf, large)).await;
     assert!(taken < TOO_MUCH, "the server took {taken} bytes");
     server.wait_for_members(1, 1).await;
@@ -378,13 +420,13 @@ async fn answer_beyond_its_text_budget_is_refused() {
     };
     let whole = writer.send(&page(100), json!({})).await;
     assert_eq!(whole["post"]["comments"]["nodes"][0]["a99"], long);
-    let refused = writer.refused(&page(105), json!({})).await;
+    let refused = writer.refused(&page(120), json!({})).await;
     assert_eq!(refused["extensions"]["code"], "QUERY_TOO_EXPENSIVE");
     // A mutation answers with comments too.
     let create = format!(
         "mutation($body: String!) {{ createComment(input: {{ postId: \"hello\", body: $body }}) {{
             comment {{ {} }} }} }}",
-        names(105)
+        names(120)
     );
     let refused = writer.refused(&create, json!({"body": long})).await;
     assert_eq!(refused["extensions"]["code"], "QUERY_TOO_EXPENSIVE");

@@ -14,7 +14,7 @@ use causerie::{
         ChangeEvent, ChangeFilter, Changes, ChangesRequest, Closed, Event, Feed, Payload, Render,
         RenderError, Request, RoomShare, Sink, SubscriberGroup, Subscription,
     },
-    memory::MemoryBudget,
+    memory::{Account, MemoryBudget},
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
@@ -83,7 +83,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Notes(Mutex<Vec<Arc<Change>>>);
 
 impl Render for Notes {
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+    fn render(
+        &self,
+        event: Event,
+        _: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let ChangeEvent(change) = event.get().expect("a change");
         let mut notes = self.0.lock();
         notes.push(Arc::clone(change));
@@ -361,7 +365,9 @@ impl World {
         let inbox = Arc::new(Inbox::default());
         let sink = Arc::clone(&inbox) as Arc<dyn Sink>;
         self.followers.push(Follower {
-            _subscription: group.subscribe(joined, sink).await,
+            _subscription: group
+                .subscribe(joined, sink, Account::separate(MEMORY))
+                .await,
             inbox,
             notes: Arc::clone(&self.notes),
             joined_between,

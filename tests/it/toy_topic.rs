@@ -15,7 +15,7 @@ use causerie::{
         Closed, Event, Feed, Joined, Origin, Payload, Progress, Received, Relation, Render,
         RenderError, Request, RoomShare, Sink, Step, StorePage, SubscriberGroup, Topic,
     },
-    memory::MemoryBudget,
+    memory::{Account, MemoryBudget},
     model::{ClientId, User, UserId},
     rooms::{Hub, Participant, RoomId},
     store::Store,
@@ -132,7 +132,11 @@ fn steps_after(known: usize, letters: &[Letter]) -> Vec<Step<LettersOf>> {
 struct Texts;
 
 impl Render for Texts {
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+    fn render(
+        &self,
+        event: Event,
+        _: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let Letter(text) = event.get().expect("a letter");
         std::future::ready(Ok(Payload::from(*text))).boxed()
     }
@@ -234,7 +238,13 @@ async fn topic_of_a_user_resumes_then_follows() {
     let group = SubscriberGroup::new(feed, &joined, Arc::new(Texts), place, TaskTracker::new());
     let group = group.expect("a group");
     let sink = Arc::new(OneSlot::default());
-    let subscription = group.subscribe(joined, Arc::<OneSlot>::clone(&sink)).await;
+    let subscription = group
+        .subscribe(
+            joined,
+            Arc::<OneSlot>::clone(&sink),
+            Account::separate(1024 * 1024),
+        )
+        .await;
     assert_eq!(&*sink.next().await, "b");
     // The second does not fit, so the subscriber falls behind and catches up.
     for letter in ["c", "d", "e"] {

@@ -40,8 +40,12 @@ async fn every_length_encoding_is_read_in_pieces_of_any_size() {
     let server = TestServer::start().await;
     let around = echo("").len();
     for length in [125, 126, 127, 128, 65_535, 65_536, 200_000] {
-        let text = "x".repeat(length - around);
-        let bytes = frame(FIN | TEXT, echo(&text));
+        // A ping's payload has a limit of its own. Spaces between JSON's tokens mean nothing.
+        let text = "x".repeat((length - around).min(4000));
+        let spaces = " ".repeat(length - around - text.len());
+        let message = echo(&text).replacen('{', &format!("{{{spaces}"), 1);
+        assert_eq!(message.len(), length);
+        let bytes = frame(FIN | TEXT, message);
         for pieces in [bytes.len(), 997, 60_000] {
             let mut socket = server.socket().await;
             for piece in bytes.chunks(pieces) {

@@ -40,7 +40,7 @@ pub trait Request: Send + 'static {
 /// The subject of a subscription. Subscribers of equal topics in one room form a group.
 pub trait Topic: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// An event before a selection set is applied to it. Equal events have the same rendering.
-    type Event: PartialEq + Debug + Send + Sync + 'static;
+    type Event: Clone + PartialEq + Debug + Send + Sync + 'static;
     /// The state that a subscriber knows, in addition to its position.
     type State: Clone + PartialEq + Debug + Send + Sync + 'static;
     /// A handle on the room that the events come from. It may outlive a membership.

@@ -36,7 +36,7 @@ use crate::{
         schema_document,
     },
     limits::Limits,
-    memory::MemoryBudget,
+    memory::{MemoryBudget, Reservation},
     store::Store,
     telemetry::Registry,
 };
@@ -101,7 +101,6 @@ impl Executor {
         let render_services = RenderServices {
             feed: feed.clone(),
             store: store.clone(),
-            memory: memory.clone(),
             tasks: tasks.clone(),
         };
         Self {
@@ -139,7 +138,9 @@ impl Executor {
                 })
             }
             OperationKind::Query | OperationKind::Subscription => {
-                let answer = contain_async(self.clone().answer(operation, caller));
+                // Reserved at once: the future may wait for its first poll, and holds its variables.
+                let memory = self.reserve(&operation, &caller);
+                let answer = contain_async(self.clone().answer(operation, caller, memory));
                 let answer = async {
                     match answer.await {
                         Ok(Ok(outcome)) => outcome,
@@ -157,25 +158,36 @@ impl Executor {
         let user = caller.principal.as_ref();
         let user = user.map(|principal| &principal.user.id);
         let permit = self.limits.begin_mutation(user, caller.address)?;
-        let (operation, budget) = self.budgeted(operation, caller)?;
+        let memory = self.reserve(&operation, &caller)?;
+        let (operation, budget) = self.budgeted(operation, caller, memory);
         let request = operation.keeping(permit).into_request();
         let schema = self.schema.clone();
-        let execution = async move { Outcome::of(schema.execute(request).await, &budget) };
+        let execution = async move {
+            let response = schema.execute(request).await;
+            Outcome::of(response, &budget)
+                .unwrap_or_else(|error| failed(server_error(budget.refusal(error))))
+        };
         Ok(self.tasks.spawn(execution.in_current_span()))
     }
 
-    /// Reserves the memory of an execution, and adds all that resolvers need of its caller.
+    /// Reserves the memory of an execution, as far as it is known before.
+    fn reserve(&self, operation: &Operation, caller: &Caller) -> Result<Reservation, Error> {
+        let account = self.memory.of_requests(caller.address);
+        account.reserve(operation.execution_bytes())
+    }
+
+    /// Adds the budget of an execution, and all that resolvers need of its caller.
     fn budgeted(
         &self,
         operation: Operation,
         caller: Caller,
-    ) -> Result<(Operation, Arc<ResponseBudget>), Error> {
-        let memory = self.memory.requests(caller.address);
-        let budget = ResponseBudget::of_request(memory.reserve(operation.execution_bytes())?);
-        let allowance = Arc::<ResponseBudget>::clone(&budget);
-        let replies = Replies::loader(self.store.clone(), allowance, self.tasks.clone());
+        memory: Reservation,
+    ) -> (Operation, Arc<ResponseBudget>) {
+        let turns = self.limits.read_turns(caller.address);
+        let budget = ResponseBudget::of_request(memory, operation.kind(), turns);
+        let replies = Replies::loader(self.store.clone(), Arc::clone(&budget), self.tasks.clone());
         let operation = operation.with(caller).with(replies);
-        Ok((operation.with(Arc::clone(&budget)), budget))
+        (operation.with(Arc::clone(&budget)), budget)
     }
 
     /// Answers a query from the response cache if it is there, else executes it, and caches a
@@ -184,62 +196,73 @@ impl Executor {
     /// # Errors
     ///
     /// Fails if the memory for the execution or the response cannot be reserved.
-    async fn answer(self, operation: Operation, caller: Caller) -> Result<Outcome, Error> {
+    async fn answer(
+        self,
+        operation: Operation,
+        caller: Caller,
+        memory: Result<Reservation, Error>,
+    ) -> Result<Outcome, Error> {
+        let mut memory = memory?;
         // Where other nodes write too, no node knows for how long a response holds.
         let Some(state) = self.store.data_version() else {
-            return self.query(operation, caller).await;
+            return self.query(operation, caller, memory).await;
         };
         let (fingerprint, since) = (operation.fingerprint(), Instant::now());
         if let Some(payload) = self.responses.get(&fingerprint, state, since) {
-            let memory = self.memory.requests(caller.address);
-            return Ok(Outcome::rendered(
-                payload.with(memory.reserve(payload.len())?),
-            ));
+            memory.resize(payload.len())?;
+            return Ok(Outcome::rendered(payload.reserved_by(memory)));
         }
         let cacheability = Cacheability::default();
         let operation = operation.with(cacheability.clone());
-        let outcome = self.query(operation, caller).await?;
+        let outcome = self.query(operation, caller, memory).await?;
         if let Outcome::Executed(Executed {
             payload,
             code: None,
         }) = &outcome
             && cacheability.is_cacheable()
-            // A cached response is not on the account of the address that asked first.
-            && let Ok(memory) = self.memory.requests(None).reserve(payload.len())
         {
+            // The cache has a bound of its own.
             self.responses
-                .insert(fingerprint, payload.with(memory), state, since);
+                .insert(fingerprint, payload.unreserved(), state, since);
         }
         Ok(outcome)
     }
 
     /// Executes a query within its budget.
-    async fn query(&self, operation: Operation, caller: Caller) -> Result<Outcome, Error> {
-        let (operation, budget) = self.budgeted(operation, caller)?;
-        Ok(Outcome::of(self.respond(operation).await, &budget))
+    async fn query(
+        &self,
+        operation: Operation,
+        caller: Caller,
+        memory: Reservation,
+    ) -> Result<Outcome, Error> {
+        let (operation, budget) = self.budgeted(operation, caller, memory);
+        match Outcome::of(self.respond(operation).await, &budget) {
+            Err(error @ Error::TooLarge(_)) => Ok(failed(server_error(error))),
+            outcome => outcome,
+        }
     }
 
     /// Executes a query: introspection from the schema document, everything else by resolvers.
     async fn respond(&self, operation: Operation) -> Response {
-        let Some((document, variables)) = operation.introspected() else {
+        let introspected = operation.again();
+        let Some((document, variables)) = introspected.introspected() else {
             return self.schema.execute(operation.into_request()).await;
         };
-        let answer = introspection::answer(&self.schema_document, document, &operation, variables);
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return Response::from_errors(vec![error]),
-        };
-        let fields = operation.fields().iter();
-        let names: Vec<_> = fields.map(|field| field.response_name().clone()).collect();
-        let has_others = operation
-            .fields()
-            .iter()
-            .any(|field| !field.is_introspection());
-        let mut response = if has_others {
+        let mut fields = introspected.fields().iter();
+        // The others come first, because they may wait, and what introspection answers is long.
+        let mut response = if fields.any(|field| !field.is_introspection()) {
             self.schema.execute(operation.into_request()).await
         } else {
             Response::new(Value::Object(introspection::Fields::new()))
         };
+        let answer =
+            introspection::answer(&self.schema_document, document, &introspected, variables);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Response::from_errors(vec![error]),
+        };
+        let fields = introspected.fields().iter();
+        let names: Vec<_> = fields.map(|field| field.response_name().clone()).collect();
         // Null wins over whatever else there is (GraphQL specification, section 6.4.4).
         response.data = match (response.data, answer.fields) {
             (Value::Object(resolved), Some(introspected)) => {
@@ -265,7 +288,7 @@ impl Executor {
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
         let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
-        let account = self.memory.requests(caller.address);
+        let account = self.memory.of_requests(caller.address);
         let fingerprint = operation.fingerprint();
         let execution = self.renderer.execution(fingerprint, &operation, &account);
         let subscriber = Subscriber {
@@ -273,6 +296,7 @@ impl Executor {
             feed: self.feed.clone(),
             execution: execution.map_err(|error| vec![located(error, &operation)])?,
             sink,
+            memory: account,
         };
         let opening = request.subscribe(subscriber);
         let opened = contain_async(opening).await.unwrap_or_else(Err);
@@ -354,24 +378,24 @@ pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
 }
 
 impl Outcome {
-    /// The outcome of an execution that the library ended.
-    fn of(mut response: Response, budget: &ResponseBudget) -> Self {
+    /// Returns the outcome of an execution that the library ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the response is too large, or the memory for it cannot be reserved.
+    fn of(mut response: Response, budget: &ResponseBudget) -> Result<Self, Error> {
         response.errors.iter_mut().for_each(error::complete);
         let has_data = response.data != Value::Null;
         let is_refused = !has_data
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
         if is_refused {
-            Self::Refused(response.errors)
-        } else {
-            match payload::write(&response, MAX_RESPONSE_BYTES, budget.account()) {
-                Ok(payload) => Self::Executed(Executed {
-                    payload,
-                    code: error::code_of(&response.errors).map(Into::into),
-                }),
-                Err(error) => failed(server_error(error.into())),
-            }
+            return Ok(Self::Refused(response.errors));
         }
+        Ok(Self::Executed(Executed {
+            payload: payload::write(&response, MAX_RESPONSE_BYTES, budget.account())?,
+            code: error::code_of(&response.errors).map(Into::into),
+        }))
     }
 
     /// The outcome of an operation whose payload exists already.

@@ -3,7 +3,7 @@
 use async_graphql::{Response, Value};
 
 use super::payload::{self, WriteError};
-use crate::memory::MemoryBudget;
+use crate::memory::Account;
 
 /// Writes a response. The first two bytes are its limit, the next two the memory; the rest is its data as
 /// JSON.
@@ -23,8 +23,8 @@ pub(crate) fn response(bytes: &[u8]) {
     };
     let limit = usize::from(u16::from_be_bytes([*limit_1, *limit_2]));
     let memory = usize::from(u16::from_be_bytes([*memory_1, *memory_2])) * 4;
-    let budget = MemoryBudget::new(memory);
-    match payload::write(&response, limit, &budget.events()) {
+    let budget = Account::separate(memory);
+    match payload::write(&response, limit, &budget) {
         Ok(payload) => {
             assert_eq!(&*payload, whole, "not what was to be written");
             assert!(payload.len() <= limit.min(memory), "beyond a limit");

@@ -115,7 +115,6 @@ mod tests {
     use async_graphql::{Name, Value};
 
     use super::*;
-    use crate::memory::MemoryBudget;
 
     fn response(text: &str) -> Response {
         let fields = [(Name::new("key"), Value::String(text.to_owned()))];
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn limit_counts_keys_and_escapes_to_the_byte() {
-        let memory = MemoryBudget::new(1024 * 1024).events();
+        let memory = Account::separate(1024 * 1024);
         let response = response("\u{1}é");
         let text = "{\"data\":{\"key\":\"\\u0001é\"}}";
         assert_eq!(&*write(&response, text.len(), &memory).unwrap(), text);
@@ -134,9 +133,8 @@ mod tests {
 
     #[test]
     fn memory_is_reserved_until_the_last_clone_is_dropped() {
-        let memory = MemoryBudget::new(3 * BLOCK);
-        let write =
-            |length: usize| write(&response(&"x".repeat(length)), 8 * BLOCK, &memory.events());
+        let memory = Account::separate(3 * BLOCK);
+        let write = |length: usize| write(&response(&"x".repeat(length)), 8 * BLOCK, &memory);
         let payload = write(BLOCK).unwrap();
         assert_eq!(memory.used(), payload.len());
         let clone = payload.clone();

@@ -10,6 +10,7 @@
 use std::{
     any::Any,
     collections::{HashMap, VecDeque, hash_map::Entry},
+    future::ready,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -40,7 +41,7 @@ use crate::{
         SubscriberGroup, Subscription, Topic,
     },
     graphql::schema::Replies,
-    memory::{Account, MemoryBudget, Reservation},
+    memory::{Account, Reservation},
     rooms::RoomId,
     store::Store,
 };
@@ -95,8 +96,6 @@ pub(super) struct Renderer {
 pub(super) struct RenderServices {
     pub(super) feed: Feed,
     pub(super) store: Store,
-    /// The budget that events are rendered in.
-    pub(super) memory: MemoryBudget,
     /// Tracks the tasks of subscriber groups.
     pub(super) tasks: TaskTracker,
 }
@@ -204,7 +203,7 @@ impl Registry {
         })
     }
 
-    /// Forgets a room that has no groups any more.
+    /// Forgets a room whose last group has left its place.
     fn group_ended(&self, room: RoomId) {
         if let Entry::Occupied(share) = self.rooms.lock().entry(room)
             && share.get().strong_count() == 0
@@ -215,7 +214,8 @@ impl Registry {
 }
 
 impl SharedExecution {
-    /// Adds a subscriber to the group of its room. Its payloads go to `sink`.
+    /// Adds a subscriber to the group of its room. Its payloads go to `sink`. What it catches up on is
+    /// reserved from `memory`.
     ///
     /// # Errors
     ///
@@ -224,9 +224,10 @@ impl SharedExecution {
         self: &Arc<Self>,
         joined: Joined<T>,
         sink: Arc<dyn Sink>,
+        memory: Account,
     ) -> Result<Subscription, Error> {
         let group = self.group(&joined)?;
-        Ok(group.subscribe(joined, sink).await)
+        Ok(group.subscribe(joined, sink, memory).await)
     }
 
     /// Returns the group of the topic in the room that was joined. Creates it if there is none.
@@ -247,7 +248,8 @@ impl SharedExecution {
         let RenderServices { feed, tasks, .. } = &self.registry.services;
         let place = self.registry.add_group(room)?;
         let render: Arc<dyn Render> = Arc::<Self>::clone(self);
-        let group = SubscriberGroup::new(feed.clone(), joined, render, place, tasks.clone())?;
+        let group = SubscriberGroup::new(feed.clone(), joined, render, place, tasks.clone());
+        let group = group.inspect_err(|_| self.registry.group_ended(room))?;
         let weak = Arc::downgrade(&group);
         groups.entry(room).or_default().push(Group {
             topic: Box::new(topic.clone()),
@@ -258,18 +260,19 @@ impl SharedExecution {
 }
 
 impl Render for SharedExecution {
-    fn render(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+    fn render(
+        &self,
+        event: Event,
+        memory: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        let Ok(reserved) = memory.reserve(self.operation.execution_bytes()) else {
+            return ready(Err(RenderError::Overloaded)).boxed();
+        };
         self.registry.executions.fetch_add(1, Ordering::Relaxed);
-        let RenderServices {
-            store,
-            memory,
-            tasks,
-            ..
-        } = &self.registry.services;
-        let memory = memory.events();
-        let budget = ResponseBudget::of_event(memory.empty(), MAX_PAYLOAD_BYTES);
-        let allowance = Arc::<ResponseBudget>::clone(&budget);
-        let replies = Replies::loader(store.clone(), allowance, tasks.clone());
+        let RenderServices { store, tasks, .. } = &self.registry.services;
+        let memory = memory.clone();
+        let budget = ResponseBudget::of_event(reserved, MAX_PAYLOAD_BYTES);
+        let replies = Replies::loader(store.clone(), Arc::clone(&budget), tasks.clone());
         let operation = self.operation.again().with(Rendered(event)).with(replies);
         let operation = operation.with(Arc::clone(&budget));
         let execution = first(self.registry.schema.clone(), operation);
@@ -290,7 +293,11 @@ impl Render for SharedExecution {
     }
 
     /// Executes the operation, unless a rendering of the event is buffered or under way.
-    fn render_once(&self, event: Event) -> BoxFuture<'static, Result<Payload, RenderError>> {
+    fn render_once(
+        &self,
+        event: Event,
+        memory: &Account,
+    ) -> BoxFuture<'static, Result<Payload, RenderError>> {
         let mut renderings = self.renderings.lock();
         // The newest is the most likely.
         let buffered = renderings.iter().rev().find(|(rendered, rendering)| {
@@ -300,7 +307,7 @@ impl Render for SharedExecution {
         if let Some((_, rendering)) = buffered {
             return rendering.clone().boxed();
         }
-        let rendering = self.render(event.clone()).shared();
+        let rendering = self.render(event.clone(), memory).shared();
         if renderings.len() >= MAX_RENDERINGS {
             renderings.pop_front();
         }

@@ -12,18 +12,25 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::operation::OperationKind;
 use crate::{
     error::Error,
     memory::{Account, Reservation},
     store::Allowance,
 };
 
-/// Maximum size of the texts in a response to a query or mutation: a page of the longest comments.
-const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
-/// Size of what a query or mutation reads in pages, at which its pages end early: two pages of the
-/// longest comments.
-const MAX_READ_BYTES: usize = 8 * 1024 * 1024;
+/// Size of what a query or mutation reads, at which its pages end early: a page of the longest comments
+/// and half a megabyte.
+const MAX_READ_BYTES: usize = 4_500 * 1024;
+/// Maximum size of the texts in a response to a query or mutation. All that was read fits once. Only an
+/// operation that shows a text several times exceeds it.
+const MAX_TEXT_BYTES: usize = MAX_READ_BYTES;
+/// Maximum number of statements of the rendering of an event at once.
+const EVENT_STATEMENTS: usize = 2;
+/// Number of bytes that are reserved at a time.
+const BLOCK: usize = 16 * 1024;
 
 /// About how many bytes of memory the result of a field takes, while it is resolved and after.
 const FIELD_BYTES: usize = 400;
@@ -33,31 +40,66 @@ const FIELD_BYTES: usize = 400;
 pub(crate) struct ResponseBudget {
     text: AtomicUsize,
     read: AtomicUsize,
-    memory: Mutex<Reservation>,
+    memory: Mutex<Memory>,
+    /// The turns in which statements may be begun.
+    turns: Arc<Semaphore>,
     account: Account,
+    /// The operation has changed something, so it cannot be refused for memory any more.
+    is_mutation: bool,
     is_overloaded: AtomicBool,
 }
 
+/// The memory of an execution.
+#[derive(Debug)]
+struct Memory {
+    reserved: Reservation,
+    /// The number of bytes of it that are in use.
+    used: usize,
+}
+
 impl ResponseBudget {
-    /// Creates the budget of a query or mutation, for which `memory` was reserved.
-    pub(super) fn of_request(memory: Reservation) -> Arc<Self> {
-        Self::new(memory, MAX_TEXT_BYTES, MAX_READ_BYTES)
+    /// Creates the budget of a query or mutation, for which `memory` was reserved. It reads the store in
+    /// `turns`.
+    pub(super) fn of_request(
+        memory: Reservation,
+        kind: OperationKind,
+        turns: Arc<Semaphore>,
+    ) -> Arc<Self> {
+        Self::new(memory, kind, turns, MAX_READ_BYTES, MAX_TEXT_BYTES)
     }
 
     /// Creates the budget of the rendering of an event with at most `bytes` bytes.
     pub(super) fn of_event(memory: Reservation, bytes: usize) -> Arc<Self> {
-        Self::new(memory, bytes, bytes)
+        let turns = Arc::new(Semaphore::new(EVENT_STATEMENTS));
+        Self::new(memory, OperationKind::Subscription, turns, bytes, bytes)
     }
 
-    fn new(memory: Reservation, text: usize, read: usize) -> Arc<Self> {
+    fn new(
+        memory: Reservation,
+        kind: OperationKind,
+        turns: Arc<Semaphore>,
+        read: usize,
+        text: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             // One byte more, so that zero means that more than `text` was requested.
             text: text.saturating_add(1).into(),
             read: read.into(),
+            turns,
             account: memory.account().clone(),
-            memory: Mutex::new(memory),
+            memory: Mutex::new(Memory {
+                used: memory.bytes(),
+                reserved: memory,
+            }),
+            is_mutation: kind == OperationKind::Mutation,
             is_overloaded: AtomicBool::new(false),
         })
+    }
+
+    /// Waits for a turn to read the store. A resolver takes it before it builds its statement, because
+    /// thousands may wait.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     /// Returns the account that the execution's memory is reserved from.
@@ -114,10 +156,32 @@ impl ResponseBudget {
         self.reserve(fields.saturating_mul(FIELD_BYTES))
     }
 
+    /// Converts an error of memory to what the client may be told. A mutation has done its work, so its
+    /// client must not be told to send it again.
+    pub(super) fn refusal(&self, error: Error) -> Error {
+        if self.is_mutation {
+            Error::TooLarge("It was done, and there is no memory to show the result.")
+        } else {
+            error
+        }
+    }
+
     fn reserve(&self, bytes: usize) -> Result<(), Error> {
-        self.memory.lock().grow(bytes).inspect_err(|_| {
-            self.is_overloaded.store(true, Ordering::Relaxed);
-        })
+        let mut memory = self.memory.lock();
+        let used = memory.used.saturating_add(bytes);
+        let missing = used.saturating_sub(memory.reserved.bytes());
+        if missing > 0 {
+            let grown = memory.reserved.grow(missing.next_multiple_of(BLOCK));
+            // Near the limit a smaller step may do.
+            grown
+                .or_else(|_| memory.reserved.grow(missing))
+                .map_err(|error| {
+                    self.is_overloaded.store(true, Ordering::Relaxed);
+                    self.refusal(error)
+                })?;
+        }
+        memory.used = used;
+        Ok(())
     }
 }
 
@@ -128,29 +192,35 @@ impl Allowance for ResponseBudget {
         if self.read.fetch_update(success, failure, less).is_err() {
             return Ok(false);
         }
-        self.reserve(bytes).map(|()| true)
+        let reserved = self.reserve(bytes);
+        // Another page must not end early for want of memory.
+        reserved.map(|()| true).inspect_err(|_| {
+            self.read.fetch_add(bytes, Ordering::Relaxed);
+        })
     }
 
     fn give_back(&self, bytes: usize) {
         self.read.fetch_add(bytes, Ordering::Relaxed);
         let mut memory = self.memory.lock();
-        let left = memory.bytes().saturating_sub(bytes);
-        memory.shrink_to(left);
+        memory.used = memory.used.saturating_sub(bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MemoryBudget;
 
-    fn budget(memory: &MemoryBudget, bytes: usize) -> Arc<ResponseBudget> {
-        ResponseBudget::of_event(memory.events().empty(), bytes)
+    fn turns() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    fn budget(memory: &Account, bytes: usize) -> Arc<ResponseBudget> {
+        ResponseBudget::of_event(memory.empty(), bytes)
     }
 
     #[test]
     fn budget_of_texts_is_exact() {
-        let budget = budget(&MemoryBudget::new(1000), 10);
+        let budget = budget(&Account::separate(1000), 10);
         assert!(budget.take_text(4).is_ok() && budget.take_text(6).is_ok());
         assert!(budget.take_text(0).is_ok() && !budget.is_spent());
         assert!(budget.take_text(1).is_err() && budget.is_spent());
@@ -162,8 +232,8 @@ mod tests {
         use crate::graphql::schema::page::MAX_FIRST;
         use crate::model::{Comment, MAX_BODY_CHARS};
         let longest = MAX_BODY_CHARS * char::MAX.len_utf8();
-        let memory = MemoryBudget::new(1024 * 1024 * 1024);
-        let budget = ResponseBudget::of_request(memory.requests(None).empty());
+        let memory = Account::separate(1024 * 1024 * 1024).empty();
+        let budget = ResponseBudget::of_request(memory, OperationKind::Query, turns());
         for _ in 0..MAX_FIRST {
             assert!(budget.take_text(longest).is_ok());
             let comment = longest + size_of::<Comment>() + 2048;
@@ -173,13 +243,12 @@ mod tests {
 
     #[test]
     fn reading_ends_with_the_budget_and_returned_bytes_are_reusable() {
-        let memory = MemoryBudget::new(1000);
+        let memory = Account::separate(1000);
         let budget = budget(&memory, 30);
         assert!(budget.take(20).unwrap());
         assert!(!budget.take(20).unwrap());
         assert!(budget.take_object(20).is_err());
         assert!(budget.take(10).unwrap());
-        assert_eq!(memory.used(), 30);
         budget.give_back(30);
         assert!(budget.take_object(20).is_ok());
         drop(budget);
@@ -188,11 +257,18 @@ mod tests {
 
     #[test]
     fn process_without_memory_fails_the_execution_and_ends_no_page() {
-        let memory = MemoryBudget::new(20);
+        let memory = Account::separate(20);
         let budget = budget(&memory, 100);
         assert!(budget.take(20).unwrap() && !budget.is_overloaded());
         assert!(matches!(budget.take(1), Err(Error::Overloaded)));
         assert!(matches!(budget.take_text(1), Err(Error::Overloaded)));
         assert!(budget.is_overloaded() && !budget.is_spent());
+    }
+
+    #[test]
+    fn mutation_without_memory_is_not_told_to_try_again() {
+        let memory = Account::separate(20).empty();
+        let budget = ResponseBudget::of_request(memory, OperationKind::Mutation, turns());
+        assert!(matches!(budget.take_text(21), Err(Error::TooLarge(_))));
     }
 }

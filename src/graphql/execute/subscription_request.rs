@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     feed::{Feed, Request, Sink, Subscription},
     graphql::{error::server_error, schema},
+    memory::Account,
     rooms::Participant,
 };
 
@@ -32,6 +33,7 @@ pub(super) struct Subscriber {
     pub(super) feed: Feed,
     pub(super) execution: Arc<SharedExecution>,
     pub(super) sink: Arc<dyn Sink>,
+    pub(super) memory: Account,
 }
 
 impl<R: Request> Subscribe for R {
@@ -44,10 +46,11 @@ impl<R: Request> Subscribe for R {
             feed,
             execution,
             sink,
+            memory,
         } = subscriber;
         async move {
             let joined = self.join(&feed, &participant).await?;
-            execution.subscribe(joined, sink).await
+            execution.subscribe(joined, sink, memory).await
         }
         .boxed()
     }

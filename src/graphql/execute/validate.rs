@@ -11,9 +11,6 @@ use async_graphql::ServerError;
 use super::{positions::Positions, rules};
 use crate::graphql::{error::request_error, error_code::ErrorCode};
 
-/// Maximum length of a message.
-const MAX_MESSAGE: usize = 500;
-
 /// A part of a document that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Violation {
@@ -43,7 +40,7 @@ pub(super) fn validate(
             });
             let violations = errors.map(|error| Violation {
                 at: error.error.location(),
-                message: shorten(error.error.to_string()),
+                message: error.error.to_string(),
             });
             let violations = violations.collect();
             (failed.partial, violations)
@@ -55,15 +52,6 @@ pub(super) fn validate(
     } else {
         Err(errors(violations, text))
     }
-}
-
-/// Shortens a message that repeats a long name of the document.
-fn shorten(mut message: String) -> String {
-    if message.len() > MAX_MESSAGE {
-        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
-        message.push('…');
-    }
-    message
 }
 
 fn errors(mut violations: Vec<Violation>, text: &str) -> Vec<ServerError> {

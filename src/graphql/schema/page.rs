@@ -119,11 +119,17 @@ pub(super) fn connection<Item, Node: OutputType>(
 /// Returns the number of fields that are selected of each item of a connection. One that is a list
 /// counts as several, because it is loaded together with others, and held until then.
 fn fields_of_item(connection: SelectionField<'_>) -> usize {
-    let fields = connection.selection_set().map(|field| {
+    let fields = connection.selection_set();
+    let items = fields.filter(|field| field.name() != "pageInfo");
+    items.map(|field| 1 + fields_below(field)).sum()
+}
+
+fn fields_below(field: SelectionField<'_>) -> usize {
+    let fields = field.selection_set().map(|field| {
         if LISTS.contains(&field.name()) {
             LIST_FIELDS
         } else {
-            1 + fields_of_item(field)
+            1 + fields_below(field)
         }
     });
     fields.sum()

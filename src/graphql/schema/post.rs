@@ -91,10 +91,12 @@ impl Post {
             CommentOrder::NewestFirst => Order::NewestFirst,
         };
         let bodies = comment::bodies_of_page(context);
+        let turn = context.budget().turn().await;
         let page = context
             .store()
             .top_level(&self.0, order, slice, bodies, context.allowance());
         let page = page.await.at(context)?.map(Arc::new);
+        drop(turn);
         comment::connection(context, page, after, Some(self.0.seq)).at(context)
     }
 }

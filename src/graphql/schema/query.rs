@@ -59,8 +59,10 @@ impl Query {
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Post>> {
         let slice = page::slice(first, after.as_deref(), posts_after).at(context)?;
+        let turn = context.budget().turn().await;
         let page = context.store().posts(slice, context.allowance());
         let page = page.await.at(context)?;
+        drop(turn);
         page::connection(context, page, after, posts_cursor, Post).at(context)
     }
 
@@ -78,7 +80,9 @@ async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Opt
     let Ok(id) = input::post_id(&id.value("id")?) else {
         return Ok(None);
     };
+    let turn = context.budget().turn().await;
     let post = context.store().post(&id).await?;
+    drop(turn);
     if let Some(post) = &post {
         context.budget().take_object(post.bytes())?;
     }
@@ -93,7 +97,9 @@ async fn comment(
         return Ok(None);
     };
     let bodies = comment::bodies(&context.look_ahead());
+    let turn = context.budget().turn().await;
     let comment = context.store().comment(id, bodies).await?;
+    drop(turn);
     if let Some(comment) = &comment {
         context.budget().take_object(comment.bytes())?;
     }

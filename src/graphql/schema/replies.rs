@@ -14,29 +14,30 @@ use tokio_util::{
 
 use crate::{
     error::Error,
+    graphql::execute::ResponseBudget,
     model::{Comment, CommentId, Seq},
-    store::{Allowance, Bodies, Page, Slice, Store},
+    store::{Bodies, Page, Slice, Store},
 };
 
 /// Loads the replies of comments for one execution.
 #[derive(Debug)]
 pub(crate) struct Replies {
     store: Store,
-    allowance: Arc<dyn Allowance>,
+    budget: Arc<ResponseBudget>,
 }
 
 impl Replies {
     /// Creates a loader that collects requests for a millisecond. Dropping it ends its tasks.
     pub(crate) fn loader(
         store: Store,
-        allowance: Arc<dyn Allowance>,
+        budget: Arc<ResponseBudget>,
         tasks: TaskTracker,
     ) -> DataLoader<Self> {
         let spawner = Spawner {
             tasks,
             stop: CancellationToken::new().drop_guard(),
         };
-        let replies = Self { store, allowance };
+        let replies = Self { store, budget };
         DataLoader::new(replies, spawner, TokioTimer::default())
     }
 }
@@ -106,12 +107,14 @@ impl Loader<RepliesOf> for Replies {
         }
         let mut pages = HashMap::with_capacity(keys.len());
         for ((slice, as_of, bodies), parents) in parents {
-            let replies =
-                self.store
-                    .replies(&parents, slice, as_of, bodies, Arc::clone(&self.allowance));
-            let replies = replies
+            let turn = self.budget.turn().await;
+            let allowance = Arc::<ResponseBudget>::clone(&self.budget);
+            let replies = self
+                .store
+                .replies(&parents, slice, as_of, bodies, allowance)
                 .await
                 .map_err(|error| SharedError(Arc::new(error)))?;
+            drop(turn);
             pages.extend(replies.into_iter().map(|(parent, page)| {
                 (
                     RepliesOf {

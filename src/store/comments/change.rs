@@ -106,7 +106,7 @@ impl Store {
         permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Deletion, Error> {
         // A deletion is final, so a repeated one needs no writer.
-        if let Some(comment) = self.comment(delete.id, Bodies::Read).await?
+        if let Some(comment) = self.comment(delete.id, Bodies::Omit).await?
             && comment.is_deleted
         {
             permit(&comment)?;

@@ -71,7 +71,7 @@ impl Store {
         let query = rows::with_authors(query, bodies);
         // All of them. Rounded as the list of parents is, to keep the statements few.
         let first = parents.len().next_power_of_two() as u64 * (slice.first + 1);
-        let found = self.comments(query, first, allowance).await?;
+        let found = self.comments(query, first, Arc::clone(&allowance)).await?;
         let mut replies: HashMap<CommentId, Vec<Comment>> = HashMap::new();
         if found.has_more {
             replies.extend(parents.iter().map(|parent| (*parent, Vec::new())));
@@ -81,9 +81,17 @@ impl Store {
                 replies.entry(parent).or_default().push(comment);
             }
         }
-        let pages = replies.into_iter().map(|(parent, comments)| {
-            let mut page = Page::of(comments, slice.first);
-            page.has_more |= found.has_more;
+        let max = usize::try_from(slice.first).unwrap_or(usize::MAX);
+        let pages = replies.into_iter().map(|(parent, mut comments)| {
+            // Only shows that the list continues.
+            let next = (comments.len() > max).then(|| comments.pop()).flatten();
+            if let Some(next) = &next {
+                allowance.give_back(next.bytes());
+            }
+            let page = Page {
+                items: comments,
+                has_more: next.is_some() || found.has_more,
+            };
             (parent, page)
         });
         Ok(pages.collect())

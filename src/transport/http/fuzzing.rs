@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use futures_util::stream;
 
 use super::request::{self, Rejection};
-use crate::memory::MemoryBudget;
+use crate::memory::Account;
 
 const BODY_LIMIT: usize = 1024;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -28,13 +28,8 @@ pub fn body(bytes: &[u8]) {
     let chunks: Vec<_> = chunks.map(Ok::<_, std::convert::Infallible>).collect();
     let body = Body::from_stream(stream::iter(chunks));
     let memory = usize::from(*memory) * 16;
-    let budget = MemoryBudget::new(memory);
-    let read = runtime.block_on(request::read(
-        body,
-        BODY_LIMIT,
-        TIME_LIMIT,
-        &budget.events(),
-    ));
+    let budget = Account::separate(memory);
+    let read = runtime.block_on(request::read(body, BODY_LIMIT, TIME_LIMIT, &budget));
     match &read {
         Ok((body, reserved)) => {
             assert_eq!(*body, whole, "not what was sent");

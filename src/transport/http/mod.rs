@@ -31,7 +31,7 @@ use self::{
     authenticate::AuthRejection,
     multipart::Multipart,
     negotiation::{Accept, JsonType, ResponseType, StreamType},
-    request::Rejection,
+    request::{Received, Rejection},
     request_id::RequestId,
     sse::EventStream,
     stream::{Lifetime, TokenWatch},
@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     auth::TokenError,
-    graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, Params, server_error},
+    graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, server_error},
     model::Timestamp,
 };
 
@@ -59,15 +59,17 @@ pub(super) async fn post(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let account = transport.memory.requests(transport.admission.client(&head));
-    let params = request::from_post(&head.headers, body, &transport.http, &account).await;
-    respond(&transport, &request_id, &head, Method::Post, params).await
+    let account = transport
+        .memory
+        .of_requests(transport.admission.client(&head));
+    let received = request::from_post(&head.headers, body, &transport.http, &account).await;
+    respond(&transport, &request_id, &head, Method::Post, received).await
 }
 
 /// Handles `GET /graphql`.
 pub(super) async fn get(transport: &Transport, request_id: &RequestId, head: Parts) -> Response {
-    let params = request::from_query(head.uri.query().unwrap_or_default());
-    let mut response = respond(transport, request_id, &head, Method::Get, params).await;
+    let received = request::from_query(head.uri.query().unwrap_or_default());
+    let mut response = respond(transport, request_id, &head, Method::Get, received).await;
     // Caches must key the response by these headers too.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
@@ -80,7 +82,7 @@ async fn respond(
     request_id: &RequestId,
     head: &Parts,
     method: Method,
-    params: Result<Params, Rejection>,
+    received: Result<Received, Rejection>,
 ) -> Response {
     let accept = Accept::from_headers(&head.headers);
     let json = accept.preferred_json();
@@ -95,8 +97,8 @@ async fn respond(
     let metrics = &transport.metrics;
     let label = TransportLabel::from(preferred);
     let log_rejected = |code: &str| OperationLog::rejected(metrics, request_id, label, code);
-    let params = match params {
-        Ok(params) => params,
+    let Received { params, memory } = match received {
+        Ok(received) => received,
         Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
@@ -131,6 +133,7 @@ async fn respond(
             };
         }
     };
+    drop(memory);
     match (operation.kind(), preferred) {
         (OperationKind::Mutation, _) if method == Method::Get => response::method_not_allowed(json),
         (OperationKind::Subscription, _) => match accept.preferred_stream() {

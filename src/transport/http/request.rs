@@ -28,6 +28,14 @@ pub(super) enum Rejection {
     NoMemory(Error),
 }
 
+/// A request that was received.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) params: Params,
+    /// The memory of its parameters, until they are an operation. A URL has none.
+    pub(super) memory: Option<Reservation>,
+}
+
 fn bad_request(status: StatusCode, message: impl Into<String>) -> Rejection {
     Rejection::Invalid {
         status,
@@ -42,7 +50,7 @@ pub(super) async fn from_post(
     body: Body,
     config: &HttpConfig,
     account: &Account,
-) -> Result<Params, Rejection> {
+) -> Result<Received, Rejection> {
     if !negotiation::is_json(headers) {
         return Err(bad_request(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -57,7 +65,7 @@ pub(super) async fn from_post(
         ));
     }
     let (limit, time_limit) = (config.http_body_limit, config.http_read_timeout);
-    let (body, _memory) = read(body, limit, time_limit, account).await?;
+    let (body, memory) = read(body, limit, time_limit, account).await?;
     // Derived code would accept a list of the fields' values.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(bad_request(
@@ -65,11 +73,15 @@ pub(super) async fn from_post(
             "Batches are not taken: send one operation a request.",
         ));
     }
-    serde_json::from_slice(&body).map_err(|error| {
+    let params = serde_json::from_slice(&body).map_err(|error| {
         bad_request(
             StatusCode::BAD_REQUEST,
             format!("The body is not a GraphQL request: {error}"),
         )
+    })?;
+    Ok(Received {
+        params,
+        memory: Some(memory),
     })
 }
 
@@ -122,7 +134,7 @@ async fn collect(
 
 /// Parses a GET request's query (GraphQL over HTTP, section 6.2). `variables` and `extensions` are
 /// JSON; empty parameters are ignored.
-pub(super) fn from_query(query: &str) -> Result<Params, Rejection> {
+pub(super) fn from_query(query: &str) -> Result<Received, Rejection> {
     let invalid = |message: String| bad_request(StatusCode::BAD_REQUEST, message);
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -136,6 +148,10 @@ pub(super) fn from_query(query: &str) -> Result<Params, Rejection> {
         };
         fields.insert(name.into_owned(), field);
     }
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| invalid(format!("The URL is not a GraphQL request: {error}")))
+    let params = serde_json::from_value(Value::Object(fields))
+        .map_err(|error| invalid(format!("The URL is not a GraphQL request: {error}")))?;
+    Ok(Received {
+        params,
+        memory: None,
+    })
 }

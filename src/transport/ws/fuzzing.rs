@@ -17,7 +17,7 @@ use super::{
     send_queue::{Capacity, SendQueue},
     writer::SocketWriter,
 };
-use crate::memory::MemoryBudget;
+use crate::memory::Account;
 
 const LIMITS: Limits = Limits {
     init_timeout: Duration::from_secs(3),
@@ -136,12 +136,8 @@ pub fn frames(bytes: &[u8]) {
             bytes: 64 * 1024,
         };
         let writer = SocketWriter::new(tcp, SendQueue::new(capacity, Duration::from_secs(10)));
-        let memory = MemoryBudget::new(MESSAGE_LIMIT);
-        let mut reader = Reader::new(
-            MESSAGE_LIMIT,
-            &Bytes::copy_from_slice(bytes),
-            &memory.events(),
-        );
+        let memory = Account::separate(MESSAGE_LIMIT);
+        let mut reader = Reader::new(MESSAGE_LIMIT, &Bytes::copy_from_slice(bytes), &memory);
         let mut observed = Observed::new();
         while !observed.is_closed {
             match reader.read(&writer) {

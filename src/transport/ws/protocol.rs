@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{graphql::Params, json::Object};
 
+/// Maximum size of the payload of a `ping`, which the `pong` repeats.
+const MAX_PING_BYTES: usize = 4 * 1024;
+
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -94,6 +97,10 @@ impl Protocol {
         };
         match message {
             ClientMessage::ConnectionInit { payload } => Some(self.init(payload)),
+            ClientMessage::Ping { payload } if bytes_of(payload.as_ref()) > MAX_PING_BYTES => {
+                let reason = format!("The payload of a ping has at most {MAX_PING_BYTES} bytes");
+                Some(Action::Close(Close::BadRequest(reason.into())))
+            }
             ClientMessage::Ping { payload } => Some(Action::Pong(payload)),
             ClientMessage::Pong { .. } => None,
             ClientMessage::Subscribe { id, payload } => Some(self.subscribe(id, payload)),
@@ -190,6 +197,12 @@ impl Protocol {
             Err(unreadable) => Action::RefuseUnreadable(id, unreadable),
         }
     }
+}
+
+/// Returns the length of a payload as JSON.
+fn bytes_of(payload: Option<&Object>) -> usize {
+    let text = payload.map(|Object(payload)| serde_json::to_string(payload));
+    text.and_then(Result::ok).map_or(0, |text| text.len())
 }
 
 #[cfg(test)]

@@ -89,20 +89,23 @@ pub(super) enum Read {
     Broken(Close),
 }
 
+fn config(limit: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(limit))
+        .max_frame_size(Some(limit))
+}
+
 impl Reader {
     /// Creates a reader. Messages have at most `limit` bytes, and their memory is reserved from `account`.
     /// `read` was read from the connection before.
     pub(super) fn new(limit: usize, read: &Bytes, account: &Account) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
         Self {
             frames: WebSocketContext::from_partially_read(
                 read.to_vec(),
                 Role::Server,
-                Some(config),
+                Some(config(limit)),
             ),
             has_more: true,
             turn: TURN_BYTES,
@@ -123,7 +126,7 @@ impl Reader {
         let read = self.read_message(writer);
         if matches!(read, Read::Broken(_)) {
             // The connection stays open until its close frame was sent, and needs no buffers for that.
-            self.frames = WebSocketContext::new(Role::Server, None);
+            self.frames = WebSocketContext::new(Role::Server, Some(config(0)));
             self.memory.shrink_to(0);
         }
         read
@@ -143,8 +146,11 @@ impl Reader {
                     // An error recurs at the next read.
                     let _ = self.frames.flush(&mut turn);
                 }
-                self.wire_bytes = 0;
-                self.memory.shrink_to(0);
+                // A ping or pong may stand between the fragments of a message.
+                if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+                    self.wire_bytes = 0;
+                    self.memory.shrink_to(0);
+                }
                 if matches!(message, Message::Close(_)) {
                     writer.finish();
                 }

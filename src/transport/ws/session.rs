@@ -99,7 +99,7 @@ impl Session {
             operation_limit: usize::try_from(config.ws_operation_limit).unwrap_or(usize::MAX),
         };
         let queue = SendQueue::new(Capacity::of(config), config.ws_write_timeout);
-        let account = transport.memory.requests(address);
+        let account = transport.memory.of_requests(address);
         let reader = Reader::new(config.ws_message_limit, read, &account);
         let writer = Arc::new(SocketWriter::new(tcp, queue));
         let operations = Operations::new(

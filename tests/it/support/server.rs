@@ -252,6 +252,7 @@ impl TestServer {
         ended.expect("no panic").expect("no error");
         assert_eq!(self.observer.rooms(), RoomStats::default());
         assert_eq!(self.observer.tasks(), 0);
+        assert_eq!(self.observer.memory().used(), 0);
         self.folder
     }
 
