@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn executions_of_an_address_share_its_turns_while_any_is_under_way() {
+    fn executions_of_an_address_share_its_turns() {
         let turns = ReadTurns::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap().into();
         let one = turns.of_address(address("192.0.2.1"));
