@@ -18,6 +18,8 @@ pub(super) struct NormalForm {
     pub(super) position: Pos,
     pub(super) fields: Vec<Field>,
     pub(super) fingerprint: FingerprintTemplate,
+    /// About how many bytes of memory it takes. It is measured once.
+    bytes: usize,
 }
 
 /// A field with everything that is selected under its response name.
@@ -102,11 +104,28 @@ impl Value {
 }
 
 impl NormalForm {
+    pub(super) fn new(
+        kind: OperationKind,
+        name: Option<Name>,
+        position: Pos,
+        fields: Vec<Field>,
+    ) -> Self {
+        let fingerprint = FingerprintTemplate::new(kind, &fields);
+        let in_fields: usize = fields.iter().map(Field::bytes).sum();
+        let in_name = name.as_ref().map_or(0, |name| name.len());
+        Self {
+            kind,
+            name,
+            position,
+            bytes: size_of::<Self>() + in_name + in_fields + fingerprint.bytes(),
+            fields,
+            fingerprint,
+        }
+    }
+
     /// Returns about how many bytes of memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        let fields: usize = self.fields.iter().map(Field::bytes).sum();
-        let name = self.name.as_ref().map_or(0, |name| name.len());
-        size_of::<Self>() + name + fields + self.fingerprint.bytes()
+        self.bytes
     }
 }
 

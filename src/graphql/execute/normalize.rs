@@ -15,7 +15,6 @@ use indexmap::IndexMap;
 
 use super::{
     document::{self, Document},
-    fingerprint::FingerprintTemplate,
     literal,
     normal_form::{Field, NormalForm, Value},
     positions::Positions,
@@ -71,13 +70,9 @@ pub(super) fn normalize(
     };
     let fields = normalizer.fields([&operation.selection_set])?;
     let kind = document::kind(operation);
-    Ok(NormalForm {
-        kind,
-        name: operation.name.as_deref().map(Name::new),
-        position: normalizer.position(operation),
-        fingerprint: FingerprintTemplate::new(kind, &fields),
-        fields,
-    })
+    let name = operation.name.as_deref().map(Name::new);
+    let position = normalizer.position(operation);
+    Ok(NormalForm::new(kind, name, position, fields))
 }
 
 struct Normalizer<'a> {
