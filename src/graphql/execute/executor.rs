@@ -16,8 +16,8 @@ use super::{
     introspection,
     metrics::CacheMetrics,
     operation::{Operation, OperationKind},
+    outcome::{Executed, Outcome, failed},
     panics::contain_async,
-    payload,
     render::{Counts, RenderServices, Renderer},
     response_budget::ResponseBudget,
     response_cache::{Cacheability, ResponseCache},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, Payload, Sink, Subscription},
+    feed::{Feed, Sink, Subscription},
     graphql::{
         Caller, Services,
         error::{self, request_error, server_error},
@@ -40,25 +40,6 @@ use crate::{
     store::Store,
     telemetry::Registry,
 };
-
-/// The outcome of an operation.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The operation was refused as a whole, and nothing of it was done (GraphQL specification,
-    /// section 7.1, request error).
-    Refused(Vec<ServerError>),
-    /// The operation was executed. The response has data, errors, or both.
-    Executed(Executed),
-}
-
-/// The response of an executed operation.
-#[derive(Debug)]
-pub struct Executed {
-    /// The response in JSON. Other clients may be sent the same bytes.
-    pub payload: Payload,
-    /// The code of the first error; `None` without errors.
-    pub code: Option<Box<str>>,
-}
 
 pub(super) type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 
@@ -83,9 +64,6 @@ impl std::fmt::Debug for Executor {
         f.debug_struct("Executor").finish_non_exhaustive()
     }
 }
-
-/// Maximum size of a response in bytes. A page of the longest comments takes half of it.
-const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
 const QUERY_TIMED_OUT: &str = "The operation took too long.";
 const MUTATION_TIMED_OUT: &str = "The operation took too long to wait for and goes on. \
@@ -355,16 +333,6 @@ async fn in_time(
     })
 }
 
-/// The outcome of an operation that was begun and has no result.
-fn failed(error: ServerError) -> Outcome {
-    let code = error::code_of(std::slice::from_ref(&error)).map(Into::into);
-    let response = serde_json::json!({"data": null, "errors": [error]});
-    Outcome::Executed(Executed {
-        payload: response.to_string().into(),
-        code,
-    })
-}
-
 /// Returns the first response of a subscription's execution. Its errors have paths and no locations,
 /// because subscribers share it whose documents have the field in different places.
 pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
@@ -375,36 +343,6 @@ pub(super) async fn first(schema: ApiSchema, operation: Operation) -> Response {
         error.locations.clear();
     }
     response
-}
-
-impl Outcome {
-    /// Returns the outcome of an execution that the library ended.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the response is too large, or the memory for it cannot be reserved.
-    fn of(mut response: Response, budget: &ResponseBudget) -> Result<Self, Error> {
-        response.errors.iter_mut().for_each(error::complete);
-        let has_data = response.data != Value::Null;
-        let is_refused = !has_data
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
-        if is_refused {
-            return Ok(Self::Refused(response.errors));
-        }
-        Ok(Self::Executed(Executed {
-            payload: payload::write(&response, MAX_RESPONSE_BYTES, budget.account())?,
-            code: error::code_of(&response.errors).map(Into::into),
-        }))
-    }
-
-    /// The outcome of an operation whose payload exists already.
-    pub(super) fn rendered(payload: Payload) -> Self {
-        Self::Executed(Executed {
-            payload,
-            code: None,
-        })
-    }
 }
 
 #[cfg(test)]

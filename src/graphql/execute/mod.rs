@@ -11,7 +11,7 @@
 //! | coerce all variables | [`variables`], [`literal`] |
 //! | normal form | [`normalize`], [`normal_form`] |
 //! | complexity | [`complexity`] |
-//! | execute | [`executor`], [`introspection`], [`payload`] |
+//! | execute | [`executor`], [`introspection`], [`outcome`], [`payload`] |
 //!
 //! [`prepare`] takes a request through the steps before the last. [`document_cache`] keeps
 //! documents and normal forms, and [`response_cache`] responses, by their [`fingerprint`].
@@ -34,6 +34,7 @@ mod metrics;
 mod normal_form;
 mod normalize;
 mod operation;
+mod outcome;
 mod panics;
 mod parse;
 mod payload;
@@ -59,8 +60,9 @@ pub(super) use self::{
     response_cache::Cacheability, subscription_request::SubscriptionRequest,
 };
 pub use self::{
-    executor::{Executed, Executor, Outcome},
+    executor::Executor,
     operation::{Operation, OperationKind},
+    outcome::{Executed, Outcome},
     persisted::QueryHash,
     prepare::Requests,
     render::Counts,
