@@ -25,7 +25,7 @@ use crate::{
 /// The budget of a server under test.
 const LIMIT: u64 = 64 * 1024 * 1024;
 /// The memory that docs/operating.md names beside the budget: of caches and the allocator.
-const FIXED: u64 = 96 * 1024 * 1024;
+const FIXED: u64 = 128 * 1024 * 1024;
 /// The memory that docs/operating.md names for each connection.
 const CONNECTION: u64 = 64 * 1024;
 
