@@ -19,7 +19,7 @@ use crate::{
     model::Timestamp,
     moderation::{Banned, Moderation},
     rooms::Hub,
-    store::{Allowance, Store},
+    store::Store,
 };
 
 /// The services that resolvers work on.
@@ -75,8 +75,6 @@ pub(super) trait ContextExt<'a> {
     fn settings(&self) -> &'a Settings;
     /// Returns the budget of the execution.
     fn budget(&self) -> &'a Arc<ResponseBudget>;
-    /// Returns the budget of the execution, for pages that are read.
-    fn allowance(&self) -> Arc<dyn Allowance>;
     /// Takes a text from the budget of the execution.
     ///
     /// # Errors
@@ -136,10 +134,6 @@ impl<'a> ContextExt<'a> for Context<'a> {
 
     fn budget(&self) -> &'a Arc<ResponseBudget> {
         self.data_opt().expect("the executor adds the budget")
-    }
-
-    fn allowance(&self) -> Arc<dyn Allowance> {
-        Arc::<ResponseBudget>::clone(self.budget())
     }
 
     fn text<'t>(&self, text: &'t str) -> Result<&'t str, Error> {

@@ -153,7 +153,7 @@ pub(super) fn complete(error: &mut ServerError) {
 }
 
 /// Shortens a message that repeats what the client sent.
-pub(super) fn shorten(message: &mut String) {
+fn shorten(message: &mut String) {
     if message.len() > MAX_MESSAGE {
         message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         message.push('…');

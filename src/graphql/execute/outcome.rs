@@ -45,7 +45,7 @@ impl Outcome {
             return Ok(Self::Refused(response.errors));
         }
         Ok(Self::Executed(Executed {
-            payload: payload::write(&response, MAX_RESPONSE_BYTES, budget.account())?,
+            payload: payload::write(&response, MAX_RESPONSE_BYTES, &budget.account())?,
             code: error::code_of(&response.errors).map(Into::into),
         }))
     }

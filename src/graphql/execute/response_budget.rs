@@ -12,7 +12,7 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::operation::OperationKind;
 use crate::{
@@ -43,7 +43,6 @@ pub(crate) struct ResponseBudget {
     memory: Mutex<Memory>,
     /// The turns in which statements may be begun.
     turns: Arc<Semaphore>,
-    account: Account,
     /// The operation has changed something, so it cannot be refused for memory any more.
     is_mutation: bool,
     is_overloaded: AtomicBool,
@@ -86,7 +85,6 @@ impl ResponseBudget {
             text: text.saturating_add(1).into(),
             read: read.into(),
             turns,
-            account: memory.account().clone(),
             memory: Mutex::new(Memory {
                 used: memory.bytes(),
                 reserved: memory,
@@ -96,15 +94,15 @@ impl ResponseBudget {
         })
     }
 
-    /// Waits for a turn to read the store. A resolver takes it before it builds its statement, because
-    /// thousands may wait.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
+    /// Reads the store in its turn. `reading` builds its statement only then, because thousands may wait.
+    pub(crate) async fn in_turn<T>(&self, reading: impl Future<Output = T>) -> T {
+        let _turn = self.turns.acquire().await.ok();
+        reading.await
     }
 
     /// Returns the account that the execution's memory is reserved from.
-    pub(super) fn account(&self) -> &Account {
-        &self.account
+    pub(super) fn account(&self) -> Account {
+        self.memory.lock().reserved.account().clone()
     }
 
     /// Returns true if a request exceeded the budget of texts.
@@ -159,10 +157,11 @@ impl ResponseBudget {
     /// Converts an error of memory to what the client may be told. A mutation has done its work, so its
     /// client must not be told to send it again.
     pub(super) fn refusal(&self, error: Error) -> Error {
-        if self.is_mutation {
-            Error::TooLarge("It was done, and there is no memory to show the result.")
-        } else {
-            error
+        match error {
+            Error::Overloaded | Error::RateLimited { .. } if self.is_mutation => {
+                Error::TooLarge("It was done, and there is no memory to show the result.")
+            }
+            other => other,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         error::{At, Result},
+        execute::ResponseBudget,
     },
     model,
     store::Order,
@@ -90,13 +91,15 @@ impl Post {
             CommentOrder::OldestFirst => Order::OldestFirst,
             CommentOrder::NewestFirst => Order::NewestFirst,
         };
-        let bodies = comment::bodies_of_page(context);
-        let turn = context.budget().turn().await;
-        let page = context
-            .store()
-            .top_level(&self.0, order, slice, bodies, context.allowance());
-        let page = page.await.at(context)?.map(Arc::new);
-        drop(turn);
+        let budget = context.budget();
+        let page = context.store().top_level(
+            &self.0,
+            order,
+            slice,
+            comment::bodies_of_page(context),
+            Arc::<ResponseBudget>::clone(budget),
+        );
+        let page = budget.in_turn(page).await.at(context)?.map(Arc::new);
         comment::connection(context, page, after, Some(self.0.seq)).at(context)
     }
 }

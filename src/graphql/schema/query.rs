@@ -19,6 +19,7 @@ use crate::{
         Caller,
         context::ContextExt,
         error::{At, Result},
+        execute::ResponseBudget,
     },
     model::{self, PostId, Timestamp},
     store::PostKey,
@@ -59,10 +60,11 @@ impl Query {
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Post>> {
         let slice = page::slice(first, after.as_deref(), posts_after).at(context)?;
-        let turn = context.budget().turn().await;
-        let page = context.store().posts(slice, context.allowance());
-        let page = page.await.at(context)?;
-        drop(turn);
+        let budget = context.budget();
+        let page = context
+            .store()
+            .posts(slice, Arc::<ResponseBudget>::clone(budget));
+        let page = budget.in_turn(page).await.at(context)?;
         page::connection(context, page, after, posts_cursor, Post).at(context)
     }
 
@@ -80,11 +82,10 @@ async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Opt
     let Ok(id) = input::post_id(&id.value("id")?) else {
         return Ok(None);
     };
-    let turn = context.budget().turn().await;
-    let post = context.store().post(&id).await?;
-    drop(turn);
+    let budget = context.budget();
+    let post = budget.in_turn(context.store().post(&id)).await?;
     if let Some(post) = &post {
-        context.budget().take_object(post.bytes())?;
+        budget.take_object(post.bytes())?;
     }
     Ok(post.map(Post))
 }
@@ -97,11 +98,11 @@ async fn comment(
         return Ok(None);
     };
     let bodies = comment::bodies(&context.look_ahead());
-    let turn = context.budget().turn().await;
-    let comment = context.store().comment(id, bodies).await?;
-    drop(turn);
+    let budget = context.budget();
+    let comment = context.store().comment(id, bodies);
+    let comment = budget.in_turn(comment).await?;
     if let Some(comment) = &comment {
-        context.budget().take_object(comment.bytes())?;
+        budget.take_object(comment.bytes())?;
     }
     Ok(comment.map(|comment| Arc::new(comment).into()))
 }

@@ -79,6 +79,7 @@ impl From<SharedError> for Error {
         match &*error {
             Self::Unavailable(_) => Self::Unavailable(cause),
             Self::Overloaded => Self::Overloaded,
+            Self::TooLarge(limit) => Self::TooLarge(limit),
             Self::RateLimited { retry_after } => Self::RateLimited {
                 retry_after: *retry_after,
             },
@@ -107,14 +108,12 @@ impl Loader<RepliesOf> for Replies {
         }
         let mut pages = HashMap::with_capacity(keys.len());
         for ((slice, as_of, bodies), parents) in parents {
-            let turn = self.budget.turn().await;
             let allowance = Arc::<ResponseBudget>::clone(&self.budget);
             let replies = self
                 .store
-                .replies(&parents, slice, as_of, bodies, allowance)
-                .await
-                .map_err(|error| SharedError(Arc::new(error)))?;
-            drop(turn);
+                .replies(&parents, slice, as_of, bodies, allowance);
+            let replies = self.budget.in_turn(replies).await;
+            let replies = replies.map_err(|error| SharedError(Arc::new(error)))?;
             pages.extend(replies.into_iter().map(|(parent, page)| {
                 (
                     RepliesOf {
