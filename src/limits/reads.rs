@@ -14,6 +14,9 @@ use crate::model::ClientAddress;
 /// Maximum number of statements of one address, or of one execution without an address.
 const STATEMENTS: usize = 8;
 
+/// Number of addresses beyond which those that read nothing now are forgotten at once.
+const MAX_ADDRESSES: usize = 16_384;
+
 /// The turns of all addresses.
 #[derive(Debug, Default)]
 pub(super) struct ReadTurns(Mutex<HashMap<ClientAddress, Weak<Semaphore>>>);
@@ -24,6 +27,9 @@ impl ReadTurns {
         let mut turns = self.0.lock();
         if let Some(turns) = turns.get(&address).and_then(Weak::upgrade) {
             return turns;
+        }
+        if turns.len() >= MAX_ADDRESSES {
+            turns.retain(|_, turns| turns.strong_count() > 0);
         }
         let new = of_execution();
         turns.insert(address, Arc::downgrade(&new));
