@@ -16,10 +16,8 @@ use std::{
 use parking_lot::Mutex;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::{error::Error, model::ClientAddress};
+use crate::{config::MIN_MEMORY, error::Error, model::ClientAddress};
 
-/// The least limit that a process can have.
-pub const MIN_LIMIT: usize = 64 * 1024 * 1024;
 /// The least that requests of one address may hold: what the largest operation takes.
 const MIN_ADDRESS: usize = 40 * 1024 * 1024;
 /// The limit where the machine's memory is unknown.
@@ -316,10 +314,10 @@ impl Drop for Reservation {
 }
 
 /// Returns the default limit: half of the memory of the machine or of the process's control group,
-/// whichever is less, and [`MIN_LIMIT`] at least.
+/// whichever is less, and the least that the setting allows.
 pub fn default_limit() -> usize {
     let bytes = available().and_then(|bytes| usize::try_from(bytes / 2).ok());
-    bytes.unwrap_or(DEFAULT_LIMIT).max(MIN_LIMIT)
+    bytes.unwrap_or(DEFAULT_LIMIT).max(MIN_MEMORY)
 }
 
 fn available() -> Option<u64> {
@@ -372,7 +370,7 @@ mod tests {
 
     #[test]
     fn address_may_hold_the_largest_operation_of_any_budget() {
-        let memory = MemoryBudget::new(MIN_LIMIT);
+        let memory = MemoryBudget::new(MIN_MEMORY);
         let account = memory.of_requests(address("192.0.2.1"));
         drop(account.reserve(MIN_ADDRESS).unwrap());
         assert!(account.reserve(MIN_ADDRESS + 1).is_err());
@@ -400,6 +398,6 @@ mod tests {
         system.refresh_memory();
         let half = usize::try_from(system.total_memory() / 2).unwrap();
         let limit = default_limit();
-        assert!(limit <= half.max(MIN_LIMIT), "{limit} of {half}");
+        assert!(limit <= half.max(MIN_MEMORY), "{limit} of {half}");
     }
 }

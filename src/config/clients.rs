@@ -49,7 +49,7 @@ pub enum ProxyHeader {
 }
 
 /// Minimum of `MEMORY_LIMIT`: one address must be able to hold the largest response.
-const MIN_MEMORY: usize = 64 * 1024 * 1024;
+pub const MIN_MEMORY: usize = 64 * 1024 * 1024;
 
 fn memory(text: &str) -> Result<usize, String> {
     let bytes = text.parse().ok().filter(|bytes| *bytes >= MIN_MEMORY);

@@ -25,7 +25,7 @@ pub use self::{
     auth::{AuthConfig, JwksSource, JwtAlgorithm},
     backplane::BackplaneConfig,
     cli_error::in_one_line,
-    clients::{ClientsConfig, ProxyHeader},
+    clients::{ClientsConfig, MIN_MEMORY, ProxyHeader},
     http::HttpConfig,
     rooms::RoomsConfig,
     secret::Secret,

@@ -90,7 +90,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "error"]),
     ("shutdown", &[]),
     ("json", &[]),
-    ("memory", &["error", "model"]),
+    ("memory", &["config", "error", "model"]),
     ("model", &[]),
     ("error", &[]),
     ("config", &[]),
