@@ -31,6 +31,7 @@ mod metrics;
 mod multipart;
 mod mutations;
 mod nodes;
+mod overload;
 mod persisted;
 mod pipeline;
 mod postgres;
