@@ -1,15 +1,11 @@
 //! Rendered updates that are sent together.
 
 use super::{
-    Event, Payload,
+    Payload,
     origin::Origin,
     progress::Progress,
-    render::Render,
-    render_error::RenderError,
-    room_share::GroupPlace,
     topic::{Relation, Step, Topic},
 };
-use crate::memory::Account;
 
 /// A rendered step of a topic.
 #[derive(Clone, Debug)]
@@ -22,27 +18,13 @@ pub(super) struct Update<T: Topic> {
 }
 
 impl<T: Topic> Update<T> {
-    /// Renders a step, whose payload is reserved from `memory`. Waits for a turn of the room if the event
-    /// is of a log, because its selection may read the store.
-    pub(super) async fn render(
-        render: &dyn Render,
-        place: &GroupPlace,
-        memory: &Account,
-        step: &Step<T>,
-    ) -> Result<Self, RenderError> {
-        let payload = match step.event.clone().map(Event::new) {
-            Some(event) if T::IS_LOG => {
-                let _turn = place.rendering().await;
-                Some(render.render(event, memory).await?)
-            }
-            Some(event) => Some(render.render_once(event, memory).await?),
-            None => None,
-        };
-        Ok(Self {
+    /// Creates the update of a step from its rendered event.
+    pub(super) fn new(step: &Step<T>, payload: Option<Payload>) -> Self {
+        Self {
             progress: step.progress.clone(),
             payload,
             origin: step.origin.clone(),
-        })
+        }
     }
 
     /// Returns the payload, if the update has one.

@@ -89,7 +89,6 @@ impl<T: Topic> CatchUp<'_, T> {
 
     /// Renders a step. Waits a bounded time while there is too little memory.
     async fn render(&self, step: &Step<T>) -> Result<Update<T>, RenderError> {
-        let SubscriberGroup { render, place, .. } = self.group;
         let memory = if T::IS_LOG {
             self.subscriber.memory()
         } else {
@@ -98,7 +97,7 @@ impl<T: Topic> CatchUp<'_, T> {
         };
         let (mut delay, mut retries) = (FIRST_RETRY_DELAY, 0);
         loop {
-            match Update::render(&**render, place, memory, step).await {
+            match self.group.renderer.update(step, memory).await {
                 Err(RenderError::Overloaded) if retries < MAX_RETRIES => retries += 1,
                 rendered => return rendered,
             }
@@ -114,7 +113,7 @@ impl<T: Topic> CatchUp<'_, T> {
                 Delivery::Full => self.subscriber.ready().await,
                 delivery => {
                     if delivery == Delivery::Complete && update.payload().is_some() {
-                        self.group.record_delivered(1);
+                        self.group.renderer.record_delivered(1);
                     }
                     return delivery;
                 }

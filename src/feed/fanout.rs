@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    batch::Update,
+    group_renderer::GroupRenderer,
     render_error::RenderError,
     subscriber_group::SubscriberGroup,
     topic::{Received, Step, Topic},
 };
+use crate::memory::Account;
 
 /// Delay before an event is rendered again for which the process had too little memory.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -21,47 +22,57 @@ const MAX_RETRIES: u32 = 50;
 pub(super) async fn run<T: Topic>(
     topic: T,
     mut receiver: T::Receiver,
+    renderer: Arc<GroupRenderer>,
+    memory: Account,
     group: Weak<SubscriberGroup<T>>,
 ) {
     while let Some(received) = topic.receive(&mut receiver).await {
-        let Some(group) = group.upgrade() else {
-            return;
+        let moved_on = match received {
+            Received::Steps(steps) => deliver(&renderer, &memory, &group, steps).await,
+            Received::Gap(progress) => group.upgrade().map(|group| group.skip_to(progress)),
         };
-        match received {
-            Received::Steps(steps) => deliver(&group, steps).await,
-            Received::Gap(progress) => group.skip_to(progress),
+        if moved_on.is_none() {
+            return;
         }
     }
 }
 
 /// Renders consecutive steps and delivers them together. While there is too little memory, delivers
-/// what is rendered and waits.
-async fn deliver<T: Topic>(group: &Arc<SubscriberGroup<T>>, steps: Vec<Step<T>>) {
+/// what is rendered and waits. Returns `None` if the group has been dropped.
+async fn deliver<T: Topic>(
+    renderer: &GroupRenderer,
+    memory: &Account,
+    group: &Weak<SubscriberGroup<T>>,
+    steps: Vec<Step<T>>,
+) -> Option<()> {
     let Some(last) = steps.last().map(|step| step.progress.clone()) else {
-        return;
+        return Some(());
     };
     let mut updates = Vec::with_capacity(steps.len());
     let mut retries = 0;
     for step in &steps {
         loop {
-            let (render, memory) = (&*group.render, &group.feed.memory);
-            match Update::render(render, &group.place, memory, step).await {
+            match renderer.update(step, memory).await {
                 Ok(update) => {
                     updates.push(update);
                     break;
                 }
                 // They hold memory that others wait for.
                 Err(RenderError::Overloaded) if !updates.is_empty() => {
-                    group.deliver(std::mem::take(&mut updates)).await;
+                    let updates = std::mem::take(&mut updates);
+                    group.upgrade()?.deliver(updates).await;
                 }
                 Err(RenderError::Overloaded) if retries < MAX_RETRIES => {
                     retries += 1;
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
-                Err(RenderError::Overloaded) => return group.skip_to(last),
-                Err(error) => return group.fail(error, last),
+                Err(RenderError::Overloaded) => {
+                    return group.upgrade().map(|group| group.skip_to(last));
+                }
+                Err(error) => return group.upgrade().map(|group| group.fail(error, last)),
             }
         }
     }
-    group.deliver(updates).await;
+    group.upgrade()?.deliver(updates).await;
+    Some(())
 }

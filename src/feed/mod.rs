@@ -11,6 +11,7 @@ mod batch;
 mod catch_up;
 mod event;
 mod fanout;
+mod group_renderer;
 mod join;
 mod metrics;
 mod origin;

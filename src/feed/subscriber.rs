@@ -248,12 +248,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        feed::{
-            Event, Render, RenderError, RoomShare,
-            topic::{Step, TypingAt, typing::Typing},
-        },
+        feed::topic::{Step, TypingAt, typing::Typing},
         model::{PostId, User, UserId},
-        rooms::{RoomId, TypingEvent, Typists},
+        rooms::{TypingEvent, Typists},
     };
 
     /// A sink with a fixed capacity that nothing empties.
@@ -273,24 +270,6 @@ mod tests {
         fn fail(&self, error: Error) {
             panic!("{error:?}");
         }
-    }
-
-    /// Renders an event as the name of its user.
-    struct Names;
-
-    impl Render for Names {
-        fn render(
-            &self,
-            event: Event,
-            _: &Account,
-        ) -> BoxFuture<'static, Result<Payload, RenderError>> {
-            let typing = event.get::<TypingAt>().unwrap();
-            std::future::ready(Ok((&*typing.event.user.name).into())).boxed()
-        }
-
-        fn delivered(&self, _: usize) {}
-
-        fn group_ended(&self, _: RoomId) {}
     }
 
     fn user(name: &str) -> User {
@@ -317,10 +296,7 @@ mod tests {
             },
         };
         let step = Step::shown(progress(position, typing), event);
-        let place = Arc::new(RoomShare::default()).add_group().unwrap();
-        let memory = Account::separate(0);
-        let update = Update::render(&Names, &place, &memory, &step);
-        update.now_or_never().unwrap().unwrap()
+        Update::new(&step, Some(name.into()))
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     batch::{Batch, Update},
     catch_up, fanout,
+    group_renderer::GroupRenderer,
     join::{Feed, Joined},
     progress::Progress,
     render::Render,
@@ -26,7 +27,6 @@ use super::{
 use crate::{
     error::Error,
     memory::{Account, Reservation},
-    rooms::RoomId,
 };
 
 /// Number of subscribers served before other tasks get a turn on the thread. Without it, no client
@@ -42,10 +42,7 @@ pub struct SubscriberGroup<T: Topic> {
     pub(super) topic: T,
     pub(super) source: T::Source,
     pub(super) feed: Feed,
-    pub(super) render: Arc<dyn Render>,
-    pub(super) place: GroupPlace,
-    /// Dropped after the place, so that the renderer finds it empty.
-    _end: GroupEnd,
+    pub(super) renderer: Arc<GroupRenderer>,
     tasks: TaskTracker,
     state: Mutex<State<T>>,
     /// The task that receives the room's events for the group.
@@ -107,16 +104,13 @@ impl<T: Topic> SubscriberGroup<T> {
     ) -> Result<Arc<Self>, Error> {
         let (topic, source) = (joined.topic.clone(), joined.source.clone());
         let (receiver, progress) = topic.receiver(&source)?;
+        let renderer = Arc::new(GroupRenderer::new(render, place, joined.room));
+        let memory = feed.memory.clone();
         let group = Arc::new(Self {
             topic: topic.clone(),
             source,
             feed,
-            render: Arc::clone(&render),
-            _end: GroupEnd {
-                render,
-                room: joined.room,
-            },
-            place,
+            renderer: Arc::clone(&renderer),
             tasks,
             state: Mutex::new(State {
                 progress,
@@ -127,7 +121,7 @@ impl<T: Topic> SubscriberGroup<T> {
             }),
             fanout: OnceLock::new(),
         });
-        let fanout = fanout::run(topic, receiver, Arc::downgrade(&group));
+        let fanout = fanout::run(topic, receiver, renderer, memory, Arc::downgrade(&group));
         let fanout = group.tasks.spawn(fanout).abort_handle();
         // The cell is empty, because the group was not shared yet.
         let _ = group.fanout.set(fanout);
@@ -194,7 +188,7 @@ impl<T: Topic> SubscriberGroup<T> {
             state.live.insert(id, Arc::clone(subscriber));
         }
         drop(state);
-        self.record_delivered(delivered);
+        self.renderer.record_delivered(delivered);
         delivery
     }
 
@@ -205,7 +199,7 @@ impl<T: Topic> SubscriberGroup<T> {
             let batch = Batch::new(state.progress.clone(), updates);
             state.progress = batch.after().clone();
             if T::IS_LOG {
-                let limit = self.place.replay_bytes();
+                let limit = self.renderer.replay_bytes();
                 state.add_to_replay(batch.updates(), limit, &self.feed.replays);
             }
             (batch, state.live.len())
@@ -239,7 +233,7 @@ impl<T: Topic> SubscriberGroup<T> {
                     }
                 }
             }
-            self.record_delivered(delivered);
+            self.renderer.record_delivered(delivered);
             if left > 0 {
                 tokio::task::yield_now().await;
             }
@@ -265,13 +259,6 @@ impl<T: Topic> SubscriberGroup<T> {
         }
     }
 
-    /// Records that sinks took `payloads` payloads.
-    pub(super) fn record_delivered(&self, payloads: usize) {
-        if payloads > 0 {
-            self.render.delivered(payloads);
-        }
-    }
-
     fn catch_up(self: &Arc<Self>, id: SubscriberId, subscriber: &Arc<Subscriber<T>>) {
         let task = catch_up::run(Arc::clone(self), id, Arc::clone(subscriber));
         subscriber.start_catch_up(|| self.tasks.spawn(task).abort_handle());
@@ -283,18 +270,6 @@ impl<T: Topic> Drop for SubscriberGroup<T> {
         if let Some(fanout) = self.fanout.get() {
             fanout.abort();
         }
-    }
-}
-
-/// Tells the renderer that a group has ended.
-struct GroupEnd {
-    render: Arc<dyn Render>,
-    room: RoomId,
-}
-
-impl Drop for GroupEnd {
-    fn drop(&mut self) {
-        self.render.group_ended(self.room);
     }
 }
 

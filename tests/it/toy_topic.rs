@@ -13,7 +13,8 @@ use causerie::{
     error::Error,
     feed::{
         Closed, Event, Feed, Joined, Origin, Payload, Progress, Received, Relation, Render,
-        RenderError, Request, RoomShare, Sink, Step, StorePage, SubscriberGroup, Topic,
+        RenderError, Request, RoomShare, Sink, Step, StorePage, SubscriberGroup, Subscription,
+        Topic,
     },
     memory::{Account, MemoryBudget},
     model::{ClientId, User, UserId},
@@ -26,7 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::support::{database_url, settings};
+use crate::support::{database_url, settings, within};
 
 /// The letters of all users. A user's are a log.
 #[derive(Clone, Default)]
@@ -146,6 +147,26 @@ impl Render for Texts {
     fn group_ended(&self, _: RoomId) {}
 }
 
+/// A renderer that never comes to an end.
+#[derive(Default)]
+struct Endless {
+    started: Notify,
+    group_ended: Notify,
+}
+
+impl Render for Endless {
+    fn render(&self, _: Event, _: &Account) -> BoxFuture<'static, Result<Payload, RenderError>> {
+        self.started.notify_one();
+        std::future::pending().boxed()
+    }
+
+    fn delivered(&self, _: usize) {}
+
+    fn group_ended(&self, _: RoomId) {
+        self.group_ended.notify_one();
+    }
+}
+
 /// A sink that is full after each payload until it is read.
 #[derive(Default)]
 struct OneSlot {
@@ -220,6 +241,25 @@ fn participant(name: &str) -> Participant {
     }
 }
 
+/// Subscribes ada to her letters after the first `after`.
+async fn subscribe(
+    feed: Feed,
+    mail: &Mail,
+    after: i64,
+    render: Arc<dyn Render>,
+    sink: Arc<dyn Sink>,
+) -> Subscription {
+    let mail = mail.clone();
+    let request = LettersRequest { mail, after };
+    let joined = request.join(&feed, &participant("ada")).await;
+    let joined = joined.expect("joined");
+    let place = Arc::new(RoomShare::default()).add_group().expect("a place");
+    let group = SubscriberGroup::new(feed, &joined, render, place, TaskTracker::new());
+    let group = group.expect("a group");
+    let memory = Account::separate(1024 * 1024);
+    group.subscribe(joined, sink, memory).await
+}
+
 #[tokio::test]
 async fn topic_of_a_user_resumes_then_follows() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -228,23 +268,9 @@ async fn topic_of_a_user_resumes_then_follows() {
     mail.send("ada", "a");
     mail.send("ada", "b");
     mail.send("bob", "for bob");
-    let request = LettersRequest {
-        mail: mail.clone(),
-        after: 1,
-    };
-    let joined = request.join(&feed, &participant("ada")).await;
-    let joined = joined.expect("joined");
-    let place = Arc::new(RoomShare::default()).add_group().expect("a place");
-    let group = SubscriberGroup::new(feed, &joined, Arc::new(Texts), place, TaskTracker::new());
-    let group = group.expect("a group");
     let sink = Arc::new(OneSlot::default());
-    let subscription = group
-        .subscribe(
-            joined,
-            Arc::<OneSlot>::clone(&sink),
-            Account::separate(1024 * 1024),
-        )
-        .await;
+    let sink_of_ada = Arc::<OneSlot>::clone(&sink);
+    let subscription = subscribe(feed, &mail, 1, Arc::new(Texts), sink_of_ada).await;
     assert_eq!(&*sink.next().await, "b");
     // The second does not fit, so the subscriber falls behind and catches up.
     for letter in ["c", "d", "e"] {
@@ -257,4 +283,19 @@ async fn topic_of_a_user_resumes_then_follows() {
     drop(subscription);
     mail.send("ada", "f");
     assert_eq!(sink.taken.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn rendering_ends_when_its_last_subscriber_leaves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let feed = feed(folder.path()).await;
+    let mail = Mail::default();
+    let render = Arc::new(Endless::default());
+    let sink = Arc::new(OneSlot::default());
+    let render_of_group = Arc::<Endless>::clone(&render);
+    let subscription = subscribe(feed, &mail, 0, render_of_group, sink).await;
+    mail.send("ada", "a");
+    within("the rendering starts", render.started.notified()).await;
+    drop(subscription);
+    within("the group ends", render.group_ended.notified()).await;
 }
