@@ -90,6 +90,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "error"]),
     ("shutdown", &[]),
     ("json", &[]),
+    ("text", &[]),
     ("memory", &["config", "error", "model"]),
     ("model", &[]),
     ("error", &[]),
