@@ -75,6 +75,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "rooms",
             "store",
             "telemetry",
+            "text",
         ],
     ),
     (
