@@ -27,7 +27,7 @@ use causerie::{
     graphql::{Caller, Closed, Executor, Payload, Requests, Services, Settings, Sink},
     limits::Limits,
     memory::{self, MemoryBudget},
-    model::{PostId, Timestamp, User, UserId},
+    model::{PostId, Profile, Role, Timestamp, User, UserId},
     moderation::Moderation,
     rooms::Hub,
     server::Server,
@@ -289,6 +289,7 @@ async fn store_with(config: &Config, post: &PostId) -> Store {
         title: "Hello".to_owned(),
         url: None,
         at: Timestamp::now(),
+        by: None,
     };
     store.create_post(new).await.expect("a post");
     store
@@ -331,10 +332,14 @@ fn comment(post: &PostId, number: usize) -> NewComment {
         post_id: post.clone(),
         parent_id: None,
         max_depth: 32,
-        author: User {
-            id: UserId::parse("ada").expect("an id"),
-            name: "Ada".into(),
-            avatar: None,
+        author: Profile {
+            user: User {
+                id: UserId::parse("ada").expect("an id"),
+                name: "Ada".into(),
+                avatar: None,
+                role: Role::Reader,
+            },
+            as_of: Timestamp::now(),
         },
         body: format!("{number} {}", "x".repeat(150)),
         at: Timestamp::now(),

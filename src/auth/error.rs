@@ -13,12 +13,29 @@ pub enum TokenError {
     /// The time of `nbf` has not come yet.
     #[error("The token is not valid yet.")]
     NotYet,
-    /// The token is malformed, has a bad signature, or breaks a rule for claims.
+    /// The token is malformed, or has a bad signature.
     #[error("The token is not valid.")]
     Invalid,
+    /// The signature is good, but a claim breaks a rule.
+    #[error("The token is not valid: {0}.")]
+    Claim(ClaimError),
     /// The token names a public key that is not in the key set. A refresh may bring it.
     #[error("The token is not valid.")]
     UnknownKey,
+}
+
+/// A claim and the rule that it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its claim `{claim}` {rule}")]
+pub struct ClaimError {
+    claim: &'static str,
+    rule: &'static str,
+}
+
+impl ClaimError {
+    pub(super) fn new(claim: &'static str, rule: &'static str) -> Self {
+        Self { claim, rule }
+    }
 }
 
 /// Settings from which no [`Authenticator`](super::Authenticator) can be made.

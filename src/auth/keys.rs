@@ -8,8 +8,8 @@ use jsonwebtoken::{
 use serde::Deserialize;
 
 use super::{
-    claims::Claims,
     error::{JwksError, TokenError},
+    signed_claims::SignedClaims,
 };
 
 /// Maximum number of keys of a set. A host site has a handful: the current one, its predecessor and
@@ -49,7 +49,7 @@ impl Verifier {
     }
 
     /// Verifies a token's signature with this key and algorithm, and returns its claims unchecked.
-    pub(super) fn claims(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(super) fn claims(&self, token: &str) -> Result<SignedClaims, TokenError> {
         let decoded = jsonwebtoken::decode(token, &self.key, &self.validation);
         Ok(decoded.map_err(|_| TokenError::Invalid)?.claims)
     }

@@ -9,9 +9,10 @@ mod jwks;
 mod jwks_fetch;
 mod keys;
 mod principal;
+mod signed_claims;
 
 pub use self::{
     authenticator::{Authenticator, bearer},
-    error::{JwksError, SetupError, TokenError},
+    error::{ClaimError, JwksError, SetupError, TokenError},
     principal::Principal,
 };

@@ -4,24 +4,33 @@ use std::time::Duration;
 
 use crate::{
     error::Error,
-    model::{Comment, Role, Timestamp, User, UserId},
+    model::{Comment, Profile, Role, Timestamp, User, UserId},
 };
 
 /// A user whose token was valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The user that the token names.
+    /// The user that the token describes, with the role that it grants.
     pub user: User,
-    /// The role that the token grants.
-    pub role: Role,
+    /// The token's `iat`.
+    pub issued_at: Option<Timestamp>,
     /// The token's `exp`, plus the leeway for clock differences.
     pub expires_at: Timestamp,
 }
 
 impl Principal {
+    /// Returns the user as of the time that the token was issued, or of its use at `now` if that is
+    /// earlier or the token does not say.
+    pub fn profile(&self, now: Timestamp) -> Profile {
+        Profile {
+            user: self.user.clone(),
+            as_of: self.issued_at.map_or(now, |issued_at| issued_at.min(now)),
+        }
+    }
+
     /// Returns `Forbidden` unless the role is at least `role`.
     pub fn require(&self, role: Role) -> Result<(), Error> {
-        if self.role >= role {
+        if self.user.role >= role {
             Ok(())
         } else {
             Err(Error::Forbidden("Your role does not allow this."))
@@ -36,7 +45,7 @@ impl Principal {
         window: Duration,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if self.role == Role::Moderator {
+        if self.user.role == Role::Moderator {
             return Ok(());
         }
         if comment.author.id != self.user.id {
@@ -52,7 +61,7 @@ impl Principal {
 
     /// Checks that the user may delete `comment`: its author or a moderator, at any time.
     pub fn may_delete(&self, comment: &Comment) -> Result<(), Error> {
-        if self.role == Role::Moderator || comment.author.id == self.user.id {
+        if self.user.role == Role::Moderator || comment.author.id == self.user.id {
             Ok(())
         } else {
             Err(Error::Forbidden("Only its author may delete a comment."))

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::{
         feed::topic::{Step, TypingAt, typing::Typing},
-        model::{PostId, User, UserId},
+        model::{PostId, Role, User, UserId},
         rooms::{TypingEvent, Typists},
     };
 
@@ -277,6 +277,7 @@ mod tests {
             id: UserId::parse(name).unwrap(),
             name: name.into(),
             avatar: None,
+            role: Role::Reader,
         }
     }
 

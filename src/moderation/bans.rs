@@ -53,7 +53,7 @@ pub struct BanWatch {
 impl Bans {
     /// Refuses a banned user.
     pub fn admit(&self, principal: &Principal) -> Result<(), Banned> {
-        if principal.role == Role::Moderator {
+        if principal.user.role == Role::Moderator {
             self.remember_moderator(principal);
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Bans {
 
     /// Watches for the ban of a user who was admitted. A ban between the two is noticed at once.
     pub fn watch(self: &Arc<Self>, principal: &Principal) -> BanWatch {
-        if principal.role == Role::Moderator {
+        if principal.user.role == Role::Moderator {
             return BanWatch {
                 watched: None,
                 banned: CancellationToken::new(),
@@ -179,8 +179,9 @@ mod tests {
                 id: UserId::parse(id).unwrap(),
                 name: id.into(),
                 avatar: None,
+                role,
             },
-            role,
+            issued_at: None,
             expires_at: Timestamp(1_000),
         }
     }

@@ -72,7 +72,7 @@ impl Moderation {
         }
         let new = NewBan {
             user_id: user.clone(),
-            by: by.user.id.clone(),
+            by: by.profile(at),
             at,
             reason,
         };
@@ -84,7 +84,8 @@ impl Moderation {
     /// Lifts a user's ban. Returns false if there was none.
     pub async fn unban(&self, by: &Principal, user: UserId) -> Result<bool, Error> {
         by.may_unban()?;
-        let was_banned = self.store.unban(&user, Timestamp::now()).await?;
+        let at = Timestamp::now();
+        let was_banned = self.store.unban(&user, by.profile(at), at).await?;
         if was_banned {
             self.publish(user).await;
         }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{peers::Peers, room::Room};
 use crate::model::{
-    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Role, Seq, Timestamp, User, UserId,
 };
 
 /// Returns a new comment of post `p` at `seq`.
@@ -38,6 +38,7 @@ pub(crate) fn user(id: &str) -> User {
         id: UserId::parse(id).unwrap(),
         name: id.into(),
         avatar: None,
+        role: Role::Reader,
     }
 }
 

@@ -17,10 +17,11 @@ use super::{
         ban_counter,
     },
     query::select_limited,
+    users,
 };
 use crate::{
     error::Error,
-    model::{Ban, Timestamp, UserId},
+    model::{Ban, Profile, Timestamp, UserId},
 };
 
 /// The position of a change among the changes of all bans. The default is before the first.
@@ -33,7 +34,7 @@ pub struct NewBan {
     /// The user to ban.
     pub user_id: UserId,
     /// The moderator who imposes it.
-    pub by: UserId,
+    pub by: Profile,
     /// The current time.
     pub at: Timestamp,
     /// The reason, for other moderators.
@@ -64,7 +65,7 @@ impl Store {
                     }
                     let row = ActiveModel {
                         user_id: Set(new.user_id.to_string()),
-                        banned_by: Set(new.by.to_string()),
+                        banned_by: Set(new.by.user.id.to_string()),
                         banned_at: Set(new.at.0),
                         reason: Set(new.reason.clone()),
                         lifted_at: Set(None),
@@ -85,9 +86,10 @@ impl Store {
                         )
                         .exec_without_returning(transaction)
                         .await?;
+                    users::upsert(transaction, [&new.by]).await?;
                     Ok(Ban {
                         user_id: new.user_id,
-                        banned_by: new.by,
+                        banned_by: new.by.user.id,
                         at: new.at,
                         reason: new.reason,
                     })
@@ -97,11 +99,11 @@ impl Store {
     }
 
     /// Lifts a user's ban. Returns false if there was none.
-    pub async fn unban(&self, user: &UserId, at: Timestamp) -> Result<bool, Error> {
+    pub async fn unban(&self, user: &UserId, by: Profile, at: Timestamp) -> Result<bool, Error> {
         let user = user.clone();
         self.writer
             .write(move |transaction| {
-                let user = user.clone();
+                let (user, by) = (user.clone(), by.clone());
                 Box::pin(async move {
                     let before = find(transaction, &user).await?;
                     if before.is_none_or(|row| row.lifted_at.is_some()) {
@@ -114,6 +116,7 @@ impl Store {
                         .filter(Column::UserId.eq(user.as_str()))
                         .exec(transaction)
                         .await?;
+                    users::upsert(transaction, [&by]).await?;
                     Ok(true)
                 })
             })

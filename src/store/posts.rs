@@ -12,11 +12,11 @@ use super::{
     entity::post::{ActiveModel, Column, Entity, Model},
     page::Allowance,
     query::{is_any_of, select_page},
-    rows,
+    rows, users,
 };
 use crate::{
     error::Error,
-    model::{Post, PostId, Seq, Timestamp},
+    model::{Post, PostId, Profile, Seq, Timestamp},
 };
 
 /// A post to open for comments.
@@ -30,6 +30,8 @@ pub struct NewPost {
     pub url: Option<String>,
     /// The current time.
     pub at: Timestamp,
+    /// The user who opens it, if any.
+    pub by: Option<Profile>,
 }
 
 /// The sort key of a post in the list of posts.
@@ -54,17 +56,19 @@ impl Store {
         };
         self.writer
             .write(move |transaction| {
-                let insertion = Entity::insert(row.clone());
+                let (insertion, by) = (Entity::insert(row.clone()), new.by.clone());
                 Box::pin(async move {
-                    match insertion.exec_with_returning(transaction).await {
-                        Ok(row) => rows::post(row),
-                        Err(error) => match error.sql_err() {
-                            Some(SqlErr::UniqueConstraintViolation(_)) => {
-                                Err(Error::Conflict("A post with this id already exists."))
-                            }
-                            _ => Err(error.into()),
-                        },
+                    let inserted = insertion.exec_with_returning(transaction).await;
+                    let row = inserted.map_err(|error| match error.sql_err() {
+                        Some(SqlErr::UniqueConstraintViolation(_)) => {
+                            Error::Conflict("A post with this id already exists.")
+                        }
+                        _ => error.into(),
+                    })?;
+                    if let Some(by) = &by {
+                        users::upsert(transaction, [by]).await?;
                     }
+                    rows::post(row)
                 })
             })
             .await

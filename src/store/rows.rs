@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Returns the error for a row that this server cannot have written.
-fn corrupt(field: &str, id: impl std::fmt::Display) -> Error {
-    DbErr::Custom(format!("invalid {field} in row {id}")).into()
+fn corrupt(field: &str, id: impl std::fmt::Display) -> DbErr {
+    DbErr::Custom(format!("invalid {field} in row {id}"))
 }
 
 pub(super) fn post(row: post::Model) -> Result<Post, Error> {
@@ -27,6 +27,15 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
         created_at: Timestamp(row.created_at),
         comment_count: row.comment_count,
         seq: Seq(row.seq),
+    })
+}
+
+pub(super) fn user(row: user::Model) -> Result<User, DbErr> {
+    Ok(User {
+        id: UserId::parse(&row.id).ok_or_else(|| corrupt("user id", &row.id))?,
+        name: row.name.into(),
+        avatar: row.avatar.map(Into::into),
+        role: row.role.parse().map_err(|_| corrupt("role", &row.id))?,
     })
 }
 
@@ -53,7 +62,12 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
             Column::ReplyCount,
         ])
         .join(JoinType::LeftJoin, Relation::Author.def())
-        .columns([user::Column::Id, user::Column::Name, user::Column::Avatar])
+        .columns([
+            user::Column::Id,
+            user::Column::Name,
+            user::Column::Avatar,
+            user::Column::Role,
+        ])
         .columns([Column::AddedBy, Column::ChangedBy])
         .into_query()
 }
@@ -64,18 +78,19 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
     let parent_id: Option<_> = row.try_get_by_index(2)?;
     let edited_at: Option<_> = row.try_get_by_index(5)?;
     let deleted_at: Option<i64> = row.try_get_by_index(6)?;
-    let author_id: Option<String> = row.try_get_by_index(10)?;
-    let author_id = author_id.and_then(|id| UserId::parse(&id));
+    let author_id: String = row.try_get_by_index(10)?;
     let name: String = row.try_get_by_index(11)?;
     let avatar: Option<String> = row.try_get_by_index(12)?;
+    let role: String = row.try_get_by_index(13)?;
     Ok(Comment {
         id: CommentId(id),
         post_id: PostId::parse(&post_id).ok_or_else(|| corrupt("post id", id))?,
         parent_id: parent_id.map(CommentId),
         author: User {
-            id: author_id.ok_or_else(|| corrupt("author", id))?,
+            id: UserId::parse(&author_id).ok_or_else(|| corrupt("author", id))?,
             name: name.into(),
             avatar: avatar.map(Into::into),
+            role: role.parse().map_err(|_| corrupt("author's role", id))?,
         },
         body: row.try_get_by_index(3)?,
         created_at: Timestamp(row.try_get_by_index(4)?),
@@ -89,7 +104,7 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
 
 /// Returns the client that added the row's comment and the one that made its latest change.
 pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 2], Error> {
-    let added_by: Option<String> = row.try_get_by_index(13)?;
-    let changed_by: Option<String> = row.try_get_by_index(14)?;
+    let added_by: Option<String> = row.try_get_by_index(14)?;
+    let changed_by: Option<String> = row.try_get_by_index(15)?;
     Ok([added_by, changed_by].map(|id| id.as_deref().and_then(ClientId::parse)))
 }

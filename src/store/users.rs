@@ -1,46 +1,82 @@
-//! Users, as their latest tokens describe them.
+//! Users, as their newest tokens describe them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
     ActiveValue::Set,
     DatabaseTransaction, DbErr, EntityTrait,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{CaseStatement, Expr, ExprTrait, OnConflict},
 };
 
-use super::entity::user::{ActiveModel, Column, Entity};
-use crate::model::{User, UserId};
+use super::{
+    Store,
+    entity::user::{ActiveModel, Column, Entity},
+    rows,
+};
+use crate::{
+    error::Error,
+    model::{Profile, User, UserId},
+};
 
-/// Inserts the users, or updates their rows. Writes nothing to a row that is the same already.
+impl Store {
+    /// Returns the user with this id, or `None` if they never wrote.
+    pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
+        let query = Entity::find_by_id(id.as_str());
+        self.read(move |connection| {
+            let query = query.clone();
+            async move {
+                let rows = query.all(&connection).await?;
+                Ok(rows.into_iter().next().map(rows::user).transpose()?)
+            }
+        })
+        .await
+    }
+}
+
+/// Writes the profiles that are not older than the stored ones, and returns all of the users as they are
+/// stored then. Of two profiles of one time the later one in `profiles` counts.
 ///
-/// If `users` has an id twice, the later one counts.
+/// One statement does it all. It writes every row, because it returns only rows that it writes.
 pub(super) async fn upsert(
     transaction: &DatabaseTransaction,
-    users: &[&User],
-) -> Result<(), DbErr> {
+    profiles: impl IntoIterator<Item = &Profile>,
+) -> Result<HashMap<UserId, User>, DbErr> {
     // Ordered by id, so two transactions that write the same users never deadlock.
-    let users: BTreeMap<&UserId, &User> = users.iter().map(|user| (&user.id, *user)).collect();
-    let rows = users.into_values().map(|user| ActiveModel {
-        id: Set(user.id.to_string()),
-        name: Set(user.name.to_string()),
-        avatar: Set(user.avatar.as_deref().map(str::to_owned)),
-    });
+    let mut newest: BTreeMap<&UserId, &Profile> = BTreeMap::new();
+    for profile in profiles {
+        let place = newest.entry(&profile.user.id).or_insert(profile);
+        if profile.as_of >= place.as_of {
+            *place = profile;
+        }
+    }
+    let rows = newest
+        .into_values()
+        .map(|Profile { user, as_of }| ActiveModel {
+            id: Set(user.id.to_string()),
+            name: Set(user.name.to_string()),
+            avatar: Set(user.avatar.as_deref().map(str::to_owned)),
+            role: Set(user.role.as_str().to_owned()),
+            as_of: Set(as_of.0),
+        });
     let stored = |column: Column| Expr::col((Entity, column));
     let new = |column: Column| Expr::col(("excluded", column));
-    let differs = stored(Column::Name)
-        .ne(new(Column::Name))
-        .or(stored(Column::Avatar)
-            .is_null()
-            .ne(new(Column::Avatar).is_null()))
-        .or(stored(Column::Avatar).ne(new(Column::Avatar)));
-    Entity::insert_many(rows)
+    let newer = |column: Column| {
+        let is_newer = new(Column::AsOf).gte(stored(Column::AsOf));
+        let value = CaseStatement::new().case(is_newer, new(column));
+        (column, value.finally(stored(column)).into())
+    };
+    let columns = [Column::Name, Column::Avatar, Column::Role, Column::AsOf];
+    let written = Entity::insert_many(rows)
         .on_conflict(
             OnConflict::column(Column::Id)
-                .update_columns([Column::Name, Column::Avatar])
-                .action_and_where(differs)
+                .values(columns.map(newer))
                 .to_owned(),
         )
-        .exec_without_returning(transaction)
+        .exec_with_returning(transaction)
         .await?;
-    Ok(())
+    let users = written.into_iter().map(|row| {
+        let user = rows::user(row)?;
+        Ok((user.id.clone(), user))
+    });
+    users.collect()
 }

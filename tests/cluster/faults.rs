@@ -129,7 +129,7 @@ async fn postgresql_crash_fails_requests_and_loses_no_comment() {
                 DATABASE_LOST,
             ),
             ("{ post(id: \"busy\") { title } }", DATABASE_LOST),
-            // A query that needs no database works.
+            // The token tells who the user is.
             ("{ me { name } }", ""),
         ] {
             let ada = node.client().with_token(&token("ada", Role::Reader));

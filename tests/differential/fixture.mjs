@@ -9,10 +9,10 @@ import { World } from './model/world.mjs';
 import { Http } from './transports/http.mjs';
 import { Socket } from './transports/socket.mjs';
 
-const ADA = { id: 'ada', name: 'Ada', avatar: null };
-const BOB = { id: 'bob', name: 'Bob', avatar: 'https://example.org/bob.png' };
+const ADA = { id: 'ada', name: 'Ada', avatar: null, role: 'AUTHOR', isGuest: false };
+const BOB = { ...ADA, id: 'bob', name: 'Bob', avatar: 'https://example.org/bob.png' };
 /** The author of comments that wake subscriptions. They do not count as stored by a case. */
-const CLEO = { id: 'cleo', name: 'Cleo', avatar: null };
+const CLEO = { ...ADA, id: 'cleo', name: 'Cleo', role: 'READER' };
 
 /** Two servers, so that the lists that are read stay as they are while other cases write. */
 export class Fixtures {
@@ -52,12 +52,12 @@ export class Fixtures {
 }
 
 function transportsTo(server) {
-  const token = tokenOf(server, ADA, 'author');
+  const token = tokenOf(server, ADA);
   return [new Http(server, token), new Socket(server, token)];
 }
 
-function tokenOf(server, { id, name, avatar }, role = 'reader') {
-  return server.token({ sub: id, name, picture: avatar ?? undefined, role });
+function tokenOf(server, { id, name, avatar, role }) {
+  return server.token({ sub: id, name, picture: avatar ?? undefined, role: role.toLowerCase() });
 }
 
 /** Returns the context of the reference's resolvers. */
@@ -68,7 +68,7 @@ function contextOf(posts, made) {
 /** Posts that cases only read. */
 class ReadPlace {
   static async seed(server) {
-    const [ada, bob] = [ADA, BOB].map((user) => ({ token: tokenOf(server, user, 'author') }));
+    const [ada, bob] = [ADA, BOB].map((user) => ({ token: tokenOf(server, user) }));
     await createPost(server, { id: 'long', title: 'A long discussion' }, ada);
     await createPost(server, { id: 'quiet', title: 'Nothing yet' }, ada);
     await createPost(server, { id: 'main', title: 'The main post', url: 'https://example.org/main' }, ada);
@@ -126,7 +126,7 @@ class WritePlace {
       comment: { postId, body: 'There before' },
     };
     const { createPost, createComment } = await server.ask(FRESH, variables, {
-      token: tokenOf(server, ADA, 'author'),
+      token: tokenOf(server, ADA),
     });
     const { post } = createPost;
     const { comment } = createComment;

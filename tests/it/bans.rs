@@ -327,8 +327,9 @@ fn identity(id: &str, role: Role) -> Principal {
             id: user(id),
             name: id.into(),
             avatar: None,
+            role,
         },
-        role,
+        issued_at: None,
         expires_at: Timestamp(i64::MAX),
     }
 }

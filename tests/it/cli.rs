@@ -140,7 +140,11 @@ async fn token_command_signs_tokens_that_the_server_accepts() {
     );
     for (flag, value) in [
         ("--sub", ""),
+        ("--sub", "deleted"),
+        ("--sub", "guest:1"),
+        ("--sub", "import:1"),
         ("--role", "king"),
+        ("--picture", "ftp://example.org/a.png"),
         ("--expires-in", "soon"),
         ("--expires-in", ""),
     ] {
@@ -148,6 +152,7 @@ async fn token_command_signs_tokens_that_the_server_accepts() {
             ("--sub", "u1"),
             ("--role", "reader"),
             ("--expires-in", "1h"),
+            ("--picture", "http://example.org/a.png"),
         ];
         let mut sign = causerie(&["token", "--name=Ada"]);
         for (known, good) in usual {
@@ -156,6 +161,16 @@ async fn token_command_signs_tokens_that_the_server_accepts() {
         }
         let line = refusal(sign.env("JWT_SECRET", SECRET)).await;
         assert!(line.contains(flag), "{line}");
+    }
+    for (arguments, reason) in [
+        (["--name=", "--expires-in=1h"], "`name`"),
+        (["--name=\u{3164}", "--expires-in=1h"], "`name`"),
+        (["--name=Ada", "--expires-in=0s"], "expired"),
+    ] {
+        let mut sign = causerie(&["token", "--sub=u1", "--role=reader", "--jwt-leeway=0s"]);
+        let sign = sign.args(arguments).env("JWT_SECRET", SECRET);
+        let line = refusal(sign).await;
+        assert!(line.contains(reason), "{line}");
     }
     end(server).await;
 }

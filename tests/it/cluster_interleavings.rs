@@ -12,7 +12,7 @@ use causerie::{
         ClusterNode,
         backplane::memory::{Delays, Link, Network},
     },
-    model::{ClientId, PostId, User, UserId},
+    model::{ClientId, PostId, Role, User, UserId},
     rooms::{Hub, Membership, Participant, RoomStats},
     telemetry::Registry,
 };
@@ -236,6 +236,7 @@ fn user(reader: usize) -> User {
         id: UserId::parse(&format!("user{reader}")).expect("an id"),
         name: "A user".into(),
         avatar: None,
+        role: Role::Reader,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use causerie::{
     config::StoreConfig,
-    model::{PostId, Timestamp, User, UserId},
+    model::{PostId, Profile, Role, Timestamp, User, UserId},
     store::{NewComment, Store},
     telemetry::Registry,
 };
@@ -174,11 +174,10 @@ async fn unpublished_change_is_delivered_by_reconciliation() {
 async fn reconciliation_of_all_rooms_takes_one_query() {
     const INTERVAL: Duration = Duration::from_millis(50);
     let server = TestServer::start_with(&["--reconcile-interval=50ms"]).await;
-    let author = server.client().with_token(&crate::support::token(
-        "author",
-        "Author",
-        causerie::model::Role::Author,
-    ));
+    let author =
+        server
+            .client()
+            .with_token(&crate::support::token("author", "Author", Role::Author));
     let mut socket = server.socket().await;
     for number in 0..20 {
         let create =
@@ -357,10 +356,14 @@ async fn add_elsewhere(store: &Store, body: &str) {
         post_id: PostId::parse("hello").expect("a post id"),
         parent_id: None,
         max_depth: 32,
-        author: User {
-            id: UserId::parse("elsewhere").expect("a user id"),
-            name: "Elsewhere".into(),
-            avatar: None,
+        author: Profile {
+            user: User {
+                id: UserId::parse("elsewhere").expect("a user id"),
+                name: "Elsewhere".into(),
+                avatar: None,
+                role: Role::Reader,
+            },
+            as_of: Timestamp::now(),
         },
         body: body.to_owned(),
         at: Timestamp::now(),

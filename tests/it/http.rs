@@ -567,10 +567,15 @@ async fn bearer_prefix_is_optional_and_case_insensitive() {
             "{authorization}"
         );
     }
+    for blank in ["", " "] {
+        let answer: Value = send(blank).await.json().await.expect("JSON");
+        assert_eq!(answer, json!({"data": {"me": null}}), "{blank:?}");
+    }
     for authorization in [
-        "",
         "Bearer",
         "Bearer ",
+        "Bearer null",
+        "null",
         "Basic YTpi",
         &format!("Basic {token}"),
     ] {

@@ -21,6 +21,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "server",
             "store",
             "telemetry",
+            "text",
         ],
     ),
     (
@@ -86,7 +87,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("store", &["config", "error", "model", "telemetry"]),
     ("cluster", &["config", "model", "rooms", "telemetry"]),
     ("rooms", &["model", "telemetry"]),
-    ("auth", &["config", "error", "model"]),
+    ("auth", &["config", "error", "model", "text"]),
     ("limits", &["config", "error", "model", "telemetry"]),
     ("telemetry", &["config", "error"]),
     ("shutdown", &[]),

@@ -16,7 +16,8 @@ use causerie::{
     },
     memory::{Account, MemoryBudget},
     model::{
-        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Role, Seq, Timestamp,
+        User, UserId,
     },
     rooms::{Hub, Participant, RoomId, RoomStats},
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
@@ -61,6 +62,18 @@ enum Step {
     Read(usize),
     /// A follower leaves.
     Leave(usize),
+}
+
+fn profile() -> Profile {
+    Profile {
+        user: User {
+            id: UserId::parse("u").expect("an id"),
+            name: "u".into(),
+            avatar: None,
+            role: Role::Reader,
+        },
+        as_of: Timestamp(0),
+    }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -194,6 +207,7 @@ impl World {
             title: "p".to_owned(),
             url: None,
             at: Timestamp(0),
+            by: None,
         };
         store.create_post(new).await.expect("a post");
         let hub = Hub::new(ROOM_BUFFER, &Registry::new());
@@ -251,11 +265,7 @@ impl World {
                     post_id: self.post.clone(),
                     parent_id: None,
                     max_depth: 32,
-                    author: User {
-                        id: UserId::parse("u").expect("an id"),
-                        name: "u".into(),
-                        avatar: None,
-                    },
+                    author: profile(),
                     body: format!("number {}", self.log.len()),
                     at: Timestamp(0),
                     origin: None,
@@ -270,6 +280,7 @@ impl World {
                 let edit = EditComment {
                     id,
                     body: format!("edit {}", self.log.len()),
+                    by: profile(),
                     at: Timestamp(0),
                     origin: None,
                 };
@@ -285,6 +296,7 @@ impl World {
                 };
                 let delete = DeleteComment {
                     id,
+                    by: profile(),
                     at: Timestamp(0),
                     origin: None,
                 };

@@ -35,6 +35,7 @@ mod overload;
 mod persisted;
 mod pipeline;
 mod postgres;
+mod profiles;
 mod protocol;
 mod queries;
 mod resume;

@@ -69,7 +69,7 @@ async fn guest_token_is_a_readers_with_the_chosen_name() {
         )
         .expect("a good token");
     assert_eq!(
-        (identity.user.id.as_str(), identity.role),
+        (identity.user.id.as_str(), identity.user.role),
         (id, Role::Reader)
     );
     assert_eq!(identity.expires_at.unix_seconds(), before.unix_seconds());
@@ -520,8 +520,9 @@ async fn token_of_the_latest_comment_sets_users_name_and_avatar() {
                 id: UserId::parse("u1").expect("an id"),
                 name: name.into(),
                 avatar: avatar.map(Into::into),
+                role: Role::Reader,
             },
-            role: Role::Reader,
+            issued_at: None,
             expires_at: Timestamp::now().plus(Duration::from_secs(60)),
         };
         let token = Authenticator::with_secret(&Secret::new(SECRET)).sign(&identity);

@@ -20,7 +20,8 @@ use causerie::{
         },
     },
     model::{
-        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Role, Seq, Timestamp, User,
+        UserId,
     },
     rooms::{FeedEvent, Hub, Membership, NodeId, Participant},
     telemetry::Registry,
@@ -133,6 +134,7 @@ fn user(name: &str) -> User {
         id: UserId::parse(name).expect("an id"),
         name: name.into(),
         avatar: None,
+        role: Role::Reader,
     }
 }
 

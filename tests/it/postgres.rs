@@ -7,7 +7,7 @@ use std::{collections::HashSet, process::Command, sync::Arc};
 use causerie::{
     config::StoreConfig,
     error::Error,
-    model::{CommentId, PostId, Seq, Timestamp, User, UserId},
+    model::{CommentId, PostId, Profile, Role, Seq, Timestamp, User, UserId},
     store::{Bodies, DeleteComment, EditComment, NewComment, NewPost, Store},
     telemetry::Registry,
 };
@@ -71,6 +71,14 @@ fn user(name: &str) -> User {
         id: UserId::parse(name).expect("an id"),
         name: name.into(),
         avatar: None,
+        role: Role::Reader,
+    }
+}
+
+fn profile(name: &str) -> Profile {
+    Profile {
+        user: user(name),
+        as_of: Timestamp::now(),
     }
 }
 
@@ -78,7 +86,7 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
     NewComment {
         post_id: post.clone(),
         parent_id,
-        author: user(author),
+        author: profile(author),
         body: format!("by {author}"),
         at: Timestamp::now(),
         origin: None,
@@ -138,6 +146,7 @@ async fn servers_that_start_together_migrate_an_empty_database() {
                 title: "Post".to_owned(),
                 url: None,
                 at: Timestamp::now(),
+                by: None,
             };
             node.create_post(new).await.expect("a post");
             node.close().await;
@@ -222,6 +231,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
             title: name.to_owned(),
             url: None,
             at: Timestamp::now(),
+            by: None,
         };
         nodes[0].create_post(new).await.expect("a post");
         let root = nodes[0]
@@ -242,6 +252,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
                 let edit = EditComment {
                     id: roots[at],
                     body: format!("{writer}/{round}"),
+                    by: profile("editor"),
                     at: Timestamp::now(),
                     origin: None,
                 };
@@ -249,6 +260,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
                 if round % 3 == 0 {
                     let delete = DeleteComment {
                         id,
+                        by: profile("editor"),
                         at: Timestamp::now(),
                         origin: None,
                     };
@@ -337,12 +349,21 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
         let edit = EditComment {
             id,
             body: "back".to_owned(),
+            by: profile("editor"),
             at,
             origin: None,
         };
         let (edited, deleted) = tokio::join!(
             nodes[0].edit_comment(edit, |_| Ok(())),
-            nodes[1].delete_comment(DeleteComment { id, at, origin }, |_| Ok(())),
+            nodes[1].delete_comment(
+                DeleteComment {
+                    id,
+                    by: profile("editor"),
+                    at,
+                    origin
+                },
+                |_| Ok(())
+            ),
         );
         deleted.expect("a deletion");
         assert!(
@@ -427,6 +448,9 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
         for error in [read, lost, told["payload"][0].clone()] {
             assert_unavailable(&without_path(error));
         }
+        // The token tells who the user is.
+        let me = ada.send("{ me { name } }", json!({})).await;
+        assert_eq!(me, json!({"me": {"name": "ada"}}));
         socket.close().await;
         // This subscriber's room exists, and what it missed is in the database, so it waits.
         let mut late = server.socket().await;

@@ -214,8 +214,9 @@ async fn forged_expired_unsigned_or_malformed_token_closes_4403() {
             id: UserId::parse("ada").expect("a user id"),
             name: "Ada".into(),
             avatar: None,
+            role: Role::Moderator,
         },
-        role: Role::Moderator,
+        issued_at: None,
         expires_at: Timestamp::now().plus(Duration::from_secs(3600)),
     };
     let forged = Authenticator::with_secret(&Secret::new("another secret"))
@@ -232,6 +233,7 @@ async fn forged_expired_unsigned_or_malformed_token_closes_4403() {
         format!("{none}.{claims}."),
         format!("{none}.{claims_and_signature}"),
         "nonsense".to_owned(),
+        "null".to_owned(),
         String::new(),
     ] {
         let mut socket = server.connect().await;
@@ -263,6 +265,12 @@ async fn authorization_key_ignores_case_and_bearer_is_optional() {
             assert_eq!(me(&mut socket).await, json!("ada"), "{name}: {scheme}");
             socket.close().await;
         }
+    }
+    for blank in ["", " "] {
+        let mut socket = server.connect().await;
+        socket.init(json!({"authorization": blank})).await;
+        assert_eq!(me(&mut socket).await, json!(null), "{blank:?}");
+        socket.close().await;
     }
     server.stop().await;
 }

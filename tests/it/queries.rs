@@ -124,6 +124,7 @@ async fn open_post(server: &TestServer, id: &str, at: Timestamp) {
         title: id.to_owned(),
         url: None,
         at,
+        by: None,
     };
     server
         .observer()
@@ -384,7 +385,7 @@ async fn comment_is_read_as_last_written_or_as_tombstone_if_deleted() {
 
     let edit = "mutation($id: ID!) { editComment(input: { id: $id, body: \" better \" }) { comment { editedAt } } }";
     let edited = ada.send(edit, json!({"id": id})).await;
-    expected["body"] = json!("better");
+    expected["body"] = json!(" better");
     expected["editedAt"] = edited["editComment"]["comment"]["editedAt"].clone();
     assert!(millis(&expected["editedAt"]) >= millis(&expected["createdAt"]));
     assert_eq!(read().await, expected, "once edited");

@@ -17,7 +17,7 @@ use causerie::{
         Topic,
     },
     memory::{Account, MemoryBudget},
-    model::{ClientId, User, UserId},
+    model::{ClientId, Role, User, UserId},
     rooms::{Hub, Participant, RoomId},
     store::Store,
     telemetry::Registry,
@@ -237,6 +237,7 @@ fn participant(name: &str) -> Participant {
             id: UserId::parse(name).expect("an id"),
             name: name.into(),
             avatar: None,
+            role: Role::Reader,
         }),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use causerie::{
-    model::{PostId, Role, Seq, Timestamp, User, UserId},
+    model::{PostId, Profile, Role, Seq, Timestamp, User, UserId},
     store::{NewComment, Store},
     telemetry::Registry,
 };
@@ -298,10 +298,14 @@ fn new_comment(body: &str) -> NewComment {
         post_id: PostId::parse("hello").expect("an id"),
         parent_id: None,
         max_depth: 32,
-        author: User {
-            id: UserId::parse("ada").expect("an id"),
-            name: "Ada".into(),
-            avatar: None,
+        author: Profile {
+            user: User {
+                id: UserId::parse("ada").expect("an id"),
+                name: "Ada".into(),
+                avatar: None,
+                role: Role::Reader,
+            },
+            as_of: Timestamp::now(),
         },
         body: body.to_owned(),
         at: Timestamp::now(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::ValidId;
 use crate::model::{
-    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
+    Change, ChangeKind, ClientId, Comment, CommentId, PostId, Role, Seq, Timestamp, User, UserId,
 };
 
 /// A committed change, with the comment as it is after it.
@@ -46,6 +46,17 @@ pub(super) struct WireUser {
     name: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     avatar: Option<Arc<str>>,
+    #[serde(default = "reader", skip_serializing_if = "is_reader")]
+    role: Role,
+}
+
+/// Returns the role of users in messages that do not name one.
+fn reader() -> Role {
+    Role::Reader
+}
+
+fn is_reader(role: &Role) -> bool {
+    *role == reader()
 }
 
 impl From<&Change> for WireChange {
@@ -106,6 +117,7 @@ impl From<&User> for WireUser {
             id: ValidId(user.id.clone()),
             name: Arc::clone(&user.name),
             avatar: user.avatar.clone(),
+            role: user.role,
         }
     }
 }
@@ -116,6 +128,7 @@ impl From<&WireUser> for User {
             id: user.id.0.clone(),
             name: Arc::clone(&user.name),
             avatar: user.avatar.clone(),
+            role: user.role,
         }
     }
 }

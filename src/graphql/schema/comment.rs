@@ -59,8 +59,8 @@ impl Comment {
         User(self.state.author.clone())
     }
 
-    /// The text as it was written, without the white space around it. Empty once deleted. It is plain
-    /// text: a page that puts it into HTML must escape it.
+    /// The text as it was written, without blank lines before it and white space after it. Empty once
+    /// deleted. It is plain text: a page that puts it into HTML must escape it.
     async fn body(&self, context: &Context<'_>) -> Result<&str> {
         context.text(&self.state.body).at(context)
     }

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     error::Error,
     graphql::{
-        Caller,
         context::ContextExt,
         error::{At, Result},
         execute::ResponseBudget,
@@ -32,11 +31,10 @@ pub(crate) struct Query;
 /// Everything that can be read.
 #[Object]
 impl Query {
-    /// The user of the request's token. Null for an anonymous request.
+    /// The user of the request's token, as others see them. Null for an anonymous request. Name, picture
+    /// and role are the token's until the user first writes, and while the database cannot be reached.
     async fn me(&self, context: &Context<'_>) -> Option<Result<User>> {
-        let caller = context.caller().at(context);
-        let user = |caller: &Caller| Some(User(caller.principal.as_ref()?.user.clone()));
-        caller.map(user).transpose()
+        me(context).await.at(context).transpose()
     }
 
     /// The post with this id. Null if there is none.
@@ -76,6 +74,22 @@ impl Query {
     ) -> Option<Result<Comment>> {
         comment(context, id).await.at(context).transpose()
     }
+}
+
+async fn me(context: &Context<'_>) -> std::result::Result<Option<User>, Error> {
+    let Some(principal) = &context.caller()?.principal else {
+        return Ok(None);
+    };
+    let budget = context.budget();
+    let stored = context.store().user(&principal.user.id);
+    let user = match budget.in_turn(stored).await {
+        Ok(Some(user)) => user,
+        // A page needs to know its reader to say that nothing can be written now.
+        Ok(None) | Err(Error::Unavailable(_)) => principal.user.clone(),
+        Err(error) => return Err(error),
+    };
+    budget.take_object(user.bytes())?;
+    Ok(Some(User(user)))
 }
 
 async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Option<Post>, Error> {

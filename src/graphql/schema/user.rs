@@ -1,6 +1,6 @@
 //! Users.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Enum, ID, Object};
 
 use crate::{
     graphql::{
@@ -27,9 +27,31 @@ impl User {
         &self.0.name
     }
 
-    /// The https URL of a picture.
+    /// The http or https URL of a picture.
     async fn avatar(&self, context: &Context<'_>) -> Option<Result<&str>> {
         let avatar = self.0.avatar.as_deref()?;
         Some(context.text(avatar).at(context))
     }
+
+    /// The role of the newest token that the user wrote with. READER for guests.
+    async fn role(&self) -> Role {
+        self.0.role.into()
+    }
+
+    /// True if the user signed in by signInAsGuest, under a name of their choice.
+    async fn is_guest(&self) -> bool {
+        self.0.id.is_guest()
+    }
+}
+
+/// A user's permissions. Each role includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::Role")]
+pub(super) enum Role {
+    /// Reads and writes.
+    Reader,
+    /// Also opens posts to comments.
+    Author,
+    /// Also edits and deletes all comments, and bans users.
+    Moderator,
 }

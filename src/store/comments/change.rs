@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    model::{Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp},
+    model::{Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Seq, Timestamp},
     store::{
         Bodies, Store,
         entity::{
             comment::{ActiveModel, Column, Entity},
             post,
         },
+        users,
     },
 };
 
@@ -29,6 +30,8 @@ pub struct EditComment {
     pub id: CommentId,
     /// The new body, trimmed and not empty.
     pub body: String,
+    /// The user who makes the change, whose row is updated to match.
+    pub by: Profile,
     /// The current time.
     pub at: Timestamp,
     /// The client that makes the change.
@@ -40,6 +43,8 @@ pub struct EditComment {
 pub struct DeleteComment {
     /// The comment's id.
     pub id: CommentId,
+    /// The user who makes the change, whose row is updated to match.
+    pub by: Profile,
     /// The current time.
     pub at: Timestamp,
     /// The client that makes the change.
@@ -69,7 +74,7 @@ impl Store {
             .write(move |transaction| {
                 let (edit, permit) = (edit.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find_locked(transaction, edit.id).await?;
+                    let mut comment = find_locked(transaction, edit.id, &edit.by).await?;
                     permit(&comment)?;
                     if comment.is_deleted {
                         return Err(Error::Conflict("The comment was deleted."));
@@ -117,7 +122,7 @@ impl Store {
             .write(move |transaction| {
                 let (delete, permit) = (delete.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find_locked(transaction, delete.id).await?;
+                    let mut comment = find_locked(transaction, delete.id, &delete.by).await?;
                     permit(&comment)?;
                     if comment.is_deleted {
                         return Ok(Deletion::AlreadyDeleted(Arc::new(comment)));
@@ -146,13 +151,19 @@ impl Store {
     }
 }
 
-/// Locks the comment's post and then reads the comment, because another node may be changing it.
-async fn find_locked(transaction: &DatabaseTransaction, id: CommentId) -> Result<Comment, Error> {
+/// Locks the comment's post and then reads the comment, because another node may be changing it. Before
+/// that, updates the row of the user who changes it, because that may be its author.
+async fn find_locked(
+    transaction: &DatabaseTransaction,
+    id: CommentId,
+    by: &Profile,
+) -> Result<Comment, Error> {
     let post_id = Entity::find_by_id(id.0)
         .select_only()
         .column(Column::PostId)
         .into_query();
     lock_posts(transaction, post::Column::Id.in_subquery(post_id)).await?;
+    users::upsert(transaction, [by]).await?;
     let comment = find(transaction, id, Bodies::Read).await?;
     comment.ok_or(Error::NotFound(Kind::Comment))
 }

@@ -19,7 +19,9 @@ use uuid::Uuid;
 use super::seq::{advance_seq, lock_posts};
 use crate::{
     error::{Error, Kind},
-    model::{Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User},
+    model::{
+        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Seq, Timestamp, User,
+    },
     store::{
         Store,
         entity::{
@@ -41,8 +43,8 @@ pub struct NewComment {
     pub parent_id: Option<CommentId>,
     /// The maximum depth of replies; a top-level comment has depth 0.
     pub max_depth: u32,
-    /// The author, whose row is updated to match.
-    pub author: User,
+    /// The author, whose row is updated to match unless it is newer.
+    pub author: Profile,
     /// The body, trimmed and not empty.
     pub body: String,
     /// The current time.
@@ -76,6 +78,15 @@ impl BatchInsert for NewComment {
         lock_posts(transaction, posts).await?;
         let depths = count_replies(transaction, &batch).await?;
         let mut next_seqs = reserve_seqs(transaction, &batch, &depths).await?;
+        let is_created = |(new, depth): &(&Self, &Result<_, _>)| {
+            depth.is_ok() && next_seqs.contains_key(&new.post_id)
+        };
+        let created = batch.iter().zip(&depths).filter(is_created);
+        let authors: Vec<&Profile> = created.map(|(new, _)| &new.author).collect();
+        let authors = match authors.is_empty() {
+            true => HashMap::new(),
+            false => users::upsert(transaction, authors).await?,
+        };
         let mut rows = Vec::with_capacity(batch.len());
         let results: Vec<Result<Change, Error>> = batch
             .into_iter()
@@ -84,16 +95,15 @@ impl BatchInsert for NewComment {
                 let depth = depth?;
                 let seq = next_seqs.get_mut(&new.post_id);
                 let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
-                let change = change(new, *seq);
+                let author = authors.get(&new.author.user.id);
+                let author = author.unwrap_or(&new.author.user).clone();
+                let change = change(new, author, *seq);
                 *seq = seq.next();
                 rows.push(row(&change, depth));
                 Ok(change)
             })
             .collect();
         if !rows.is_empty() {
-            let changes = results.iter().flatten();
-            let authors: Vec<&User> = changes.map(|change| &change.comment.author).collect();
-            users::upsert(transaction, &authors).await?;
             Entity::insert_many(rows)
                 .exec_without_returning(transaction)
                 .await?;
@@ -205,7 +215,7 @@ async fn reserve_seqs(
     Ok(first)
 }
 
-fn change(new: NewComment, seq: Seq) -> Change {
+fn change(new: NewComment, author: User, seq: Seq) -> Change {
     Change {
         kind: ChangeKind::Added,
         seq,
@@ -214,7 +224,7 @@ fn change(new: NewComment, seq: Seq) -> Change {
             id: CommentId::new(),
             post_id: new.post_id,
             parent_id: new.parent_id,
-            author: new.author,
+            author,
             body: new.body,
             created_at: new.at,
             edited_at: None,

@@ -11,6 +11,10 @@ pub(crate) struct Model {
     pub name: String,
     #[sea_orm(column_type = "Text")]
     pub avatar: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub role: String,
+    /// The time of the token that the row was taken from, in milliseconds since 1970.
+    pub as_of: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,6 +1,6 @@
 //! Authentication of HTTP requests by their headers.
 
-use axum::http::{HeaderName, header::AUTHORIZATION, request::Parts};
+use axum::http::{HeaderName, HeaderValue, header::AUTHORIZATION, request::Parts};
 
 use crate::{
     auth::{TokenError, bearer},
@@ -41,13 +41,14 @@ impl AuthRejection {
 /// Fails for an invalid token instead of treating the caller as anonymous. Fails for all requests
 /// of a banned user, reads included; without a token that user may still read.
 pub(super) async fn caller(head: &Parts, transport: &Transport) -> Result<Caller, AuthRejection> {
-    let principal = match head.headers.get(AUTHORIZATION) {
+    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::to_str);
+    let authorization = authorization
+        .transpose()
+        .map_err(|_| AuthRejection::Token(TokenError::Invalid))?;
+    let principal = match authorization.and_then(bearer) {
         None => None,
-        Some(value) => {
-            let value = value
-                .to_str()
-                .map_err(|_| AuthRejection::Token(TokenError::Invalid))?;
-            let principal = transport.authenticator.identify(bearer(value)).await;
+        Some(token) => {
+            let principal = transport.authenticator.identify(token).await;
             let principal = principal.map_err(AuthRejection::Token)?;
             let admitted = transport.bans.admit(&principal);
             admitted.map_err(|_| AuthRejection::Banned)?;

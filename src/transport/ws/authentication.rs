@@ -73,8 +73,8 @@ impl Authentication {
         self.caller.client = Some(client);
         let authenticator = Arc::clone(&transport.authenticator);
         let mut pending: Pin<Box<dyn Future<Output = Verified> + Send>> = Box::pin(async move {
-            match payload.authorization {
-                Some(value) => authenticator.identify(bearer(&value)).await.map(Some),
+            match payload.authorization.as_deref().and_then(bearer) {
+                Some(token) => authenticator.identify(token).await.map(Some),
                 None => Ok(None),
             }
         });

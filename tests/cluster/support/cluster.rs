@@ -126,8 +126,9 @@ pub(crate) fn token(user: &str, role: Role) -> String {
             id: UserId::parse(user).expect("a user id"),
             name: user.into(),
             avatar: None,
+            role,
         },
-        role,
+        issued_at: None,
         expires_at: Timestamp::now().plus(Duration::from_secs(3600)),
     };
     Authenticator::with_secret(&Secret::new(SECRET))

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 export const COMMENT =
-  'id postId parentId author { id name avatar } body createdAt editedAt isDeleted cursor';
+  'id postId parentId author { id name avatar role isGuest } body createdAt editedAt isDeleted cursor';
 export const POST = 'id title url createdAt cursor';
 
 const LEAF = `${COMMENT} replyCount`;

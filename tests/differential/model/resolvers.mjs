@@ -43,7 +43,7 @@ export const RESOLVERS = {
     replies: (comment, slice, { world }) =>
       page(world.comments(comment.postId, comment.id), slice, commentCursor),
   },
-  User: fields('id', 'name', 'avatar'),
+  User: fields('id', 'name', 'avatar', 'role', 'isGuest'),
   PostConnection: fields('edges', 'nodes', 'pageInfo'),
   PostEdge: fields('cursor', 'node'),
   CommentConnection: fields('edges', 'nodes', 'pageInfo'),

@@ -43,7 +43,8 @@ export class World {
   signInAsGuest({ name }) {
     const id = `guest:${(this.#guests += 1)}`;
     const claims = Buffer.from(JSON.stringify({ sub: id })).toString('base64url');
-    return { token: `.${claims}.`, user: { id, name: line(name, 80), avatar: null } };
+    const user = { id, name: line(name, 80), avatar: null, role: 'READER', isGuest: true };
+    return { token: `.${claims}.`, user };
   }
 
   createPost({ id, title, url = null }) {

@@ -63,8 +63,9 @@ fn token_until(sub: &str, name: &str, role: Role, expires_at: Timestamp) -> Stri
             id: UserId::parse(sub).expect("a user id"),
             name: name.into(),
             avatar: None,
+            role,
         },
-        role,
+        issued_at: None,
         expires_at,
     };
     Authenticator::with_secret(&Secret::new(SECRET))

@@ -19,7 +19,8 @@ use crate::{
 pub(super) struct CreateCommentInput {
     /// The id of its post.
     post_id: ID,
-    /// The text, 1 to 10,000 characters after trimming.
+    /// The text: 1 to 10,000 characters without blank lines at its start and white space at its end, at
+    /// least one of them visible.
     body: String,
     /// The id of the comment that it replies to: one of the same post, above the maximum depth.
     parent_id: Option<ID>,
@@ -37,7 +38,8 @@ pub(super) struct CreateCommentPayload {
 pub(super) struct EditCommentInput {
     /// The id of the comment.
     id: ID,
-    /// The text, 1 to 10,000 characters after trimming.
+    /// The text: 1 to 10,000 characters without blank lines at its start and white space at its end, at
+    /// least one of them visible.
     body: String,
 }
 
@@ -67,7 +69,8 @@ pub(super) async fn create(
     input: &CreateCommentInput,
 ) -> Result<CreateCommentPayload, Error> {
     let caller = context.caller()?;
-    let author = context.signed_in()?.user.clone();
+    let at = Timestamp::now();
+    let author = context.signed_in()?.profile(at);
     let parent_id = input.parent_id.as_ref().map(|id| {
         input::comment_id(id).map_err(|_| {
             Error::bad_input("parentId", "The parent must be a comment of the same post.")
@@ -79,10 +82,12 @@ pub(super) async fn create(
         parent_id: parent_id.transpose()?,
         max_depth: context.settings().reply_depth,
         author,
-        at: Timestamp::now(),
+        at,
         origin: caller.client.clone(),
     };
-    context.limits().comment(&new.author.id, caller.address)?;
+    context
+        .limits()
+        .comment(&new.author.user.id, caller.address)?;
     let change = context.store().create_comment(new).await?;
     Ok(CreateCommentPayload {
         comment: publish(context, change),
@@ -100,6 +105,7 @@ pub(super) async fn edit(
     let edit = EditComment {
         body: input::body(&input.body)?,
         id: input::comment_id(&input.id)?,
+        by: principal.profile(at),
         at,
         origin: caller.client.clone(),
     };
@@ -121,10 +127,12 @@ pub(super) async fn delete(
     let principal = context.signed_in()?.clone();
     context
         .limits()
-        .mutation(&principal.user.id, principal.role)?;
+        .mutation(&principal.user.id, principal.user.role)?;
+    let at = Timestamp::now();
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
-        at: Timestamp::now(),
+        by: principal.profile(at),
+        at,
         origin: caller.client.clone(),
     };
     let may_delete = move |comment: &_| principal.may_delete(comment);

@@ -15,7 +15,8 @@ use crate::{
 /// A guest.
 #[derive(Debug, InputObject)]
 pub(super) struct SignInAsGuestInput {
-    /// The guest's name, 1 to 80 characters after trimming.
+    /// The guest's name: 1 to 80 characters after cleaning, at least one of them visible. Control
+    /// characters become spaces, and controls of the text's direction are removed.
     name: String,
 }
 
@@ -42,14 +43,16 @@ pub(super) fn sign_in(
     let name = input::name(&input.name)?;
     let address = context.caller()?.address;
     context.limits().guest(address)?;
-    let until = Timestamp::now().plus(settings.guest_token_lifetime);
+    let now = Timestamp::now();
+    let until = now.plus(settings.guest_token_lifetime);
     let guest = Principal {
         user: model::User {
             id: UserId::new_guest(),
             name: name.into(),
             avatar: None,
+            role: Role::Reader,
         },
-        role: Role::Reader,
+        issued_at: Some(now),
         expires_at: Timestamp::from_unix_seconds(until.unix_seconds()),
     };
     Ok(SignInAsGuestPayload {

@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct BanUserInput {
     /// The id of the user, 1 to 255 bytes. The user need not have been here.
     user_id: ID,
-    /// The reason, for other moderators: at most 500 characters after trimming.
+    /// The reason, for other moderators: at most 500 characters after cleaning.
     reason: Option<String>,
 }
 
@@ -73,6 +73,6 @@ fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
     principal.require(Role::Moderator)?;
     context
         .limits()
-        .mutation(&principal.user.id, principal.role)?;
+        .mutation(&principal.user.id, principal.user.role)?;
     Ok(principal)
 }

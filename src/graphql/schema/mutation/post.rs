@@ -15,9 +15,11 @@ use crate::{
 /// A post to be opened to comments.
 #[derive(Debug, InputObject)]
 pub(super) struct CreatePostInput {
-    /// The host site's own id, 1 to 128 characters of A-Z a-z 0-9 . _ ~ : / -
+    /// The host site's own id: 1 to 512 bytes without white space and control characters, compared byte by
+    /// byte.
     id: ID,
-    /// The title, 1 to 300 characters after trimming.
+    /// The title: 1 to 300 characters after cleaning, at least one of them visible. Control characters and
+    /// line breaks become spaces.
     title: String,
     /// The URL on the host site, http or https.
     url: Option<String>,
@@ -38,12 +40,14 @@ pub(super) async fn create(
     principal.require(Role::Author)?;
     context
         .limits()
-        .mutation(&principal.user.id, principal.role)?;
+        .mutation(&principal.user.id, principal.user.role)?;
+    let at = Timestamp::now();
     let new = NewPost {
         id: input::new_post_id(&input.id)?,
         title: input::title(&input.title)?,
         url: input.url.as_deref().map(input::url).transpose()?,
-        at: Timestamp::now(),
+        at,
+        by: Some(principal.profile(at)),
     };
     let post = context.store().create_post(new).await?;
     Ok(CreatePostPayload { post: Post(post) })

@@ -1,0 +1,214 @@
+//! Users as their tokens describe them: the newest description that a user wrote with counts.
+
+use std::time::Duration;
+
+use causerie::{
+    auth::{Authenticator, Principal},
+    config::Secret,
+    model::{Role, Timestamp, User, UserId},
+};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Client, SECRET, Signal, TestServer, start_node};
+
+const FOLLOW: &str =
+    "subscription { commentAdded(postId: \"hello\") { author { name role isGuest } } }";
+
+/// Returns a client of this user, whose token was issued `age` seconds ago.
+fn client(server: &TestServer, name: &str, role: Role, age: Option<u64>) -> Client {
+    let now = Timestamp::now();
+    let issued_at = age.map(|age| Timestamp::from_unix_seconds(now.unix_seconds() - age as i64));
+    let principal = Principal {
+        user: User {
+            id: UserId::parse("u1").expect("an id"),
+            name: name.into(),
+            avatar: None,
+            role,
+        },
+        issued_at,
+        expires_at: now.plus(Duration::from_secs(3600)),
+    };
+    let token = Authenticator::with_secret(&Secret::new(SECRET)).sign(&principal);
+    server.client().with_token(&token.expect("a token"))
+}
+
+/// Returns the author of a comment as readers see them.
+async fn author(server: &TestServer, comment: &str) -> Value {
+    let query = "query($id: ID!) { comment(id: $id) { author { name role isGuest } } }";
+    let mut data = server.client().send(query, json!({"id": comment})).await;
+    data["comment"]["author"].take()
+}
+
+fn described(name: &str, role: &str) -> Value {
+    json!({"name": name, "role": role, "isGuest": false})
+}
+
+#[tokio::test]
+async fn every_write_takes_the_profile_of_a_newer_token() {
+    let server = TestServer::start().await;
+    let first = client(&server, "0", Role::Reader, Some(100));
+    let id = first.comment("first").await;
+    assert_eq!(author(&server, &id).await, described("0", "READER"));
+    let writes = [
+        "createComment(input: { postId: \"hello\", body: \"b\" }) { comment { author { name } } }",
+        "editComment(input: { id: $id, body: \"c\" }) { comment { author { name } } }",
+        "createPost(input: { id: \"p\", title: \"T\" }) { post { id } }",
+        "banUser(input: { userId: \"eve\" }) { ban { userId } }",
+        "unbanUser(input: { userId: \"eve\" }) { wasBanned }",
+        "deleteComment(input: { id: $id }) { comment { author { name } } }",
+    ];
+    for (number, write) in (1..).zip(writes) {
+        let name = number.to_string();
+        let newer = client(&server, &name, Role::Moderator, Some(100 - number));
+        // Reading and typing store nothing.
+        let reading =
+            "mutation { setTyping(input: { postId: \"hello\", isTyping: false }) { isTyping } }";
+        newer.send(reading, json!({})).await;
+        let before = described(
+            &(number - 1).to_string(),
+            if number == 1 { "READER" } else { "MODERATOR" },
+        );
+        if !write.starts_with("delete") {
+            assert_eq!(author(&server, &id).await, before, "{write}");
+        }
+        let variables = if write.contains("$id") {
+            "($id: ID!)"
+        } else {
+            ""
+        };
+        let sent = json!({"id": id});
+        let sent = if variables.is_empty() {
+            json!({})
+        } else {
+            sent
+        };
+        let answer = newer
+            .send(&format!("mutation{variables} {{ {write} }}"), sent)
+            .await;
+        let me = newer.send("{ me { name role } }", json!({})).await;
+        assert_eq!(
+            me,
+            json!({"me": {"name": name, "role": "MODERATOR"}}),
+            "{answer}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn older_token_does_not_take_the_name_back() {
+    let server = TestServer::start().await;
+    let old = client(&server, "Old", Role::Reader, Some(900));
+    let new = client(&server, "New", Role::Author, Some(0));
+    let id = old.comment("first").await;
+    let edit = "mutation($id: ID!) { editComment(input: { id: $id, body: \"c\" }) { comment { author { name role } } } }";
+    let edited = new.send(edit, json!({"id": id})).await;
+    let author_of = |data: &Value| data["editComment"]["comment"]["author"].clone();
+    assert_eq!(author_of(&edited), json!({"name": "New", "role": "AUTHOR"}));
+    let mut socket = server.socket().await;
+    socket.subscribe("f", FOLLOW, json!({})).await;
+    server.wait_for_members(1, 1).await;
+    let again = old.create_comment(json!({"body": "again"})).await;
+    assert_eq!(again["author"]["name"], json!("New"));
+    let event = socket.data("f").await;
+    assert_eq!(event["commentAdded"]["author"], described("New", "AUTHOR"));
+    let edited = old.send(edit, json!({"id": id})).await;
+    assert_eq!(author_of(&edited), json!({"name": "New", "role": "AUTHOR"}));
+    assert_eq!(author(&server, &id).await, described("New", "AUTHOR"));
+    // A token without `iat` ranks by its use, and so above one that was issued before.
+    client(&server, "Newest", Role::Reader, None)
+        .comment("third")
+        .await;
+    new.comment("fourth").await;
+    assert_eq!(author(&server, &id).await, described("Newest", "READER"));
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn refused_write_leaves_the_profile() {
+    let server = TestServer::start().await;
+    let id = client(&server, "Old", Role::Reader, Some(900))
+        .comment("first")
+        .await;
+    let new = client(&server, "New", Role::Reader, Some(0));
+    for write in [
+        "createComment(input: { postId: \"nowhere\", body: \"b\" }) { comment { id } }",
+        "editComment(input: { id: \"0198c0de-0000-7000-8000-000000000000\", body: \"b\" }) { comment { id } }",
+        "createPost(input: { id: \"p\", title: \"T\" }) { post { id } }",
+    ] {
+        new.refused(&format!("mutation {{ {write} }}"), json!({}))
+            .await;
+    }
+    assert_eq!(author(&server, &id).await, described("Old", "READER"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn me_is_as_the_token_says_until_the_user_writes() {
+    let server = TestServer::start().await;
+    let me = "{ me { name role isGuest } }";
+    let old = client(&server, "Old", Role::Author, Some(900));
+    let new = client(&server, "New", Role::Moderator, Some(0));
+    assert_eq!(
+        old.send(me, json!({})).await["me"],
+        described("Old", "AUTHOR")
+    );
+    assert_eq!(
+        new.send(me, json!({})).await["me"],
+        described("New", "MODERATOR")
+    );
+    new.comment("first").await;
+    for client in [&old, &new] {
+        assert_eq!(
+            client.send(me, json!({})).await["me"],
+            described("New", "MODERATOR")
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn guest_is_a_reader_and_marked() {
+    let server = TestServer::start().await;
+    let sign_in = "mutation { signInAsGuest(input: { name: \"A\\u0007B\" }) {
+        token user { name role isGuest }
+    } }";
+    let guest = server.client().send(sign_in, json!({})).await["signInAsGuest"].take();
+    let marked = json!({"name": "A B", "role": "READER", "isGuest": true});
+    assert_eq!(guest["user"], marked);
+    let client = server
+        .client()
+        .with_token(guest["token"].as_str().expect("a token"));
+    let me = client.send("{ me { name role isGuest } }", json!({})).await;
+    assert_eq!(me["me"], marked);
+    let id = client.comment("hello").await;
+    assert_eq!(author(&server, &id).await, marked);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn claim_that_refuses_a_token_is_named_in_error_and_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = start_node(folder.path(), &[]).await;
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let claims =
+        json!({"sub": "u1", "name": "a-secret-name", "role": "king", "exp": i64::from(u32::MAX)});
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key);
+    let refused = server.client().with_token(&token.expect("a token"));
+    let reply = refused.try_send("{ me { id } }", json!({})).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    let message = reply.error()["message"].to_string();
+    assert!(
+        message.contains("`role` must be reader, author or moderator"),
+        "{message}"
+    );
+    server.signal(Signal::SIGTERM);
+    let log = server.ended().await.stderr;
+    assert!(log.contains("`role` must be"), "{log}");
+    assert!(
+        !log.contains("a-secret-name") && !log.contains("king"),
+        "{log}"
+    );
+}
