@@ -5,7 +5,7 @@ import { clientId } from './session.js';
 const COMMENT = `
   fragment Text on Comment {
     id parentId body createdAt editedAt isDeleted replyCount
-    author { id name avatar }
+    author { id name avatar role isGuest }
   }`;
 
 const PAGE = 'pageInfo { hasNextPage endCursor }';
@@ -63,7 +63,7 @@ const COUNT = `
 
 const SIGN_IN = `
   mutation SignIn($input: SignInAsGuestInput!) {
-    signInAsGuest(input: $input) { token user { id name avatar } }
+    signInAsGuest(input: $input) { token user { id name avatar role isGuest } }
   }`;
 
 const CREATE = `

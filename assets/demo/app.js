@@ -1,7 +1,7 @@
 // Starts the page: who is reading, the one socket, and which post the address names.
 
 import { Api, explain } from './api.js';
-import { avatar, button, h } from './dom.js';
+import { avatar, button, h, nameOf } from './dom.js';
 import { GraphQLSocket } from './graphql-ws.js';
 import { nameDialog } from './name-dialog.js';
 import { openPost } from './post-page.js';
@@ -65,7 +65,7 @@ function notice(title, ...children) {
 function showReader() {
   const { user } = session;
   const reader = user
-    ? [avatar(user), h('span', { class: 'author' }, user.name), button('Leave', () => session.forget())]
+    ? [avatar(user), nameOf(user), button('Leave', () => session.forget())]
     : [button('Choose a name', () => signedIn().catch(() => {}))];
   document.getElementById('reader').replaceChildren(...reader);
 }

@@ -3,7 +3,7 @@
 import { explain } from './api.js';
 import { CommentList, oldestFirst } from './comment-list.js';
 import { Composer } from './composer.js';
-import { avatar, button, h, time } from './dom.js';
+import { avatar, badge, button, h, nameOf, time } from './dom.js';
 
 export class CommentView {
   element;
@@ -11,7 +11,7 @@ export class CommentView {
   replies;
   #page;
   #heading = h('header');
-  #body = h('p', { class: 'body', 'data-testid': 'body' });
+  #body = h('p', { class: 'body', dir: 'auto', 'data-testid': 'body' });
   #actions = h('div', { class: 'row actions' });
   /** Where a composer opens, or the question whether to delete. */
   #desk = h('div');
@@ -44,8 +44,9 @@ export class CommentView {
       'header',
       {},
       avatar(author),
-      h('span', { class: 'author' }, author.name),
-      answered && h('span', { class: 'answered' }, `to ${answered.name}`),
+      nameOf(author),
+      badge(author),
+      answered && h('span', { class: 'answered' }, 'to ', h('bdi', {}, answered.name)),
       time(createdAt),
       editedAt && !isDeleted && h('span', { class: 'edited' }, 'edited'),
     );

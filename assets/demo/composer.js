@@ -25,6 +25,7 @@ export class Composer {
     this.#typing = typing;
     this.#submit = submit;
     this.#field = h('textarea', {
+      dir: 'auto',
       rows: 3,
       maxlength: LONGEST,
       placeholder: label,
@@ -62,7 +63,7 @@ export class Composer {
     this.#problem.hidden = true;
     this.#typing.rested();
     try {
-      await this.#submit(this.#field.value.trim());
+      await this.#submit(this.#field.value);
       this.#field.value = '';
     } catch (error) {
       // Whoever closes the name prompt knows why nothing was sent; every other failure is told.

@@ -21,12 +21,21 @@ const HUES = 8;
 
 /** The user's picture, or an initial on one of a few colours that stays the user's own. */
 export function avatar({ id, name, avatar: url }) {
-  if (url?.startsWith('https:')) {
+  if (url) {
     return h('img', { class: 'avatar', src: url, alt: '', loading: 'lazy', referrerpolicy: 'no-referrer' });
   }
   const hue = [...id].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 9973, 7) % HUES;
   const [initial = '?'] = name.trim();
   return h('span', { class: 'avatar', 'data-hue': hue, 'aria-hidden': 'true' }, initial.toUpperCase());
+}
+
+/** The user's name, isolated from the text around it, whatever its direction. */
+export const nameOf = ({ name }) => h('bdi', { class: 'author' }, name);
+
+/** A mark of who may speak for the site, or of a guest, who may take any name. Null for other readers. */
+export function badge({ isGuest, role }) {
+  const label = isGuest ? 'guest' : { AUTHOR: 'author', MODERATOR: 'moderator' }[role];
+  return label ? h('span', { class: 'badge', 'data-testid': 'badge' }, label) : null;
 }
 
 const UNITS = [

@@ -74,7 +74,7 @@ class PostPage {
         'header',
         { class: 'post' },
         h('a', { href: '#/', class: 'back' }, 'All posts'),
-        h('h1', { tabindex: -1 }, post.title),
+        h('h1', { tabindex: -1, dir: 'auto' }, post.title),
         h('p', { class: 'meta' }, time(post.createdAt), articleLink(post.url)),
       ),
       this.#room,
@@ -247,7 +247,7 @@ class PostPage {
   }
 
   #showTyping() {
-    this.#typingLine.textContent = typingText([...this.#typists.values()]);
+    this.#typingLine.replaceChildren(...typingText([...this.#typists.values()]));
   }
 
   #showProblem(error) {

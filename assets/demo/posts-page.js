@@ -50,7 +50,7 @@ function item({ id, title, createdAt, commentCount, viewerCount }) {
   return h(
     'li',
     { 'data-testid': 'post' },
-    h('h2', {}, h('a', { href: postLink(id) }, title)),
+    h('h2', {}, h('a', { href: postLink(id), dir: 'auto' }, title)),
     h(
       'p',
       { class: 'meta' },

@@ -1,5 +1,7 @@
 // Both sides of "Ada is typing…": saying it of oneself, and reading it of the others.
 
+import { h } from './dom.js';
+
 /** The server forgets a typist after 6 seconds, so it must hear of one more often than that. */
 const REPEAT_AFTER = 2_500;
 
@@ -34,15 +36,17 @@ export class TypingSignal {
   }
 }
 
+/** The line's nodes and strings: names are isolated from the text around them. */
 export function typingText(names) {
+  const [one, two] = names.slice(0, 2).map((name) => h('bdi', {}, name));
   switch (names.length) {
     case 0:
-      return '';
+      return [];
     case 1:
-      return `${names[0]} is typing…`;
+      return [one, ' is typing…'];
     case 2:
-      return `${names[0]} and ${names[1]} are typing…`;
+      return [one, ' and ', two, ' are typing…'];
     default:
-      return `${names.length} people are typing…`;
+      return [`${names.length} people are typing…`];
   }
 }

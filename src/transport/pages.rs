@@ -24,7 +24,7 @@ struct Assets;
 
 /// The demo's policy: its own files and API, and avatars from any HTTPS origin.
 const DEMO_POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; \
-    frame-ancestors 'none'; img-src 'self' https:; require-trusted-types-for 'script'; \
+    frame-ancestors 'none'; img-src 'self' http: https:; require-trusted-types-for 'script'; \
     script-src 'self'; style-src 'self'; trusted-types 'none'";
 
 /// GraphiQL's policy: as the demo's, with four files from a CDN. The page pins each by hash.

@@ -24,7 +24,7 @@ export function App() {
         </a>
         {reader ? (
           <p className="reader">
-            <span>{reader.user.name}</span>
+            <bdi>{reader.user.name}</bdi>
             <button onClick={() => signIn(null)}>Sign out</button>
           </p>
         ) : (

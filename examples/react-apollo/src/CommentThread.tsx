@@ -7,6 +7,7 @@ import { flushSync } from 'react-dom';
 import { Composer } from './Composer';
 import { Problem } from './Problem';
 import { Time } from './Time';
+import { UserName } from './UserName';
 import { session } from './client';
 import { COMMENT_COUNT, DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES, THREAD } from './operations';
 
@@ -56,7 +57,7 @@ export function CommentThread({ id }: { id: string }) {
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
             {author.name[0]}
           </span>
-          <b>{author.name}</b>
+          <UserName user={author} />
           <Time of={comment.createdAt} />
           {comment.editedAt && !comment.isDeleted && <span>edited</span>}
         </header>
@@ -70,7 +71,7 @@ export function CommentThread({ id }: { id: string }) {
             submit={(body) => edit({ variables: { input: { id, body } } })}
           />
         ) : (
-          <p className="body">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
+          <p className="body" dir="auto">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
         )}
 
         {reader && !comment.isDeleted && !isOnItsWay && open === null && (

@@ -68,7 +68,7 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
             createdAt: new Date().toISOString(),
             editedAt: null,
             isDeleted: false,
-            author: { __typename: 'User', ...user },
+            author: user,
           },
         },
       },
@@ -82,7 +82,8 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
     const { data } = await client.query({ query: LATEST, variables, fetchPolicy: 'no-cache' });
     const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
     const mine = nodes.filter(({ author }) => author.id === session()?.user.id);
-    const lost = mine.find((comment) => comment.body === body.trim() && !isKnown(client.cache, comment.id));
+    const same = mine.filter((comment) => comment.body.trim() === body.trim());
+    const lost = same.find((comment) => !isKnown(client.cache, comment.id));
     if (lost) addComment(client.cache, lost);
     return lost !== undefined;
   }
@@ -105,6 +106,7 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
   return (
     <form className="composer" onSubmit={onSubmit}>
       <textarea
+        dir="auto"
         aria-label={label}
         placeholder={`${label}…`}
         value={body}
@@ -161,7 +163,13 @@ function SignIn() {
     >
       <label>
         To write, choose a name
-        <input value={name} onChange={({ target }) => setName(target.value)} maxLength={80} required />
+        <input
+          dir="auto"
+          value={name}
+          onChange={({ target }) => setName(target.value)}
+          maxLength={80}
+          required
+        />
       </label>
       {error && <Problem error={error} />}
       <p className="actions">

@@ -7,6 +7,8 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
 import type { Client } from 'graphql-ws';
 
+import type { CommentFragment } from './gql/graphql';
+
 /** Random, and so unique. `crypto.randomUUID` is missing where a page came over plain HTTP. */
 export function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -25,7 +27,7 @@ export const connection = makeVar<'connecting' | 'live' | 'lost'>('connecting');
 /** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
 export interface Session {
   token: string;
-  user: { id: string; name: string };
+  user: CommentFragment['author'];
 }
 
 const KEY = 'causerie-session';

@@ -18,6 +18,8 @@ export const COMMENT = graphql(`
     author {
       id
       name
+      role
+      isGuest
     }
   }
 `);
@@ -167,6 +169,8 @@ export const SIGN_IN_AS_GUEST = graphql(`
       user {
         id
         name
+        role
+        isGuest
       }
     }
   }

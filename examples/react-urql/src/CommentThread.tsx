@@ -9,6 +9,7 @@ import { Composer } from './Composer';
 import { useOpenPost } from './PostPage';
 import { Problem } from './Problem';
 import { Time } from './Time';
+import { UserName } from './UserName';
 import { session } from './client';
 import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES } from './operations';
 import { repliesTo } from './thread';
@@ -60,7 +61,7 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
             {author.name[0]}
           </span>
-          <b>{author.name}</b>
+          <UserName user={author} />
           <Time of={comment.createdAt} />
           {comment.editedAt && !comment.isDeleted && <span>edited</span>}
         </header>
@@ -77,7 +78,7 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
             }}
           />
         ) : (
-          <p className="body">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
+          <p className="body" dir="auto">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
         )}
 
         {reader && !comment.isDeleted && !isOnItsWay && open === null && (

@@ -73,7 +73,8 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
     const { data, error } = await client.query(LATEST, variables);
     const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
     const mine = nodes.filter(({ author }) => author.id === session.get()?.user.id);
-    const lost = mine.find((comment) => comment.body === body.trim() && !(comment.id in thread.comments));
+    const same = mine.filter((comment) => comment.body.trim() === body.trim());
+    const lost = same.find((comment) => !(comment.id in thread.comments));
     return { lost, error };
   }
 
@@ -92,6 +93,7 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
   return (
     <form className="composer" onSubmit={send}>
       <textarea
+        dir="auto"
         aria-label={label}
         placeholder={`${label}…`}
         value={body}
@@ -148,7 +150,13 @@ function SignIn() {
     >
       <label>
         To write, choose a name
-        <input value={name} onChange={({ target }) => setName(target.value)} maxLength={80} required />
+        <input
+          dir="auto"
+          value={name}
+          onChange={({ target }) => setName(target.value)}
+          maxLength={80}
+          required
+        />
       </label>
       {error && <Problem error={error} />}
       <p className="actions">

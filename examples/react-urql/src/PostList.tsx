@@ -15,7 +15,9 @@ export function PostList() {
       <ul className="posts">
         {data?.posts.nodes.map((post) => (
           <li key={post.id}>
-            <a href={`#/post/${encodeURIComponent(post.id)}`}>{post.title}</a>
+            <a href={`#/post/${encodeURIComponent(post.id)}`} dir="auto">
+              {post.title}
+            </a>
             <p className="meta">
               <Time of={post.createdAt} />
               <span>{post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}</span>

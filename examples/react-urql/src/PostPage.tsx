@@ -75,7 +75,7 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
     <article className="post">
       <header>
         <a href="#/">All posts</a>
-        <h1>{post.title}</h1>
+        <h1 dir="auto">{post.title}</h1>
         <p className="meta">
           <Time of={post.createdAt} />
           {post.url && <a href={post.url}>Read the post</a>}
@@ -141,8 +141,15 @@ function useTypists(postId: string) {
 }
 
 function typingText(names: string[]) {
-  if (names.length === 0) return '';
-  if (names.length === 1) return `${names[0]} is typing…`;
-  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
+  const [one, two] = names.map((name) => <bdi>{name}</bdi>);
+  if (names.length === 0) return null;
+  if (names.length === 1) return <>{one} is typing…</>;
+  if (names.length === 2) {
+    return (
+      <>
+        {one} and {two} are typing…
+      </>
+    );
+  }
   return `${names.length} people are typing…`;
 }

@@ -4,6 +4,7 @@ import { Client, fetchExchange, subscriptionExchange } from 'urql';
 import { createClient } from 'graphql-ws';
 import type { Client as Socket } from 'graphql-ws';
 
+import type { CommentFragment } from './gql/graphql';
 import { Value } from './value';
 
 /** Random, and so unique. `crypto.randomUUID` is missing where a page came over plain HTTP. */
@@ -24,7 +25,7 @@ export const connection = new Value<'connecting' | 'live' | 'lost'>('connecting'
 /** Who reads; null for an anonymous reader. A site with accounts would ask its own backend for a token. */
 export interface Session {
   token: string;
-  user: { id: string; name: string };
+  user: CommentFragment['author'];
 }
 
 const KEY = 'causerie-session';
