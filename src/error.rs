@@ -23,6 +23,9 @@ pub enum Error {
         /// The rule, as a sentence.
         message: String,
     },
+    /// The position to start after is of another epoch, or the feed has not come to it.
+    #[error("The cursor has expired: query again, and start after the new cursor.")]
+    CursorExpired,
     /// The current state does not allow this. The text gives the reason.
     #[error("{0}")]
     Conflict(&'static str),

@@ -8,6 +8,8 @@ use sea_orm_migration::prelude::*;
 mod m20261124_000001_posts_and_comments;
 mod m20261125_000002_reply_depth;
 mod m20261125_000003_bans;
+mod m20261130_000004_entries;
+mod m20261130_000006_epoch;
 
 /// The list of all migrations, oldest first.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_posts_and_comments::Migration),
             Box::new(m20261125_000002_reply_depth::Migration),
             Box::new(m20261125_000003_bans::Migration),
+            Box::new(m20261130_000004_entries::Migration),
+            Box::new(m20261130_000006_epoch::Migration),
         ]
     }
 }

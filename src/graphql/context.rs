@@ -16,7 +16,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     memory::MemoryBudget,
-    model::Timestamp,
+    model::{Epoch, Timestamp},
     moderation::{Banned, Moderation},
     rooms::Hub,
     store::Store,
@@ -48,6 +48,8 @@ pub struct Services {
 pub(super) trait ContextExt<'a> {
     /// Returns the store. Responses that depend on nothing else are cached.
     fn store(&self) -> &'a Store;
+    /// Returns the epoch of the feeds, which is constant while the server runs.
+    fn epoch(&self) -> Epoch;
     /// Returns the loader of replies, which reads them from the store.
     fn replies(&self) -> &'a DataLoader<Replies>;
     /// Returns the rooms. The response is not cached.
@@ -86,6 +88,10 @@ pub(super) trait ContextExt<'a> {
 impl<'a> ContextExt<'a> for Context<'a> {
     fn store(&self) -> &'a Store {
         &services(self).store
+    }
+
+    fn epoch(&self) -> Epoch {
+        services(self).store.epoch()
     }
 
     fn replies(&self) -> &'a DataLoader<Replies> {

@@ -11,6 +11,8 @@ pub enum ErrorCode {
     NotFound,
     /// A value of the request is invalid. `extensions.field` names it.
     BadUserInput,
+    /// A cursor is no place of its feed any more. Query again, and start after the new cursor.
+    CursorExpired,
     /// The change contradicts the current state.
     Conflict,
     /// A rate limit is exceeded. `extensions.retryAfterMs` is the time until the next attempt.
@@ -37,11 +39,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::BadUserInput,
+        Self::CursorExpired,
         Self::Conflict,
         Self::RateLimited,
         Self::QueryTooExpensive,
@@ -62,6 +65,7 @@ impl ErrorCode {
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
             Self::QueryTooExpensive => "QUERY_TOO_EXPENSIVE",

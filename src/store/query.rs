@@ -126,6 +126,33 @@ where
     column.is_in(padded(values))
 }
 
+/// The parameters of a condition in SQL, in the order of their places.
+pub(super) struct Parameters {
+    backend: DbBackend,
+    values: Vec<Value>,
+}
+
+impl Parameters {
+    pub(super) fn new(backend: DbBackend) -> Self {
+        let values = Vec::new();
+        Self { backend, values }
+    }
+
+    /// Adds a value, and returns the SQL of its place.
+    pub(super) fn place(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        match self.backend {
+            DbBackend::Postgres => format!("${}", self.values.len()),
+            _ => "?".to_owned(),
+        }
+    }
+
+    /// Returns the condition of this SQL.
+    pub(super) fn condition(self, sql: String) -> Expr {
+        Expr::cust_with_values(sql, self.values)
+    }
+}
+
 /// Pads a list to the next power of two by repeating its last value.
 pub(super) fn padded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     if let Some(last) = values.last().cloned() {

@@ -37,6 +37,7 @@ mod pipeline;
 mod postgres;
 mod protocol;
 mod queries;
+mod restore;
 mod resume;
 mod roles;
 mod rooms;

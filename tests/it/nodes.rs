@@ -148,6 +148,8 @@ fn change(seq: i64) -> Arc<Change> {
         is_deleted: false,
         added_seq: Seq(seq),
         changed_seq: Seq(seq),
+        entered_seq: Some(Seq(seq)),
+        depth: 0,
         reply_count: 0,
     };
     Arc::new(Change {

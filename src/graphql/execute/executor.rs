@@ -265,7 +265,8 @@ impl Executor {
         caller: Caller,
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
-        let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
+        let request = SubscriptionRequest::of(&operation, self.feed.epoch());
+        let request = request.map_err(|error| vec![error])?;
         let account = self.memory.of_requests(caller.address);
         let fingerprint = operation.fingerprint();
         let execution = self.renderer.execution(fingerprint, &operation, &account);

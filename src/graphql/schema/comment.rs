@@ -54,9 +54,13 @@ impl Comment {
         self.state.parent_id.map(|parent| parent.to_string().into())
     }
 
-    /// The user who wrote it.
+    /// The user who wrote it. Of a tombstone: the placeholder user, whose id is `deleted`.
     async fn author(&self) -> User {
-        User(self.state.author.clone())
+        User(if self.state.is_deleted {
+            model::User::deleted()
+        } else {
+            self.state.author.clone()
+        })
     }
 
     /// The text as it was written, without the white space around it. Empty once deleted. It is plain
@@ -75,17 +79,17 @@ impl Comment {
         self.state.edited_at.map(DateTime)
     }
 
-    /// True for a tombstone, which keeps the place of its replies.
+    /// True for a tombstone. It is listed if it had replies when it was deleted.
     async fn is_deleted(&self) -> bool {
         self.state.is_deleted
     }
 
     /// The place in the post's feed at which this comment was added.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.state.post_id, self.state.added_seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.state.post_id, self.state.added_seq)
     }
 
-    /// The number of direct replies, deleted ones included: as many as `replies` lists.
+    /// The number of direct replies: as many as `replies` lists.
     async fn reply_count(&self) -> i32 {
         i32::try_from(self.state.reply_count).unwrap_or(i32::MAX)
     }
@@ -116,7 +120,9 @@ impl Comment {
         after: Option<String>,
     ) -> std::result::Result<Connection<Self>, Error> {
         let post = &self.state.post_id;
-        let slice = page::slice(first, after.as_deref(), |text| cursor::decode(post, text))?;
+        let slice = page::slice(first, after.as_deref(), |text| {
+            cursor::decode(context.epoch(), post, text)
+        })?;
         let replies = context.replies().load_one(RepliesOf {
             parent: self.state.id,
             slice,
@@ -161,7 +167,7 @@ pub(super) fn connection(
         context,
         page,
         after,
-        |comment| cursor::encode(&comment.post_id, comment.added_seq),
+        |comment| cursor::encode(context.epoch(), &comment.post_id, comment.added_seq),
         |state| Comment { state, as_of },
     )
 }
@@ -170,8 +176,10 @@ pub(super) fn connection(
 #[derive(Clone, Debug)]
 pub(super) struct CommentChange(pub Arc<model::Change>);
 
-/// A change in a post's feed, with the state of the comment after it. In a catch-up each comment comes
-/// once, in its latest state.
+/// A change in a post's feed, with the state of the comment after it.
+///
+/// A catch-up is a feed too: a comment that is listed comes where it entered the lists, in its latest
+/// state, and once more at its latest change if that is later. So a comment comes before its replies.
 #[Object]
 impl CommentChange {
     /// The kind of the change.
@@ -180,6 +188,7 @@ impl CommentChange {
             ChangeKind::Added => CommentChangeKind::Added,
             ChangeKind::Edited => CommentChangeKind::Edited,
             ChangeKind::Deleted => CommentChangeKind::Deleted,
+            ChangeKind::Restored => CommentChangeKind::Restored,
         }
     }
 
@@ -189,8 +198,14 @@ impl CommentChange {
     }
 
     /// The place in the post's feed of this change.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.0.comment.post_id, self.0.seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.0.comment.post_id, self.0.seq)
+    }
+
+    /// False: the comment is in no list any more, so remove it. True: put it into its place by its id,
+    /// whatever the kind; a tombstone if `comment.isDeleted`.
+    async fn is_listed(&self) -> bool {
+        self.0.comment.is_listed()
     }
 }
 
@@ -201,8 +216,10 @@ pub enum CommentChangeKind {
     Added,
     /// The comment's body changed.
     Edited,
-    /// The comment was deleted. A tombstone is left.
+    /// The comment was deleted. Its tombstone is left in the lists if it had replies.
     Deleted,
+    /// A rejected comment was published again.
+    Restored,
 }
 
 /// An order of comments.

@@ -62,8 +62,8 @@ impl Post {
 
     /// The place at which the post's feed stands. Query it together with the comments, and subscribe
     /// with `after` set to it: no comment is lost between the two, and none comes twice.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.0.id, self.0.seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.0.id, self.0.seq)
     }
 
     /// Top-level comments. At most 100 a page.
@@ -84,7 +84,7 @@ impl Post {
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
         let slice = page::slice(first, after.as_deref(), |text| {
-            cursor::decode(&self.0.id, text)
+            cursor::decode(context.epoch(), &self.0.id, text)
         })
         .at(context)?;
         let order = match order.value("order").at(context)? {

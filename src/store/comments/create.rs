@@ -55,7 +55,7 @@ impl Store {
     /// Creates a comment.
     ///
     /// Fails with `NotFound` if there is no such post. Fails with `BadUserInput` if the parent is not a
-    /// comment of that post, or is at the maximum depth.
+    /// comment of that post, or is at the maximum depth, and with `Conflict` if it was deleted.
     pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
         self.writer.insert(new).await
     }
@@ -84,9 +84,9 @@ impl BatchInsert for NewComment {
                 let depth = depth?;
                 let seq = next_seqs.get_mut(&new.post_id);
                 let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
-                let change = change(new, *seq);
+                let change = change(new, *seq, depth);
                 *seq = seq.next();
-                rows.push(row(&change, depth));
+                rows.push(row(&change));
                 Ok(change)
             })
             .collect();
@@ -103,7 +103,7 @@ impl BatchInsert for NewComment {
 }
 
 /// Adds the replies of `batch` to their parents' reply counts, and returns each comment's depth.
-/// Refuses a reply whose parent is not a comment of its post or is at the maximum depth.
+/// Refuses a reply whose parent is not a comment of its post, was deleted, or is at the maximum depth.
 async fn count_replies(
     transaction: &DatabaseTransaction,
     batch: &[NewComment],
@@ -126,6 +126,7 @@ async fn count_replies(
             .and_where(Column::Id.eq(parent))
             .and_where(Column::PostId.eq(post.as_str()))
             .and_where(Column::Depth.lt(i64::from(max_depth)))
+            .and_where(Column::DeletedAt.is_null())
             .returning_col(Column::Depth)
             .to_owned();
         if let Some(updated) = transaction.query_one(&update).await? {
@@ -148,6 +149,7 @@ async fn count_replies(
 enum Refusal {
     NoPost,
     NoParent,
+    DeletedParent,
     TooDeep,
 }
 
@@ -158,6 +160,7 @@ impl Refusal {
             Self::NoParent => {
                 Error::bad_input("parentId", "The parent must be a comment of the same post.")
             }
+            Self::DeletedParent => Error::Conflict("The comment to reply to was deleted."),
             Self::TooDeep => {
                 let message = format!("The depth of replies is at most {max_depth}.");
                 Error::bad_input("parentId", message)
@@ -172,8 +175,11 @@ async fn find_refusal(
     post: &PostId,
 ) -> Result<Refusal, DbErr> {
     let parent = Entity::find_by_id(parent.0).filter(Column::PostId.eq(post.as_str()));
-    if parent.one(transaction).await?.is_some() {
-        return Ok(Refusal::TooDeep);
+    if let Some(parent) = parent.one(transaction).await? {
+        return Ok(match parent.deleted_at {
+            Some(_) => Refusal::DeletedParent,
+            None => Refusal::TooDeep,
+        });
     }
     let post = post::Entity::find_by_id(post.as_str());
     Ok(match post.one(transaction).await? {
@@ -205,7 +211,7 @@ async fn reserve_seqs(
     Ok(first)
 }
 
-fn change(new: NewComment, seq: Seq) -> Change {
+fn change(new: NewComment, seq: Seq, depth: i64) -> Change {
     Change {
         kind: ChangeKind::Added,
         seq,
@@ -221,12 +227,14 @@ fn change(new: NewComment, seq: Seq) -> Change {
             is_deleted: false,
             added_seq: seq,
             changed_seq: seq,
+            entered_seq: Some(seq),
+            depth,
             reply_count: 0,
         }),
     }
 }
 
-fn row(change: &Change, depth: i64) -> ActiveModel {
+fn row(change: &Change) -> ActiveModel {
     let comment = &change.comment;
     let origin = change.origin.as_ref().map(ToString::to_string);
     ActiveModel {
@@ -240,9 +248,11 @@ fn row(change: &Change, depth: i64) -> ActiveModel {
         deleted_at: Set(None),
         added_seq: Set(comment.added_seq.0),
         changed_seq: Set(comment.changed_seq.0),
-        added_by: Set(origin.clone()),
+        entered_seq: Set(comment.entered_seq.map(|seq| seq.0)),
+        entered_by: Set(origin.clone()),
         changed_by: Set(origin),
+        change_kind: Set(change.kind.into()),
         reply_count: Set(0),
-        depth: Set(depth),
+        depth: Set(comment.depth),
     }
 }

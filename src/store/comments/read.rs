@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     store::{
         Allowance, Bodies, Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
-        query::{padded, select_page},
+        query::{Parameters, padded, select_page},
         rows,
     },
 };
@@ -39,7 +39,7 @@ impl Store {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.id.as_str()))
             .filter(Column::ParentId.is_null())
-            .filter(Column::AddedSeq.lte(post.seq.0));
+            .filter(Column::EnteredSeq.lte(post.seq.0));
         let query = match order {
             Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
             Order::NewestFirst => query.order_by_desc(Column::AddedSeq),
@@ -116,7 +116,7 @@ impl Store {
     }
 }
 
-/// Returns the condition that a comment is one of its parent's first replies. It holds for one more
+/// Returns the condition that a comment is one of its parent's first listed replies. It holds for one more
 /// than the slice has, which shows that the list continues.
 ///
 /// For each parent the index is read up to the slice's end, and no further.
@@ -126,24 +126,18 @@ fn is_first_reply(
     as_of: Option<Seq>,
     backend: DbBackend,
 ) -> Expr {
-    let mut values: Vec<Value> = Vec::new();
-    let mut place = |value: Value| {
-        values.push(value);
-        match backend {
-            DbBackend::Postgres => format!("${}", values.len()),
-            _ => "?".to_owned(),
-        }
-    };
+    let mut parameters = Parameters::new(backend);
     let mut bounds = String::new();
     if let Some(after) = slice.after {
-        bounds += &format!(" AND reply.added_seq > {}", place(after.0.into()));
+        bounds += &format!(" AND reply.added_seq > {}", parameters.place(after.0));
     }
     if let Some(as_of) = as_of {
-        bounds += &format!(" AND reply.added_seq <= {}", place(as_of.0.into()));
+        bounds += &format!(" AND reply.entered_seq <= {}", parameters.place(as_of.0));
     }
     // The limit is text, because SQLite plans for the value of a bound limit; see `select_limited`.
     let replies = format!(
-        "SELECT reply.id FROM comment AS reply WHERE reply.parent_id = parent.id{bounds} \
+        "SELECT reply.id FROM comment AS reply WHERE reply.parent_id = parent.id \
+         AND reply.entered_seq IS NOT NULL{bounds} \
          ORDER BY reply.added_seq LIMIT {}",
         slice.first + 1
     );
@@ -152,12 +146,12 @@ fn is_first_reply(
     let (listed, is_parent) = match backend {
         DbBackend::Postgres => (
             format!("LATERAL ({replies}) AS listed ON TRUE"),
-            format!("= ANY({})", place(parents.into())),
+            format!("= ANY({})", parameters.place(parents)),
         ),
         // SQLite has neither lateral joins nor arrays. It runs the subquery once a parent.
         _ => {
             let parents = padded(parents).into_iter();
-            let places: Vec<_> = parents.map(|parent| place(parent.into())).collect();
+            let places: Vec<_> = parents.map(|parent| parameters.place(parent)).collect();
             (
                 format!("comment AS listed ON listed.id IN ({replies})"),
                 format!("IN ({})", places.join(", ")),
@@ -168,7 +162,7 @@ fn is_first_reply(
         "comment.id IN (SELECT listed.id FROM comment AS parent JOIN {listed} \
          WHERE parent.id {is_parent})"
     );
-    Expr::cust_with_values(ids, values)
+    parameters.condition(ids)
 }
 
 /// Returns the comment with this id, which may be a tombstone.

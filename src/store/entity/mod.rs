@@ -2,6 +2,8 @@
 
 pub(super) mod ban;
 pub(super) mod ban_counter;
+pub(super) mod change_kind;
 pub(super) mod comment;
+pub(super) mod epoch;
 pub(super) mod post;
 pub(super) mod user;
