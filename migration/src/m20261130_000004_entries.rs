@@ -9,7 +9,7 @@ use sea_orm_migration::prelude::*;
 pub(crate) struct Migration;
 
 /// The rest is in SQL that SQLite and PostgreSQL share. sea-query has no partial indexes on all of them.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 10] = [
     r#"ALTER TABLE "comment" RENAME COLUMN "added_by" TO "entered_by""#,
     r#"UPDATE "comment" SET "entered_seq" = "added_seq" WHERE "deleted_at" IS NULL OR "reply_count" > 0"#,
     r#"UPDATE "comment" SET "change_kind" = CASE WHEN "deleted_at" IS NOT NULL THEN 2
@@ -23,6 +23,8 @@ const STATEMENTS: [&str; 9] = [
     r#"CREATE INDEX "comment_thread" ON "comment" ("post_id", "parent_id", "added_seq")
         WHERE "entered_seq" IS NOT NULL"#,
     r#"CREATE INDEX "comment_reply" ON "comment" ("parent_id", "added_seq")
+        WHERE "entered_seq" IS NOT NULL"#,
+    r#"CREATE INDEX "comment_listed" ON "comment" ("post_id", "added_seq")
         WHERE "entered_seq" IS NOT NULL"#,
     r#"CREATE UNIQUE INDEX "comment_entered" ON "comment" ("post_id", "entered_seq")
         WHERE "entered_seq" IS NOT NULL"#,

@@ -7,7 +7,7 @@ use async_graphql::{Context, dataloader::DataLoader};
 use super::{
     caller::Caller,
     execute::{Cacheability, ResponseBudget},
-    schema::Replies,
+    schema::StoreLoader,
     settings::Settings,
 };
 use crate::{
@@ -50,8 +50,8 @@ pub(super) trait ContextExt<'a> {
     fn store(&self) -> &'a Store;
     /// Returns the epoch of the feeds, which is constant while the server runs.
     fn epoch(&self) -> Epoch;
-    /// Returns the loader of replies, which reads them from the store.
-    fn replies(&self) -> &'a DataLoader<Replies>;
+    /// Returns the loader that reads the store for many fields at once.
+    fn loader(&self) -> &'a DataLoader<StoreLoader>;
     /// Returns the rooms. The response is not cached.
     fn hub(&self) -> &'a Hub;
     /// Returns the caller. The response is not cached.
@@ -94,7 +94,7 @@ impl<'a> ContextExt<'a> for Context<'a> {
         services(self).store.epoch()
     }
 
-    fn replies(&self) -> &'a DataLoader<Replies> {
+    fn loader(&self) -> &'a DataLoader<StoreLoader> {
         self.data_opt().expect("the executor adds the loader")
     }
 

@@ -37,6 +37,7 @@ mod pipeline;
 mod postgres;
 mod protocol;
 mod queries;
+mod relatives;
 mod restore;
 mod resume;
 mod roles;

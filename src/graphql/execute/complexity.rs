@@ -26,6 +26,8 @@ const KEY_SYNTAX: u64 = 4;
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
 const PAGE_COMPLEXITY: u64 = 25;
+/// The lists without a requested length, with their lengths by default settings.
+const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -107,8 +109,8 @@ impl Weight {
             let selection = Self::of(&field.selection, variables);
             let length = length(field, variables);
             let (own, pages) = match field.name.as_str() {
-                "comments" => (PAGE_COMPLEXITY, 0),
-                "replies" => (1, PAGE_COMPLEXITY),
+                "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
+                "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),
             };
             let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
@@ -134,20 +136,19 @@ impl Weight {
 /// Returns the number of times that the selection of a field is resolved.
 fn length(field: &Field, variables: &Variables) -> u64 {
     let name = field.name.as_str();
-    if !page::LISTS.contains(&name) {
-        let mut known = INTROSPECTION.iter();
+    let Some(usual) = page::default_first(name) else {
+        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
         return known
             .find(|(list, _)| *list == name)
             .map_or(1, |(_, length)| *length);
-    }
+    };
     let mut arguments = field.arguments.iter();
     let first = arguments.find(|(name, _)| name == "first");
     let first = first.and_then(|(_, value)| number(value, variables));
     // The resolver refuses a page that is longer than the maximum.
-    let (usual, longest) = (page::DEFAULT_FIRST, page::MAX_FIRST);
     first
         .unwrap_or_else(|| usual.unsigned_abs().into())
-        .clamp(1, longest.unsigned_abs().into())
+        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
 }
 
 fn number(value: &Value, variables: &Variables) -> Option<u64> {

@@ -32,7 +32,7 @@ use crate::{
         error::{self, request_error, server_error},
         error_code::ErrorCode,
         schema,
-        schema::{Mutation, Query, Replies, SubscriptionRoot},
+        schema::{Mutation, Query, StoreLoader, SubscriptionRoot},
         schema_document,
     },
     limits::Limits,
@@ -163,7 +163,7 @@ impl Executor {
     ) -> (Operation, Arc<ResponseBudget>) {
         let turns = self.limits.read_turns(caller.address);
         let budget = ResponseBudget::of_request(memory, operation.kind(), turns);
-        let replies = Replies::loader(self.store.clone(), Arc::clone(&budget), self.tasks.clone());
+        let replies = StoreLoader::new(self.store.clone(), Arc::clone(&budget), self.tasks.clone());
         let operation = operation.with(caller).with(replies);
         (operation.with(Arc::clone(&budget)), budget)
     }

@@ -8,11 +8,13 @@ use super::{
     cursor::{self, Cursor},
     datetime::DateTime,
     page::{self, Connection},
+    post::Post,
+    relatives::{AncestorsOf, CommentWith, PostWith},
     replies::RepliesOf,
     user::User,
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     graphql::{
         context::ContextExt,
         error::{At, Result},
@@ -94,6 +96,50 @@ impl Comment {
         i32::try_from(self.state.reply_count).unwrap_or(i32::MAX)
     }
 
+    /// Its post. In a subscription this is one query an event, whatever the number of subscribers.
+    async fn post(&self, context: &Context<'_>) -> Result<Post> {
+        let key = PostWith(self.state.post_id.clone());
+        let post = context.loader().load_one(key).await.at(context)?;
+        let post = post.ok_or(Error::NotFound(Kind::Post)).at(context)?;
+        Ok(Post(post))
+    }
+
+    /// The number of its ancestors: 0 for a top-level comment.
+    async fn depth(&self) -> i32 {
+        i32::try_from(self.state.depth).unwrap_or(i32::MAX)
+    }
+
+    /// The time until which its author may edit it, which may be over. Null for a tombstone.
+    async fn editable_until(&self, context: &Context<'_>) -> Option<DateTime> {
+        let window = context.settings().edit_window;
+        let until = self.state.created_at.plus(window);
+        (!self.state.is_deleted).then_some(DateTime(until))
+    }
+
+    /// The comment that it replies to. Null for a top-level comment.
+    async fn parent(&self, context: &Context<'_>) -> Option<Result<Self>> {
+        let id = self.state.parent_id?;
+        let bodies = bodies(&context.look_ahead());
+        let parent = context.loader().load_one(CommentWith { id, bodies }).await;
+        let parent = parent.at(context).transpose()?;
+        Some(parent.map(|state| self.beside(state)))
+    }
+
+    /// All comments above it, from the top-level comment down to its parent. Empty for a top-level comment.
+    async fn ancestors(&self, context: &Context<'_>) -> Result<Vec<Self>> {
+        let ancestors = context.loader().load_one(AncestorsOf {
+            comment: self.state.id,
+            bodies: bodies(&context.look_ahead()),
+        });
+        let ancestors = ancestors.await.at(context)?.unwrap_or_default();
+        context
+            .budget()
+            .take_fields(ancestors.len() * page::fields_below(context.field()))
+            .at(context)?;
+        let ancestors = ancestors.into_iter().map(|state| self.beside(state));
+        Ok(ancestors.collect())
+    }
+
     /// Direct replies, oldest first. At most 100 a page.
     async fn replies(
         &self,
@@ -113,6 +159,12 @@ impl Comment {
 }
 
 impl Comment {
+    /// Returns another comment of the post that was read in the same list.
+    fn beside(&self, state: Arc<model::Comment>) -> Self {
+        let as_of = self.as_of;
+        Self { state, as_of }
+    }
+
     async fn load_replies(
         &self,
         context: &Context<'_>,
@@ -123,7 +175,7 @@ impl Comment {
         let slice = page::slice(first, after.as_deref(), |text| {
             cursor::decode(context.epoch(), post, text)
         })?;
-        let replies = context.replies().load_one(RepliesOf {
+        let replies = context.loader().load_one(RepliesOf {
             parent: self.state.id,
             slice,
             as_of: self.as_of,
@@ -220,6 +272,15 @@ pub enum CommentChangeKind {
     Deleted,
     /// A rejected comment was published again.
     Restored,
+}
+
+impl From<CommentOrder> for store::Order {
+    fn from(order: CommentOrder) -> Self {
+        match order {
+            CommentOrder::OldestFirst => Self::OldestFirst,
+            CommentOrder::NewestFirst => Self::NewestFirst,
+        }
+    }
 }
 
 /// An order of comments.

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Select,
+    Statement,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     store::{
         Allowance, Bodies, Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
-        query::{Parameters, padded, select_page},
+        query::{Parameters, is_any_of, select_page},
         rows,
     },
 };
@@ -22,6 +23,56 @@ impl Store {
     /// Returns the comment with this id, which may be a tombstone.
     pub async fn comment(&self, id: CommentId, bodies: Bodies) -> Result<Option<Comment>, Error> {
         self.read(move |connection| async move { find(&connection, id, bodies).await })
+            .await
+    }
+
+    /// Returns the comments with these ids, in no order. Those that do not exist are left out. The page
+    /// ends early where `allowance` does.
+    pub async fn comments_with(
+        &self,
+        ids: &[CommentId],
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        let uuids = ids.iter().map(|id| id.0);
+        let query = Entity::find().filter(is_any_of(Column::Id, uuids, self.backend()));
+        let first = ids.len().next_power_of_two() as u64;
+        self.comments(rows::with_authors(query, bodies), first, allowance)
+            .await
+    }
+
+    /// Returns the ids of the ancestors of each comment, from the top-level comment down to the parent.
+    pub async fn ancestors(
+        &self,
+        ids: &[CommentId],
+    ) -> Result<HashMap<CommentId, Vec<CommentId>>, Error> {
+        let statement = lines_up(ids, self.backend());
+        let rows = self.read(move |connection| {
+            let statement = statement.clone();
+            async move { Ok(connection.query_all_raw(statement).await?) }
+        });
+        let mut lines: HashMap<CommentId, Vec<CommentId>> =
+            ids.iter().map(|id| (*id, Vec::new())).collect();
+        for row in rows.await? {
+            let (comment, ancestor) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            lines
+                .entry(CommentId(comment))
+                .or_default()
+                .push(CommentId(ancestor));
+        }
+        Ok(lines)
+    }
+
+    /// Returns a page of the post's comments of every depth, as [`top_level`](Self::top_level) does.
+    pub async fn all_comments(
+        &self,
+        post: &Post,
+        order: Order,
+        slice: Slice<Seq>,
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        self.listed(Entity::find(), post, order, slice, bodies, allowance)
             .await
     }
 
@@ -36,9 +87,23 @@ impl Store {
         bodies: Bodies,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
-        let query = Entity::find()
+        let query = Entity::find().filter(Column::ParentId.is_null());
+        self.listed(query, post, order, slice, bodies, allowance)
+            .await
+    }
+
+    /// Returns a page of those of the post's comments that match `query` and were listed at `post.seq`.
+    async fn listed(
+        &self,
+        query: Select<Entity>,
+        post: &Post,
+        order: Order,
+        slice: Slice<Seq>,
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        let query = query
             .filter(Column::PostId.eq(post.id.as_str()))
-            .filter(Column::ParentId.is_null())
             .filter(Column::EnteredSeq.lte(post.seq.0));
         let query = match order {
             Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
@@ -146,23 +211,38 @@ fn is_first_reply(
     let (listed, is_parent) = match backend {
         DbBackend::Postgres => (
             format!("LATERAL ({replies}) AS listed ON TRUE"),
-            format!("= ANY({})", parameters.place(parents)),
+            parameters.any_of(parents),
         ),
         // SQLite has neither lateral joins nor arrays. It runs the subquery once a parent.
-        _ => {
-            let parents = padded(parents).into_iter();
-            let places: Vec<_> = parents.map(|parent| parameters.place(parent)).collect();
-            (
-                format!("comment AS listed ON listed.id IN ({replies})"),
-                format!("IN ({})", places.join(", ")),
-            )
-        }
+        _ => (
+            format!("comment AS listed ON listed.id IN ({replies})"),
+            parameters.any_of(parents),
+        ),
     };
     let ids = format!(
         "comment.id IN (SELECT listed.id FROM comment AS parent JOIN {listed} \
          WHERE parent.id {is_parent})"
     );
     parameters.condition(ids)
+}
+
+/// Returns the statement that walks up from each of `ids`. Its rows are an id and that of an ancestor, the
+/// uppermost first.
+fn lines_up(ids: &[CommentId], backend: DbBackend) -> Statement {
+    let mut parameters = Parameters::new(backend);
+    let ids = ids.iter().map(|id| id.0).collect();
+    let is_one = parameters.any_of(ids);
+    let sql = format!(
+        "WITH RECURSIVE line (comment, ancestor, parent, depth) AS (\
+         SELECT comment.id, parent.id, parent.parent_id, parent.depth \
+         FROM comment JOIN comment AS parent ON parent.id = comment.parent_id \
+         WHERE comment.id {is_one} \
+         UNION ALL \
+         SELECT line.comment, parent.id, parent.parent_id, parent.depth \
+         FROM line JOIN comment AS parent ON parent.id = line.parent\
+         ) SELECT comment, ancestor FROM line ORDER BY depth"
+    );
+    parameters.statement(sql)
 }
 
 /// Returns the comment with this id, which may be a tombstone.
