@@ -10,6 +10,7 @@ mod m20261125_000002_reply_depth;
 mod m20261125_000003_bans;
 mod m20261130_000004_entries;
 mod m20261130_000006_epoch;
+mod m20261130_000007_idempotency_keys;
 
 /// The list of all migrations, oldest first.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_bans::Migration),
             Box::new(m20261130_000004_entries::Migration),
             Box::new(m20261130_000006_epoch::Migration),
+            Box::new(m20261130_000007_idempotency_keys::Migration),
         ]
     }
 }

@@ -27,7 +27,7 @@ impl Store {
             .write(move |transaction| {
                 Box::pin(async move {
                     Entity::update_many()
-                        .col_expr(Column::Value, Expr::val(i64::from(next.0)).into())
+                        .col_expr(Column::Value, Expr::val(i64::from(next.0)))
                         .exec(transaction)
                         .await?;
                     Ok(())

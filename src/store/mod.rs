@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     bans::{BanChange, BanSeq, NewBan},
-    comments::{DeleteComment, Deletion, EditComment, NewComment},
+    comments::{Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
     error::OpenError,
     feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Order, Page, Slice},

@@ -390,6 +390,7 @@ async fn add_elsewhere(store: &Store, body: &str) {
         body: body.to_owned(),
         at: Timestamp::now(),
         origin: None,
+        key: None,
     };
     store.create_comment(new).await.expect("stored");
 }

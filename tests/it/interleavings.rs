@@ -21,7 +21,8 @@ use causerie::{
     },
     rooms::{Hub, Participant, RoomId, RoomStats},
     store::{
-        Bodies, DeleteComment, Deletion, EditComment, NewComment, NewPost, Order, Slice, Store,
+        Bodies, Creation, DeleteComment, Deletion, EditComment, NewComment, NewPost, Order, Slice,
+        Store,
     },
     telemetry::Registry,
 };
@@ -329,9 +330,10 @@ impl World {
                     body: format!("number {}", self.log.len()),
                     at: Timestamp(0),
                     origin: None,
+                    key: None,
                 };
                 match self.store.create_comment(new).await {
-                    Ok(change) => self.commit(change),
+                    Ok(created) => self.commit(added(created)),
                     // Its parent was deleted.
                     Err(Error::Conflict(_)) => {}
                     Err(error) => panic!("{error:?}"),
@@ -563,6 +565,13 @@ impl World {
         let ended = tokio::time::timeout(TIMEOUT, self.tasks.wait()).await;
         ended.expect("no task is left");
         self.store.close().await;
+    }
+}
+
+fn added(created: Creation) -> Change {
+    match created {
+        Creation::Added(change) => change,
+        Creation::Repeated(_) => panic!("it has no key"),
     }
 }
 

@@ -20,6 +20,7 @@ mod feed;
 mod health;
 mod hostile;
 mod http;
+mod idempotency;
 mod imports;
 mod interleavings;
 mod keys;

@@ -82,6 +82,7 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
         body: format!("by {author}"),
         at: Timestamp::now(),
         origin: None,
+        key: None,
         max_depth: 32,
     }
 }
@@ -227,7 +228,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
         let root = nodes[0]
             .create_comment(new_comment(&id, "root", None))
             .await;
-        roots.push(root.expect("a comment").comment.id);
+        roots.push(root.expect("a comment").comment().id);
         posts.push(id);
     }
     let writers = (0..WRITERS).map(|writer| {
@@ -238,7 +239,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
                 let author = format!("user{}", (writer * 7 + round) % 5);
                 let parent = (round % 2 == 0).then_some(roots[at]);
                 let added = store.create_comment(new_comment(&posts[at], &author, parent));
-                let id = added.await.expect("a comment").comment.id;
+                let id = added.await.expect("a comment").comment().id;
                 let edit = EditComment {
                     id: roots[at],
                     body: format!("{writer}/{round}"),
@@ -332,7 +333,7 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
         let added = nodes[0]
             .create_comment(new_comment(&post, "ada", None))
             .await;
-        let id = added.expect("a comment").comment.id;
+        let id = added.expect("a comment").comment().id;
         let (at, origin) = (Timestamp::now(), None);
         let edit = EditComment {
             id,

@@ -5,7 +5,7 @@
 //! database, and costs more than a row.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,12 +16,16 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::seq::{advance_seq, lock_posts};
+use super::{
+    idempotency::{self, Claim, IdempotencyKey},
+    read::find,
+    seq::{advance_seq, lock_posts},
+};
 use crate::{
     error::{Error, Kind},
     model::{Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User},
     store::{
-        Store,
+        Bodies, Store,
         entity::{
             comment::{ActiveModel, Column, Entity},
             post,
@@ -49,64 +53,179 @@ pub struct NewComment {
     pub at: Timestamp,
     /// The client that makes the change.
     pub origin: Option<ClientId>,
+    /// The key with which the request may be sent again.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// The result of a creation.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// The comment was added.
+    Added(Change),
+    /// An earlier request with the same key added this comment, and nothing changed.
+    Repeated(Arc<Comment>),
+}
+
+impl Creation {
+    /// Returns the comment.
+    pub fn comment(&self) -> &Arc<Comment> {
+        match self {
+            Self::Added(change) => &change.comment,
+            Self::Repeated(comment) => comment,
+        }
+    }
 }
 
 impl Store {
     /// Creates a comment.
     ///
     /// Fails with `NotFound` if there is no such post. Fails with `BadUserInput` if the parent is not a
-    /// comment of that post, or is at the maximum depth, and with `Conflict` if it was deleted.
-    pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
+    /// comment of that post, or is at the maximum depth. Fails with `Conflict` if the parent was deleted, or
+    /// if the key was used for another request.
+    pub async fn create_comment(&self, new: NewComment) -> Result<Creation, Error> {
         self.writer.insert(new).await
     }
 }
 
 impl BatchInsert for NewComment {
-    type Inserted = Change;
+    type Inserted = Creation;
 
     async fn insert_batch(
         transaction: &DatabaseTransaction,
         batch: Vec<Self>,
-    ) -> Result<Vec<Result<Change, Error>>, DbErr> {
-        // Posts are locked first, then comments, then users, each in the order of their ids. So
+    ) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+        // Posts are locked first, then keys, then comments, then users, each in the order of their ids. So
         // concurrent transactions may wait for each other, but never in a circle.
         let posts: BTreeSet<&str> = batch.iter().map(|new| new.post_id.as_str()).collect();
         let posts = posts.into_iter().map(str::to_owned);
         let posts = is_any_of(post::Column::Id, posts, transaction.get_database_backend());
         lock_posts(transaction, posts).await?;
-        let depths = count_replies(transaction, &batch).await?;
-        let mut next_seqs = reserve_seqs(transaction, &batch, &depths).await?;
-        let mut rows = Vec::with_capacity(batch.len());
-        let results: Vec<Result<Change, Error>> = batch
+        let batch: Vec<(CommentId, Self)> = batch
             .into_iter()
-            .zip(depths)
-            .map(|(new, depth)| {
-                let depth = depth?;
-                let seq = next_seqs.get_mut(&new.post_id);
-                let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
-                let change = change(new, *seq, depth);
-                *seq = seq.next();
-                rows.push(row(&change));
-                Ok(change)
-            })
+            .map(|new| (CommentId::new(), new))
             .collect();
-        if !rows.is_empty() {
-            let changes = results.iter().flatten();
-            let authors: Vec<&User> = changes.map(|change| &change.comment.author).collect();
-            users::upsert(transaction, &authors).await?;
-            Entity::insert_many(rows)
-                .exec_without_returning(transaction)
-                .await?;
+        let mut repeated = idempotency::claim(transaction, claims(&batch)).await?;
+        let new: Vec<&Self> = batch
+            .iter()
+            .filter(|(id, _)| !repeated.contains_key(id))
+            .map(|(_, new)| new)
+            .collect();
+        let depths = count_replies(transaction, &new).await?;
+        let mut next_seqs = reserve_seqs(transaction, &new, &depths).await?;
+        let mut depths = depths.into_iter();
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut refused = HashSet::new();
+        let mut results = Vec::with_capacity(batch.len());
+        for (id, new) in batch {
+            let result = match repeated.remove(&id) {
+                Some(first) => first.map(Outcome::Repeated),
+                None => {
+                    let has_key = new.key.is_some();
+                    let added = match depths.next().unwrap_or(Ok(0)) {
+                        Ok(depth) => add(id, new, depth, &mut next_seqs),
+                        Err(refusal) => Err(refusal),
+                    };
+                    match &added {
+                        Ok(change) => rows.push(row(change)),
+                        Err(_) if has_key => {
+                            refused.insert(id);
+                        }
+                        Err(_) => {}
+                    }
+                    added.map(Outcome::Added)
+                }
+            };
+            results.push(result);
         }
-        Ok(results)
+        idempotency::release(transaction, &refused).await?;
+        insert(transaction, rows, &results).await?;
+        answers(transaction, results).await
     }
+}
+
+/// The result of a creation before repeated comments were read.
+enum Outcome {
+    Added(Change),
+    Repeated(CommentId),
+}
+
+fn claims(batch: &[(CommentId, NewComment)]) -> Vec<Claim<'_>> {
+    let claims = batch.iter().filter_map(|(id, new)| {
+        Some(Claim {
+            user: &new.author.id,
+            key: new.key.as_ref()?,
+            comment: *id,
+            at: new.at,
+        })
+    });
+    claims.collect()
+}
+
+/// Gives a comment its seq, the next of its post.
+fn add(
+    id: CommentId,
+    new: NewComment,
+    depth: i64,
+    next_seqs: &mut HashMap<PostId, Seq>,
+) -> Result<Change, Error> {
+    let seq = next_seqs.get_mut(&new.post_id);
+    let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
+    let change = change(id, new, *seq, depth);
+    *seq = seq.next();
+    Ok(change)
+}
+
+/// Inserts the rows of comments that were added, after their authors.
+async fn insert(
+    transaction: &DatabaseTransaction,
+    rows: Vec<ActiveModel>,
+    results: &[Result<Outcome, Error>],
+) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let authors: Vec<&User> = results
+        .iter()
+        .filter_map(|result| match result {
+            Ok(Outcome::Added(change)) => Some(&change.comment.author),
+            Ok(Outcome::Repeated(_)) | Err(_) => None,
+        })
+        .collect();
+    users::upsert(transaction, &authors).await?;
+    Entity::insert_many(rows)
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Reads the comments of repeated requests as they are now.
+async fn answers(
+    transaction: &DatabaseTransaction,
+    results: Vec<Result<Outcome, Error>>,
+) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+    let mut answers = Vec::with_capacity(results.len());
+    for result in results {
+        answers.push(match result {
+            Ok(Outcome::Added(change)) => Ok(Creation::Added(change)),
+            Ok(Outcome::Repeated(id)) => match find(transaction, id, Bodies::Read).await {
+                Ok(Some(comment)) => Ok(Creation::Repeated(Arc::new(comment))),
+                // Both requests were in this batch.
+                Ok(None) => Err(Error::Conflict(
+                    "The first request with this key was refused.",
+                )),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        });
+    }
+    Ok(answers)
 }
 
 /// Adds the replies of `batch` to their parents' reply counts, and returns each comment's depth.
 /// Refuses a reply whose parent is not a comment of its post, was deleted, or is at the maximum depth.
 async fn count_replies(
     transaction: &DatabaseTransaction,
-    batch: &[NewComment],
+    batch: &[&NewComment],
 ) -> Result<Vec<Result<i64, Error>>, DbErr> {
     let mut replies: BTreeMap<(Uuid, &PostId, u32), Vec<usize>> = BTreeMap::new();
     for (index, new) in batch.iter().enumerate() {
@@ -192,7 +311,7 @@ async fn find_refusal(
 /// not exist are left out.
 async fn reserve_seqs(
     transaction: &DatabaseTransaction,
-    batch: &[NewComment],
+    batch: &[&NewComment],
     depths: &[Result<i64, Error>],
 ) -> Result<HashMap<PostId, Seq>, DbErr> {
     // Ordered by id, so two transactions that take seqs at once never deadlock.
@@ -211,13 +330,13 @@ async fn reserve_seqs(
     Ok(first)
 }
 
-fn change(new: NewComment, seq: Seq, depth: i64) -> Change {
+fn change(id: CommentId, new: NewComment, seq: Seq, depth: i64) -> Change {
     Change {
         kind: ChangeKind::Added,
         seq,
         origin: new.origin,
         comment: Arc::new(Comment {
-            id: CommentId::new(),
+            id,
             post_id: new.post_id,
             parent_id: new.parent_id,
             author: new.author,

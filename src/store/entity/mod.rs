@@ -5,5 +5,6 @@ pub(super) mod ban_counter;
 pub(super) mod change_kind;
 pub(super) mod comment;
 pub(super) mod epoch;
+pub(super) mod idempotency_key;
 pub(super) mod post;
 pub(super) mod user;

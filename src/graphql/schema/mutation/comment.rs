@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     error::Error,
@@ -10,9 +12,12 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input},
     },
-    model::{Change, Timestamp},
-    store::{DeleteComment, Deletion, EditComment, NewComment},
+    model::{Change, Timestamp, UserId},
+    store::{Bodies, Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
 };
+
+/// Maximum length of an idempotency key, in characters.
+const MAX_KEY_CHARS: usize = 64;
 
 /// A new comment.
 #[derive(Debug, InputObject)]
@@ -23,6 +28,11 @@ pub(super) struct CreateCommentInput {
     body: String,
     /// The id of the comment that it replies to: one of the same post, above the maximum depth.
     parent_id: Option<ID>,
+    /// A key that the client makes for this comment, such as a UUID, and sends again whenever it sends the
+    /// comment again: 1 to 64 characters. A user's second comment with one key is not created: the first is
+    /// answered, as it is now. CONFLICT if post, parent or body differ from the first request's. Keys are
+    /// kept for 7 days.
+    idempotency_key: Option<ID>,
 }
 
 /// The comment that was added.
@@ -68,6 +78,14 @@ pub(super) async fn create(
 ) -> Result<CreateCommentPayload, Error> {
     let caller = context.caller()?;
     let author = context.signed_in()?.user.clone();
+    let key = input.idempotency_key.as_ref();
+    let key = key.map(|key| idempotency_key(key, input)).transpose()?;
+    // What was done already needs no limit and no check, which it may not pass any more.
+    if let Some(key) = &key
+        && let Some(comment) = repeated(context, &author.id, key).await?
+    {
+        return Ok(CreateCommentPayload { comment });
+    }
     let parent_id = input.parent_id.as_ref().map(|id| {
         input::comment_id(id).map_err(|_| {
             Error::bad_input("parentId", "The parent must be a comment of the same post.")
@@ -81,11 +99,42 @@ pub(super) async fn create(
         author,
         at: Timestamp::now(),
         origin: caller.client.clone(),
+        key,
     };
     context.limits().comment(&new.author.id, caller.address)?;
-    let change = context.store().create_comment(new).await?;
+    let created = context.store().create_comment(new).await?;
     Ok(CreateCommentPayload {
-        comment: publish(context, change),
+        comment: match created {
+            Creation::Added(change) => publish(context, change),
+            Creation::Repeated(comment) => comment.into(),
+        },
+    })
+}
+
+/// Returns the comment that this user's first request with this key made, if there was one.
+async fn repeated(
+    context: &Context<'_>,
+    user: &UserId,
+    key: &IdempotencyKey,
+) -> Result<Option<Comment>, Error> {
+    let store = context.store();
+    let Some(id) = store.comment_of_key(user, key).await? else {
+        return Ok(None);
+    };
+    let comment = store.comment(id, Bodies::Read).await?;
+    Ok(comment.map(|comment| Arc::new(comment).into()))
+}
+
+fn idempotency_key(key: &ID, input: &CreateCommentInput) -> Result<IdempotencyKey, Error> {
+    if !(1..=MAX_KEY_CHARS).contains(&key.chars().count()) || key.contains('\0') {
+        let message = format!("A key has 1 to {MAX_KEY_CHARS} characters.");
+        return Err(Error::bad_input("idempotencyKey", message));
+    }
+    let parent = input.parent_id.as_ref().map(|id| id.as_str());
+    let request = json!([input.post_id.as_str(), parent, input.body]);
+    Ok(IdempotencyKey {
+        key: key.to_string(),
+        request: Sha256::digest(request.to_string()).into(),
     })
 }
 
