@@ -3,7 +3,7 @@
 use crate::{
     auth::Principal,
     model::{ClientAddress, ClientId},
-    rooms::Participant,
+    rooms::{Participant, SentAway},
 };
 
 /// The sender of an operation: the client, and the user whose token it presented.
@@ -15,6 +15,8 @@ pub struct Caller {
     pub client: Option<ClientId>,
     /// The client's address, as far as it is known.
     pub address: Option<ClientAddress>,
+    /// Set when the server itself ends the client's connection.
+    pub sent_away: SentAway,
 }
 
 impl Caller {
@@ -27,6 +29,7 @@ impl Caller {
                 .principal
                 .as_ref()
                 .map(|principal| principal.user.clone()),
+            sent_away: self.sent_away.clone(),
         }
     }
 }

@@ -24,4 +24,7 @@ pub use self::{
     schema_document::sdl,
     settings::Settings,
 };
-pub use crate::feed::{Closed, Payload, Sink, Subscription, Turn};
+pub use crate::{
+    feed::{Closed, Payload, Sink, Subscription, Turn},
+    rooms::SentAway,
+};

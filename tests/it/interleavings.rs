@@ -18,7 +18,7 @@ use causerie::{
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{Hub, Participant, RoomId, RoomStats},
+    rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
     store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
     telemetry::Registry,
 };
@@ -338,6 +338,7 @@ impl World {
         let visitor = Participant {
             client: ClientId::new_unnamed(),
             user: None,
+            sent_away: SentAway::default(),
         };
         let after = from_start.then_some(Seq(0));
         let request = ChangesRequest {

@@ -207,6 +207,7 @@ impl StreamRequest<'_> {
             &operation,
             &caller,
         );
+        let sent_away = caller.sent_away.clone();
         let outcomes = log.span().in_scope(|| {
             let opened = move |opened: Result<(), &[_]>| log.opened(opened);
             transport.executor.stream(operation, caller, opened)
@@ -215,6 +216,7 @@ impl StreamRequest<'_> {
             handle,
             token,
             permit,
+            sent_away,
         };
         stream_response(transport, stream_type, lifetime, outcomes)
     }
