@@ -1,5 +1,6 @@
 //! The sender of an operation.
 
+use super::execute::Turns;
 use crate::{
     auth::Principal,
     model::{ClientAddress, ClientId},
@@ -17,6 +18,8 @@ pub struct Caller {
     pub address: Option<ClientAddress>,
     /// Set when the server itself ends the client's connection.
     pub sent_away: SentAway,
+    /// The order of the mutations of its connection.
+    pub turns: Turns,
 }
 
 impl Caller {

@@ -19,7 +19,7 @@ pub use self::{
     error_code::ErrorCode,
     execute::{
         Counts, DocumentSource, Executed, Executor, Operation, OperationKind, Outcome, Params,
-        QueryHash, Requests,
+        QueryHash, Requests, Turns,
     },
     schema_document::sdl,
     settings::Settings,

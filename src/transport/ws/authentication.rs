@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{close::Close, message::InitPayload};
 use crate::{
     auth::{Principal, TokenError, bearer},
-    graphql::Caller,
+    graphql::{Caller, Turns},
     model::{ClientAddress, ClientId, Timestamp, UserId},
     moderation::{BanWatch, Banned},
     transport::Transport,
@@ -41,6 +41,7 @@ impl Authentication {
         Self {
             caller: Caller {
                 address,
+                turns: Turns::in_order(),
                 ..Caller::default()
             },
             pending: None,
