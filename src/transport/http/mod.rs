@@ -178,8 +178,8 @@ struct StreamRequest<'a> {
 }
 
 impl StreamRequest<'_> {
-    /// Opens the subscription and returns its stream. During a shutdown, or beyond the address's
-    /// limit, it returns an error response.
+    /// Opens the subscription and returns its stream. During a shutdown it returns a response that
+    /// makes the client retry, and beyond the address's limit an error.
     fn subscribe(self, stream_type: StreamType, operation: Operation, caller: Caller) -> Response {
         let transport = self.transport;
         let Some(handle) = transport.shutdown.register() else {
@@ -189,7 +189,7 @@ impl StreamRequest<'_> {
                 StreamType::EventStream if self.method == Method::Get => {
                     stream::aborted::<EventStream>()
                 }
-                _ => response::restarting(self.json),
+                _ => response::restarting(),
             };
         };
         let Ok(permit) = transport.admission.admit_stream(self.head) else {

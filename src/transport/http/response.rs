@@ -83,14 +83,12 @@ pub(crate) fn method_not_allowed(json: JsonType) -> Response {
     response
 }
 
-/// Returns the error response for a subscription during a shutdown.
-pub(crate) fn restarting(json: JsonType) -> Response {
-    let errors = [request_error(ErrorCode::ServiceRestart, restart_error())];
-    let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, SHUTDOWN_RETRY_AFTER);
-    response
+/// Returns the response for a stream or a WebSocket during a shutdown. It is plain text, because
+/// clients retry after a failure of the network, but not after a GraphQL error.
+pub(crate) fn restarting() -> Response {
+    let headers = [(header::RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
+    let why = "The server restarts: try again.";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, why).into_response()
 }
 
 /// Returns the error that ends a subscription during a shutdown.
