@@ -27,6 +27,8 @@ pub enum ErrorCode {
     ParseFailed,
     /// The document, the operation's name or the variables do not fit the schema.
     ValidationFailed,
+    /// The request is a list of operations. Each must be sent by itself.
+    BatchNotSupported,
     /// No document is known by the hash that was sent.
     PersistedQueryNotFound,
     /// The operation took too long to wait for.
@@ -37,7 +39,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
@@ -50,6 +52,7 @@ impl ErrorCode {
         Self::InternalServerError,
         Self::ParseFailed,
         Self::ValidationFailed,
+        Self::BatchNotSupported,
         Self::PersistedQueryNotFound,
         Self::OperationTimeout,
         Self::ServiceRestart,
@@ -70,6 +73,7 @@ impl ErrorCode {
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BatchNotSupported => "BATCH_NOT_SUPPORTED",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::OperationTimeout => "OPERATION_TIMEOUT",
             Self::ServiceRestart => "SERVICE_RESTART",

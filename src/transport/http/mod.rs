@@ -11,6 +11,7 @@ pub(super) mod headers;
 mod multipart;
 pub(super) mod negotiation;
 pub(super) mod origin;
+mod refused_origins;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
@@ -22,7 +23,11 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header::VARY, request::Parts},
+    http::{
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, VARY},
+        request::Parts,
+    },
     response::Response,
 };
 use futures_util::{Stream, stream::once};
@@ -73,6 +78,11 @@ pub(super) async fn get(transport: &Transport, request_id: &RequestId, head: Par
     // Caches must key the response by these headers too.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
+    let has_token = head.headers.contains_key(AUTHORIZATION);
+    let caching = if has_token { "no-store" } else { "no-cache" };
+    let caching = HeaderValue::from_static(caching);
+    let response_caching = response.headers_mut().entry(CACHE_CONTROL);
+    response_caching.or_insert(caching);
     response
 }
 
@@ -102,6 +112,10 @@ async fn respond(
         Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
+        }
+        Err(Rejection::Batch) => {
+            log_rejected(ErrorCode::BatchNotSupported.as_str());
+            return response::batch(json);
         }
         Err(Rejection::NoMemory(error)) => {
             let errors = vec![server_error(error)];

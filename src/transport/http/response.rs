@@ -74,6 +74,14 @@ pub(crate) fn invalid(json: JsonType, status: StatusCode, message: impl Into<Str
     errors_only(json, status, &[error])
 }
 
+/// Returns the error response for a list of requests.
+pub(crate) fn batch(json: JsonType) -> Response {
+    let message = "Batches are not supported: send one operation in each request.";
+    let error = ServerError::new(message, None);
+    let error = request_error(ErrorCode::BatchNotSupported, error);
+    errors_only(json, StatusCode::BAD_REQUEST, &[error])
+}
+
 /// Returns the error response for a mutation by GET.
 pub(crate) fn method_not_allowed(json: JsonType) -> Response {
     let message = "GET is for queries and subscriptions: send a mutation by POST.";
