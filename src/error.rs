@@ -74,6 +74,11 @@ impl std::fmt::Display for Kind {
 }
 
 impl Error {
+    /// Returns false if a change may have been committed.
+    pub fn has_changed_nothing(&self) -> bool {
+        !matches!(self, Self::OutcomeUnknown(_))
+    }
+
     /// Creates [`Error::BadUserInput`] for the argument or input field `field`.
     pub fn bad_input(field: &'static str, message: impl Into<String>) -> Self {
         Self::BadUserInput {

@@ -209,7 +209,7 @@ export class Api {
 
     let response, result;
     try {
-      response = await fetch('/graphql', {
+      response = await fetch('graphql', {
         method: 'POST',
         headers,
         body: JSON.stringify({ query, variables }),

@@ -29,6 +29,8 @@ pub enum ErrorCode {
     ParseFailed,
     /// The document, the operation's name or the variables do not fit the schema.
     ValidationFailed,
+    /// The request is a list of operations. Each must be sent by itself.
+    BatchNotSupported,
     /// No document is known by the hash that was sent.
     PersistedQueryNotFound,
     /// The operation took too long to wait for.
@@ -39,7 +41,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
@@ -53,6 +55,7 @@ impl ErrorCode {
         Self::InternalServerError,
         Self::ParseFailed,
         Self::ValidationFailed,
+        Self::BatchNotSupported,
         Self::PersistedQueryNotFound,
         Self::OperationTimeout,
         Self::ServiceRestart,
@@ -74,6 +77,7 @@ impl ErrorCode {
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BatchNotSupported => "BATCH_NOT_SUPPORTED",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::OperationTimeout => "OPERATION_TIMEOUT",
             Self::ServiceRestart => "SERVICE_RESTART",

@@ -19,7 +19,7 @@ use causerie::{
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Seq, Timestamp, User, UserId,
     },
-    rooms::{Hub, Participant, RoomId, RoomStats},
+    rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
     store::{
         Bodies, Creation, DeleteComment, Deletion, EditComment, NewComment, NewPost, Order, Slice,
         Store,
@@ -435,6 +435,7 @@ impl World {
         let visitor = Participant {
             client: ClientId::new_unnamed(),
             user: None,
+            sent_away: SentAway::default(),
         };
         let request = ChangesRequest {
             post: self.post.clone(),

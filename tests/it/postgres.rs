@@ -21,7 +21,7 @@ use testkit::{
 use tokio::sync::watch;
 
 use crate::{
-    failure::seqs,
+    failure::{assert_unavailable, seqs},
     support::{
         Client, Socket, TestServer, another_program, everything, postgres_url, run, settings,
         wait_until, within,
@@ -90,22 +90,6 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
 async fn cursor(client: &Client) -> Value {
     let query = "{ post(id: \"hello\") { cursor } }";
     client.send(query, json!({})).await["post"]["cursor"].take()
-}
-
-/// Asserts that this is exactly the server's error while it has no database.
-fn assert_unavailable(error: &Value) {
-    assert_eq!(
-        error["message"],
-        json!("The database cannot be reached: try again shortly.")
-    );
-    let extensions = error["extensions"].as_object().expect("extensions");
-    assert_eq!(extensions["code"], json!("SERVICE_UNAVAILABLE"), "{error}");
-    assert!(
-        extensions["retryAfterMs"]
-            .as_u64()
-            .is_some_and(|wait| wait > 0)
-    );
-    assert_eq!(extensions.len(), 2, "{error}");
 }
 
 /// Takes `count` comments and returns their texts.

@@ -18,7 +18,7 @@ use causerie::{
     },
     memory::{Account, MemoryBudget},
     model::{ClientId, User, UserId},
-    rooms::{Hub, Participant, RoomId},
+    rooms::{Hub, Participant, RoomId, SentAway},
     store::Store,
     telemetry::Registry,
 };
@@ -238,6 +238,7 @@ fn participant(name: &str) -> Participant {
             name: name.into(),
             avatar: None,
         }),
+        sent_away: SentAway::default(),
     }
 }
 

@@ -137,10 +137,12 @@ impl Executor {
         let user = user.map(|principal| &principal.user.id);
         let permit = self.limits.begin_mutation(user, caller.address)?;
         let memory = self.reserve(&operation, &caller)?;
+        let turn = caller.turns.take_place();
         let (operation, budget) = self.budgeted(operation, caller, memory);
         let request = operation.keeping(permit).into_request();
         let schema = self.schema.clone();
         let execution = async move {
+            let _turn = turn.await;
             let response = schema.execute(request).await;
             Outcome::of(response, &budget)
                 .unwrap_or_else(|error| failed(server_error(budget.refusal(error))))

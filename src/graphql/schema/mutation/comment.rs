@@ -12,7 +12,7 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input},
     },
-    model::{Change, Timestamp, UserId},
+    model::{Change, Role, Timestamp, UserId},
     store::{Bodies, Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
 };
 
@@ -101,8 +101,10 @@ pub(super) async fn create(
         origin: caller.client.clone(),
         key,
     };
-    context.limits().comment(&new.author.id, caller.address)?;
-    let created = context.store().create_comment(new).await?;
+    let author = new.author.id.clone();
+    let write = context.store().create_comment(new);
+    let limits = context.limits();
+    let created = limits.comment(&author, caller.address, write).await?;
     Ok(CreateCommentPayload {
         comment: match created {
             Creation::Added(change) => publish(context, change),
@@ -152,11 +154,14 @@ pub(super) async fn edit(
         at,
         origin: caller.client.clone(),
     };
-    context
-        .limits()
-        .comment(&principal.user.id, caller.address)?;
+    let (user, role) = (principal.user.id.clone(), principal.role);
     let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
-    let change = context.store().edit_comment(edit, may_edit).await?;
+    let write = context.store().edit_comment(edit, may_edit);
+    let limits = context.limits();
+    let change = match role {
+        Role::Moderator => limits.mutation(&user, role, write).await?,
+        Role::Reader | Role::Author => limits.comment(&user, caller.address, write).await?,
+    };
     Ok(EditCommentPayload {
         comment: publish(context, change),
     })
@@ -168,16 +173,15 @@ pub(super) async fn delete(
 ) -> Result<DeleteCommentPayload, Error> {
     let caller = context.caller()?;
     let principal = context.signed_in()?.clone();
-    context
-        .limits()
-        .mutation(&principal.user.id, principal.role)?;
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
         at: Timestamp::now(),
         origin: caller.client.clone(),
     };
+    let (user, role) = (principal.user.id.clone(), principal.role);
     let may_delete = move |comment: &_| principal.may_delete(comment);
-    let deletion = context.store().delete_comment(delete, may_delete).await?;
+    let write = context.store().delete_comment(delete, may_delete);
+    let deletion = context.limits().mutation(&user, role, write).await?;
     Ok(DeleteCommentPayload {
         comment: match deletion {
             Deletion::Deleted(change) => publish(context, change),

@@ -36,15 +36,14 @@ pub(super) async fn create(
 ) -> Result<CreatePostPayload, Error> {
     let principal = context.signed_in()?;
     principal.require(Role::Author)?;
-    context
-        .limits()
-        .mutation(&principal.user.id, principal.role)?;
     let new = NewPost {
         id: input::new_post_id(&input.id)?,
         title: input::title(&input.title)?,
         url: input.url.as_deref().map(input::url).transpose()?,
         at: Timestamp::now(),
     };
-    let post = context.store().create_post(new).await?;
+    let write = context.store().create_post(new);
+    let (user, role) = (&principal.user.id, principal.role);
+    let post = context.limits().mutation(user, role, write).await?;
     Ok(CreatePostPayload { post: Post(post) })
 }
