@@ -23,6 +23,7 @@
 //! * [`config`]: settings: flags, environment variables, defaults.
 //! * [`model`]: the types of the domain: ids, posts, comments, changes.
 //! * `json`: JSON from clients.
+//! * [`text`]: cleaning of what users and host sites write.
 //! * [`error`]: the errors of the domain.
 //!
 //! [`demo`] fills a database with sample posts. ARCHITECTURE.md has the picture and the invariants.
@@ -47,4 +48,5 @@ pub mod server;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 mod transport;

@@ -11,16 +11,14 @@ use std::{
 
 use uuid::Uuid;
 
-/// Maximum length of a comment's body, in characters after trimming.
+/// Maximum length of a comment's body, in characters after cleaning.
 pub const MAX_BODY_CHARS: usize = 10_000;
-/// Maximum length of a post's title, in characters after trimming.
+/// Maximum length of a post's title, in characters after cleaning.
 pub const MAX_TITLE_CHARS: usize = 300;
-/// Maximum length of a user's name, in characters after trimming.
+/// Maximum length of a user's name, in characters after cleaning.
 pub const MAX_NAME_CHARS: usize = 80;
-/// Maximum length of a ban's reason, in characters after trimming.
+/// Maximum length of a ban's reason, in characters after cleaning.
 pub const MAX_REASON_CHARS: usize = 500;
-/// Maximum length of a post's URL, in bytes.
-pub const MAX_URL_BYTES: usize = 2048;
 
 macro_rules! shared_str {
     ($(#[$doc:meta])* $name:ident) => {
@@ -44,7 +42,9 @@ macro_rules! shared_str {
 }
 
 shared_str! {
-    /// A post's id, chosen by the host site: 1 to 128 of `A-Z a-z 0-9 . _ ~ : / -`.
+    /// A post's id, chosen by the host site: 1 to 512 bytes without white space and control characters.
+    ///
+    /// Ids are compared byte by byte, so differently composed letters make different ids.
     PostId
 }
 
@@ -58,18 +58,12 @@ shared_str! {
     ClientId
 }
 
-/// Checks that `text` has 1 to `max` characters, each an ASCII letter, a digit or in `punctuation`.
-fn is_made_of(text: &str, max: usize, punctuation: &[u8]) -> bool {
-    (1..=max).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || punctuation.contains(&byte))
-}
-
 impl PostId {
     /// Returns `None` if `text` is not a valid post id.
     pub fn parse(text: &str) -> Option<Self> {
-        is_made_of(text, 128, b"._~:/-").then(|| Self(text.into()))
+        let is_excluded = |character: char| character.is_whitespace() || character.is_control();
+        let is_id = (1..=512).contains(&text.len()) && !text.contains(is_excluded);
+        is_id.then(|| Self(text.into()))
     }
 }
 
@@ -100,7 +94,9 @@ impl UserId {
 impl ClientId {
     /// Returns `None` if `text` is not a valid client id.
     pub fn parse(text: &str) -> Option<Self> {
-        is_made_of(text, 64, b"._-").then(|| Self(text.into()))
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_id = (1..=64).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_id.then(|| Self(text.into()))
     }
 
     /// Creates a unique id for a client that did not name itself.

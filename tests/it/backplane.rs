@@ -95,10 +95,14 @@ async fn assert_contract(connect: impl AsyncFn() -> Connection) {
         Node::new(connect().await).await,
     ];
     // Ids that would be several tokens of a NATS subject, or none, are valid.
-    let (here, there) = (room("a.b/c..d."), room(".:~-_"));
+    let (here, there) = (room("a.b/c..d."), room("a=b/c==d="));
+    let wild = [">", "a.*", "/\u{4f60}?p=1", &"\u{1f630}".repeat(128)].map(room);
     two.listen(&here, &one).await;
     three.listen(&here, &one).await;
     three.listen(&there, &one).await;
+    for room in &wild {
+        three.listen(room, &one).await;
+    }
     one.listen(&Subject::All, &two).await;
     two.listen(&Subject::All, &one).await;
     three.listen(&Subject::All, &one).await;
@@ -116,6 +120,10 @@ async fn assert_contract(connect: impl AsyncFn() -> Connection) {
     one.publish(&Subject::Node(NodeId::new()), "to a stranger");
     one.publish(&there, "there");
     assert_eq!(three.wait_for("there").await, []);
+    for room in &wild {
+        one.publish(room, "wild");
+        assert_eq!(three.wait_for("wild").await, []);
+    }
     two.publish(&here, "here");
     assert_eq!(three.wait_for("here").await, []);
     one.publish(&Subject::All, "end");

@@ -75,6 +75,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "rooms",
             "store",
             "telemetry",
+            "text",
         ],
     ),
     (
@@ -90,6 +91,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "error"]),
     ("shutdown", &[]),
     ("json", &[]),
+    ("text", &[]),
     ("memory", &["config", "error", "model"]),
     ("model", &[]),
     ("error", &[]),

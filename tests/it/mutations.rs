@@ -86,7 +86,8 @@ struct Rule {
     field: &'static str,
     /// A mutation that takes the value as `$value`, or `$id` if it is an ID, and returns it as `value`.
     mutation: String,
-    good: Vec<String>,
+    /// Values that are taken, each with its stored form.
+    good: Vec<(String, String)>,
     bad: Vec<String>,
 }
 
@@ -113,24 +114,46 @@ impl Rule {
     }
 }
 
-/// Returns texts at the bounds of "1 to `longest` characters after trimming", and beyond them.
-fn lengths(field: &'static str, mutation: &str, longest: usize) -> Rule {
+/// Texts that show nothing.
+const INVISIBLE: &[&str] = &[
+    "",
+    " ",
+    "\t\r\n\u{a0}\u{3000}",
+    "\u{0}",
+    "\u{1}",
+    "\u{7f}",
+    "\u{ad}",
+    "\u{200b}",
+    "\u{200d}",
+    "\u{200e}\u{202e}",
+    "\u{2060}\u{feff}",
+    "\u{2800}",
+    "\u{3164}",
+    "\u{fe0f}",
+    "\u{e0041}",
+];
+
+/// Returns texts at the bounds of "1 to `longest` characters after cleaning", and beyond them.
+fn lengths(field: &'static str, mutation: &str, longest: usize, good: &[(&str, &str)]) -> Rule {
     let mut rule = Rule {
         field,
         mutation: mutation.to_owned(),
-        good: texts(&[
-            "x",
-            " \t\r\n x \u{3000}",
-            "a\nb",
-            "<script>",
-            "'; DROP TABLE comment; --",
-        ]),
-        bad: texts(&["", " ", "\t\r\n\u{a0}\u{3000}", "\u{0}", "a\u{0}b"]),
+        good: pairs(good),
+        bad: texts(INVISIBLE),
     };
+    rule.good.extend(same(&[
+        "x",
+        "<script>",
+        "'; DROP TABLE comment; --",
+        "\u{1f630}",
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+    ]));
     for character in ["x", "é", "\u{1F600}"] {
-        rule.good.push(character.repeat(longest));
-        rule.good.push(format!("  {}\n", character.repeat(longest)));
-        rule.bad.push(character.repeat(longest + 1));
+        let text = character.repeat(longest);
+        rule.good.push((format!("  {text}\n"), text.clone()));
+        rule.bad.push(text.clone() + character);
+        rule.good.push((text.clone(), text));
     }
     rule
 }
@@ -153,18 +176,40 @@ async fn inputs_are_validated_at_and_beyond_their_bounds() {
     let comment =
         "createComment(input: { postId: \"hello\", body: $value }) { comment { value: body } }";
     let edit = "editComment(input: { id: $edited, body: $value }) { comment { value: body } }";
+    let line = [
+        (" \t\r\n x \u{3000}", "x"),
+        ("a\nb\u{7}\tc", "a b c"),
+        ("a\u{0}b", "a b"),
+        ("\u{202e}nimdA\u{2069}", "nimdA"),
+        ("\u{5d3}\u{5e0}\u{5d4}", "\u{5d3}\u{5e0}\u{5d4}"),
+    ];
+    let body = [
+        ("a\nb", "a\nb"),
+        (" \t\r\n x \u{3000}", " x"),
+        ("\n\n\tif x:\n\t\ty()\n\n", "\tif x:\n\t\ty()"),
+    ];
+    let mut bodies = [comment, edit].map(|mutation| lengths("body", mutation, 10_000, &body));
+    for rule in &mut bodies {
+        rule.bad.push("a\u{0}b".to_owned());
+    }
+    let [comment, edit] = bodies;
+    let title = create("$fresh", "$value", "null", "title");
     let rules = [
-        lengths("name", sign_in, 80),
-        lengths("body", comment, 10_000),
-        lengths("body", edit, 10_000),
-        lengths("title", &create("$fresh", "$value", "null", "title"), 300),
+        lengths("name", sign_in, 80, &line),
+        comment,
+        edit,
+        lengths("title", &title, 300, &line),
         Rule {
             field: "url",
             mutation: create("$fresh", "\"T\"", "$value", "url"),
-            good: texts(&[
-                "http://a",
-                "https://example.org/a?b=c&d=%20#e",
-                "https://[::1]:8080/",
+            good: pairs(&[
+                ("http://a", "http://a/"),
+                (
+                    " HTTPS://Example.org/a?b=c&d=%20#e",
+                    "https://example.org/a?b=c&d=%20#e",
+                ),
+                ("https://[::1]:8080/", "https://[::1]:8080/"),
+                ("https://a/\"<>", "https://a/%22%3C%3E"),
             ]),
             bad: texts(&[
                 "",
@@ -179,33 +224,46 @@ async fn inputs_are_validated_at_and_beyond_their_bounds() {
                 "https://a b",
                 "https://a\u{0}",
                 "https://a\nb",
+                &format!("https://a/{}", "x".repeat(2048)),
             ]),
         },
         Rule {
             field: "id",
             mutation: create("$id", "\"T\"", "null", "id"),
-            good: texts(&["x", "AZaz09._~:/-", "-", &"x".repeat(128)]),
+            good: same(&[
+                "x",
+                "AZaz09._~:/-",
+                "/%E4%BD%A0%E5%A5%BD",
+                "/\u{4f60}\u{597d}",
+                "/\u{fc}ber",
+                "/u\u{308}ber",
+                "/?p=1&q=%20#c",
+                "/tag/c++,@user(a)='!*>$",
+                "<",
+                "\u{200b}",
+                &"x".repeat(512),
+                &"\u{1F600}".repeat(128),
+            ]),
             bad: texts(&[
                 "",
                 " ",
                 " a",
                 "a b",
-                "é",
-                "a?b",
-                "a#b",
-                "a%20b",
+                "a\nb",
+                "a\u{3000}b",
                 "a\u{0}",
-                "a,b",
-                "<",
-                &"x".repeat(129),
+                "a\u{7f}",
+                "a\u{85}",
+                &"x".repeat(513),
+                &"\u{1F600}".repeat(129),
             ]),
         },
     ];
     for rule in &rules {
-        for value in &rule.good {
+        for (value, stored) in &rule.good {
             let (mutation, variables) = rule.request(value, &edited);
             let answer = moderator.send(&mutation, variables).await.to_string();
-            let taken = json!({"value": value.trim()}).to_string();
+            let taken = json!({"value": stored}).to_string();
             assert!(answer.contains(&taken), "{mutation} {value:?}: {answer}");
         }
         let before = feed_state(&server).await;
@@ -227,6 +285,15 @@ async fn inputs_are_validated_at_and_beyond_their_bounds() {
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn same(texts: &[&str]) -> Vec<(String, String)> {
+    pairs(&texts.iter().map(|&text| (text, text)).collect::<Vec<_>>())
+}
+
+fn pairs(texts: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |&(value, stored): &(&str, &str)| (value.to_owned(), stored.to_owned());
+    texts.iter().map(owned).collect()
 }
 
 #[tokio::test]

@@ -360,7 +360,7 @@ async fn comment_is_read_as_last_written_or_as_tombstone_if_deleted() {
     let id = written["id"].clone();
     assert!((before.0..=after.0).contains(&millis(&written["createdAt"])));
     let mut expected = json!({
-        "id": id, "postId": "hello", "parentId": null, "body": body.trim(),
+        "id": id, "postId": "hello", "parentId": null, "body": body.trim_end(),
         "author": {"id": "ada", "name": "ada", "avatar": null},
         "createdAt": written["createdAt"], "editedAt": null, "isDeleted": false,
         "cursor": written["cursor"], "replyCount": 0,

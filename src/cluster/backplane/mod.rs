@@ -7,6 +7,7 @@ mod connect_error;
 pub mod memory;
 mod nats;
 mod none;
+mod room_token;
 mod status;
 
 use std::{fmt::Debug, sync::Arc};

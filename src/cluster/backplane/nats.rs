@@ -24,7 +24,7 @@ use tokio_util::{
 };
 
 use super::{
-    Backplane, ConnectError, Connection, Incoming, Subject, Topology, none,
+    Backplane, ConnectError, Connection, Incoming, Subject, Topology, none, room_token::room_token,
     status::ConnectionStatus,
 };
 use crate::config::BackplaneConfig;
@@ -245,14 +245,13 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// Returns the subject in NATS's form. A dot would divide it, and an id may begin or end with
-    /// one. So a dot becomes an equals sign, which no id has.
+    /// Returns the subject in NATS's form.
     fn name(&self, subject: &Subject) -> String {
         let prefix = &self.prefix;
         match subject {
             Subject::All => format!("{prefix}.all"),
             Subject::Node(node) => format!("{prefix}.node.{node}"),
-            Subject::Room(post) => format!("{prefix}.room.{}", post.as_str().replace('.', "=")),
+            Subject::Room(post) => format!("{prefix}.room.{}", room_token(post)),
         }
     }
 }

@@ -1,52 +1,55 @@
 //! The contract's rules for input.
 
-use url::Url;
-
 use crate::{
     error::{Error, Kind},
     model::{
-        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS,
-        MAX_URL_BYTES, PostId, UserId,
+        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS, PostId,
+        UserId,
     },
+    text::{self, MAX_URL_BYTES},
 };
 
-/// Trims and checks a comment's text.
+/// Cleans and checks a comment's text.
 pub(crate) fn body(text: &str) -> Result<String, Error> {
-    text_of("body", "A comment", text, MAX_BODY_CHARS)
+    let text = text::paragraphs(text).map(|text| match text.chars().count() {
+        // A text that fits without its indentation is not refused for it.
+        length if length > MAX_BODY_CHARS => text.trim_start(),
+        _ => text,
+    });
+    checked("body", "A comment", text, MAX_BODY_CHARS).map(str::to_owned)
 }
 
-/// Trims and checks a post's title.
+/// Cleans and checks a post's title.
 pub(crate) fn title(text: &str) -> Result<String, Error> {
-    text_of("title", "A title", text, MAX_TITLE_CHARS)
+    checked("title", "A title", text::line(text), MAX_TITLE_CHARS)
 }
 
-/// Trims and checks a guest's name.
+/// Cleans and checks a guest's name.
 pub(crate) fn name(text: &str) -> Result<String, Error> {
-    text_of("name", "A name", text, MAX_NAME_CHARS)
+    checked("name", "A name", text::line(text), MAX_NAME_CHARS)
 }
 
-/// Trims and checks a post's URL, http or https.
+/// Checks a post's URL, http or https, and returns it in its serialized form.
 pub(crate) fn url(text: &str) -> Result<String, Error> {
     let text = text.trim();
-    let is_web = text.len() <= MAX_URL_BYTES
-        // The parser accepts what browsers do: `https:a` too, and it skips control characters.
-        && text.contains("://")
-        && !text.contains(|character: char| character.is_control() || character.is_whitespace())
-        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if is_web {
-        Ok(text.to_owned())
-    } else {
-        Err(Error::bad_input(
+    // The parser accepts what browsers do: `https:a` too, and it skips control characters.
+    let is_written_out = text.contains("://")
+        && !text.contains(|character: char| character.is_control() || character.is_whitespace());
+    let url = is_written_out.then(|| text::web_url(text)).flatten();
+    url.ok_or_else(|| {
+        Error::bad_input(
             "url",
             format!("A URL is http or https and has at most {MAX_URL_BYTES} bytes."),
-        ))
-    }
+        )
+    })
 }
 
 /// Checks the id of a post to be opened.
 pub(crate) fn new_post_id(text: &str) -> Result<PostId, Error> {
-    PostId::parse(text)
-        .ok_or_else(|| Error::bad_input("id", "A post's id is 1 to 128 of A-Z a-z 0-9 . _ ~ : / -"))
+    PostId::parse(text).ok_or_else(|| {
+        let rule = "A post's id is 1 to 512 bytes without white space and control characters.";
+        Error::bad_input("id", rule)
+    })
 }
 
 /// Reads the id of a post; `NotFound` for text that cannot be an id.
@@ -65,34 +68,33 @@ pub(crate) fn user_id(text: &str) -> Result<UserId, Error> {
         .ok_or_else(|| Error::bad_input("userId", "A user's id is 1 to 255 bytes, none of them 0."))
 }
 
-/// Trims and checks the reason of a ban. Returns `None` for white space.
+/// Cleans and checks the reason of a ban. Returns `None` if nothing of it is visible.
 pub(crate) fn reason(text: &str) -> Result<Option<String>, Error> {
-    if text.trim().is_empty() {
+    let Some(text) = text::paragraphs(text) else {
         return Ok(None);
-    }
-    text_of("reason", "A reason", text, MAX_REASON_CHARS).map(Some)
+    };
+    let text = Some(text.trim_start());
+    checked("reason", "A reason", text, MAX_REASON_CHARS).map(|text| Some(text.to_owned()))
 }
 
-fn text_of(field: &'static str, what: &str, text: &str, longest: usize) -> Result<String, Error> {
-    let text = text.trim();
-    let length = text.chars().count();
-    if length == 0 {
-        return Err(Error::bad_input(
-            field,
-            format!("{what} must not be empty."),
-        ));
-    }
+/// Checks the length of a cleaned text; `None` is one without a visible character.
+fn checked<T: AsRef<str>>(
+    field: &'static str,
+    what: &str,
+    text: Option<T>,
+    longest: usize,
+) -> Result<T, Error> {
+    let refusal = |rule: &str| Error::bad_input(field, format!("{what} {rule}"));
+    let text = text.ok_or_else(|| refusal("must have a visible character."))?;
+    let length = text.as_ref().chars().count();
     if length > longest {
-        return Err(Error::bad_input(
-            field,
-            format!("{what} has at most {longest} characters; this has {length}."),
-        ));
+        return Err(refusal(&format!(
+            "has at most {longest} characters; this has {length}."
+        )));
     }
-    if text.contains('\0') {
-        return Err(Error::bad_input(
-            field,
-            format!("{what} must not contain U+0000."),
-        ));
+    // PostgreSQL cannot store it.
+    if text.as_ref().contains('\0') {
+        return Err(refusal("must not contain U+0000."));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }

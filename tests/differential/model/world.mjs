@@ -43,20 +43,20 @@ export class World {
   signInAsGuest({ name }) {
     const id = `guest:${(this.#guests += 1)}`;
     const claims = Buffer.from(JSON.stringify({ sub: id })).toString('base64url');
-    return { token: `.${claims}.`, user: { id, name: text(name, 80), avatar: null } };
+    return { token: `.${claims}.`, user: { id, name: line(name, 80), avatar: null } };
   }
 
   createPost({ id, title, url = null }) {
     if (this.post(id)) throw new Refusal('CONFLICT');
     if (url !== null && !/^https?:\/\//.test(url)) throw new Refusal('BAD_USER_INPUT');
     const { createdAt, cursor } = this.made.find((post) => post.id === id) ?? invented('post');
-    const post = { id, title: text(title, 300), url, createdAt, cursor, comments: [] };
+    const post = { id, title: line(title, 300), url: url && new URL(url).href, createdAt, cursor, comments: [] };
     this.posts.unshift(post);
     return post;
   }
 
   createComment({ postId, body, parentId = null }, author) {
-    body = text(body, 10_000);
+    body = paragraphs(body, 10_000);
     const post = this.post(postId);
     if (!post) throw new Refusal('NOT_FOUND');
     if (parentId !== null && this.comment(parentId)?.postId !== postId) throw new Refusal('BAD_USER_INPUT');
@@ -81,7 +81,7 @@ export class World {
     const comment = this.#existing(id);
     if (comment.isDeleted) throw new Refusal('CONFLICT');
     const { editedAt } = this.#madeComments().find((made) => made.id === id) ?? invented('edit');
-    return Object.assign(comment, { body: text(body, 10_000), editedAt });
+    return Object.assign(comment, { body: paragraphs(body, 10_000), editedAt });
   }
 
   deleteComment({ id }) {
@@ -109,12 +109,25 @@ function invented(what) {
   return { id: missing, createdAt: missing, cursor: missing, editedAt: missing };
 }
 
-function text(value, longest) {
-  const trimmed = value.trim();
-  if (trimmed === '' || [...trimmed].length > longest || trimmed.includes('\0')) {
-    throw new Refusal('BAD_USER_INPUT');
-  }
-  return trimmed;
+/** Returns a name or title: no control characters, single spaces, at least one visible character. */
+function line(value, longest) {
+  const text = value.replace(/\p{Bidi_Control}/gu, '').replace(/\p{Cc}/gu, ' ');
+  return checked(text.replace(/\p{White_Space}+/gu, ' ').trim(), longest);
+}
+
+/** Returns a body without blank lines at its start. It keeps its first line's indentation, if it fits. */
+function paragraphs(value, longest) {
+  const text = value.replace(/\p{White_Space}+$/u, '').replace(/^\p{White_Space}*[\r\n]/u, '');
+  const indentation = [...text].length > longest ? /^\p{White_Space}+/u : '';
+  return checked(text.replace(indentation, ''), longest);
+}
+
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/gu;
+
+function checked(text, longest) {
+  const isVisible = text.replace(INVISIBLE, '') !== '';
+  if (!isVisible || [...text].length > longest || text.includes('\0')) throw new Refusal('BAD_USER_INPUT');
+  return text;
 }
 
 /** Returns the page of a Relay connection. `cursorOf` is the cursor of an item in this list. */
