@@ -295,6 +295,12 @@ impl World {
         self.log.last().map_or(Seq(0), |change| change.seq)
     }
 
+    /// Returns the head that the room knows.
+    fn known_head(&self) -> Seq {
+        let heads = self.hub.heads();
+        heads.first().map_or(self.head(), |(_, head)| *head)
+    }
+
     fn commit(&mut self, change: Change) {
         assert_eq!(
             change.seq,
@@ -412,7 +418,6 @@ impl World {
     }
 
     async fn join(&mut self, from_start: bool) {
-        let known = self.hub.heads().first().map(|(_, head)| *head);
         let is_page = self.filter == ChangeFilter::All;
         let (start_between, page) = if from_start {
             ((Seq(0), Seq(0)), is_page.then(Page::default))
@@ -421,7 +426,7 @@ impl World {
             let page = self.query_page().await;
             ((self.head(), self.head()), Some(page))
         } else {
-            ((known.unwrap_or(self.head()), self.head()), None)
+            ((self.known_head(), self.head()), None)
         };
         let reader = FeedReader {
             start_between,
@@ -431,7 +436,11 @@ impl World {
         self.resume(reader).await;
     }
 
-    async fn resume(&mut self, reader: FeedReader) {
+    async fn resume(&mut self, mut reader: FeedReader) {
+        if reader.position().is_none() {
+            // It received nothing, so it joins as if for the first time.
+            reader.start_between = (self.known_head(), self.head());
+        }
         let visitor = Participant {
             client: ClientId::new_unnamed(),
             user: None,

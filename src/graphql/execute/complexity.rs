@@ -305,11 +305,12 @@ mod tests {
         let path = "all.nodes.comments.nodes.replies".to_owned();
         assert_eq!(refused(lists), (total, path, replies));
 
-        let alias =
-            |number| format!("a{number}: posts(first: 100) {{ nodes {{ id title url }} }} ");
-        let aliases: String = (0..200).map(alias).collect();
+        let alias = |number| {
+            format!("a{number}: posts(first: 100) {{ nodes {{ id title url createdAt }} }} ")
+        };
+        let aliases: String = (0..110).map(alias).collect();
         let (cost, path, of_path) = refused(&format!("{{ {aliases} }}"));
-        assert_eq!((cost, path.as_str(), of_path), (200 * 401, "a0", 401));
+        assert_eq!((cost, path.as_str(), of_path), (110 * 501, "a0", 501));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
         context::ContextExt,
         error::{At, Result},
     },
-    model::{self, ChangeKind, Seq},
+    model::{self, ChangeKind, CommentId, Seq},
     store::{self, Bodies},
 };
 
@@ -98,10 +98,7 @@ impl Comment {
 
     /// Its post. In a subscription this is one query an event, whatever the number of subscribers.
     async fn post(&self, context: &Context<'_>) -> Result<Post> {
-        let key = PostWith(self.state.post_id.clone());
-        let post = context.loader().load_one(key).await.at(context)?;
-        let post = post.ok_or(Error::NotFound(Kind::Post)).at(context)?;
-        Ok(Post(post))
+        Box::pin(self.load_post(context)).await.at(context)
     }
 
     /// The number of its ancestors: 0 for a top-level comment.
@@ -119,25 +116,13 @@ impl Comment {
     /// The comment that it replies to. Null for a top-level comment.
     async fn parent(&self, context: &Context<'_>) -> Option<Result<Self>> {
         let id = self.state.parent_id?;
-        let bodies = bodies(&context.look_ahead());
-        let parent = context.loader().load_one(CommentWith { id, bodies }).await;
-        let parent = parent.at(context).transpose()?;
-        Some(parent.map(|state| self.beside(state)))
+        let parent = Box::pin(self.load_parent(context, id)).await;
+        parent.at(context).transpose()
     }
 
     /// All comments above it, from the top-level comment down to its parent. Empty for a top-level comment.
     async fn ancestors(&self, context: &Context<'_>) -> Result<Vec<Self>> {
-        let ancestors = context.loader().load_one(AncestorsOf {
-            comment: self.state.id,
-            bodies: bodies(&context.look_ahead()),
-        });
-        let ancestors = ancestors.await.at(context)?.unwrap_or_default();
-        context
-            .budget()
-            .take_fields(ancestors.len() * page::fields_below(context.field()))
-            .at(context)?;
-        let ancestors = ancestors.into_iter().map(|state| self.beside(state));
-        Ok(ancestors.collect())
+        Box::pin(self.load_ancestors(context)).await.at(context)
     }
 
     /// Direct replies, oldest first. At most 100 a page.
@@ -151,14 +136,46 @@ impl Comment {
         first: Option<i32>,
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Comment>> {
-        // On the heap, because the library keeps a resolver's future on the stack for each level.
         Box::pin(self.load_replies(context, first, after))
             .await
             .at(context)
     }
 }
 
+// The resolvers put these on the heap, because the library keeps a resolver's future on the stack for each
+// level of a document.
 impl Comment {
+    async fn load_post(&self, context: &Context<'_>) -> std::result::Result<Post, Error> {
+        let key = PostWith(self.state.post_id.clone());
+        let post = context.loader().load_one(key).await?;
+        post.map(Post).ok_or(Error::NotFound(Kind::Post))
+    }
+
+    async fn load_parent(
+        &self,
+        context: &Context<'_>,
+        id: CommentId,
+    ) -> std::result::Result<Option<Self>, Error> {
+        let bodies = bodies(&context.look_ahead());
+        let parent = context
+            .loader()
+            .load_one(CommentWith { id, bodies })
+            .await?;
+        Ok(parent.map(|state| self.beside(state)))
+    }
+
+    async fn load_ancestors(&self, context: &Context<'_>) -> std::result::Result<Vec<Self>, Error> {
+        let ancestors = context.loader().load_one(AncestorsOf {
+            comment: self.state.id,
+            bodies: bodies(&context.look_ahead()),
+        });
+        let ancestors = ancestors.await?.unwrap_or_default();
+        let fields = ancestors.len() * page::fields_below(context.field());
+        context.budget().take_fields(fields)?;
+        let ancestors = ancestors.into_iter().map(|state| self.beside(state));
+        Ok(ancestors.collect())
+    }
+
     /// Returns another comment of the post that was read in the same list.
     fn beside(&self, state: Arc<model::Comment>) -> Self {
         let as_of = self.as_of;

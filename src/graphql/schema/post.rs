@@ -91,7 +91,9 @@ impl Post {
         let page = context
             .store()
             .top_level(&self.0, order, slice, bodies, budget);
-        self.connection(context, page, after).await.at(context)
+        Box::pin(self.connection(context, page, after))
+            .await
+            .at(context)
     }
 
     /// Comments of every depth, flat, each with its `depth` and `parentId`. At most 100 a page.
@@ -118,7 +120,9 @@ impl Post {
         let page = context
             .store()
             .all_comments(&self.0, order, slice, bodies, budget);
-        self.connection(context, page, after).await.at(context)
+        Box::pin(self.connection(context, page, after))
+            .await
+            .at(context)
     }
 }
 
