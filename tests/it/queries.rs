@@ -384,7 +384,7 @@ async fn comment_is_read_as_last_written_or_as_tombstone_if_deleted() {
 
     let edit = "mutation($id: ID!) { editComment(input: { id: $id, body: \" better \" }) { comment { editedAt } } }";
     let edited = ada.send(edit, json!({"id": id})).await;
-    expected["body"] = json!("better");
+    expected["body"] = json!(" better");
     expected["editedAt"] = edited["editComment"]["comment"]["editedAt"].clone();
     assert!(millis(&expected["editedAt"]) >= millis(&expected["createdAt"]));
     assert_eq!(read().await, expected, "once edited");
