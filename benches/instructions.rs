@@ -31,7 +31,7 @@ use causerie::{
     moderation::Moderation,
     rooms::Hub,
     server::Server,
-    store::{NewComment, NewPost, Store},
+    store::{Creation, NewComment, NewPost, Store},
     telemetry::Registry,
 };
 use clap::{Args, FromArgMatches};
@@ -144,8 +144,11 @@ fn publish(runtime: &Runtime) {
         }
         let mut changes = Vec::new();
         for number in 0..=TIMES {
-            let change = store.create_comment(comment(&post, number)).await;
-            changes.push(Arc::new(change.expect("a comment")));
+            let created = store.create_comment(comment(&post, number)).await;
+            let Creation::Added(change) = created.expect("a comment") else {
+                panic!("it has no key");
+            };
+            changes.push(Arc::new(change));
         }
         (hub, changes.into_iter(), subscriptions)
     });
@@ -344,5 +347,6 @@ fn comment(post: &PostId, number: usize) -> NewComment {
         body: format!("{number} {}", "x".repeat(150)),
         at: Timestamp::now(),
         origin: None,
+        key: None,
     }
 }

@@ -89,13 +89,14 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
                 body: body.to_owned(),
                 at,
                 origin: None,
+                key: None,
             };
             let parent = store
                 .create_comment(new(comment.author, comment.body))
                 .await?;
             for (author, body) in comment.replies {
                 let mut reply = new(author, body);
-                reply.parent_id = Some(parent.comment.id);
+                reply.parent_id = Some(parent.comment().id);
                 store.create_comment(reply).await?;
             }
         }

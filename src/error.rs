@@ -23,6 +23,9 @@ pub enum Error {
         /// The rule, as a sentence.
         message: String,
     },
+    /// The position to start after is of another epoch, or the feed has not come to it.
+    #[error("The cursor has expired: query again, and start after the new cursor.")]
+    CursorExpired,
     /// The current state does not allow this. The text gives the reason.
     #[error("{0}")]
     Conflict(&'static str),
@@ -71,6 +74,11 @@ impl std::fmt::Display for Kind {
 }
 
 impl Error {
+    /// Returns false if a change may have been committed.
+    pub fn has_changed_nothing(&self) -> bool {
+        !matches!(self, Self::OutcomeUnknown(_))
+    }
+
     /// Creates [`Error::BadUserInput`] for the argument or input field `field`.
     pub fn bad_input(field: &'static str, message: impl Into<String>) -> Self {
         Self::BadUserInput {

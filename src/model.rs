@@ -68,6 +68,8 @@ impl PostId {
     }
 }
 
+/// The id of the placeholder user of tombstones.
+const DELETED: &str = "deleted";
 /// Prefix of guests' ids.
 const GUEST_PREFIX: &str = "guest:";
 /// Prefix of the ids of users whose comments were imported.
@@ -170,6 +172,15 @@ impl Seq {
     }
 }
 
+/// An epoch of a database's feeds. Positions of different epochs have nothing in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(pub u32);
+
+impl Epoch {
+    /// The epoch of a new database.
+    pub const FIRST: Self = Self(1);
+}
+
 /// An instant in UTC, in milliseconds since 1970: integers sort the same in every database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
@@ -239,6 +250,18 @@ pub struct Profile {
     pub user: User,
     /// Time of the description. A later one replaces it.
     pub as_of: Timestamp,
+}
+
+impl User {
+    /// Returns the placeholder that tombstones have in place of their author.
+    pub fn deleted() -> Self {
+        Self {
+            id: UserId(DELETED.into()),
+            name: DELETED.into(),
+            avatar: None,
+            role: Role::Reader,
+        }
+    }
 }
 
 /// A user's permissions. Each role includes those before it.
@@ -338,11 +361,20 @@ pub struct Comment {
     pub added_seq: Seq,
     /// Position of its latest change, which may be its addition.
     pub changed_seq: Seq,
-    /// Number of direct replies, tombstones included, as the list of replies counts them.
+    /// Position of the change with which it last became listed; `None` if it is in no list.
+    pub entered_seq: Option<Seq>,
+    /// Number of its ancestors; 0 for a top-level comment.
+    pub depth: i64,
+    /// Number of direct replies that are listed.
     pub reply_count: i64,
 }
 
 impl Comment {
+    /// Returns true if the comment is in the lists of its post.
+    pub fn is_listed(&self) -> bool {
+        self.entered_seq.is_some()
+    }
+
     /// Returns about how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
         let texts = self.author.bytes() + self.body.len();
@@ -357,8 +389,10 @@ pub enum ChangeKind {
     Added,
     /// The comment's body changed.
     Edited,
-    /// The comment was deleted, and only its tombstone is left.
+    /// The comment was deleted. Its tombstone is listed if it has replies.
     Deleted,
+    /// The comment was published again.
+    Restored,
 }
 
 /// A change of a post's feed.

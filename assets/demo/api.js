@@ -1,12 +1,17 @@
 // Everything that the page asks of the server: the operations, and how they are sent.
 
-import { clientId } from './session.js';
+import { clientId, randomId } from './session.js';
 
 const COMMENT = `
   fragment Text on Comment {
     id parentId body createdAt editedAt isDeleted replyCount
     author { id name avatar role isGuest }
   }`;
+
+// What a change brings: the counts that it may have changed come with it.
+const COUNTED = `
+  fragment Counted on Comment { ...Text post { commentCount } }
+  ${COMMENT}`;
 
 const PAGE = 'pageInfo { hasNextPage endCursor }';
 
@@ -56,11 +61,6 @@ const REPLIES = `
   }
   ${THREAD}`;
 
-const COUNT = `
-  query Count($id: ID!) {
-    post(id: $id) { commentCount }
-  }`;
-
 const SIGN_IN = `
   mutation SignIn($input: SignInAsGuestInput!) {
     signInAsGuest(input: $input) { token user { id name avatar role isGuest } }
@@ -68,21 +68,21 @@ const SIGN_IN = `
 
 const CREATE = `
   mutation Create($input: CreateCommentInput!) {
-    createComment(input: $input) { comment { ...Text } }
+    createComment(input: $input) { comment { ...Counted } }
   }
-  ${COMMENT}`;
+  ${COUNTED}`;
 
 const EDIT = `
   mutation Edit($input: EditCommentInput!) {
-    editComment(input: $input) { comment { ...Text } }
+    editComment(input: $input) { comment { ...Counted } }
   }
-  ${COMMENT}`;
+  ${COUNTED}`;
 
 const DELETE = `
   mutation Delete($input: DeleteCommentInput!) {
-    deleteComment(input: $input) { comment { ...Text } }
+    deleteComment(input: $input) { comment { ...Counted } }
   }
-  ${COMMENT}`;
+  ${COUNTED}`;
 
 const SET_TYPING = `
   mutation SetTyping($input: SetTypingInput!) {
@@ -91,9 +91,9 @@ const SET_TYPING = `
 
 export const COMMENT_CHANGED = `
   subscription CommentChanged($postId: ID!, $after: Cursor) {
-    commentChanged(postId: $postId, after: $after) { kind cursor comment { ...Text } }
+    commentChanged(postId: $postId, after: $after) { kind isListed cursor comment { ...Counted } }
   }
-  ${COMMENT}`;
+  ${COUNTED}`;
 
 export const VIEWER_COUNT = `
   subscription ViewerCount($postId: ID!) {
@@ -114,6 +114,12 @@ class ApiError extends Error {
   }
 }
 
+/** The failures after which nobody knows whether a comment is there, or which end by themselves. */
+const UNANSWERED = ['NETWORK', 'OUTCOME_UNKNOWN', 'SERVICE_UNAVAILABLE', 'OPERATION_TIMEOUT', 'SERVICE_RESTART'];
+const RETRIES = 2;
+
+const same = (a, b) => a.postId === b.postId && a.parentId === b.parentId && a.body === b.body;
+
 /** The sentence to show. The server's messages are written for people, so most pass as they are. */
 export function explain(error) {
   switch (error.code) {
@@ -128,6 +134,8 @@ export function explain(error) {
 
 export class Api {
   #session;
+  /** The comment that was sent last and not answered yet. */
+  #unanswered = null;
 
   constructor(session) {
     this.#session = session;
@@ -149,16 +157,26 @@ export class Api {
     return (await this.#read(REPLIES, { id: commentId, after })).comment.replies;
   }
 
-  async commentCount(postId) {
-    return (await this.#read(COUNT, { id: postId })).post.commentCount;
-  }
-
   async signInAsGuest(name) {
     return (await this.#send(SIGN_IN, { input: { name } })).signInAsGuest;
   }
 
+  /** Sends a comment until there is an answer. With its key it is there once, however often it is sent. */
   async createComment(postId, parentId, body) {
-    return (await this.#send(CREATE, { input: { postId, parentId, body } })).createComment.comment;
+    const comment = { postId, parentId, body };
+    const isSame = this.#unanswered && same(this.#unanswered, comment);
+    const idempotencyKey = isSame ? this.#unanswered.idempotencyKey : randomId();
+    this.#unanswered = { ...comment, idempotencyKey };
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const { createComment } = await this.#send(CREATE, { input: this.#unanswered });
+        this.#unanswered = null;
+        return createComment.comment;
+      } catch (error) {
+        if (!UNANSWERED.includes(error.code) || attempt === RETRIES) throw error;
+        await new Promise((resume) => setTimeout(resume, 2 ** attempt * 500));
+      }
+    }
   }
 
   async editComment(id, body) {
@@ -191,7 +209,7 @@ export class Api {
 
     let response, result;
     try {
-      response = await fetch('/graphql', {
+      response = await fetch('graphql', {
         method: 'POST',
         headers,
         body: JSON.stringify({ query, variables }),

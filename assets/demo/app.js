@@ -15,7 +15,7 @@ const session = new Session();
 const api = new Api(session);
 const signedIn = nameDialog(session, api);
 const socket = new GraphQLSocket({
-  url: new URL('/graphql', location.href.replace(/^http/, 'ws')),
+  url: new URL('graphql', location.href.replace(/^http/, 'ws')),
   connectionParams: () => ({ clientId, authorization: session.token }),
   onState: (state) => page.showConnection?.(state),
   onRefused: () => session.forget(),

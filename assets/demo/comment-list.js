@@ -51,6 +51,13 @@ export class CommentList {
     this.#views.splice(place, 0, view);
   }
 
+  /** Removes a view; without one it is a no-op. */
+  remove(view) {
+    if (!this.#views.includes(view)) return;
+    this.#views.splice(this.#views.indexOf(view), 1);
+    view.element.remove();
+  }
+
   /** Whether a comment would stand among the loaded ones; otherwise it comes with a later page. */
   reachesTo(comment) {
     return this.#more.hidden || this.#views.some((view) => this.#comesBefore(comment, view.comment));

@@ -33,7 +33,7 @@ class PostPage {
   #typists = new Map();
   #closing = new AbortController();
 
-  #heading = h('h2', { id: 'comments', 'data-testid': 'comment-count' });
+  #heading = h('h2', { id: 'comments', tabindex: -1, 'data-testid': 'comment-count' });
   #desk = h('div');
   #invitation = button('Write a comment…', () => this.#acceptInvitation(), { class: 'invitation' });
   #reading = h('p', { class: 'reading', 'data-testid': 'reading' });
@@ -129,16 +129,20 @@ class PostPage {
     const comment = await this.#asReader(() =>
       this.#context.api.createComment(this.#post.id, parentId, text),
     );
-    this.#apply('ADDED', comment);
+    this.#apply('ADDED', comment, true);
     this.#views.get(comment.id)?.element.focus();
   }
 
   async edit(id, text) {
-    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)));
+    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)), true);
   }
 
   async delete(id) {
-    this.#apply('DELETED', await this.#asReader(() => this.#context.api.deleteComment(id)));
+    const comment = await this.#asReader(() => this.#context.api.deleteComment(id));
+    // The tombstone of a comment with replies keeps their place.
+    const isListed = comment.replyCount > 0;
+    this.#apply('DELETED', comment, isListed);
+    if (!isListed) this.#heading.focus();
   }
 
   /** The view of a comment that came with a page, its replies taken in. */
@@ -180,12 +184,13 @@ class PostPage {
 
     join(
       () => ({ query: COMMENT_CHANGED, variables: { postId, after } }),
-      ({ commentChanged: { kind, comment, cursor } }) => {
+      ({ commentChanged: { kind, comment, isListed, cursor } }) => {
         after = cursor;
-        this.#receive(kind, comment);
+        this.#receive(kind, comment, isListed);
       },
       // A cursor that the server no longer understands: what was missed is in a fresh page.
-      ([error]) => (error.extensions?.code === 'BAD_USER_INPUT' ? reload() : this.#showProblem(error)),
+      ([error]) =>
+        ['CURSOR_EXPIRED', 'BAD_USER_INPUT'].includes(error.extensions?.code) ? reload() : this.#showProblem(error),
     );
     join(
       () => ({ query: VIEWER_COUNT, variables: { postId } }),
@@ -208,11 +213,9 @@ class PostPage {
     );
   }
 
-  #receive(kind, comment) {
-    const isNews = !this.#views.has(comment.id);
-    // A change to a comment that we never saw: it may be in the count already, and it may not.
-    if (kind !== 'ADDED' && !this.#thread.has(comment.id)) this.#recount();
-    this.#apply(kind, comment);
+  #receive(kind, comment, isListed) {
+    const isNews = !this.#views.has(comment.id) && !comment.isDeleted;
+    this.#apply(kind, comment, isListed);
     if (kind === 'ADDED' && isNews) {
       this.#views.get(comment.id)?.highlight();
       this.#context.announce(`New comment by ${comment.author.name}`);
@@ -220,24 +223,20 @@ class PostPage {
   }
 
   /** Shows a change, a reader's own or another's. Seeing the same change twice does no harm. */
-  #apply(kind, comment) {
-    const latest = this.#thread.learn(comment, { isAddition: kind === 'ADDED' });
-    this.#showCount();
+  #apply(kind, comment, isListed) {
+    const latest = this.#thread.learn(comment);
     const known = this.#views.get(comment.id);
-    if (known) return known.update(latest);
-
     // A reply to a comment that is not loaded comes along when that one is.
     const list = comment.parentId ? this.#views.get(comment.parentId)?.replies : this.#list;
-    if (list && (kind === 'ADDED' || list.reachesTo(comment))) list.add(this.#newView(latest));
-  }
-
-  async #recount() {
-    try {
-      this.#thread.count = await this.#context.api.commentCount(this.#post.id);
-      this.#showCount();
-    } catch {
-      // A count that is one off until the next reading is not worth a message.
+    if (!isListed) {
+      list?.remove(known);
+      this.#views.delete(comment.id);
+    } else if (known) {
+      known.update(latest);
+    } else if (list && (kind === 'ADDED' || list.reachesTo(comment))) {
+      list.add(this.#newView(latest));
     }
+    this.#showCount();
   }
 
   #showCount() {

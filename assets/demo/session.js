@@ -3,13 +3,16 @@
 const KEY = 'causerie.session';
 
 /**
- * Names this page load to the server, which then does not send our own changes back to us.
- * Not randomUUID(): browsers have that on https and localhost only, and a blog's author may well
- * try this page from a phone on the same plain-http network.
+ * Random, and so unique. Not randomUUID(): browsers have that on https and localhost only, and a blog's
+ * author may well try this page from a phone on the same plain-http network.
  */
-export const clientId = [...crypto.getRandomValues(new Uint8Array(16))]
-  .map((byte) => byte.toString(16).padStart(2, '0'))
-  .join('');
+export const randomId = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
+
+/** Names this page load to the server, which then does not send our own changes back to us. */
+export const clientId = randomId();
 
 /**
  * The token and its user. Kept in sessionStorage, which a reload keeps and another window does not

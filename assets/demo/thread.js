@@ -1,8 +1,6 @@
 // What is known of the comments under one post, however it was learnt: from a page of comments, from
 // the answer to one's own mutation, or from the feed. These race each other, so none is simply right.
 
-const alive = (comment) => (comment.isDeleted ? 0 : 1);
-
 /** Whether `a` is a later state than `b` of one comment: nothing follows a deletion, edits bear their time. */
 const supersedes = (a, b) => a.isDeleted || (!b.isDeleted && (a.editedAt ?? '') >= (b.editedAt ?? ''));
 
@@ -15,19 +13,11 @@ export class Thread {
     this.count = count;
   }
 
-  has(id) {
-    return this.#comments.has(id);
-  }
-
-  /**
-   * Takes a state of a comment in and returns the latest one known.
-   * `isAddition` says that the comment was added after `count` was read, so that it is not in it yet.
-   */
-  learn(comment, { isAddition = false } = {}) {
+  /** Takes a state of a comment in and returns the latest one known. A change brings the post's count. */
+  learn(comment) {
+    if (comment.post) this.count = comment.post.commentCount;
     const known = this.#comments.get(comment.id);
     if (known && !supersedes(comment, known)) return known;
-    if (known) this.count += alive(comment) - alive(known);
-    else if (isAddition) this.count += alive(comment);
     this.#comments.set(comment.id, comment);
     return comment;
   }

@@ -1,4 +1,4 @@
-const endpoint = new URL('/graphql', location.href);
+const endpoint = new URL('graphql', location.href);
 const liveEndpoint = new URL(endpoint);
 liveEndpoint.protocol = endpoint.protocol === 'https:' ? 'wss:' : 'ws:';
 

@@ -8,7 +8,10 @@ use sea_orm_migration::prelude::*;
 mod m20261124_000001_posts_and_comments;
 mod m20261125_000002_reply_depth;
 mod m20261125_000003_bans;
+mod m20261130_000004_entries;
 mod m20261130_000005_user_profiles;
+mod m20261130_000006_epoch;
+mod m20261130_000007_idempotency_keys;
 
 /// The list of all migrations, oldest first.
 #[derive(Debug)]
@@ -21,7 +24,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_posts_and_comments::Migration),
             Box::new(m20261125_000002_reply_depth::Migration),
             Box::new(m20261125_000003_bans::Migration),
+            Box::new(m20261130_000004_entries::Migration),
             Box::new(m20261130_000005_user_profiles::Migration),
+            Box::new(m20261130_000006_epoch::Migration),
+            Box::new(m20261130_000007_idempotency_keys::Migration),
         ]
     }
 }

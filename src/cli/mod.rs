@@ -8,6 +8,7 @@
 
 mod health;
 mod migrate;
+mod restore;
 mod schema;
 mod serve;
 mod token;
@@ -38,6 +39,8 @@ enum Command {
     Health(health::Arguments),
     /// Migrates the database to the latest version, and exits.
     Migrate(StoreConfig),
+    /// Restores the database from a backup and expires the cursors of clients. Stop all servers first.
+    Restore(Box<restore::Arguments>),
     /// Prints the GraphQL schema.
     Schema,
     /// Signs a token with JWT_SECRET and prints it.
@@ -64,6 +67,7 @@ fn try_run() -> Result<(), Error> {
         Some(Command::Serve(arguments)) => serve::run(*arguments, has_database_flag),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Migrate(config)) => migrate::run(&config),
+        Some(Command::Restore(arguments)) => restore::run(&arguments),
         Some(Command::Schema) => {
             schema::run();
             Ok(())

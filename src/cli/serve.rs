@@ -7,6 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 
+/// Size of a thread's stack in bytes. An execution is polled recursively, one level of its document at a time.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Serves three sample posts from a temporary database, which is deleted when the server stops.
@@ -26,8 +29,15 @@ pub(super) fn has_database_flag(matches: &ArgMatches) -> bool {
 }
 
 /// Serves until SIGTERM or Ctrl-C, then shuts down gracefully. A second signal stops it at once.
-#[tokio::main]
-pub(super) async fn run(
+pub(super) fn run(arguments: Arguments, has_database_flag: bool) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(arguments, has_database_flag))
+}
+
+async fn serve(
     Arguments { demo, mut config }: Arguments,
     has_database_flag: bool,
 ) -> Result<(), Error> {

@@ -68,7 +68,8 @@ impl ClusterNode {
         self.send(&Subject::All, Body::Probe { nonce });
     }
 
-    /// Resyncs if messages were lost, forgets silent nodes, and ends lingering subscriptions.
+    /// Resyncs if messages were lost, forgets silent nodes and those that have left, and ends lingering
+    /// subscriptions.
     pub(super) fn maintain(&mut self) {
         if self.has_missed {
             tracing::warn!("backplane messages dropped: receiver too slow");
@@ -76,6 +77,9 @@ impl ClusterNode {
         }
         for node in self.peers.expire(now()) {
             tracing::warn!(%node, silence = ?PEER_TIMEOUT, "node timed out");
+            self.forget(node);
+        }
+        while let Some((_, node)) = self.departed.pop_front_if(|(until, _)| *until <= now()) {
             self.forget(node);
         }
         self.remote.counts.sweep(now());

@@ -2,7 +2,11 @@
 //!
 //! Any message may be lost. Changes are in the store, and `heartbeat` repairs the rest.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::{
@@ -24,7 +28,7 @@ use super::{
 };
 use crate::{
     model::{Change, PostId, Seq, UserId},
-    rooms::{ApplyResult, Delta, Hub, NodeId, Room, Version, now},
+    rooms::{ApplyResult, Delta, GRACE, Hub, NodeId, Room, Version, now},
     telemetry::Registry,
 };
 
@@ -45,6 +49,8 @@ pub struct ClusterNode {
     topology: Topology,
     pub(super) remote: Arc<RemoteHandle>,
     pub(super) peers: PeerTable,
+    /// Nodes that have left, each with the end of the grace of its viewers.
+    pub(super) departed: VecDeque<(Instant, NodeId)>,
     /// Version of the last delta taken from any room.
     pub(super) version: Version,
     pub(super) interest: Interest,
@@ -76,6 +82,7 @@ impl ClusterNode {
             topology,
             remote,
             peers: PeerTable::new(now()),
+            departed: VecDeque::new(),
             version: Version::default(),
             interest: Interest::default(),
             user_changes: broadcast::Sender::new(USER_CHANGES),
@@ -243,7 +250,9 @@ impl ClusterNode {
         }
         if let Body::Leave = body {
             if self.peers.leave(from) {
-                self.forget(from);
+                // It has sent its clients away, and they come back to other nodes.
+                self.departed.push_back((now() + GRACE, from));
+                self.publish_peer_count();
             }
             return;
         }

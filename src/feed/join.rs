@@ -4,7 +4,7 @@ use super::{metrics::FeedMetrics, origin::Origin, progress::Progress, topic::Top
 use crate::{
     error::{Error, Kind},
     memory::{Account, MemoryBudget},
-    model::{PostId, Seq},
+    model::{Epoch, PostId, Seq},
     rooms::{Hub, Listener, Membership, Participant, RoomId},
     store::Store,
     telemetry::Registry,
@@ -101,6 +101,11 @@ impl Feed {
             replays: Account::separate(memory.limit() / REPLAYS),
             metrics: FeedMetrics::new(registry),
         }
+    }
+
+    /// Returns the epoch of all feeds.
+    pub fn epoch(&self) -> Epoch {
+        self.store.epoch()
     }
 
     /// Makes the participant a member of a post's room.

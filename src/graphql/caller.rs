@@ -1,9 +1,10 @@
 //! The sender of an operation.
 
+use super::execute::Turns;
 use crate::{
     auth::Principal,
     model::{ClientAddress, ClientId},
-    rooms::Participant,
+    rooms::{Participant, SentAway},
 };
 
 /// The sender of an operation: the client, and the user whose token it presented.
@@ -15,6 +16,10 @@ pub struct Caller {
     pub client: Option<ClientId>,
     /// The client's address, as far as it is known.
     pub address: Option<ClientAddress>,
+    /// Set when the server itself ends the client's connection.
+    pub sent_away: SentAway,
+    /// The order of the mutations of its connection.
+    pub turns: Turns,
 }
 
 impl Caller {
@@ -27,6 +32,7 @@ impl Caller {
                 .principal
                 .as_ref()
                 .map(|principal| principal.user.clone()),
+            sent_away: self.sent_away.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, dataloader::DataLoader};
 use super::{
     caller::Caller,
     execute::{Cacheability, ResponseBudget},
-    schema::Replies,
+    schema::StoreLoader,
     settings::Settings,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     memory::MemoryBudget,
-    model::Timestamp,
+    model::{Epoch, Timestamp},
     moderation::{Banned, Moderation},
     rooms::Hub,
     store::Store,
@@ -48,8 +48,10 @@ pub struct Services {
 pub(super) trait ContextExt<'a> {
     /// Returns the store. Responses that depend on nothing else are cached.
     fn store(&self) -> &'a Store;
-    /// Returns the loader of replies, which reads them from the store.
-    fn replies(&self) -> &'a DataLoader<Replies>;
+    /// Returns the epoch of the feeds, which is constant while the server runs.
+    fn epoch(&self) -> Epoch;
+    /// Returns the loader that reads the store for many fields at once.
+    fn loader(&self) -> &'a DataLoader<StoreLoader>;
     /// Returns the rooms. The response is not cached.
     fn hub(&self) -> &'a Hub;
     /// Returns the caller. The response is not cached.
@@ -88,7 +90,11 @@ impl<'a> ContextExt<'a> for Context<'a> {
         &services(self).store
     }
 
-    fn replies(&self) -> &'a DataLoader<Replies> {
+    fn epoch(&self) -> Epoch {
+        services(self).store.epoch()
+    }
+
+    fn loader(&self) -> &'a DataLoader<StoreLoader> {
         self.data_opt().expect("the executor adds the loader")
     }
 

@@ -62,6 +62,7 @@ fn shown(error: Error) -> async_graphql::Error {
             extensions.set("field", field);
             ErrorCode::BadUserInput
         }
+        Error::CursorExpired => ErrorCode::CursorExpired,
         Error::Conflict(_) => ErrorCode::Conflict,
         Error::RateLimited { retry_after } => {
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);

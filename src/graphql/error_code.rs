@@ -11,6 +11,8 @@ pub enum ErrorCode {
     NotFound,
     /// A value of the request is invalid. `extensions.field` names it.
     BadUserInput,
+    /// A cursor is no place of its feed any more. Query again, and start after the new cursor.
+    CursorExpired,
     /// The change contradicts the current state.
     Conflict,
     /// A rate limit is exceeded. `extensions.retryAfterMs` is the time until the next attempt.
@@ -27,6 +29,8 @@ pub enum ErrorCode {
     ParseFailed,
     /// The document, the operation's name or the variables do not fit the schema.
     ValidationFailed,
+    /// The request is a list of operations. Each must be sent by itself.
+    BatchNotSupported,
     /// No document is known by the hash that was sent.
     PersistedQueryNotFound,
     /// The operation took too long to wait for.
@@ -37,11 +41,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::BadUserInput,
+        Self::CursorExpired,
         Self::Conflict,
         Self::RateLimited,
         Self::QueryTooExpensive,
@@ -50,6 +55,7 @@ impl ErrorCode {
         Self::InternalServerError,
         Self::ParseFailed,
         Self::ValidationFailed,
+        Self::BatchNotSupported,
         Self::PersistedQueryNotFound,
         Self::OperationTimeout,
         Self::ServiceRestart,
@@ -62,6 +68,7 @@ impl ErrorCode {
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
             Self::QueryTooExpensive => "QUERY_TOO_EXPENSIVE",
@@ -70,6 +77,7 @@ impl ErrorCode {
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BatchNotSupported => "BATCH_NOT_SUPPORTED",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::OperationTimeout => "OPERATION_TIMEOUT",
             Self::ServiceRestart => "SERVICE_RESTART",

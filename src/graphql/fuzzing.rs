@@ -6,7 +6,11 @@ use super::{
     execute::{DocumentSource, Params, Requests},
     schema::cursor,
 };
-use crate::{json::Object, model::PostId, telemetry::Registry};
+use crate::{
+    json::Object,
+    model::{Epoch, PostId},
+    telemetry::Registry,
+};
 
 /// Building the schema takes longer than most documents do.
 static REQUESTS: LazyLock<Requests> =
@@ -35,12 +39,13 @@ pub fn response(bytes: &[u8]) {
     super::execute::fuzzing::response(bytes);
 }
 
-/// A cursor, of one post: what is read is written in the same way.
+/// A cursor, of one post: what is read is written in the latest version.
 pub fn cursor(bytes: &[u8]) {
     let (Ok(text), Some(post)) = (std::str::from_utf8(bytes), PostId::parse("hello")) else {
         return;
     };
-    if let Ok(seq) = cursor::decode(&post, text) {
-        assert_eq!(cursor::encode(&post, seq), text);
+    if let Ok(seq) = cursor::decode(Epoch::FIRST, &post, text) {
+        let text = cursor::encode(Epoch::FIRST, &post, seq);
+        assert_eq!(cursor::decode(Epoch::FIRST, &post, &text).ok(), Some(seq));
     }
 }

@@ -19,9 +19,12 @@ pub use self::{
     error_code::ErrorCode,
     execute::{
         Counts, DocumentSource, Executed, Executor, Operation, OperationKind, Outcome, Params,
-        QueryHash, Requests,
+        QueryHash, Requests, Turns,
     },
     schema_document::sdl,
     settings::Settings,
 };
-pub use crate::feed::{Closed, Payload, Sink, Subscription, Turn};
+pub use crate::{
+    feed::{Closed, Payload, Sink, Subscription, Turn},
+    rooms::SentAway,
+};

@@ -9,6 +9,11 @@ use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use super::schema::{Mutation, Query, SubscriptionRoot};
 
+/// The description of the schema in introspection. The library can neither print nor parse one.
+const DESCRIPTION: &str = "Comments on the posts of a website. `Post.cursor` and the subscription \
+    `commentChanged` let a page follow a post without gaps; a subscription is also the membership of \
+    the post's room. Errors carry `extensions.code`.";
+
 /// Builds the schema. Every document is valid before it comes here, so the library validates none.
 pub(super) fn schema() -> SchemaBuilder<Query, Mutation, SubscriptionRoot> {
     Schema::build(Query, Mutation, SubscriptionRoot).validation_mode(ValidationMode::Fast)
@@ -29,6 +34,7 @@ pub fn sdl() -> String {
 /// Panics if the exported schema is invalid. The unit tests below exclude that.
 pub(super) fn schema_document() -> Arc<Valid<Document>> {
     let mut document = Document::parse(sdl(), "schema.graphql").expect("the schema parses");
+    document.schema_definition.make_mut().description = Some(DESCRIPTION.into());
     remove_later_editions(&mut document);
     Arc::new(document.validate().expect("the schema is valid"))
 }

@@ -1,6 +1,6 @@
 //! The bounded state of a rate limiter: an entry for each recently active user or address.
 
-use std::{hash::Hash, num::NonZeroUsize};
+use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use governor::{
     nanos::Nanos,
@@ -13,16 +13,25 @@ use parking_lot::Mutex;
 /// resets. An attacker with that many keys gains nothing, because each has a budget of its own.
 const MAX_KEYS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
-/// The time at which each key has its full budget again, in LRU order.
-#[derive(Debug)]
-pub(super) struct LruStore<K: Eq + Hash>(Mutex<LruCache<K, Nanos>>);
+/// The time at which each key has its full budget again, in LRU order. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct LruStore<K: Eq + Hash>(Arc<Mutex<LruCache<K, Nanos>>>);
 
 impl<K: Eq + Hash> Default for LruStore<K> {
     fn default() -> Self {
         // `LruCache::new` would allocate the maximum at once.
         let mut keys = LruCache::unbounded();
         keys.resize(MAX_KEYS);
-        Self(Mutex::new(keys))
+        Self(Arc::new(Mutex::new(keys)))
+    }
+}
+
+impl<K: Eq + Hash> LruStore<K> {
+    /// Gives `key` back what it gets in `interval`. No-op if the key was evicted.
+    pub(super) fn give_back(&self, key: &K, interval: Duration) {
+        if let Some(full_at) = self.0.lock().get_mut(key) {
+            *full_at = full_at.saturating_sub(interval.into());
+        }
     }
 }
 
@@ -103,10 +112,10 @@ mod tests {
         limiter.check_key(&2).unwrap();
         assert!(limiter.check_key(&2).is_err());
         // The library keeps a key for the time of one more request.
-        clock.advance(std::time::Duration::from_secs(61));
+        clock.advance(Duration::from_secs(61));
         limiter.retain_recent();
         assert_eq!(limiter.len(), 1);
-        clock.advance(std::time::Duration::from_secs(120));
+        clock.advance(Duration::from_secs(120));
         limiter.retain_recent();
         assert!(limiter.is_empty());
     }

@@ -1,23 +1,20 @@
 //! Rate limits of users and addresses, for actions that reach a whole room or create a user.
 
+mod limiter;
 mod lru_store;
 mod metrics;
 mod operations;
 mod reads;
 mod under_way;
 
-use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use ::metrics::Counter;
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
+use governor::Quota;
 use tokio::sync::Semaphore;
 
 pub use self::operations::{Excess, OperationLimits, SocketRate};
 use self::{
-    lru_store::LruStore,
+    limiter::Limiter,
     metrics::LimitMetrics,
     reads::ReadTurns,
     under_way::{Counted, UnderWay},
@@ -99,30 +96,59 @@ impl Limits {
         }
     }
 
-    /// Counts a new or edited comment. Returns `RateLimited` if the budget of the user or of the
-    /// address is used up. Without an address, only the user's counts.
-    pub fn comment(&self, user: &UserId, from: Option<ClientAddress>) -> Result<(), Error> {
+    /// Runs `write`, which writes a new or edited comment, and counts it for the user and the address
+    /// unless it fails. Without an address, only the user's budget counts.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `write`, if the budget of the user or of the address is
+    /// used up.
+    pub async fn comment<T>(
+        &self,
+        user: &UserId,
+        from: Option<ClientAddress>,
+        write: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let Some(limiters) = &self.limiters else {
-            return Ok(());
+            return write.await;
         };
-        limiters.comments.count(user, &self.metrics.comments)?;
-        from.map_or(Ok(()), |from| {
-            let refused = &self.metrics.comments_from_address;
-            limiters.comments_by_address.count(&from, refused)
-        })
+        let counted_for_address = async {
+            match from {
+                Some(from) => {
+                    let refused = &self.metrics.comments_from_address;
+                    let limiter = &limiters.comments_by_address;
+                    limiter.count_success(&from, refused, write).await
+                }
+                None => write.await,
+            }
+        };
+        let refused = &self.metrics.comments;
+        let limiter = &limiters.comments;
+        limiter
+            .count_success(user, refused, counted_for_address)
+            .await
     }
 
-    /// Counts a mutation that no other limit counts. Returns `RateLimited` if the user's budget is used
-    /// up.
-    pub fn mutation(&self, user: &UserId, role: Role) -> Result<(), Error> {
+    /// Runs `write`, a mutation that no other limit counts, and counts it for the user unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `write`, if the user's budget is used up.
+    pub async fn mutation<T>(
+        &self,
+        user: &UserId,
+        role: Role,
+        write: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let Some(limiters) = &self.limiters else {
-            return Ok(());
+            return write.await;
         };
         let limiter = match role {
             Role::Reader => &limiters.mutations,
             Role::Author | Role::Moderator => &limiters.mutations_of_moderators,
         };
-        limiter.count(user, &self.metrics.mutations)
+        let refused = &self.metrics.mutations;
+        limiter.count_success(user, refused, write).await
     }
 
     /// Counts a mutation until its permit is dropped. Returns `RateLimited` if too many of the user or
@@ -191,38 +217,6 @@ impl Limits {
     }
 }
 
-/// A token bucket for each key.
-#[derive(Debug)]
-struct Limiter<K: Clone + Eq + Hash>(RateLimiter<K, LruStore<K>, DefaultClock>);
-
-impl<K: Clone + Eq + Hash> Limiter<K> {
-    /// Creates buckets of `burst` tokens, refilled at the quota's rate.
-    fn new(quota: Quota, burst: u32) -> Self {
-        let quota = quota.allow_burst(non_zero(burst));
-        let limiter = RateLimiter::new(quota, LruStore::default(), DefaultClock::default());
-        Self(limiter)
-    }
-
-    /// Creates buckets of `number` tokens, refilled within a minute.
-    fn per_minute(number: u32) -> Self {
-        Self::new(Quota::per_minute(non_zero(number)), number)
-    }
-
-    fn count(&self, key: &K, refused: &Counter) -> Result<(), Error> {
-        self.0.check_key(key).map_err(|denied| {
-            refused.increment(1);
-            Error::RateLimited {
-                retry_after: denied.wait_time_from(self.0.clock().now()),
-            }
-        })
-    }
-
-    fn drop_inactive(&self) {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
-    }
-}
-
 /// Converts a setting whose parser refuses zero.
 fn non_zero(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
@@ -232,7 +226,10 @@ fn non_zero(number: u32) -> NonZeroU32 {
 mod tests {
     use std::net::IpAddr;
 
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::error::Kind;
 
     fn limits(rate_limits: Switch) -> Limits {
         let config = WritingConfig {
@@ -255,6 +252,22 @@ mod tests {
 
     fn address(text: &str) -> Option<ClientAddress> {
         Some(text.parse::<IpAddr>().unwrap().into())
+    }
+
+    /// Counts a comment that is stored.
+    fn comment(limits: &Limits, name: &str, from: Option<ClientAddress>) -> Result<(), Error> {
+        comment_with(limits, name, from, Ok(()))
+    }
+
+    fn comment_with(
+        limits: &Limits,
+        name: &str,
+        from: Option<ClientAddress>,
+        result: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let user = user(name);
+        let writing = limits.comment(&user, from, async { result });
+        writing.now_or_never().unwrap()
     }
 
     fn wait(result: Result<(), Error>) -> Duration {
@@ -280,16 +293,48 @@ mod tests {
         let limits = limits(Switch::On);
         let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
         for _ in 0..3 {
-            limits.comment(&user("ada"), here).unwrap();
+            comment(&limits, "ada", here).unwrap();
         }
         // The user's fourth comment, from any address.
-        assert!(wait(limits.comment(&user("ada"), there)) <= Duration::from_secs(20));
+        assert!(wait(comment(&limits, "ada", there)) <= Duration::from_secs(20));
         // The sixth comment from an address, by any user.
-        limits.comment(&user("bob"), here).unwrap();
-        limits.comment(&user("bob"), here).unwrap();
-        assert!(wait(limits.comment(&user("cleo"), here)) <= Duration::from_secs(12));
-        limits.comment(&user("cleo"), there).unwrap();
-        limits.comment(&user("cleo"), None).unwrap();
+        comment(&limits, "bob", here).unwrap();
+        comment(&limits, "bob", here).unwrap();
+        assert!(wait(comment(&limits, "cleo", here)) <= Duration::from_secs(12));
+        comment(&limits, "cleo", there).unwrap();
+        comment(&limits, "cleo", None).unwrap();
+    }
+
+    #[test]
+    fn refused_comment_gives_both_budgets_back() {
+        let limits = limits(Switch::On);
+        let here = address("192.0.2.1");
+        for _ in 0..100 {
+            let refused = Err(Error::NotFound(Kind::Post));
+            let result = comment_with(&limits, "ada", here, refused);
+            assert!(matches!(result, Err(Error::NotFound(_))), "{result:?}");
+        }
+        for name in ["ada", "ada", "ada", "bob", "bob"] {
+            comment(&limits, name, here).unwrap();
+        }
+        wait(comment(&limits, "ada", address("192.0.2.2")));
+        // The address refuses the comment, and the user's budget is full again.
+        for _ in 0..100 {
+            wait(comment(&limits, "cleo", here));
+        }
+        for _ in 0..3 {
+            comment(&limits, "cleo", address("192.0.2.2")).unwrap();
+        }
+    }
+
+    #[test]
+    fn comment_whose_outcome_is_unknown_counts() {
+        let limits = limits(Switch::On);
+        for _ in 0..3 {
+            let unknown = Err(Error::OutcomeUnknown("lost".into()));
+            assert!(comment_with(&limits, "ada", None, unknown).is_err());
+        }
+        wait(comment(&limits, "ada", None));
     }
 
     #[test]
@@ -309,7 +354,7 @@ mod tests {
         let here = address("192.0.2.1");
         for _ in 0..1000 {
             limits.typing(&user("ada")).unwrap();
-            limits.comment(&user("ada"), here).unwrap();
+            comment(&limits, "ada", here).unwrap();
             limits.guest(here).unwrap();
         }
     }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::Banned;
@@ -24,14 +25,29 @@ const MAX_BANS: usize = 250_000;
 /// Maximum number of cached moderators. A ban on any other moderator is stored, and has no effect.
 const MAX_MODERATORS: usize = 1024;
 
+/// Capacity of the channel of bans.
+const IMPOSED: usize = 64;
+
 /// The banned users, and the connected users whom a ban would disconnect.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bans {
     banned: RwLock<HashSet<UserId>>,
     /// Locked before `banned`, so that no ban falls between the check and the watch.
     watched: Mutex<HashMap<UserId, Watched>>,
     /// The moderators who have connected, with the expiry of their tokens.
     moderators: Mutex<HashMap<UserId, Timestamp>>,
+    imposed: broadcast::Sender<UserId>,
+}
+
+impl Default for Bans {
+    fn default() -> Self {
+        Self {
+            banned: RwLock::default(),
+            watched: Mutex::default(),
+            moderators: Mutex::default(),
+            imposed: broadcast::Sender::new(IMPOSED),
+        }
+    }
 }
 
 /// A user with open streams and sockets.
@@ -118,10 +134,18 @@ impl Bans {
         }
         // Watches that are created from now on see the ban in `banned`.
         let entry = watched.remove(&user);
-        self.banned.write().insert(user);
+        self.banned.write().insert(user.clone());
         if let Some(entry) = entry {
             entry.banned.cancel();
         }
+        // The error means that there is no receiver.
+        let _ = self.imposed.send(user);
+    }
+
+    /// Subscribes to the users who are banned from now on, by whatever node. A receiver that lags misses
+    /// the oldest.
+    pub fn imposed(&self) -> broadcast::Receiver<UserId> {
+        self.imposed.subscribe()
     }
 
     fn remember_moderator(&self, principal: &Principal) {

@@ -207,7 +207,7 @@ mod tests {
 
         fn leave(&mut self, number: u128) {
             let client = ClientId::parse(&format!("c{number}")).unwrap();
-            let departure = self.local.presence.leave(&client, ViewerId(number));
+            let departure = self.local.presence.leave(&client, ViewerId(number), None);
             if departure.is_viewer_gone {
                 self.log.left(ViewerId(number));
             }

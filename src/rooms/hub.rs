@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use parking_lot::Mutex;
@@ -93,7 +94,7 @@ impl Hub {
     pub fn join(&self, post: &PostId, participant: &Participant) -> Membership {
         let viewer = participant.viewer();
         let room = self.enter(post, |state| state.join(&participant.client, viewer));
-        Membership::new(self.clone(), room, participant.client.clone(), viewer)
+        Membership::new(self.clone(), room, participant, viewer)
     }
 
     /// Delivers a change that this node has committed to the members of its post's room on all
@@ -243,9 +244,16 @@ impl Hub {
         }
     }
 
-    /// Removes one subscription from a room.
-    pub(super) fn leave(&self, room: &Arc<Room>, client: &ClientId, viewer: ViewerId) {
-        let remote_typists = self.update(room, |state| state.leave(client, viewer));
+    /// Removes one subscription from a room. `sent_away_at` is the time at which the server itself ended
+    /// it.
+    pub(super) fn leave(
+        &self,
+        room: &Arc<Room>,
+        client: &ClientId,
+        viewer: ViewerId,
+        sent_away_at: Option<Instant>,
+    ) {
+        let remote_typists = self.update(room, |state| state.leave(client, viewer, sent_away_at));
         if let Some(peers) = &self.shared.peers {
             for user in remote_typists {
                 peers.stop_typing(room.post(), &user, Some(client));
@@ -361,7 +369,7 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::testing::Recorder;
+    use crate::rooms::{grace::SentAway, testing::Recorder};
 
     #[test]
     fn last_delta_of_a_room_precedes_the_first_of_the_next_one() {
@@ -376,6 +384,7 @@ mod tests {
                     let participant = Participant {
                         client: ClientId::parse(&format!("c{number}")).unwrap(),
                         user: None,
+                        sent_away: SentAway::default(),
                     };
                     for _ in 0..50_000 {
                         drop(hub.join(post, &participant));

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{hub::Hub, listener::Listener, room::Room, viewer_id::ViewerId};
+use super::{
+    grace::SentAway, hub::Hub, listener::Listener, participant::Participant, room::Room,
+    timers::now, viewer_id::ViewerId,
+};
 use crate::model::{ClientId, Seq};
 
-/// A guard that keeps a client in a room. Dropping it is the only way to leave.
+/// A guard that keeps a client in a room. Dropping it is the only way to leave. If the server itself has
+/// sent the client away, its viewer then keeps its place in the count for 5 s.
 ///
 /// A subscription's stream owns it, so the client is in the room exactly as long as it subscribes.
 #[derive(Debug)]
@@ -14,15 +18,22 @@ pub struct Membership {
     room: Arc<Room>,
     client: ClientId,
     viewer: ViewerId,
+    sent_away: SentAway,
 }
 
 impl Membership {
-    pub(super) fn new(hub: Hub, room: Arc<Room>, client: ClientId, viewer: ViewerId) -> Self {
+    pub(super) fn new(
+        hub: Hub,
+        room: Arc<Room>,
+        participant: &Participant,
+        viewer: ViewerId,
+    ) -> Self {
         Self {
             hub,
             room,
-            client,
+            client: participant.client.clone(),
             viewer,
+            sent_away: participant.sent_away.clone(),
         }
     }
 
@@ -50,6 +61,8 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.hub.leave(&self.room, &self.client, self.viewer);
+        let sent_away_at = self.sent_away.is_set().then(now);
+        self.hub
+            .leave(&self.room, &self.client, self.viewer, sent_away_at);
     }
 }

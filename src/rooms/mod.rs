@@ -1,7 +1,7 @@
 //! Rooms on one node: membership, presence, typing, and ordered delivery of changes.
 //!
-//! The deciding parts are pure and take the time as an argument: `presence`, `typing`, `resequencer`
-//! (order), `conflate` (bursts) and `delta` (changes to report to other nodes). `state` combines
+//! The deciding parts are pure and take the time as an argument: `presence`, `grace`, `typing`,
+//! `resequencer` (order), `conflate` (bursts) and `delta` (changes to report to other nodes). `state` combines
 //! them. `room` puts the state behind one lock, together with the channels that listeners read.
 //! `hub` holds all rooms and `timers` wakes them. A subscription owns a `membership` and reads a
 //! `listener`.
@@ -11,6 +11,7 @@
 
 mod conflate;
 mod delta;
+mod grace;
 mod hub;
 mod listener;
 mod membership;
@@ -30,6 +31,7 @@ mod viewer_id;
 
 pub(crate) use self::{
     delta::{Delta, Version},
+    grace::GRACE,
     peers::Peers,
     presence::ApplyResult,
     room::Room,
@@ -38,6 +40,7 @@ pub(crate) use self::{
     viewer_id::{RoomKey, ViewerId},
 };
 pub use self::{
+    grace::SentAway,
     hub::{Hub, RoomStats},
     listener::{Changes, Listener, Values},
     membership::Membership,

@@ -1,15 +1,17 @@
 //! Participants of rooms, and the viewer that each counts as.
 
-use super::viewer_id::ViewerId;
+use super::{grace::SentAway, viewer_id::ViewerId};
 use crate::model::{ClientId, User};
 
 /// A client that joins a room, and its user if signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Participant {
     /// The page or app instance.
     pub client: ClientId,
     /// The signed-in user.
     pub user: Option<User>,
+    /// Set when the server itself ends the client's connection.
+    pub sent_away: SentAway,
 }
 
 impl Participant {

@@ -1,9 +1,13 @@
 //! Members of one room on this node, and its viewers on all nodes.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    time::Instant,
+};
 
 use super::{
     delta::{Delta, Version},
+    grace::Grace,
     node_id::NodeId,
     viewer_id::ViewerId,
 };
@@ -17,7 +21,9 @@ pub(super) struct Presence {
     /// or if two clients use the same id.
     members: HashMap<ClientId, Vec<(ViewerId, usize)>>,
     viewers: HashMap<ViewerId, RefCount>,
-    /// Number of viewers with a member on this node.
+    /// Viewers whose last member on this node was sent away. Each keeps that member's reference.
+    grace: Grace,
+    /// Number of viewers with a member on this node, or in grace.
     local_viewers: usize,
     remote: HashMap<NodeId, RemoteViewers>,
 }
@@ -25,7 +31,7 @@ pub(super) struct Presence {
 /// Number of references to a viewer. At least one of the two is above zero.
 #[derive(Clone, Copy, Debug, Default)]
 struct RefCount {
-    /// Members on this node.
+    /// Members on this node, or one for a viewer in grace.
     members: u32,
     /// Other nodes that report the viewer.
     nodes: u32,
@@ -69,6 +75,10 @@ impl Presence {
             }
             None => {
                 streams.push((viewer, 1));
+                if self.grace.end(viewer) {
+                    // The member takes over the reference.
+                    return false;
+                }
                 let references = self.viewers.entry(viewer).or_default();
                 references.members += 1;
                 let is_new = references.members == 1;
@@ -78,8 +88,14 @@ impl Presence {
         }
     }
 
-    /// Removes a stream. No-op if there is none of this client and viewer.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Departure {
+    /// Removes a stream. No-op if there is none of this client and viewer. If it was sent away, its viewer
+    /// is in grace from then on, unless it has other members.
+    pub(super) fn leave(
+        &mut self,
+        client: &ClientId,
+        viewer: ViewerId,
+        sent_away_at: Option<Instant>,
+    ) -> Departure {
         let unchanged = Departure {
             is_client_gone: false,
             is_viewer_gone: false,
@@ -100,16 +116,48 @@ impl Presence {
         if is_client_gone {
             member.remove();
         }
-        let mut is_viewer_gone = false;
-        self.release(viewer, |references| {
-            references.members -= 1;
-            is_viewer_gone = references.members == 0;
-        });
-        self.local_viewers -= usize::from(is_viewer_gone);
+        let references = self.viewers.get(&viewer);
+        let is_last = references.is_some_and(|references| references.members == 1);
+        let is_in_grace = is_last && sent_away_at.is_some_and(|at| self.grace.begin(viewer, at));
         Departure {
             is_client_gone,
-            is_viewer_gone,
+            is_viewer_gone: !is_in_grace && self.release_member(viewer),
         }
+    }
+
+    /// Removes and returns the viewers whose grace is over.
+    pub(super) fn expire_grace(&mut self, now: Instant) -> Vec<ViewerId> {
+        let expired = self.grace.expire(now);
+        for viewer in &expired {
+            self.release_member(*viewer);
+        }
+        expired
+    }
+
+    /// Removes a viewer if it is in grace. Returns true if it was.
+    pub(super) fn end_grace(&mut self, viewer: ViewerId) -> bool {
+        self.grace.end(viewer) && self.release_member(viewer)
+    }
+
+    /// Returns the time at which to call [`expire_grace`](Self::expire_grace).
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.grace.next_expiry()
+    }
+
+    /// Returns true if there are members on this node, or viewers in grace.
+    pub(super) fn is_local(&self) -> bool {
+        !self.members.is_empty() || !self.grace.is_empty()
+    }
+
+    /// Releases a member's reference. Returns true if it was the viewer's last on this node.
+    fn release_member(&mut self, viewer: ViewerId) -> bool {
+        let mut is_gone = false;
+        self.release(viewer, |references| {
+            references.members -= 1;
+            is_gone = references.members == 0;
+        });
+        self.local_viewers -= usize::from(is_gone);
+        is_gone
     }
 
     /// Returns the number of distinct viewers on all nodes.
@@ -201,6 +249,7 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::grace::GRACE;
 
     fn client(id: &str) -> ClientId {
         ClientId::parse(id).unwrap()
@@ -239,9 +288,9 @@ mod tests {
         assert!(presence.join(&a, ADA));
         assert!(!presence.join(&a, ADA));
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert_eq!(presence.leave(&a, ADA), NONE_GONE);
+        assert_eq!(presence.leave(&a, ADA, None), NONE_GONE);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert_eq!(presence.leave(&a, ADA), BOTH_GONE);
+        assert_eq!(presence.leave(&a, ADA, None), BOTH_GONE);
         assert_eq!((presence.members(), presence.viewers()), (0, 0));
     }
 
@@ -254,9 +303,9 @@ mod tests {
         presence.join(&client("x"), BOB);
         presence.join(&client("y"), EVE);
         assert_eq!((presence.members(), presence.viewers()), (4, 3));
-        assert_eq!(presence.leave(&client("tab1"), ADA), CLIENT_GONE);
+        assert_eq!(presence.leave(&client("tab1"), ADA, None), CLIENT_GONE);
         assert_eq!(presence.viewers(), 3);
-        assert_eq!(presence.leave(&client("tab2"), ADA), BOTH_GONE);
+        assert_eq!(presence.leave(&client("tab2"), ADA, None), BOTH_GONE);
         assert_eq!(presence.viewers(), 2);
     }
 
@@ -266,18 +315,48 @@ mod tests {
         let a = client("a");
         presence.join(&a, BOB);
         presence.join(&a, ADA);
-        assert!(!presence.leave(&a, BOB).is_client_gone);
+        assert!(!presence.leave(&a, BOB, None).is_client_gone);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
-        assert_eq!(presence.leave(&a, ADA), BOTH_GONE);
+        assert_eq!(presence.leave(&a, ADA, None), BOTH_GONE);
     }
 
     #[test]
     fn leave_without_join_changes_nothing() {
         let mut presence = Presence::default();
         presence.join(&client("a"), ADA);
-        assert_eq!(presence.leave(&client("b"), ADA), NONE_GONE);
-        assert_eq!(presence.leave(&client("a"), BOB), NONE_GONE);
+        assert_eq!(presence.leave(&client("b"), ADA, None), NONE_GONE);
+        assert_eq!(presence.leave(&client("a"), BOB, None), NONE_GONE);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
+    }
+
+    #[test]
+    fn viewer_sent_away_counts_until_it_is_back_or_in_time() {
+        let start = Instant::now();
+        let (a, b) = (client("a"), client("b"));
+        let mut presence = Presence::default();
+        assert!(presence.join(&a, ADA) && presence.join(&b, BOB));
+        assert_eq!(presence.leave(&a, ADA, Some(start)), CLIENT_GONE);
+        assert_eq!(presence.leave(&b, BOB, Some(start)), CLIENT_GONE);
+        assert_eq!((presence.members(), presence.viewers()), (0, 2));
+        assert!(presence.is_local());
+        assert!(!presence.join(&a, ADA), "it was there all the time");
+        assert_eq!(presence.expire_grace(start + GRACE), [BOB]);
+        assert_eq!((presence.members(), presence.viewers()), (1, 1));
+        assert_eq!(presence.leave(&a, ADA, None), BOTH_GONE);
+        assert!(!presence.is_local() && presence.viewers.is_empty());
+        assert_eq!(presence.local_viewers, 0);
+    }
+
+    #[test]
+    fn viewer_with_another_member_needs_no_grace() {
+        let start = Instant::now();
+        let mut presence = Presence::default();
+        presence.join(&client("tab1"), ADA);
+        presence.join(&client("tab2"), ADA);
+        let departure = presence.leave(&client("tab1"), ADA, Some(start));
+        assert_eq!((departure, presence.next_expiry()), (CLIENT_GONE, None));
+        assert_eq!(presence.leave(&client("tab2"), ADA, None), BOTH_GONE);
+        assert!(!presence.end_grace(ADA));
     }
 
     #[test]
@@ -294,7 +373,7 @@ mod tests {
             ApplyResult::Applied
         );
         assert_eq!((presence.viewers(), presence.local_viewers), (3, 1));
-        assert_eq!(presence.leave(&client("a"), ADA), BOTH_GONE);
+        assert_eq!(presence.leave(&client("a"), ADA, None), BOTH_GONE);
         assert_eq!((presence.viewers(), presence.local_viewers), (3, 0));
         assert_eq!(
             presence.apply(one, &delta(Some(1), 2, &[], &[ADA])),

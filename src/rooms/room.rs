@@ -178,6 +178,7 @@ impl Room {
 
     /// Publishes the values that have changed and are due, and returns the work that is left.
     pub(super) fn settle(&self, state: &mut State, now: Instant) -> FollowUp {
+        state.expire_grace(now);
         state.change_typing(|typing| typing.expire(now));
         self.close_gap(state, now);
         let viewers = state.local.presence.viewers();
@@ -207,6 +208,7 @@ impl Room {
         let wake_at = [
             count_due,
             typists_due,
+            state.local.presence.next_expiry(),
             state.local.typing.next_expiry(),
             state.gap_deadline,
             state.reconcile_at,

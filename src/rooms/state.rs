@@ -67,7 +67,7 @@ impl State {
 
     /// Returns true if dropping the room loses nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.local.presence.members() == 0 && !self.local.typing.is_local()
+        !self.local.presence.is_local() && !self.local.typing.is_local()
     }
 
     /// Returns true if the hub has dropped the room.
@@ -86,12 +86,15 @@ impl State {
 
     /// Removes a stream. Returns the users who typed in this client on other nodes: if the client
     /// has left, those nodes must be told.
-    pub(super) fn leave(&mut self, client: &ClientId, viewer: ViewerId) -> Vec<UserId> {
-        let departure = self.local.presence.leave(client, viewer);
-        if departure.is_viewer_gone
-            && let Some(deltas) = &mut self.deltas
-        {
-            deltas.left(viewer);
+    pub(super) fn leave(
+        &mut self,
+        client: &ClientId,
+        viewer: ViewerId,
+        sent_away_at: Option<Instant>,
+    ) -> Vec<UserId> {
+        let departure = self.local.presence.leave(client, viewer, sent_away_at);
+        if departure.is_viewer_gone {
+            self.report_left(viewer);
         }
         if !departure.is_client_gone {
             return Vec::new();
@@ -103,6 +106,26 @@ impl State {
             typing.stop(user, Some(client));
         }
         remote
+    }
+
+    /// Removes the viewers whose grace is over.
+    pub(super) fn expire_grace(&mut self, now: Instant) {
+        for viewer in self.local.presence.expire_grace(now) {
+            self.report_left(viewer);
+        }
+    }
+
+    /// Removes a viewer if it is in grace.
+    pub(super) fn end_grace(&mut self, viewer: ViewerId) {
+        if self.local.presence.end_grace(viewer) {
+            self.report_left(viewer);
+        }
+    }
+
+    fn report_left(&mut self, viewer: ViewerId) {
+        if let Some(deltas) = &mut self.deltas {
+            deltas.left(viewer);
+        }
     }
 
     /// Changes the typing indicators. `change` returns true if this node's indicators have changed,

@@ -27,6 +27,8 @@ pub(crate) fn change(seq: i64) -> Arc<Change> {
             is_deleted: false,
             added_seq: Seq(seq),
             changed_seq: Seq(seq),
+            entered_seq: Some(Seq(seq)),
+            depth: 0,
             reply_count: 0,
         }),
     })

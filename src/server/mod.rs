@@ -3,6 +3,7 @@
 //! This composes the parts. There is no global state, so several servers can run in one process.
 
 mod error;
+mod grace;
 mod metrics;
 mod observer;
 
@@ -12,8 +13,8 @@ use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::metrics::SampledMetrics;
 pub use self::{error::StartError, observer::Observer};
+use self::{grace::end_grace_of_banned, metrics::SampledMetrics};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
@@ -48,6 +49,7 @@ pub struct Server {
     admission: Admission,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
+    bans: Arc<Bans>,
     stop: CancellationToken,
 }
 
@@ -119,7 +121,7 @@ impl Server {
         let router = transport::router(Transport {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
-            bans,
+            bans: Arc::clone(&bans),
             requests: requests(&config.http, &registry),
             admission: admission.clone(),
             operation_limits: OperationLimits::new(
@@ -174,6 +176,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            bans,
             stop,
         })
     }
@@ -212,6 +215,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            bans,
             stop,
             ..
         } = self;
@@ -240,6 +244,7 @@ impl Server {
             move |user| publish_to.user_changed(user),
             cluster.users_changed(),
         ));
+        background.spawn(end_grace_of_banned(hub.clone(), bans.imposed()));
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
         let registry = observer.registry.clone();
@@ -310,6 +315,7 @@ impl Server {
         leave.cancel();
         cluster_tasks.close();
         cluster_tasks.wait().await;
+        observer.hub.end_all_grace();
         observer.store.close().await;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Store, error::OpenError, group_commit::Writer, metrics::StoreMetrics, pool::Connections,
+    Store, epoch, error::OpenError, group_commit::Writer, metrics::StoreMetrics, pool::Connections,
     postgres, sqlite, statements::StatementCounter,
 };
 use crate::{config::StoreConfig, telemetry::Registry};
@@ -28,6 +28,7 @@ impl Store {
             }
             _ => return Err(OpenError::UnknownScheme),
         };
+        let epoch = epoch::read(&connections.pools().read).await?;
         let writer = Writer::start(
             &connections,
             workers,
@@ -39,6 +40,7 @@ impl Store {
             writer,
             connections,
             statements,
+            epoch,
             tasks,
         })
     }

@@ -2,13 +2,16 @@
 
 use std::{io, sync::Arc};
 
-use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    ConnAcquireErr, DbErr, RuntimeErr,
+    sqlx::{self, sqlite::SqliteError},
+};
 
 use crate::error::Error;
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if is_unavailable(&error) {
+        if is_unavailable(&error) || is_obstructed(&error) {
             Self::Unavailable(Box::new(error))
         } else {
             Self::Internal(Box::new(error))
@@ -68,6 +71,30 @@ pub(super) fn is_unavailable(error: &DbErr) -> bool {
             is_broken(error) || matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
         }
         None => false,
+    }
+}
+
+/// Returns true if the database answers but cannot do its work now: another program holds a lock, or the
+/// disk or a quota is full. Nothing was done, and the connections are good.
+pub(super) fn is_obstructed(error: &DbErr) -> bool {
+    // SQLite's primary result codes; the upper bytes of a code tell more.
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const FULL: u32 = 13;
+    // What a write beyond a quota has for a code.
+    const IOERR_WRITE: u32 = 10 | 3 << 8;
+    let Some(sqlx::Error::Database(reply)) = driver_error(error) else {
+        return false;
+    };
+    let Some(code) = reply.code() else {
+        return false;
+    };
+    match reply.try_downcast_ref::<SqliteError>() {
+        Some(_) => code.parse().is_ok_and(|code: u32| {
+            code == IOERR_WRITE || matches!(code & 0xff, BUSY | LOCKED | FULL)
+        }),
+        // A full disk, too little memory, a lock that was not available, a statement's timeout.
+        None => matches!(&*code, "53100" | "53200" | "55P03" | "57014"),
     }
 }
 

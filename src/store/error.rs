@@ -43,3 +43,12 @@ pub(super) enum CommitError {
     /// A database that was lost before it confirmed the commit.
     OutcomeUnknown(DbErr),
 }
+
+impl CommitError {
+    /// Returns the error of the database.
+    pub(super) fn cause(&self) -> &DbErr {
+        match self {
+            Self::RolledBack(cause) | Self::OutcomeUnknown(cause) => cause,
+        }
+    }
+}

@@ -2,34 +2,56 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult};
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    sea_query::{Expr, ExprTrait, Order},
+};
 
 use super::{
     Store,
     entity::comment::{Column, Entity},
     page::{Allowance, Bodies, Page},
-    query::select_page,
+    query::{Parameters, select_page},
     rows,
 };
 use crate::{
     error::Error,
-    model::{ClientId, Comment, PostId, Seq},
+    model::{ChangeKind, ClientId, Comment, PostId, Seq},
 };
 
-/// A comment's latest state, with the clients that made it.
+/// A comment at one of its places in the feed.
 #[derive(Clone, Debug)]
 pub struct FeedEntry {
-    /// The comment's current state.
+    /// The position in the feed.
+    pub seq: Seq,
+    /// The comment's reason to be there.
+    pub reason: Reason,
+    /// The comment's latest state.
     pub comment: Arc<Comment>,
-    /// The client that added the comment, if it named itself.
-    pub added_by: Option<ClientId>,
-    /// The client that made the latest change, if it named itself.
-    pub changed_by: Option<ClientId>,
+    /// The client that made the change at this place, if it named itself.
+    pub origin: Option<ClientId>,
+}
+
+/// A comment's reason to be at a place in the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It last became listed here.
+    Entry,
+    /// It was last changed here, after its entry or without one.
+    LatestChange(ChangeKind),
+}
+
+/// A comment with both of its places.
+struct Row {
+    comment: Arc<Comment>,
+    latest: ChangeKind,
+    entered_by: Option<ClientId>,
+    changed_by: Option<ClientId>,
 }
 
 impl Store {
-    /// Returns at most `first` of the comments that were added after `after`, ordered by `added_seq`.
-    /// Each is in its latest state. The page ends early where `allowance` does.
+    /// Returns at most `first` of the listed comments that were added after `after`, ordered by
+    /// `added_seq`. Each is in its latest state. The page ends early where `allowance` does.
     pub async fn added_after(
         &self,
         post: &PostId,
@@ -37,12 +59,22 @@ impl Store {
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        self.entries_after(post, Column::AddedSeq, after, first, allowance)
-            .await
+        let condition = Column::AddedSeq
+            .gt(after.0)
+            .and(Column::EnteredSeq.is_not_null());
+        let order = Column::AddedSeq.into_expr();
+        let rows = self.feed_rows(post, condition, order, first, allowance);
+        Ok(rows.await?.map(|row| FeedEntry {
+            seq: row.comment.added_seq,
+            reason: Reason::Entry,
+            comment: row.comment,
+            origin: row.entered_by,
+        }))
     }
 
-    /// Returns at most `first` of the comments that were last changed after `after`, ordered by
-    /// `changed_seq`. Each is in its latest state. The page ends early where `allowance` does.
+    /// Returns at most `first` of the places after `after` in the feed, in order: a listed comment comes
+    /// where it was entered, and each comment at its latest change. The page ends early where
+    /// `allowance` does.
     pub async fn changed_after(
         &self,
         post: &PostId,
@@ -50,39 +82,119 @@ impl Store {
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        self.entries_after(post, Column::ChangedSeq, after, first, allowance)
-            .await
+        // A row has one place or two. The first places of all are among the first of each kind, so the
+        // statement finds them with two ranges of indexes.
+        let limit = first + 1;
+        let rows = self.feed_rows(
+            post,
+            has_first_place(post, after, limit, self.backend()),
+            first_place(after),
+            2 * limit,
+            allowance,
+        );
+        let Page { items, has_more } = rows.await?;
+        // Where the rows end early, a row that was not read may be before a second place.
+        let end = match items.last() {
+            Some(last) if has_more => last.places(after).map(|entry| entry.seq).min(),
+            _ => None,
+        };
+        let mut entries: Vec<FeedEntry> = items.iter().flat_map(|row| row.places(after)).collect();
+        entries.sort_unstable_by_key(|entry| entry.seq);
+        entries.retain(|entry| end.is_none_or(|end| entry.seq <= end));
+        let max = usize::try_from(first).unwrap_or(usize::MAX);
+        let has_more = has_more || entries.len() > max;
+        entries.truncate(max);
+        Ok(Page {
+            items: entries,
+            has_more,
+        })
     }
 
-    async fn entries_after(
+    async fn feed_rows(
         &self,
         post: &PostId,
-        seq: Column,
-        after: Seq,
+        condition: Expr,
+        order: Expr,
         first: u64,
         allowance: Arc<dyn Allowance>,
-    ) -> Result<Page<FeedEntry>, Error> {
+    ) -> Result<Page<Row>, Error> {
         let query = Entity::find()
             .filter(Column::PostId.eq(post.as_str()))
-            .filter(seq.gt(after.0))
-            .order_by_asc(seq);
+            .filter(condition)
+            .order_by(order, Order::Asc);
         let query = Arc::new(rows::with_authors(query, Bodies::Read));
         self.read(move |connection| {
             let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
             async move {
-                let bytes_of = |entry: &FeedEntry| entry.comment.bytes();
-                select_page(&query, first, &*allowance, &connection, entry, bytes_of).await
+                let bytes_of = |row: &Row| row.comment.bytes();
+                select_page(&query, first, &*allowance, &connection, row, bytes_of).await
             }
         })
         .await
     }
 }
 
-fn entry(row: &QueryResult) -> Result<FeedEntry, Error> {
-    let [added_by, changed_by] = rows::origins(row)?;
-    Ok(FeedEntry {
+impl Row {
+    /// Returns the comment at each of its places after `after`.
+    fn places(&self, after: Seq) -> impl Iterator<Item = FeedEntry> {
+        let Comment {
+            entered_seq,
+            changed_seq,
+            ..
+        } = *self.comment;
+        let entry = entered_seq.map(|seq| (seq, Reason::Entry, &self.entered_by));
+        let latest = Reason::LatestChange(self.latest);
+        let change =
+            (entered_seq != Some(changed_seq)).then_some((changed_seq, latest, &self.changed_by));
+        let places = entry.into_iter().chain(change);
+        places
+            .filter(move |(seq, ..)| *seq > after)
+            .map(|(seq, reason, origin)| FeedEntry {
+                seq,
+                reason,
+                comment: Arc::clone(&self.comment),
+                origin: origin.clone(),
+            })
+    }
+}
+
+/// Returns the condition that a comment has one of the first `limit` places of entry after `after`, or
+/// one of the first `limit` places of a latest change.
+fn has_first_place(post: &PostId, after: Seq, limit: u64, backend: DbBackend) -> Expr {
+    let mut parameters = Parameters::new(backend);
+    // The limits are text, because SQLite plans for the value of a bound limit; see `select_limited`.
+    let mut first = |seq: &str| {
+        format!(
+            "SELECT id FROM (SELECT id FROM comment WHERE post_id = {} AND {seq} > {} \
+             ORDER BY {seq} LIMIT {limit}) AS {seq}_first",
+            parameters.place(post.as_str()),
+            parameters.place(after.0)
+        )
+    };
+    let ids = format!(
+        "comment.id IN ({} UNION {})",
+        first("entered_seq"),
+        first("changed_seq")
+    );
+    parameters.condition(ids)
+}
+
+/// Returns the expression of a row's first place after `after`.
+fn first_place(after: Seq) -> Expr {
+    Expr::case(
+        Column::EnteredSeq.gt(after.0),
+        Column::EnteredSeq.into_expr(),
+    )
+    .finally(Column::ChangedSeq.into_expr())
+    .into()
+}
+
+fn row(row: &QueryResult) -> Result<Row, Error> {
+    let [entered_by, changed_by] = rows::origins(row)?;
+    Ok(Row {
         comment: Arc::new(rows::comment(row)?),
-        added_by,
+        latest: rows::latest_change(row)?,
+        entered_by,
         changed_by,
     })
 }

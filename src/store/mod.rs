@@ -8,6 +8,7 @@ mod comments;
 mod connect;
 mod db_error;
 mod entity;
+mod epoch;
 mod error;
 mod feed;
 mod group_commit;
@@ -18,6 +19,7 @@ mod pool;
 mod postgres;
 mod posts;
 mod query;
+mod restore;
 mod rows;
 mod sqlite;
 mod statements;
@@ -28,14 +30,15 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     bans::{BanChange, BanSeq, NewBan},
-    comments::{DeleteComment, Deletion, EditComment, NewComment},
+    comments::{Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
     error::OpenError,
-    feed::FeedEntry,
+    feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Order, Page, Slice},
     posts::{NewPost, PostKey},
+    restore::{RestoreError, restore},
 };
 use self::{group_commit::Writer, pool::Connections, statements::StatementCounter};
-use crate::error::Error;
+use crate::{error::Error, model::Epoch};
 
 /// A handle to the database. Clones are cheap and share it.
 #[derive(Clone, Debug)]
@@ -43,6 +46,7 @@ pub struct Store {
     writer: Writer<NewComment>,
     connections: Connections,
     statements: StatementCounter,
+    epoch: Epoch,
     /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, SqlErr,
+    QueryOrder, QuerySelect, QueryTrait, Select, SqlErr,
 };
 
 use super::{
@@ -88,6 +88,19 @@ impl Store {
         .await
     }
 
+    /// Returns the posts with these ids, in no order. Those that do not exist are left out. The page ends
+    /// early where `allowance` does.
+    pub async fn posts_with(
+        &self,
+        ids: &[PostId],
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Post>, Error> {
+        let first = ids.len().next_power_of_two() as u64;
+        let ids = ids.iter().map(|id| id.as_str().to_owned());
+        let query = Entity::find().filter(is_any_of(Column::Id, ids, self.backend()));
+        self.page_of_posts(query, first, allowance).await
+    }
+
     /// Returns a page of posts, newest first. It ends early where `allowance` does.
     pub async fn posts(
         &self,
@@ -107,7 +120,16 @@ impl Store {
                 ),
             );
         }
-        let (query, first) = (Arc::new(query), slice.first);
+        self.page_of_posts(query, slice.first, allowance).await
+    }
+
+    async fn page_of_posts(
+        &self,
+        query: Select<Entity>,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Post>, Error> {
+        let query = Arc::new(query);
         self.read(move |connection| {
             let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
             async move {

@@ -7,6 +7,8 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, SelectStatement, extension::postgres::PgFunc},
 };
 
+use uuid::Uuid;
+
 use super::page::{Allowance, Page};
 use crate::error::Error;
 
@@ -126,8 +128,50 @@ where
     column.is_in(padded(values))
 }
 
+/// The parameters of a condition in SQL, in the order of their places.
+pub(super) struct Parameters {
+    backend: DbBackend,
+    values: Vec<Value>,
+}
+
+impl Parameters {
+    pub(super) fn new(backend: DbBackend) -> Self {
+        let values = Vec::new();
+        Self { backend, values }
+    }
+
+    /// Adds a value, and returns the SQL of its place.
+    pub(super) fn place(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        match self.backend {
+            DbBackend::Postgres => format!("${}", self.values.len()),
+            _ => "?".to_owned(),
+        }
+    }
+
+    /// Adds a list of ids, and returns the SQL that compares with it. PostgreSQL takes an array, and the
+    /// list of SQLite is padded, to keep the statements few.
+    pub(super) fn any_of(&mut self, ids: Vec<Uuid>) -> String {
+        if self.backend == DbBackend::Postgres {
+            return format!("= ANY({})", self.place(ids));
+        }
+        let places: Vec<String> = padded(ids).into_iter().map(|id| self.place(id)).collect();
+        format!("IN ({})", places.join(", "))
+    }
+
+    /// Returns the statement of this SQL.
+    pub(super) fn statement(self, sql: String) -> Statement {
+        Statement::from_sql_and_values(self.backend, sql, self.values)
+    }
+
+    /// Returns the condition of this SQL.
+    pub(super) fn condition(self, sql: String) -> Expr {
+        Expr::cust_with_values(sql, self.values)
+    }
+}
+
 /// Pads a list to the next power of two by repeating its last value.
-pub(super) fn padded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
+fn padded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     if let Some(last) = values.last().cloned() {
         values.resize(values.len().next_power_of_two(), last);
     }

@@ -6,12 +6,12 @@ use sea_orm::{
 };
 
 use super::{
-    entity::{comment, post, user},
+    entity::{change_kind, comment, post, user},
     page::Bodies,
 };
 use crate::{
     error::Error,
-    model::{ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp, User, UserId},
+    model::{ChangeKind, ClientId, Comment, CommentId, Post, PostId, Seq, Timestamp, User, UserId},
 };
 
 /// Returns the error for a row that this server cannot have written.
@@ -60,6 +60,8 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
             Column::AddedSeq,
             Column::ChangedSeq,
             Column::ReplyCount,
+            Column::EnteredSeq,
+            Column::Depth,
         ])
         .join(JoinType::LeftJoin, Relation::Author.def())
         .columns([
@@ -68,7 +70,7 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
             user::Column::Avatar,
             user::Column::Role,
         ])
-        .columns([Column::AddedBy, Column::ChangedBy])
+        .columns([Column::EnteredBy, Column::ChangedBy, Column::ChangeKind])
         .into_query()
 }
 
@@ -78,10 +80,11 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
     let parent_id: Option<_> = row.try_get_by_index(2)?;
     let edited_at: Option<_> = row.try_get_by_index(5)?;
     let deleted_at: Option<i64> = row.try_get_by_index(6)?;
-    let author_id: String = row.try_get_by_index(10)?;
-    let name: String = row.try_get_by_index(11)?;
-    let avatar: Option<String> = row.try_get_by_index(12)?;
-    let role: String = row.try_get_by_index(13)?;
+    let entered_seq: Option<_> = row.try_get_by_index(10)?;
+    let author_id: String = row.try_get_by_index(12)?;
+    let name: String = row.try_get_by_index(13)?;
+    let avatar: Option<String> = row.try_get_by_index(14)?;
+    let role: String = row.try_get_by_index(15)?;
     Ok(Comment {
         id: CommentId(id),
         post_id: PostId::parse(&post_id).ok_or_else(|| corrupt("post id", id))?,
@@ -98,13 +101,21 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
         is_deleted: deleted_at.is_some(),
         added_seq: Seq(row.try_get_by_index(7)?),
         changed_seq: Seq(row.try_get_by_index(8)?),
+        entered_seq: entered_seq.map(Seq),
+        depth: row.try_get_by_index(11)?,
         reply_count: row.try_get_by_index(9)?,
     })
 }
 
-/// Returns the client that added the row's comment and the one that made its latest change.
+/// Returns the client that added or restored the row's comment, and the one that made its latest change.
 pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 2], Error> {
-    let added_by: Option<String> = row.try_get_by_index(14)?;
-    let changed_by: Option<String> = row.try_get_by_index(15)?;
-    Ok([added_by, changed_by].map(|id| id.as_deref().and_then(ClientId::parse)))
+    let entered_by: Option<String> = row.try_get_by_index(16)?;
+    let changed_by: Option<String> = row.try_get_by_index(17)?;
+    Ok([entered_by, changed_by].map(|id| id.as_deref().and_then(ClientId::parse)))
+}
+
+/// Returns the kind of the latest change of the row's comment.
+pub(super) fn latest_change(row: &QueryResult) -> Result<ChangeKind, Error> {
+    let kind: change_kind::ChangeKind = row.try_get_by_index(18)?;
+    Ok(kind.into())
 }

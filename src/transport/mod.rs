@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use self::http::{
     headers::api_headers,
-    origin::{self, cors},
+    origin::{self, Origins, cors},
     request_id::{self, RequestId},
 };
 #[cfg(any(test, feature = "fuzzing"))]
@@ -85,13 +85,15 @@ pub(crate) struct Transport {
 /// Returns the router of all paths, except those of [`admin_router`].
 pub(crate) fn router(transport: Transport) -> Router {
     let origins = &transport.http.allowed_origins;
+    let endpoint = get(get_graphql).post(http::post);
     let graphql = Router::new()
-        .route("/graphql", get(get_graphql).post(http::post))
+        .route("/graphql", endpoint.clone())
+        .route("/graphql/", endpoint)
+        .layer(cors(origins))
         .layer(from_fn_with_state(
-            Arc::from(&origins[..]),
+            Arc::new(Origins::new(origins.clone())),
             origin::reject_cross_site,
         ))
-        .layer(cors(origins))
         .layer(map_response(api_headers))
         .layer(from_fn_with_state(
             transport.shutdown.clone(),

@@ -104,15 +104,27 @@ test('an edit and a deletion appear in the other window', async () => {
   await ada.getByRole('button', { name: 'Save' }).click();
   await comment(bob, 'The first version.').getByText('edited').waitFor();
 
-  await comment(ada, 'The first version.').getByRole('button', { name: 'Delete' }).click();
-  await ada
-    .getByRole('group', { name: 'Delete this comment?' })
-    .getByRole('button', { name: 'Delete' })
-    .click();
+  const remove = async (text) => {
+    await comment(ada, text).first().getByRole('button', { name: 'Delete' }).first().click();
+    await ada
+      .getByRole('group', { name: 'Delete this comment?' })
+      .getByRole('button', { name: 'Delete' })
+      .click();
+  };
+  await remove('The first version.');
   for (const page of [ada, bob]) {
-    await comment(page, 'This comment was deleted.').waitFor();
-    assert.equal(await comment(page, 'The first version.').count(), 0);
     await page.getByRole('heading', { name: 'Comments', exact: true }).waitFor();
+    assert.equal(await page.getByTestId('comment').count(), 0, 'it had no replies');
+  }
+
+  await post(ada, 'Answered.');
+  await reply(ada, 'Answered.', 'The answer.');
+  await comment(bob, 'The answer.').first().waitFor();
+  await remove('Answered.');
+  for (const page of [ada, bob]) {
+    await comment(page, 'This comment was deleted.').first().waitFor();
+    assert.deepEqual(await page.getByTestId('body').allTextContents(), ['This comment was deleted.', 'The answer.']);
+    await page.getByRole('heading', { name: '1 comment' }).waitFor();
     page.assertNoComplaints();
   }
 });

@@ -164,7 +164,7 @@ async fn banned_user_is_refused_everywhere_but_reads_anonymously() {
         stream.vanish();
     }
     match first_frame(&server, &token).await {
-        Frame::Close(4403, reason) => assert_eq!(reason, "You are banned here."),
+        Frame::Close(4403, reason) => assert_eq!(reason, "Banned"),
         other => panic!("{other:?}"),
     }
     assert_eq!(server.client().bodies().await, ["before"]);

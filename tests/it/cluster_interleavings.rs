@@ -13,7 +13,7 @@ use causerie::{
         backplane::memory::{Delays, Link, Network},
     },
     model::{ClientId, PostId, Role, User, UserId},
-    rooms::{Hub, Membership, Participant, RoomStats},
+    rooms::{Hub, Membership, Participant, RoomStats, SentAway},
     telemetry::Registry,
 };
 use proptest::prelude::*;
@@ -224,6 +224,7 @@ fn visitor(reader: usize) -> Participant {
     Participant {
         client: client(reader),
         user: reader.is_multiple_of(2).then(|| user(reader)),
+        sent_away: SentAway::default(),
     }
 }
 

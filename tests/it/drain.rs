@@ -21,6 +21,9 @@ const WRITE: &str = "mutation($body: String!) {
     createComment(input: { postId: \"hello\", body: $body }) { comment { id } }
 }";
 
+/// The media type of Apollo's subscriptions.
+const MULTIPART: &str = "multipart/mixed;subscriptionSpec=1.0";
+
 /// The body of the last comment.
 const LAST: &str = "the last";
 
@@ -77,6 +80,13 @@ async fn upgrade(server: std::net::SocketAddr) -> String {
         .expect("sent");
     let head = within("a head", head(&mut connection)).await;
     head.expect("an answer").to_ascii_lowercase()
+}
+
+/// Asserts that a stream was refused in a way that every client takes for a failure of the network.
+fn assert_refused(answer: &Streaming) {
+    let headers = ["content-type", "retry-after"].map(|name| answer.header(name));
+    let expected = [Some("text/plain; charset=utf-8"), Some("1")];
+    assert_eq!((answer.status(), headers), (503, expected));
 }
 
 #[tokio::test]
@@ -176,12 +186,18 @@ async fn drain_window_answers_queries_and_refuses_new_streams() {
 
     let head = upgrade(at).await;
     assert!(head.starts_with("http/1.1 503 ") && head.contains("\r\nretry-after: 1\r\n"));
-    for accept in ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"] {
+    // The last two are of urql and Apollo Client. Either would take a body of GraphQL for the final answer.
+    for accept in [
+        "text/event-stream",
+        MULTIPART,
+        "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+        "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json",
+    ] {
         let request = Request::post(FOLLOW, json!({})).accepting(accept);
-        let answer = Streaming::open(at, &request).await;
-        assert_eq!(answer.status(), 503);
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_refused(&Streaming::open(at, &request).await);
     }
+    let request = Request::get(&[("query", FOLLOW)]).accepting(MULTIPART);
+    assert_refused(&Streaming::open(at, &request).await);
     // EventSource would never reconnect after a status other than 200.
     let request = Request::get(&[("query", FOLLOW)]).accepting("text/event-stream");
     let mut answer = Streaming::open(at, &request).await;
@@ -210,7 +226,7 @@ async fn shutdown_ends_each_stream_as_its_protocol_requires() {
         Streaming::open(server.address(), &request).await
     };
     let mut events = open("text/event-stream").await;
-    let mut parts = open("multipart/mixed;subscriptionSpec=1.0").await;
+    let mut parts = open(MULTIPART).await;
     server.wait_for_members(1, 2).await;
     let ended = tokio::spawn(server.begin_to_stop());
     // graphql-sse and EventSource reconnect after a body that is cut off.
@@ -261,6 +277,45 @@ async fn wait_until_refused(socket: &mut Socket) {
         }
         assert_eq!(socket.message().await["type"], "complete");
     }
+}
+
+/// A stream over HTTP that is opened until one is accepted, as clients do that retry.
+#[tokio::test]
+async fn http_stream_resumes_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut node = start_node(folder.path(), &["--drain-window=1h"]).await;
+    open_post(&node).await;
+    let after = cursor(&node.client()).await;
+    let request = Request::post(FOLLOW, json!({"after": after})).accepting("text/event-stream");
+    let mut stream = Streaming::open(node.address(), &request).await;
+    // The stream and the socket are due at once and in half an hour, in random order.
+    let socket = node.socket().await;
+    let writer = user(&node, Role::Reader);
+    let first = writer.comment("before").await;
+    assert_eq!(
+        stream.event_data().await["commentAdded"]["id"],
+        json!(first)
+    );
+    node.signal(Signal::SIGTERM);
+    wait_until_draining(&format!("http://{}/readyz", node.address())).await;
+    wait_until("a stream is refused", async || {
+        Streaming::open(node.address(), &request).await.status() == 503
+    })
+    .await;
+    let second = writer.comment("while it drains").await;
+    socket.vanish();
+    stream.vanish();
+    assert!(node.ended().await.status.success());
+    assert!(TcpStream::connect(node.address()).await.is_err());
+
+    node.start_again().await;
+    let mut stream = Streaming::open(node.address(), &request).await;
+    for id in [first, second] {
+        assert_eq!(stream.event_data().await["commentAdded"]["id"], json!(id));
+    }
+    stream.vanish();
+    node.signal(Signal::SIGTERM);
+    assert!(node.ended().await.status.success());
 }
 
 /// Writers and reconnecting readers, across a node that is replaced by another. Each acknowledged comment

@@ -17,7 +17,7 @@ const ADDED: &str = "subscription($after: Cursor, $own: Boolean! = false) {
 }";
 const CHANGED: &str = "subscription($after: Cursor, $own: Boolean! = false) {
     commentChanged(postId: \"hello\", after: $after, includeOwn: $own) {
-        kind cursor comment { body isDeleted }
+        kind cursor isListed comment { body isDeleted }
     }
 }";
 const EDIT: &str = "mutation($id: ID!, $body: String!) {
@@ -228,11 +228,20 @@ async fn catch_up_omits_the_clients_own_changes_unless_asked_for() {
     let expect: [(&str, bool, &[&str]); 4] = [
         (ADDED, false, &["other, edited"]),
         (ADDED, true, &["mine, edited", "other, edited"]),
-        (CHANGED, false, &["ADDED other, edited"]),
+        (
+            CHANGED,
+            false,
+            &["ADDED other, edited", "EDITED other, edited"],
+        ),
         (
             CHANGED,
             true,
-            &["ADDED mine, edited", "ADDED other, edited"],
+            &[
+                "ADDED mine, edited",
+                "ADDED other, edited",
+                "EDITED mine, edited",
+                "EDITED other, edited",
+            ],
         ),
     ];
     for (query, include_own, expected) in expect {
@@ -255,42 +264,61 @@ async fn catch_up_omits_the_clients_own_changes_unless_asked_for() {
 }
 
 #[tokio::test]
-async fn catch_up_sends_each_comment_once_in_its_latest_state() {
+async fn catch_up_sends_entries_and_latest_changes_in_order() {
     let server = TestServer::start().await;
     let writer = server.reader("ada");
     let old = writer.comment("old").await;
     let gone = writer.comment("gone").await;
     let start = cursor(&server.client()).await;
-    let new = writer.comment("new").await;
-    for (id, body) in [
-        (&old, "old, edited"),
-        (&new, "new, edited"),
-        (&new, "new, edited twice"),
-    ] {
+    let parent = writer.comment("parent").await;
+    let reply = json!({"body": "reply", "parentId": parent});
+    writer.create_comment(reply.clone()).await;
+    let never_seen = writer.create_comment(reply).await["id"].take();
+    let tombstone = writer.comment("tombstone").await;
+    let kept = json!({"body": "kept", "parentId": tombstone});
+    writer.create_comment(kept).await;
+    for (id, body) in [(&old, "old, edited"), (&parent, "parent, edited")] {
         writer.send(EDIT, json!({"id": id, "body": body})).await;
     }
-    writer.send(DELETE, json!({"id": gone})).await;
+    for id in [&json!(gone), &never_seen, &json!(tombstone)] {
+        writer.send(DELETE, json!({"id": id})).await;
+    }
 
     let mut socket = server.socket().await;
     socket
         .subscribe("s", CHANGED, json!({"after": start}))
         .await;
-    let caught_up = take(&mut socket, "commentChanged", 3).await;
-    assert_eq!(
-        changes(&caught_up),
-        ["EDITED old, edited", "ADDED new, edited twice", "DELETED "]
-    );
-    assert_eq!(caught_up[2]["comment"]["isDeleted"], json!(true));
+    let caught_up = take(&mut socket, "commentChanged", 8).await;
+    let expected = [
+        "ADDED parent, edited",
+        "ADDED reply",
+        "ADDED ",
+        "ADDED kept",
+        "EDITED old, edited",
+        "EDITED parent, edited",
+        "DELETED ",
+        "DELETED ",
+    ];
+    assert_eq!(changes(&caught_up), expected);
+    let listed = |event: &Value| event["isListed"].as_bool().expect("a flag");
+    let is_listed: Vec<bool> = caught_up.iter().map(listed).collect();
+    assert_eq!(is_listed, [true, true, true, true, true, true, false, true]);
+    assert!(socket.settle().await.is_empty());
 
-    // Each cursor on the way can be resumed from.
+    // Each cursor on the way can be resumed from. It does not tell which removals the client knows.
+    for (place, event) in caught_up.iter().enumerate() {
+        socket.complete("s").await;
+        let after = json!({"after": event["cursor"]});
+        socket.subscribe("s", CHANGED, after).await;
+        for expected in caught_up[place + 1..].iter().filter(|event| listed(event)) {
+            let mut next = take(&mut socket, "commentChanged", 1).await;
+            while !listed(&next[0]) {
+                next = take(&mut socket, "commentChanged", 1).await;
+            }
+            assert_eq!(next[0], *expected);
+        }
+    }
     socket.complete("s").await;
-    socket
-        .subscribe("s", CHANGED, json!({"after": caught_up[1]["cursor"]}))
-        .await;
-    assert_eq!(
-        changes(&take(&mut socket, "commentChanged", 1).await),
-        ["DELETED "]
-    );
     assert!(socket.settle().await.is_empty());
     socket.close().await;
     server.stop().await;
@@ -315,7 +343,8 @@ async fn cursor_is_validated_and_survives_a_restart() {
     socket.complete("s").await;
     for (id, bad) in [("a", "nonsense"), ("b", "AQAAAAAAAAAAAAAA"), ("c", "")] {
         socket.subscribe(id, ADDED, json!({"after": bad})).await;
-        assert_refused(socket.message().await, id);
+        let extensions = json!({"code": "BAD_USER_INPUT", "field": "after"});
+        assert_refused(socket.message().await, id, extensions);
     }
     socket.close().await;
     server.stop().await;
@@ -324,22 +353,18 @@ async fn cursor_is_validated_and_survives_a_restart() {
     let server = TestServer::start().await;
     let mut socket = server.socket().await;
     socket.subscribe("s", ADDED, json!({"after": ahead})).await;
-    assert_refused(socket.message().await, "s");
+    let extensions = json!({"code": "CURSOR_EXPIRED"});
+    assert_refused(socket.message().await, "s", extensions);
     socket.close().await;
     server.stop().await;
 }
 
-fn assert_refused(message: Value, id: &str) {
+fn assert_refused(message: Value, id: &str, extensions: Value) {
     assert_eq!(
         (&message["type"], &message["id"]),
         (&json!("error"), &json!(id))
     );
-    let extensions = &message["payload"][0]["extensions"];
-    assert_eq!(
-        extensions,
-        &json!({"code": "BAD_USER_INPUT", "field": "after"}),
-        "{message}"
-    );
+    assert_eq!(message["payload"][0]["extensions"], extensions, "{message}");
 }
 
 /// Opens the same database without publishing to any room.
@@ -368,6 +393,7 @@ async fn add_elsewhere(store: &Store, body: &str) {
         body: body.to_owned(),
         at: Timestamp::now(),
         origin: None,
+        key: None,
     };
     store.create_comment(new).await.expect("stored");
 }

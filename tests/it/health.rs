@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, another_program, run, wait_until, within};
 
-async fn ask(url: String) -> (u16, Value) {
+pub(crate) async fn ask(url: String) -> (u16, Value) {
     let answer = reqwest::get(url).await.expect("an answer");
     let status = answer.status().as_u16();
     assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");

@@ -74,9 +74,8 @@ async fn only_json_posts_are_accepted_as_requests() {
 }
 
 #[tokio::test]
-async fn malformed_or_batched_body_is_refused() {
+async fn malformed_body_is_refused() {
     let server = TestServer::start().await;
-    let query = json!({"query": "{ me { id } }"});
     for body in [
         "".to_owned(),
         "{".to_owned(),
@@ -92,9 +91,6 @@ async fn malformed_or_batched_body_is_refused() {
         json!({"query": "{ me { id } }", "variables": "{}"}).to_string(),
         json!({"query": "{ me { id } }", "operationName": 7}).to_string(),
         json!({"query": "{ me { id } }", "extensions": []}).to_string(),
-        "[]".to_owned(),
-        json!([query]).to_string(),
-        json!([query, query]).to_string(),
     ] {
         for accept in [JSON, GRAPHQL] {
             let reply = server
@@ -717,7 +713,6 @@ async fn only_the_known_pages_are_served() {
         "/demo/%2fetc%2fpasswd",
         "/demo/%00",
         "/index.html",
-        "/graphql/",
         "/graphiql/",
         "/graphiql/none.js",
         "/graphql/x",

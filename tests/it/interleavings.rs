@@ -1,5 +1,6 @@
-//! Interleavings of writing, publishing, losing, joining, falling behind, reading and leaving. Each follower
-//! receives each change once and in order. The oracle is a list.
+//! Interleavings of writing, publishing, losing, joining, falling behind, reading, cutting and resuming. Each
+//! follower receives what it misses once and in order. The oracles are the list of commits, and the page that a
+//! follower of all changes would query at the end.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,8 +20,11 @@ use causerie::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Role, Seq, Timestamp,
         User, UserId,
     },
-    rooms::{Hub, Participant, RoomId, RoomStats},
-    store::{DeleteComment, Deletion, EditComment, NewComment, NewPost, Store},
+    rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
+    store::{
+        Bodies, Creation, DeleteComment, Deletion, EditComment, NewComment, NewPost, Order, Slice,
+        Store,
+    },
     telemetry::Registry,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -29,7 +33,7 @@ use proptest::prelude::*;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::support::{database_url, settings};
+use crate::support::{database_url, everything, settings};
 
 /// A room buffer so small that followers fall behind all the time.
 const ROOM_BUFFER: usize = 3;
@@ -44,8 +48,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A writer commits an addition, to be published later.
-    Add,
+    /// A writer commits an addition, to be published later: a reply, if there is a comment to reply to.
+    Add { parent: Option<usize> },
     /// A writer commits an edit of a comment.
     Edit(usize),
     /// A writer commits a deletion of a comment.
@@ -60,8 +64,10 @@ enum Step {
     Join { from_start: bool },
     /// A follower reads a little.
     Read(usize),
-    /// A follower leaves.
-    Leave(usize),
+    /// A follower is cut off.
+    Cut(usize),
+    /// A follower that was cut off resumes where it was.
+    Resume(usize),
 }
 
 fn profile() -> Profile {
@@ -78,7 +84,7 @@ fn profile() -> Profile {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => Just(Step::Add),
+        4 => any::<Option<usize>>().prop_map(|parent| Step::Add { parent }),
         2 => any::<usize>().prop_map(Step::Edit),
         1 => any::<usize>().prop_map(Step::Delete),
         5 => any::<usize>().prop_map(Step::Publish),
@@ -86,7 +92,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Reconcile),
         2 => any::<bool>().prop_map(|from_start| Step::Join { from_start }),
         4 => any::<usize>().prop_map(Step::Read),
-        1 => any::<usize>().prop_map(Step::Leave),
+        1 => any::<usize>().prop_map(Step::Cut),
+        1 => any::<usize>().prop_map(Step::Resume),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -164,14 +171,76 @@ impl Inbox {
     }
 }
 
-/// A follower of the feed, and the changes that it received.
+/// A follower of the feed, and what it received.
 struct Follower {
     inbox: Arc<Inbox>,
     _subscription: Subscription,
     notes: Arc<Notes>,
-    /// The follower's position lies between these: the seqs of the room and of the store.
-    joined_between: (Seq, Seq),
+    reader: FeedReader,
+}
+
+/// The part of a follower that outlives its connection.
+struct FeedReader {
+    /// The position to resume after. It lies between these: the seqs of the room and of the store.
+    start_between: (Seq, Seq),
+    /// The page that it keeps, if it follows all changes.
+    page: Option<Page>,
     given: Vec<Arc<Change>>,
+}
+
+impl FeedReader {
+    fn receive(&mut self, change: Arc<Change>) {
+        if let Some(page) = &mut self.page {
+            page.receive(&change);
+        }
+        self.given.push(change);
+    }
+
+    /// Returns the position to resume after, if the reader knows it.
+    fn position(&self) -> Option<Seq> {
+        let (earliest, latest) = self.start_between;
+        let start = (earliest == latest).then_some(latest);
+        self.given.last().map(|change| change.seq).or(start)
+    }
+}
+
+/// The comments of a post as a page has them: for each parent its list, and each comment's state.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Page {
+    lists: HashMap<Option<CommentId>, Vec<CommentId>>,
+    states: HashMap<CommentId, (String, bool)>,
+}
+
+impl Page {
+    /// Puts a snapshot into its place by its id, whatever the kind, and removes what is not listed.
+    fn receive(&mut self, change: &Change) {
+        let comment = &change.comment;
+        if comment.is_listed() {
+            self.put(comment);
+        } else if self.states.remove(&comment.id).is_some() {
+            let list = self.lists.get_mut(&comment.parent_id).expect("its list");
+            list.retain(|id| *id != comment.id);
+            if list.is_empty() {
+                self.lists.remove(&comment.parent_id);
+            }
+        }
+    }
+
+    fn put(&mut self, comment: &Comment) {
+        if let Some(parent) = comment.parent_id {
+            assert!(
+                self.states.contains_key(&parent),
+                "a parent comes before its replies"
+            );
+        }
+        let state = (comment.body.clone(), comment.is_deleted);
+        if self.states.insert(comment.id, state).is_none() {
+            self.lists
+                .entry(comment.parent_id)
+                .or_default()
+                .push(comment.id);
+        }
+    }
 }
 
 /// The system under test, and the list that it is compared with.
@@ -186,6 +255,7 @@ struct World {
     /// The changes that were committed and neither published nor lost.
     unpublished: Vec<Arc<Change>>,
     followers: Vec<Follower>,
+    cut_off: Vec<FeedReader>,
     notes: Arc<Notes>,
     group: std::sync::Weak<SubscriberGroup<Changes>>,
     group_room: Option<RoomId>,
@@ -226,6 +296,7 @@ impl World {
             log: Vec::new(),
             unpublished: Vec::new(),
             followers: Vec::new(),
+            cut_off: Vec::new(),
             notes: Arc::default(),
             group: std::sync::Weak::new(),
             group_room: None,
@@ -236,6 +307,12 @@ impl World {
 
     fn head(&self) -> Seq {
         self.log.last().map_or(Seq(0), |change| change.seq)
+    }
+
+    /// Returns the head that the room knows.
+    fn known_head(&self) -> Seq {
+        let heads = self.hub.heads();
+        heads.first().map_or(self.head(), |(_, head)| *head)
     }
 
     fn commit(&mut self, change: Change) {
@@ -260,18 +337,23 @@ impl World {
 
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Add => {
+            Step::Add { parent } => {
                 let new = NewComment {
                     post_id: self.post.clone(),
-                    parent_id: None,
+                    parent_id: parent.and_then(|number| self.some_comment(number)),
                     max_depth: 32,
                     author: profile(),
                     body: format!("number {}", self.log.len()),
                     at: Timestamp(0),
                     origin: None,
+                    key: None,
                 };
-                let change = self.store.create_comment(new).await.expect("stored");
-                self.commit(change);
+                match self.store.create_comment(new).await {
+                    Ok(created) => self.commit(added(created)),
+                    // Its parent was deleted.
+                    Err(Error::Conflict(_)) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
             }
             Step::Edit(number) => {
                 let Some(id) = self.some_comment(number) else {
@@ -330,32 +412,56 @@ impl World {
                     read_a_little(&mut self.followers[place]).await;
                 }
             }
-            Step::Leave(number) => {
+            Step::Cut(number) => {
                 if !self.followers.is_empty() {
                     let place = number % self.followers.len();
                     let follower = self.followers.swap_remove(place);
-                    self.check(&follower, None);
+                    self.cut_off.push(follower.reader);
+                }
+            }
+            Step::Resume(number) => {
+                if !self.cut_off.is_empty() {
+                    let place = number % self.cut_off.len();
+                    let reader = self.cut_off.swap_remove(place);
+                    self.resume(reader).await;
                 }
             }
         }
     }
 
     async fn join(&mut self, from_start: bool) {
-        let known = self.hub.heads().first().map(|(_, head)| *head);
-        let joined_between = if from_start {
-            (Seq(0), Seq(0))
+        let is_page = self.filter == ChangeFilter::All;
+        let (start_between, page) = if from_start {
+            ((Seq(0), Seq(0)), is_page.then(Page::default))
+        } else if is_page {
+            // A page is queried together with the cursor.
+            let page = self.query_page().await;
+            ((self.head(), self.head()), Some(page))
         } else {
-            (known.unwrap_or(self.head()), self.head())
+            ((self.known_head(), self.head()), None)
         };
+        let reader = FeedReader {
+            start_between,
+            page,
+            given: Vec::new(),
+        };
+        self.resume(reader).await;
+    }
+
+    async fn resume(&mut self, mut reader: FeedReader) {
+        if reader.position().is_none() {
+            // It received nothing, so it joins as if for the first time.
+            reader.start_between = (self.known_head(), self.head());
+        }
         let visitor = Participant {
             client: ClientId::new_unnamed(),
             user: None,
+            sent_away: SentAway::default(),
         };
-        let after = from_start.then_some(Seq(0));
         let request = ChangesRequest {
             post: self.post.clone(),
             filter: self.filter,
-            after,
+            after: reader.position(),
             include_own: false,
         };
         let joined = request.join(&self.feed, &visitor).await;
@@ -382,106 +488,112 @@ impl World {
                 .await,
             inbox,
             notes: Arc::clone(&self.notes),
-            joined_between,
-            given: Vec::new(),
+            reader,
         });
     }
 
-    /// Asserts that the follower received the list's changes, once and in order, up to `through` if given.
-    fn check(&self, follower: &Follower, through: Option<Seq>) {
-        let given: Vec<i64> = follower.given.iter().map(|change| change.seq.0).collect();
+    /// Queries the page as it is now.
+    async fn query_page(&self) -> Page {
+        let post = self.store.post(&self.post).await.expect("read");
+        let post = post.expect("the post");
+        let all = Slice {
+            first: 1_000,
+            after: None,
+        };
+        let (oldest, memory) = (Order::OldestFirst, everything());
+        let top_level = self
+            .store
+            .top_level(&post, oldest, all, Bodies::Read, memory);
+        let mut found = top_level.await.expect("read").items;
+        let mut page = Page::default();
+        while !found.is_empty() {
+            let parents: Vec<_> = found.iter().map(|comment| comment.id).collect();
+            for comment in found {
+                page.put(&comment);
+            }
+            let (as_of, memory) = (Some(post.seq), everything());
+            let replies = self
+                .store
+                .replies(&parents, all, as_of, Bodies::Read, memory);
+            let replies = replies.await.expect("read");
+            found = replies.into_values().flat_map(|page| page.items).collect();
+        }
+        page
+    }
+
+    /// Asserts that the reader received what it missed, once and in order, up to the end.
+    async fn check(&self, reader: &FeedReader) {
+        let given: Vec<Seq> = reader.given.iter().map(|change| change.seq).collect();
         assert!(
             given.is_sorted_by(|a, b| a < b),
             "in order, and each once: {given:?}"
         );
-        match self.filter {
-            ChangeFilter::Additions => self.check_additions(follower, &given, through),
-            ChangeFilter::All => self.check_changes(follower, through),
+        let page = self.query_page().await;
+        match &reader.page {
+            Some(kept) => assert_eq!(*kept, page),
+            None => self.check_additions(reader, &given, &page),
         }
     }
 
-    fn check_additions(&self, follower: &Follower, given: &[i64], through: Option<Seq>) {
-        let (earliest, latest) = follower.joined_between;
-        let added: Vec<i64> = self
+    fn check_additions(&self, reader: &FeedReader, given: &[Seq], page: &Page) {
+        let (_, latest) = reader.start_between;
+        let mut added = self
             .log
             .iter()
-            .filter(|change| change.kind == ChangeKind::Added && change.seq > earliest)
-            .map(|change| change.seq.0)
-            .collect();
-        // The follower's position is only known to lie between two seqs.
-        let first = given.first().copied();
-        let from = first.and_then(|first| added.iter().position(|&seq| seq == first));
-        let skipped = match (first, from) {
-            (None, _) => &added[..],
-            (Some(first), None) => panic!("{first} was not added behind {earliest:?}"),
-            (Some(_), Some(from)) => {
-                assert_eq!(given, &added[from..from + given.len()], "no hole");
-                if through.is_some() {
-                    assert_eq!(added.last(), given.last(), "to the end");
-                }
-                &added[..from]
-            }
-        };
-        if first.is_some() || through.is_some() {
+            .filter(|change| change.kind == ChangeKind::Added);
+        let missed = added.clone().filter(|change| {
+            let is_listed = page.states.contains_key(&change.comment.id);
+            change.seq > latest && is_listed && !given.contains(&change.seq)
+        });
+        assert_eq!(
+            missed.count(),
+            0,
+            "additions that are still listed are missing"
+        );
+        for seq in given {
             assert!(
-                skipped.iter().all(|&seq| seq <= latest.0),
-                "{skipped:?} are missing"
-            );
-        }
-    }
-
-    /// Asserts that the changes received lead to the same state as the list.
-    fn check_changes(&self, follower: &Follower, through: Option<Seq>) {
-        let mut known: HashMap<CommentId, Arc<Comment>> = HashMap::new();
-        let from_start = follower.joined_between == (Seq(0), Seq(0));
-        for change in &follower.given {
-            let before = known.insert(change.comment.id, Arc::clone(&change.comment));
-            match change.kind {
-                ChangeKind::Added => assert!(before.is_none(), "added once"),
-                ChangeKind::Edited if from_start => assert!(before.is_some(), "known before"),
-                ChangeKind::Edited | ChangeKind::Deleted => {}
-            }
-        }
-        let Some(through) = through else { return };
-        let latest = follower.joined_between.1;
-        let mut expected: HashMap<CommentId, Arc<Comment>> = HashMap::new();
-        for change in self
-            .log
-            .iter()
-            .filter(|change| change.seq <= through && change.seq > latest)
-        {
-            expected.insert(change.comment.id, Arc::clone(&change.comment));
-        }
-        for (id, comment) in expected {
-            let given = known.get(&id).expect("given");
-            assert_eq!(
-                (&given.body, given.is_deleted),
-                (&comment.body, comment.is_deleted)
+                added.any(|change| change.seq == *seq),
+                "{seq:?} was not added"
             );
         }
     }
 
     /// Recovers what was lost, lets all followers read to the end, and ends them.
     async fn finish(mut self) {
+        while !self.cut_off.is_empty() {
+            self.take(Step::Resume(0)).await;
+        }
         self.hub.catch_up_to(&self.post, self.head());
-        self.take(Step::Add).await;
+        self.take(Step::Add { parent: None }).await;
         self.take(Step::Publish(0)).await;
         while !self.unpublished.is_empty() {
             self.take(Step::Publish(0)).await;
         }
         let end = self.head();
         for mut follower in std::mem::take(&mut self.followers) {
-            while follower.given.last().is_none_or(|change| change.seq < end) {
+            while follower
+                .reader
+                .given
+                .last()
+                .is_none_or(|change| change.seq < end)
+            {
                 let next = tokio::time::timeout(TIMEOUT, follower.next()).await;
-                follower.given.push(next.expect("the end is reached"));
+                follower.reader.receive(next.expect("the end is reached"));
             }
-            self.check(&follower, Some(end));
+            self.check(&follower.reader).await;
         }
         assert_eq!(self.hub.stats(), RoomStats::default());
         self.tasks.close();
         let ended = tokio::time::timeout(TIMEOUT, self.tasks.wait()).await;
         ended.expect("no task is left");
         self.store.close().await;
+    }
+}
+
+fn added(created: Creation) -> Change {
+    match created {
+        Creation::Added(change) => change,
+        Creation::Repeated(_) => panic!("it has no key"),
     }
 }
 
@@ -497,7 +609,7 @@ async fn read_a_little(follower: &mut Follower) {
     for _ in 0..20 {
         tokio::select! {
             biased;
-            change = follower.next() => follower.given.push(change),
+            change = follower.next() => follower.reader.receive(change),
             () = tokio::task::yield_now() => {}
         }
     }
@@ -526,7 +638,7 @@ proptest! {
     }
 
     #[test]
-    fn changes_lead_to_the_stores_state_in_any_interleaving(steps in steps()) {
+    fn page_of_changes_equals_queried_page_in_any_interleaving(steps in steps()) {
         run(ChangeFilter::All, steps);
     }
 }

@@ -415,7 +415,8 @@ async fn peak(folder: &Path, filled: &Filled, kinds: &[Kind]) -> Peak {
                 "causerie_memory_reserved_bytes{{pool=\"{pool}\"}}"
             ))
         });
-        files_now <= files + 20.0 && reserved == [0.0, 0.0]
+        let let_go = files_now <= files + 20.0 && reserved == [0.0, 0.0];
+        let_go.then_some(()).ok_or((files_now, reserved))
     })
     .await;
     let peak = node.program().peak().expect("a number");

@@ -21,7 +21,7 @@ use testkit::{
 use tokio::sync::watch;
 
 use crate::{
-    failure::seqs,
+    failure::{assert_unavailable, seqs},
     support::{
         Client, Socket, TestServer, another_program, everything, postgres_url, run, settings,
         wait_until, within,
@@ -90,6 +90,7 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
         body: format!("by {author}"),
         at: Timestamp::now(),
         origin: None,
+        key: None,
         max_depth: 32,
     }
 }
@@ -97,22 +98,6 @@ fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> New
 async fn cursor(client: &Client) -> Value {
     let query = "{ post(id: \"hello\") { cursor } }";
     client.send(query, json!({})).await["post"]["cursor"].take()
-}
-
-/// Asserts that this is exactly the server's error while it has no database.
-fn assert_unavailable(error: &Value) {
-    assert_eq!(
-        error["message"],
-        json!("The database cannot be reached: try again shortly.")
-    );
-    let extensions = error["extensions"].as_object().expect("extensions");
-    assert_eq!(extensions["code"], json!("SERVICE_UNAVAILABLE"), "{error}");
-    assert!(
-        extensions["retryAfterMs"]
-            .as_u64()
-            .is_some_and(|wait| wait > 0)
-    );
-    assert_eq!(extensions.len(), 2, "{error}");
 }
 
 /// Takes `count` comments and returns their texts.
@@ -237,7 +222,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
         let root = nodes[0]
             .create_comment(new_comment(&id, "root", None))
             .await;
-        roots.push(root.expect("a comment").comment.id);
+        roots.push(root.expect("a comment").comment().id);
         posts.push(id);
     }
     let writers = (0..WRITERS).map(|writer| {
@@ -248,7 +233,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
                 let author = format!("user{}", (writer * 7 + round) % 5);
                 let parent = (round % 2 == 0).then_some(roots[at]);
                 let added = store.create_comment(new_comment(&posts[at], &author, parent));
-                let id = added.await.expect("a comment").comment.id;
+                let id = added.await.expect("a comment").comment().id;
                 let edit = EditComment {
                     id: roots[at],
                     body: format!("{writer}/{round}"),
@@ -344,7 +329,7 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
         let added = nodes[0]
             .create_comment(new_comment(&post, "ada", None))
             .await;
-        let id = added.expect("a comment").comment.id;
+        let id = added.expect("a comment").comment().id;
         let (at, origin) = (Timestamp::now(), None);
         let edit = EditComment {
             id,

@@ -394,6 +394,7 @@ async fn comment_is_read_as_last_written_or_as_tombstone_if_deleted() {
     ada.send(delete, json!({"id": id})).await;
     expected["body"] = json!("");
     expected["isDeleted"] = json!(true);
+    expected["author"] = json!({"id": "deleted", "name": "deleted", "avatar": null});
     assert_eq!(read().await, expected, "once deleted");
     server.stop().await;
 }
@@ -416,12 +417,28 @@ async fn posts_count_undeleted_comments_and_comments_listed_replies() {
     for _ in 0..2 {
         ada.send(delete, json!({"id": deleted["id"]})).await;
     }
-    let query = "{ post(id: \"hello\") { commentCount comments { nodes { replyCount replies { nodes { isDeleted } } } } } }";
+    let query =
+        "{ post(id: \"hello\") { commentCount comments { nodes { isDeleted replyCount replies {
+        nodes { isDeleted replyCount }
+    } } } } }";
+    let read = async || server.client().send(query, json!({})).await["post"].take();
+    let reply_of = |is_deleted: bool| json!({"isDeleted": is_deleted, "replyCount": 1});
     assert_eq!(
-        server.client().send(query, json!({})).await["post"],
+        read().await,
         json!({"commentCount": 3, "comments": {"nodes": [
-            {"replyCount": 2, "replies": {"nodes": [{"isDeleted": false}, {"isDeleted": true}]}},
-        ]}})
+            {"isDeleted": false, "replyCount": 1, "replies": {"nodes": [reply_of(false)]}},
+        ]}}),
+        "a tombstone without replies is in no list"
+    );
+    for id in [&json!(parent), &reply["id"]] {
+        ada.send(delete, json!({"id": id})).await;
+    }
+    assert_eq!(
+        read().await,
+        json!({"commentCount": 1, "comments": {"nodes": [
+            {"isDeleted": true, "replyCount": 1, "replies": {"nodes": [reply_of(true)]}},
+        ]}}),
+        "tombstones keep the place of their replies"
     );
     server.stop().await;
 }

@@ -9,8 +9,12 @@ use serde_json::json;
 
 use crate::{
     answers::PAGE,
-    failure::{OPEN, READ, feed, logged_id, seqs, write},
-    support::{Signal, TestServer, sqlite_url, start_node_on, start_on_full_disk, user},
+    failure::{OPEN, READ, assert_unavailable, feed, seqs, write},
+    health::ask,
+    support::{
+        Signal, TestServer, another_program, run, sqlite_url, start_node_on, start_on_full_disk,
+        user, wait_until,
+    },
     writes::stored,
 };
 
@@ -39,7 +43,7 @@ async fn full_disk_fails_writes_serves_reads_and_keeps_acknowledged() {
         match write(&ada, &body).await {
             Ok(id) => assert!(acknowledged.insert(id)),
             Err(error) => {
-                logged_id(&error);
+                assert_unavailable(&error);
                 failures += 1;
             }
         }
@@ -103,7 +107,7 @@ async fn full_disk_acknowledges_exactly_the_writes_that_are_kept() {
                 match write(&ada, &body).await {
                     Ok(id) => acknowledged.push(id),
                     Err(error) => {
-                        logged_id(&error);
+                        assert_unavailable(&error);
                         failures += 1;
                     }
                 }
@@ -125,6 +129,32 @@ async fn full_disk_acknowledges_exactly_the_writes_that_are_kept() {
     assert_eq!(stored(&database).await, acknowledged);
     let (seqs, stands) = seqs(&database).await;
     assert_eq!(seqs, (1..=stands).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn locked_file_makes_the_server_not_ready_until_it_can_write() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = sqlite_url(folder.path());
+    let server = TestServer::start_on(folder, &database, &["--database-timeout=2s"]).await;
+    let other = another_program(&database).await;
+    let ada = server.reader("ada");
+    run(&other, "BEGIN IMMEDIATE").await;
+    let write = "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) {
+        comment { id } } }";
+    assert_unavailable(&ada.refused(write, json!({})).await);
+    wait_until("it is not ready", async || {
+        let (status, report) = ask(server.url("/readyz")).await;
+        status == 503 && report["checks"]["store"] != json!("ok")
+    })
+    .await;
+    run(&other, "ROLLBACK").await;
+    // No client writes meanwhile.
+    wait_until("it is ready again", async || {
+        ask(server.url("/readyz")).await.0 == 200
+    })
+    .await;
+    ada.comment("b").await;
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use causerie::{
     },
     memory::{Account, MemoryBudget},
     model::{ClientId, Role, User, UserId},
-    rooms::{Hub, Participant, RoomId},
+    rooms::{Hub, Participant, RoomId, SentAway},
     store::Store,
     telemetry::Registry,
 };
@@ -239,6 +239,7 @@ fn participant(name: &str) -> Participant {
             avatar: None,
             role: Role::Reader,
         }),
+        sent_away: SentAway::default(),
     }
 }
 

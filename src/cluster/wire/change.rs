@@ -28,6 +28,9 @@ pub(in crate::cluster) struct WireChange {
     edited_at: Option<i64>,
     is_deleted: bool,
     added_seq: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entered_seq: Option<i64>,
+    depth: i64,
     reply_count: i64,
 }
 
@@ -37,6 +40,7 @@ enum WireChangeKind {
     Added,
     Edited,
     Deleted,
+    Restored,
 }
 
 /// A user's public profile.
@@ -67,6 +71,7 @@ impl From<&Change> for WireChange {
                 ChangeKind::Added => WireChangeKind::Added,
                 ChangeKind::Edited => WireChangeKind::Edited,
                 ChangeKind::Deleted => WireChangeKind::Deleted,
+                ChangeKind::Restored => WireChangeKind::Restored,
             },
             seq: change.seq.0,
             origin: change.origin.clone().map(ValidId),
@@ -79,6 +84,8 @@ impl From<&Change> for WireChange {
             edited_at: comment.edited_at.map(|at| at.0),
             is_deleted: comment.is_deleted,
             added_seq: comment.added_seq.0,
+            entered_seq: comment.entered_seq.map(|seq| seq.0),
+            depth: comment.depth,
             reply_count: comment.reply_count,
         }
     }
@@ -91,6 +98,7 @@ impl From<&WireChange> for Change {
                 WireChangeKind::Added => ChangeKind::Added,
                 WireChangeKind::Edited => ChangeKind::Edited,
                 WireChangeKind::Deleted => ChangeKind::Deleted,
+                WireChangeKind::Restored => ChangeKind::Restored,
             },
             seq: Seq(change.seq),
             origin: change.origin.clone().map(|id| id.0),
@@ -105,6 +113,8 @@ impl From<&WireChange> for Change {
                 is_deleted: change.is_deleted,
                 added_seq: Seq(change.added_seq),
                 changed_seq: Seq(change.seq),
+                entered_seq: change.entered_seq.map(Seq),
+                depth: change.depth,
                 reply_count: change.reply_count,
             }),
         }

@@ -1,6 +1,6 @@
 //! The changes of a post's feed: what the store has after a cursor, then each change as it comes.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{Received, Relation, Request, Step, Topic};
 use crate::{
@@ -11,23 +11,20 @@ use crate::{
         progress::Progress,
         store_page::StorePage,
     },
-    model::{Change, ChangeKind, ClientId, CommentId, PostId, Seq},
+    model::{Change, ChangeKind, PostId, Seq},
     rooms::{self, FeedEvent, Listener, Participant},
-    store::FeedEntry,
+    store::{FeedEntry, Reason},
 };
 
 /// Maximum number of changes that are received together. They are one write to each connection.
 const MAX_BATCH: usize = 16;
-/// Maximum number of additions that a scan remembers. Beyond it, a comment that is edited during
-/// the scan may be sent as an addition twice.
-const MAX_SENT_IDS: usize = 10_000;
 
 /// The changes of a feed that a subscription follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeFilter {
     /// Additions only.
     Additions,
-    /// Additions, edits and deletions.
+    /// Additions, edits, deletions and restorations.
     All,
 }
 
@@ -75,13 +72,12 @@ pub struct ChangesReceiver {
 }
 
 /// A scan of a feed to its end, page by page.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Scan {
     /// The position before the first page. Comments added after it are new to the subscriber.
     start: Seq,
-    /// The comments sent as additions. If one is edited during the scan, it moves to the end of
-    /// the feed and is read again; then it is sent as an edit.
-    sent: HashSet<CommentId>,
+    /// The room's head before the first page. What left the lists up to here was not sent by this scan.
+    head: Seq,
 }
 
 impl Request for ChangesRequest {
@@ -89,7 +85,7 @@ impl Request for ChangesRequest {
 
     /// # Errors
     ///
-    /// Returns `NotFound` if there is no such post, and `BadUserInput` if `after` is beyond the end
+    /// Returns `NotFound` if there is no such post, and `CursorExpired` if `after` is beyond the end
     /// of the feed.
     async fn join(self, feed: &Feed, participant: &Participant) -> Result<Joined<Changes>, Error> {
         let Self {
@@ -112,10 +108,7 @@ impl Request for ChangesRequest {
         let start = after.unwrap_or_else(|| joined_at.unwrap_or(before));
         // The store may be ahead of the room by changes that are not published yet.
         if start > head && start > feed.stored_head(&post).await? {
-            return Err(Error::bad_input(
-                "after",
-                "The post's feed has not come to this cursor.",
-            ));
+            return Err(Error::CursorExpired);
         }
         Ok(Joined::of_post(
             Changes { filter },
@@ -207,24 +200,24 @@ impl Topic for Changes {
                     .await?
             }
         };
-        let mut open = scan.take().unwrap_or_else(|| Scan::new(position));
-        let mut steps = Vec::with_capacity(page.items.len() + 1);
+        let open = scan.unwrap_or(Scan {
+            start: position,
+            head,
+        });
         let mut position = position;
+        let mut steps = Vec::with_capacity(page.items.len() + 1);
         for entry in page.items {
-            position = match self.filter {
-                ChangeFilter::Additions => entry.comment.added_seq,
-                ChangeFilter::All => entry.comment.changed_seq,
-            };
-            let change = open.change(self.filter, excluded, entry);
+            position = entry.seq;
+            let change = open.change(excluded, entry);
             steps.push(Step {
                 progress: at(position),
                 event: change.map(|change| ChangeEvent(Arc::new(change))),
                 origin: None,
             });
         }
-        if page.has_more {
-            *scan = Some(open);
-        } else {
+        // The call may end before this, and is then repeated.
+        *scan = page.has_more.then_some(open);
+        if !page.has_more {
             steps.push(Step::hidden(at(position.max(head))));
         }
         Ok(steps)
@@ -259,47 +252,28 @@ fn at(seq: Seq) -> Progress<()> {
 }
 
 impl Scan {
-    fn new(start: Seq) -> Self {
-        Self {
-            start,
-            sent: HashSet::new(),
-        }
-    }
-
-    /// Returns the change that leads this subscriber to a comment's latest state, or `None` if the
-    /// subscriber excludes it or its filter does not show it.
-    fn change(
-        &mut self,
-        filter: ChangeFilter,
-        excluded: Option<&Origin>,
-        entry: FeedEntry,
-    ) -> Option<Change> {
+    /// Returns the change that the subscriber is shown at a comment's place, or `None` if it is shown
+    /// nothing there.
+    fn change(self, excluded: Option<&Origin>, entry: FeedEntry) -> Option<Change> {
         let FeedEntry {
+            seq,
+            reason,
             comment,
-            added_by,
-            changed_by,
+            origin,
         } = entry;
-        let is_own = |client: Option<&ClientId>| match excluded {
-            Some(Origin::Client(excluded)) => client == Some(excluded),
+        let is_own = match excluded {
+            Some(Origin::Client(excluded)) => origin.as_ref() == Some(excluded),
             Some(Origin::User(_)) | None => false,
         };
-        let is_new = comment.added_seq > self.start
-            && !is_own(added_by.as_ref())
-            && !self.sent.contains(&comment.id);
-        let (kind, seq, origin) = match filter {
-            ChangeFilter::Additions if is_new => (ChangeKind::Added, comment.added_seq, added_by),
-            ChangeFilter::Additions => return None,
-            ChangeFilter::All if !is_new && is_own(changed_by.as_ref()) => return None,
-            ChangeFilter::All if comment.is_deleted => {
-                (ChangeKind::Deleted, comment.changed_seq, changed_by)
-            }
-            ChangeFilter::All if is_new => {
-                if self.sent.len() < MAX_SENT_IDS {
-                    self.sent.insert(comment.id);
-                }
-                (ChangeKind::Added, comment.changed_seq, changed_by)
-            }
-            ChangeFilter::All => (ChangeKind::Edited, comment.changed_seq, changed_by),
+        let is_new = comment.added_seq > self.start;
+        let was_never_sent = is_new && !comment.is_listed() && seq <= self.head;
+        if is_own || was_never_sent {
+            return None;
+        }
+        let kind = match reason {
+            Reason::Entry if is_new => ChangeKind::Added,
+            Reason::Entry => ChangeKind::Restored,
+            Reason::LatestChange(kind) => kind,
         };
         Some(Change {
             kind,

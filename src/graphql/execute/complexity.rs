@@ -1,12 +1,14 @@
 //! The complexity of an operation: about the number of fields that it resolves, with its lists as
 //! long as it asks for.
 
+use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value as ConstValue};
+
 use super::{
     normal_form::{Field, NormalForm, Value},
     operation::OperationKind,
     variables::Variables,
 };
-use crate::graphql::schema::page;
+use crate::graphql::{error::request_error, error_code::ErrorCode, schema::page};
 
 /// Maximum complexity of a query or mutation.
 const MAX_COMPLEXITY: u64 = 50_000;
@@ -26,6 +28,8 @@ const KEY_SYNTAX: u64 = 4;
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
 const PAGE_COMPLEXITY: u64 = 25;
+/// The lists without a requested length, with their lengths by default settings.
+const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -43,18 +47,54 @@ const INTROSPECTION: [(&str, u64); 8] = [
 const MAX_MUTATION_FIELDS: usize = 10;
 
 /// The reason why an operation is too complex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TooComplex {
-    #[error("The operation asks for too much at once.")]
-    Complexity,
-    #[error("The names of the response's fields would be too long.")]
-    Keys,
-    #[error("The values of the arguments are too large.")]
-    Arguments,
-    #[error("The subscription and the values of its variables are too large to be kept.")]
-    Subscription,
-    #[error("A mutation has at most {MAX_MUTATION_FIELDS} fields at its root.")]
-    MutationFields,
+    #[error("The operation costs {cost}, and at most {limit} is allowed. {costliest}")]
+    Complexity {
+        cost: u64,
+        limit: u64,
+        costliest: Costliest,
+    },
+    #[error(
+        "The names of the response's fields would take {0} bytes, and at most {MAX_KEY_BYTES} are \
+         allowed."
+    )]
+    Keys(u64),
+    #[error(
+        "The values of the arguments take {0} bytes, and at most {MAX_ARGUMENT_BYTES} are allowed."
+    )]
+    Arguments(usize),
+    #[error(
+        "The subscription and the values of its variables take {0} bytes, and at most \
+         {MAX_SUBSCRIPTION_BYTES} are kept."
+    )]
+    Subscription(usize),
+    #[error(
+        "The mutation has {0} fields at its root, and at most {MAX_MUTATION_FIELDS} are allowed."
+    )]
+    MutationFields(usize),
+}
+
+impl TooComplex {
+    /// Returns the error that tells the client, at the operation's position.
+    pub(super) fn error(&self, position: Pos) -> ServerError {
+        let mut error = ServerError::new(self.to_string(), Some(position));
+        if let Self::Complexity {
+            cost,
+            limit,
+            costliest,
+        } = self
+        {
+            let path = costliest.path.iter();
+            let path = path.map(|name| ConstValue::from(name.as_str())).collect();
+            let mut extensions = ErrorExtensionValues::default();
+            extensions.set("cost", *cost);
+            extensions.set("limit", *limit);
+            extensions.set("path", ConstValue::List(path));
+            error.extensions = Some(extensions);
+        }
+        request_error(ErrorCode::QueryTooExpensive, error)
+    }
 }
 
 /// Returns the size of the values of all arguments, in bytes.
@@ -64,25 +104,31 @@ pub(super) enum TooComplex {
 /// Refuses an operation that is too complex with these values of its variables.
 pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, TooComplex> {
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
-        return Err(TooComplex::MutationFields);
+        return Err(TooComplex::MutationFields(form.fields.len()));
     }
-    let max = match form.kind {
+    let limit = match form.kind {
         OperationKind::Subscription => MAX_SUBSCRIPTION_COMPLEXITY,
         OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
     };
     let weight = Weight::of(&form.fields, variables);
-    if weight.fields.saturating_add(weight.pages) > max {
-        return Err(TooComplex::Complexity);
+    let cost = weight.cost(1);
+    if cost > limit {
+        let costliest = Costliest::of(&form.fields, variables, cost);
+        return Err(TooComplex::Complexity {
+            cost,
+            limit,
+            costliest,
+        });
     }
     if weight.key_bytes > MAX_KEY_BYTES {
-        return Err(TooComplex::Keys);
+        return Err(TooComplex::Keys(weight.key_bytes));
     }
     if weight.argument_bytes > MAX_ARGUMENT_BYTES {
-        return Err(TooComplex::Arguments);
+        return Err(TooComplex::Arguments(weight.argument_bytes));
     }
-    let is_kept = form.kind == OperationKind::Subscription;
-    if is_kept && form.bytes() + variables.bytes() > MAX_SUBSCRIPTION_BYTES {
-        return Err(TooComplex::Subscription);
+    let kept = form.bytes() + variables.bytes();
+    if form.kind == OperationKind::Subscription && kept > MAX_SUBSCRIPTION_BYTES {
+        return Err(TooComplex::Subscription(kept));
     }
     Ok(weight.argument_bytes)
 }
@@ -100,15 +146,63 @@ struct Weight {
     argument_bytes: usize,
 }
 
+/// The list of an operation that costs most, or a field at its root without lists.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Most of it is `{}`, with {cost}.", path.join("."))]
+pub(super) struct Costliest {
+    /// The names in the response, from the root on.
+    path: Vec<String>,
+    cost: u64,
+}
+
+impl Costliest {
+    /// Follows the costliest field of each selection, as long as it has half of the operation's `total`.
+    /// Of the fields on the way it returns the innermost list.
+    fn of(mut fields: &[Field], variables: &Variables, total: u64) -> Self {
+        let (mut path, mut times) = (Vec::new(), 1_u64);
+        let mut costliest = Self {
+            path: Vec::new(),
+            cost: 0,
+        };
+        loop {
+            let costs = fields.iter().rev().map(|field| {
+                let weight = Weight::of(std::slice::from_ref(field), variables);
+                (field, weight.cost(times))
+            });
+            let Some((field, cost)) = costs.max_by_key(|(_, cost)| *cost) else {
+                return costliest;
+            };
+            if !path.is_empty() && cost < total / 2 {
+                return costliest;
+            }
+            path.push(field.response_name().to_string());
+            let length = length(field, variables);
+            if path.len() == 1 || length > 1 {
+                costliest = Self {
+                    path: path.clone(),
+                    cost,
+                };
+            }
+            times = times.saturating_mul(length);
+            fields = &field.selection;
+        }
+    }
+}
+
 impl Weight {
+    /// Returns the complexity of a selection that is resolved `times` times.
+    fn cost(&self, times: u64) -> u64 {
+        self.fields.saturating_mul(times).saturating_add(self.pages)
+    }
+
     fn of(fields: &[Field], variables: &Variables) -> Self {
         let mut sum = Self::default();
         for field in fields {
             let selection = Self::of(&field.selection, variables);
             let length = length(field, variables);
             let (own, pages) = match field.name.as_str() {
-                "comments" => (PAGE_COMPLEXITY, 0),
-                "replies" => (1, PAGE_COMPLEXITY),
+                "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
+                "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),
             };
             let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
@@ -134,25 +228,24 @@ impl Weight {
 /// Returns the number of times that the selection of a field is resolved.
 fn length(field: &Field, variables: &Variables) -> u64 {
     let name = field.name.as_str();
-    if !page::LISTS.contains(&name) {
-        let mut known = INTROSPECTION.iter();
+    let Some(usual) = page::default_first(name) else {
+        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
         return known
             .find(|(list, _)| *list == name)
             .map_or(1, |(_, length)| *length);
-    }
+    };
     let mut arguments = field.arguments.iter();
     let first = arguments.find(|(name, _)| name == "first");
     let first = first.and_then(|(_, value)| number(value, variables));
     // The resolver refuses a page that is longer than the maximum.
-    let (usual, longest) = (page::DEFAULT_FIRST, page::MAX_FIRST);
     first
         .unwrap_or_else(|| usual.unsigned_abs().into())
-        .clamp(1, longest.unsigned_abs().into())
+        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
 }
 
 fn number(value: &Value, variables: &Variables) -> Option<u64> {
     match value.resolve(variables) {
-        async_graphql::Value::Number(number) => number.as_u64(),
+        ConstValue::Number(number) => number.as_u64(),
         _ => None,
     }
 }
@@ -164,6 +257,14 @@ mod tests {
 
     fn check(text: &str) -> Result<(), TooComplex> {
         check_with(text, serde_json::json!({}))
+    }
+
+    /// Asserts that a check has refused the complexity, and not another limit.
+    fn assert_too_complex(result: Result<(), TooComplex>) {
+        assert!(
+            matches!(result, Err(TooComplex::Complexity { .. })),
+            "{result:?}"
+        );
     }
 
     fn check_with(text: &str, variables: serde_json::Value) -> Result<(), TooComplex> {
@@ -182,7 +283,34 @@ mod tests {
     fn lists_multiply() {
         let lists = "{ posts(first: 100) { nodes { comments(first: 100) { nodes {
             replies(first: 100) { nodes { id } } } } } } }";
-        assert_eq!(check(lists), Err(TooComplex::Complexity));
+        assert_too_complex(check(lists));
+    }
+
+    #[test]
+    fn refusal_names_the_innermost_list_that_costs_most() {
+        let refused = |text: &str| match check(text) {
+            Err(TooComplex::Complexity {
+                cost, costliest, ..
+            }) => (cost, costliest.path.join("."), costliest.cost),
+            other => panic!("{other:?}"),
+        };
+        let lists = "{ me { id } all: posts(first: 100) { nodes { id
+            comments(first: 100) { nodes { body few: replies(first: 1) { nodes { id } }
+                replies(first: 100) { nodes { id } } } } } } }";
+        // Each comment costs 2, and its replies 1 and 2 each.
+        let comments = 100 * 100 * (2 + 3 + 201);
+        let posts = 1 + 100 * (2 + PAGE_COMPLEXITY) + comments;
+        let total = 2 + posts + 2 * PAGE_COMPLEXITY;
+        let replies = 100 * 100 * 201 + PAGE_COMPLEXITY;
+        let path = "all.nodes.comments.nodes.replies".to_owned();
+        assert_eq!(refused(lists), (total, path, replies));
+
+        let alias = |number| {
+            format!("a{number}: posts(first: 100) {{ nodes {{ id title url createdAt }} }} ")
+        };
+        let aliases: String = (0..110).map(alias).collect();
+        let (cost, path, of_path) = refused(&format!("{{ {aliases} }}"));
+        assert_eq!((cost, path.as_str(), of_path), (110 * 501, "a0", 501));
     }
 
     #[test]
@@ -192,7 +320,7 @@ mod tests {
         };
         let aliases = |count| format!("{{ {} }}", (0..count).map(alias).collect::<String>());
         assert_eq!(check(&aliases(90)), Ok(()));
-        assert_eq!(check(&aliases(110)), Err(TooComplex::Complexity));
+        assert_too_complex(check(&aliases(110)));
     }
 
     #[test]
@@ -205,7 +333,7 @@ mod tests {
             )
         };
         assert_eq!(check(&keys(150)), Ok(()));
-        assert_eq!(check(&keys(250)), Err(TooComplex::Keys));
+        assert!(matches!(check(&keys(250)), Err(TooComplex::Keys(_))));
     }
 
     #[test]
@@ -217,7 +345,7 @@ mod tests {
             format!("subscription {{ commentAdded(postId: \"p\") {{ {slices} }} }}")
         };
         assert_eq!(check(&slices(100)), Ok(()));
-        assert_eq!(check(&slices(115)), Err(TooComplex::Complexity));
+        assert_too_complex(check(&slices(115)));
     }
 
     #[test]
@@ -230,7 +358,7 @@ mod tests {
             check_with(&format!("query($id: ID!) {{ {uses} }}"), variables)
         };
         assert_eq!(uses(5), Ok(()));
-        assert_eq!(uses(6), Err(TooComplex::Arguments));
+        assert!(matches!(uses(6), Err(TooComplex::Arguments(_))));
     }
 
     #[test]
@@ -242,7 +370,8 @@ mod tests {
             check_with(text, variables)
         };
         assert_eq!(check(MAX_SUBSCRIPTION_BYTES / 2), Ok(()));
-        assert_eq!(check(MAX_SUBSCRIPTION_BYTES), Err(TooComplex::Subscription));
+        let refused = check(MAX_SUBSCRIPTION_BYTES);
+        assert!(matches!(refused, Err(TooComplex::Subscription(_))));
     }
 
     #[test]
@@ -253,7 +382,7 @@ mod tests {
             format!("{{ posts(first: 100) {{ nodes {{ {pages} }} }} }}")
         };
         assert_eq!(check(&pages(15)), Ok(()));
-        assert_eq!(check(&pages(20)), Err(TooComplex::Complexity));
+        assert_too_complex(check(&pages(20)));
     }
 
     #[test]
@@ -265,10 +394,10 @@ mod tests {
             )
         };
         assert_eq!(check(&lists(10)), Ok(()));
-        assert_eq!(check(&lists(100)), Err(TooComplex::Complexity));
+        assert_too_complex(check(&lists(100)));
         let check = |first: u32| check_with(&lists(10), serde_json::json!({"n": first}));
         assert_eq!(check(10), Ok(()));
-        assert_eq!(check(100), Err(TooComplex::Complexity));
+        assert_too_complex(check(100));
     }
 
     #[test]
@@ -298,6 +427,6 @@ mod tests {
             format!("{{ __schema {{ types {{ {open} name {close} }} }} }}")
         };
         assert_eq!(check(&circle(3)), Ok(()));
-        assert_eq!(check(&circle(5)), Err(TooComplex::Complexity));
+        assert_too_complex(check(&circle(5)));
     }
 }

@@ -32,7 +32,7 @@ use crate::{
         error::{self, request_error, server_error},
         error_code::ErrorCode,
         schema,
-        schema::{Mutation, Query, Replies, SubscriptionRoot},
+        schema::{Mutation, Query, StoreLoader, SubscriptionRoot},
         schema_document,
     },
     limits::Limits,
@@ -137,10 +137,12 @@ impl Executor {
         let user = user.map(|principal| &principal.user.id);
         let permit = self.limits.begin_mutation(user, caller.address)?;
         let memory = self.reserve(&operation, &caller)?;
+        let turn = caller.turns.take_place();
         let (operation, budget) = self.budgeted(operation, caller, memory);
         let request = operation.keeping(permit).into_request();
         let schema = self.schema.clone();
         let execution = async move {
+            let _turn = turn.await;
             let response = schema.execute(request).await;
             Outcome::of(response, &budget)
                 .unwrap_or_else(|error| failed(server_error(budget.refusal(error))))
@@ -163,7 +165,7 @@ impl Executor {
     ) -> (Operation, Arc<ResponseBudget>) {
         let turns = self.limits.read_turns(caller.address);
         let budget = ResponseBudget::of_request(memory, operation.kind(), turns);
-        let replies = Replies::loader(self.store.clone(), Arc::clone(&budget), self.tasks.clone());
+        let replies = StoreLoader::new(self.store.clone(), Arc::clone(&budget), self.tasks.clone());
         let operation = operation.with(caller).with(replies);
         (operation.with(Arc::clone(&budget)), budget)
     }
@@ -265,7 +267,8 @@ impl Executor {
         caller: Caller,
         sink: Arc<dyn Sink>,
     ) -> Result<Subscription, Vec<ServerError>> {
-        let request = SubscriptionRequest::of(&operation).map_err(|error| vec![error])?;
+        let request = SubscriptionRequest::of(&operation, self.feed.epoch());
+        let request = request.map_err(|error| vec![error])?;
         let account = self.memory.of_requests(caller.address);
         let fingerprint = operation.fingerprint();
         let execution = self.renderer.execution(fingerprint, &operation, &account);

@@ -52,6 +52,7 @@ mod subscription_request;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod turns;
 mod validate;
 mod variables;
 
@@ -67,4 +68,5 @@ pub use self::{
     prepare::Requests,
     render::Counts,
     request::{DocumentSource, Params},
+    turns::Turns,
 };

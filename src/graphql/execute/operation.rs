@@ -207,7 +207,8 @@ impl Operation {
     /// Takes every path from a prepared operation on, for fuzzing.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn exercise(self) {
-        let _ = super::subscription_request::SubscriptionRequest::of(&self);
+        let epoch = crate::model::Epoch::FIRST;
+        let _ = super::subscription_request::SubscriptionRequest::of(&self, epoch);
         let _ = (self.fingerprint(), self.name());
         self.into_request();
     }

@@ -112,7 +112,7 @@ impl Requests {
             })
             .map_err(|error| vec![error])?;
         let argument_bytes = complexity::check(&form, &variables)
-            .map_err(|limit| too_expensive(limit.to_string(), position()))?;
+            .map_err(|limit| vec![limit.error(form.position)])?;
         Ok(Operation::new(form, variables, argument_bytes, document))
     }
 }

@@ -40,7 +40,7 @@ use crate::{
         Event, Feed, GroupPlace, Joined, Payload, Render, RenderError, RoomShare, Sink,
         SubscriberGroup, Subscription, Topic,
     },
-    graphql::schema::Replies,
+    graphql::schema::StoreLoader,
     memory::{Account, Reservation},
     rooms::RoomId,
     store::Store,
@@ -272,7 +272,7 @@ impl Render for SharedExecution {
         let RenderServices { store, tasks, .. } = &self.registry.services;
         let memory = memory.clone();
         let budget = ResponseBudget::of_event(reserved, MAX_PAYLOAD_BYTES);
-        let replies = Replies::loader(store.clone(), Arc::clone(&budget), tasks.clone());
+        let replies = StoreLoader::new(store.clone(), Arc::clone(&budget), tasks.clone());
         let operation = self.operation.again().with(Rendered(event)).with(replies);
         let operation = operation.with(Arc::clone(&budget));
         let execution = first(self.registry.schema.clone(), operation);

@@ -13,6 +13,7 @@ use crate::{
     feed::{Feed, Request, Sink, Subscription},
     graphql::{error::server_error, schema},
     memory::Account,
+    model::Epoch,
     rooms::Participant,
 };
 
@@ -62,16 +63,16 @@ impl SubscriptionRequest {
         Self(Box::new(request))
     }
 
-    /// Reads the root field of a subscription. The first subscriber of an operation and all later
+    /// Reads the root field of a subscription, whose cursors are of `epoch`. The first subscriber of an operation and all later
     /// ones come through here, so each gets the same verdict.
     ///
     /// # Errors
     ///
     /// Returns an error with the field's path and position for an argument that is refused.
-    pub(super) fn of(operation: &Operation) -> Result<Self, ServerError> {
+    pub(super) fn of(operation: &Operation, epoch: Epoch) -> Result<Self, ServerError> {
         let field = root(operation)?;
         let arguments = Arguments::new(operation.arguments(field));
-        read(&field.name, arguments).map_err(|error| located(error, operation))
+        read(&field.name, arguments, epoch).map_err(|error| located(error, operation))
     }
 
     /// Joins the topic's room and adds the subscriber to its group there.
@@ -95,8 +96,8 @@ fn root(operation: &Operation) -> Result<&Field, ServerError> {
     field.ok_or_else(|| server_error(Error::Internal("a subscription has no root field".into())))
 }
 
-fn read(field: &str, mut arguments: Arguments) -> Result<SubscriptionRequest, Error> {
-    let request = schema::subscription_request(field, &mut arguments)?;
+fn read(field: &str, mut arguments: Arguments, epoch: Epoch) -> Result<SubscriptionRequest, Error> {
+    let request = schema::subscription_request(field, &mut arguments, epoch)?;
     arguments.end()?;
     Ok(request)
 }
@@ -109,14 +110,14 @@ mod tests {
     use super::*;
     use crate::{
         graphql::{schema::cursor, schema_document},
-        model::PostId,
+        model::{PostId, Seq},
     };
 
     /// A valid value of each type that a root field of a subscription takes.
     fn example(ty: &Type, post: &PostId) -> Value {
         match ty.inner_named_type().as_str() {
             "ID" => Value::String(post.to_string()),
-            "Cursor" => Value::String(cursor::encode(post, crate::model::Seq(1))),
+            "Cursor" => Value::String(cursor::encode(Epoch::FIRST, post, Seq(1))),
             "Boolean" => Value::Boolean(true),
             other => panic!("no example of {other}"),
         }
@@ -132,7 +133,7 @@ mod tests {
                 let name = Name::new(argument.name.as_str());
                 (name, example(&argument.ty, &post))
             });
-            let read = read(name, Arguments::new(arguments.collect()));
+            let read = read(name, Arguments::new(arguments.collect()), Epoch::FIRST);
             assert!(read.is_ok(), "{name}: {:?}", read.err());
         }
     }
@@ -144,6 +145,6 @@ mod tests {
             (Name::new("postId"), text("hello")),
             (Name::new("first"), Value::from(7)),
         ];
-        assert!(read("viewerCount", Arguments::new(arguments)).is_err());
+        assert!(read("viewerCount", Arguments::new(arguments), Epoch::FIRST).is_err());
     }
 }

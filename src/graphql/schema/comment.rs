@@ -8,16 +8,18 @@ use super::{
     cursor::{self, Cursor},
     datetime::DateTime,
     page::{self, Connection},
+    post::Post,
+    relatives::{AncestorsOf, CommentWith, PostWith},
     replies::RepliesOf,
     user::User,
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     graphql::{
         context::ContextExt,
         error::{At, Result},
     },
-    model::{self, ChangeKind, Seq},
+    model::{self, ChangeKind, CommentId, Seq},
     store::{self, Bodies},
 };
 
@@ -54,9 +56,13 @@ impl Comment {
         self.state.parent_id.map(|parent| parent.to_string().into())
     }
 
-    /// The user who wrote it.
+    /// The user who wrote it. Of a tombstone: the placeholder user, whose id is `deleted`.
     async fn author(&self) -> User {
-        User(self.state.author.clone())
+        User(if self.state.is_deleted {
+            model::User::deleted()
+        } else {
+            self.state.author.clone()
+        })
     }
 
     /// The text as it was written, without blank lines before it and white space after it. Empty once
@@ -75,19 +81,48 @@ impl Comment {
         self.state.edited_at.map(DateTime)
     }
 
-    /// True for a tombstone, which keeps the place of its replies.
+    /// True for a tombstone. It is listed if it had replies when it was deleted.
     async fn is_deleted(&self) -> bool {
         self.state.is_deleted
     }
 
     /// The place in the post's feed at which this comment was added.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.state.post_id, self.state.added_seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.state.post_id, self.state.added_seq)
     }
 
-    /// The number of direct replies, deleted ones included: as many as `replies` lists.
+    /// The number of direct replies: as many as `replies` lists.
     async fn reply_count(&self) -> i32 {
         i32::try_from(self.state.reply_count).unwrap_or(i32::MAX)
+    }
+
+    /// Its post. In a subscription this is one query an event, whatever the number of subscribers.
+    async fn post(&self, context: &Context<'_>) -> Result<Post> {
+        Box::pin(self.load_post(context)).await.at(context)
+    }
+
+    /// The number of its ancestors: 0 for a top-level comment.
+    async fn depth(&self) -> i32 {
+        i32::try_from(self.state.depth).unwrap_or(i32::MAX)
+    }
+
+    /// The time until which its author may edit it, which may be over. Null for a tombstone.
+    async fn editable_until(&self, context: &Context<'_>) -> Option<DateTime> {
+        let window = context.settings().edit_window;
+        let until = self.state.created_at.plus(window);
+        (!self.state.is_deleted).then_some(DateTime(until))
+    }
+
+    /// The comment that it replies to. Null for a top-level comment.
+    async fn parent(&self, context: &Context<'_>) -> Option<Result<Self>> {
+        let id = self.state.parent_id?;
+        let parent = Box::pin(self.load_parent(context, id)).await;
+        parent.at(context).transpose()
+    }
+
+    /// All comments above it, from the top-level comment down to its parent. Empty for a top-level comment.
+    async fn ancestors(&self, context: &Context<'_>) -> Result<Vec<Self>> {
+        Box::pin(self.load_ancestors(context)).await.at(context)
     }
 
     /// Direct replies, oldest first. At most 100 a page.
@@ -101,14 +136,52 @@ impl Comment {
         first: Option<i32>,
         #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
     ) -> Result<Connection<Comment>> {
-        // On the heap, because the library keeps a resolver's future on the stack for each level.
         Box::pin(self.load_replies(context, first, after))
             .await
             .at(context)
     }
 }
 
+// The resolvers put these on the heap, because the library keeps a resolver's future on the stack for each
+// level of a document.
 impl Comment {
+    async fn load_post(&self, context: &Context<'_>) -> std::result::Result<Post, Error> {
+        let key = PostWith(self.state.post_id.clone());
+        let post = context.loader().load_one(key).await?;
+        post.map(Post).ok_or(Error::NotFound(Kind::Post))
+    }
+
+    async fn load_parent(
+        &self,
+        context: &Context<'_>,
+        id: CommentId,
+    ) -> std::result::Result<Option<Self>, Error> {
+        let bodies = bodies(&context.look_ahead());
+        let parent = context
+            .loader()
+            .load_one(CommentWith { id, bodies })
+            .await?;
+        Ok(parent.map(|state| self.beside(state)))
+    }
+
+    async fn load_ancestors(&self, context: &Context<'_>) -> std::result::Result<Vec<Self>, Error> {
+        let ancestors = context.loader().load_one(AncestorsOf {
+            comment: self.state.id,
+            bodies: bodies(&context.look_ahead()),
+        });
+        let ancestors = ancestors.await?.unwrap_or_default();
+        let fields = ancestors.len() * page::fields_below(context.field());
+        context.budget().take_fields(fields)?;
+        let ancestors = ancestors.into_iter().map(|state| self.beside(state));
+        Ok(ancestors.collect())
+    }
+
+    /// Returns another comment of the post that was read in the same list.
+    fn beside(&self, state: Arc<model::Comment>) -> Self {
+        let as_of = self.as_of;
+        Self { state, as_of }
+    }
+
     async fn load_replies(
         &self,
         context: &Context<'_>,
@@ -116,8 +189,10 @@ impl Comment {
         after: Option<String>,
     ) -> std::result::Result<Connection<Self>, Error> {
         let post = &self.state.post_id;
-        let slice = page::slice(first, after.as_deref(), |text| cursor::decode(post, text))?;
-        let replies = context.replies().load_one(RepliesOf {
+        let slice = page::slice(first, after.as_deref(), |text| {
+            cursor::decode(context.epoch(), post, text)
+        })?;
+        let replies = context.loader().load_one(RepliesOf {
             parent: self.state.id,
             slice,
             as_of: self.as_of,
@@ -161,7 +236,7 @@ pub(super) fn connection(
         context,
         page,
         after,
-        |comment| cursor::encode(&comment.post_id, comment.added_seq),
+        |comment| cursor::encode(context.epoch(), &comment.post_id, comment.added_seq),
         |state| Comment { state, as_of },
     )
 }
@@ -170,8 +245,10 @@ pub(super) fn connection(
 #[derive(Clone, Debug)]
 pub(super) struct CommentChange(pub Arc<model::Change>);
 
-/// A change in a post's feed, with the state of the comment after it. In a catch-up each comment comes
-/// once, in its latest state.
+/// A change in a post's feed, with the state of the comment after it.
+///
+/// A catch-up is a feed too: a comment that is listed comes where it entered the lists, in its latest
+/// state, and once more at its latest change if that is later. So a comment comes before its replies.
 #[Object]
 impl CommentChange {
     /// The kind of the change.
@@ -180,6 +257,7 @@ impl CommentChange {
             ChangeKind::Added => CommentChangeKind::Added,
             ChangeKind::Edited => CommentChangeKind::Edited,
             ChangeKind::Deleted => CommentChangeKind::Deleted,
+            ChangeKind::Restored => CommentChangeKind::Restored,
         }
     }
 
@@ -189,8 +267,14 @@ impl CommentChange {
     }
 
     /// The place in the post's feed of this change.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.0.comment.post_id, self.0.seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.0.comment.post_id, self.0.seq)
+    }
+
+    /// False: the comment is in no list any more, so remove it. True: put it into its place by its id,
+    /// whatever the kind; a tombstone if `comment.isDeleted`.
+    async fn is_listed(&self) -> bool {
+        self.0.comment.is_listed()
     }
 }
 
@@ -201,8 +285,19 @@ pub enum CommentChangeKind {
     Added,
     /// The comment's body changed.
     Edited,
-    /// The comment was deleted. A tombstone is left.
+    /// The comment was deleted. Its tombstone is left in the lists if it had replies.
     Deleted,
+    /// A rejected comment was published again.
+    Restored,
+}
+
+impl From<CommentOrder> for store::Order {
+    fn from(order: CommentOrder) -> Self {
+        match order {
+            CommentOrder::OldestFirst => Self::OldestFirst,
+            CommentOrder::NewestFirst => Self::NewestFirst,
+        }
+    }
 }
 
 /// An order of comments.

@@ -1,25 +1,30 @@
 //! Cursors: the public form of a place in a feed.
 //!
-//! A cursor is base64url of one byte of version, seven of seq, and a checksum over both and the
-//! post's id. It stays the same after a restart. The checksum is no secret: it finds cursors of
-//! other posts, and ones that were truncated or made up.
+//! A cursor is base64url of a byte of version, a byte for the kind of its feed, four bytes of epoch, eight of
+//! seq, and a checksum over all of these and the feed's id. It stays the same after a restart. The checksum
+//! is no secret: it finds cursors of other feeds, and ones that were truncated or made up.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     error::Error,
-    model::{PostId, Seq},
+    model::{Epoch, PostId, Seq},
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The kind of a post's feed.
+const POST: u8 = 1;
+/// The number of bytes before the checksum.
+const PLACE: usize = 14;
 
 /// A place in one post's feed of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor(String);
 
 /// A place in one post's feed of changes. It is opaque: store it, compare it only for equality, and
-/// send it back as `after`. It stays valid when the server restarts.
+/// send it back as `after`. It stays valid when the server restarts. CURSOR_EXPIRED: the database was
+/// restored from a backup since; query again.
 #[Scalar(name = "Cursor")]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -36,32 +41,65 @@ impl ScalarType for Cursor {
 
 impl Cursor {
     /// Creates the cursor of a place.
-    pub(crate) fn new(post: &PostId, seq: Seq) -> Self {
-        Self(encode(post, seq))
+    pub(crate) fn new(epoch: Epoch, post: &PostId, seq: Seq) -> Self {
+        Self(encode(epoch, post, seq))
     }
 }
 
 /// Encodes a place as a cursor.
-pub(crate) fn encode(post: &PostId, seq: Seq) -> String {
-    let mut bytes = [0; 12];
-    bytes[..8].copy_from_slice(&seq.0.to_be_bytes());
+pub(crate) fn encode(Epoch(epoch): Epoch, post: &PostId, Seq(seq): Seq) -> String {
+    let mut bytes = [0; PLACE + 4];
     bytes[0] = VERSION;
-    let checksum = checksum(post, &bytes[..8]);
-    bytes[8..].copy_from_slice(&checksum);
+    bytes[1] = POST;
+    bytes[2..6].copy_from_slice(&epoch.to_be_bytes());
+    bytes[6..PLACE].copy_from_slice(&seq.to_be_bytes());
+    let checksum = checksum(post, &bytes[..PLACE]);
+    bytes[PLACE..].copy_from_slice(&checksum);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Decodes a cursor; `BadUserInput` for `after` if it is not one of this post.
-pub(crate) fn decode(post: &PostId, text: &str) -> Result<Seq, Error> {
-    let invalid = || Error::bad_input("after", "This is not a cursor of this post.");
-    let mut bytes = [0; 12];
-    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-        Ok(12) if bytes[0] == VERSION && bytes[8..] == checksum(post, &bytes[..8]) => {}
-        _ => return Err(invalid()),
+/// Decodes a cursor of this post that was issued in `epoch`.
+///
+/// # Errors
+///
+/// Returns `BadUserInput` for `after` if it is not a cursor of this post, and `CursorExpired` if it is one
+/// of another epoch.
+pub(crate) fn decode(epoch: Epoch, post: &PostId, text: &str) -> Result<Seq, Error> {
+    let place = place(post, text).or_else(|| old_place(post, text));
+    let (issued_in, seq) =
+        place.ok_or_else(|| Error::bad_input("after", "This is not a cursor of this post."))?;
+    if issued_in == epoch {
+        Ok(seq)
+    } else {
+        Err(Error::CursorExpired)
     }
+}
+
+fn place(post: &PostId, text: &str) -> Option<(Epoch, Seq)> {
+    let bytes: [u8; PLACE + 4] = bytes_of(text)?;
+    let (place, sum) = bytes.split_at(PLACE);
+    let is_place = place[..2] == [VERSION, POST] && sum == checksum(post, place);
+    let (epoch, seq) = place[2..].split_at(4);
+    let seq = i64::from_be_bytes(seq.try_into().ok()?);
+    let epoch = u32::from_be_bytes(epoch.try_into().ok()?);
+    is_place.then_some((Epoch(epoch), Seq(seq)))
+}
+
+/// Decodes the first version: a byte of version, seven of seq, and a checksum. Clients keep cursors for as
+/// long as they like.
+fn old_place(post: &PostId, text: &str) -> Option<(Epoch, Seq)> {
+    let bytes: [u8; 12] = bytes_of(text)?;
+    let (place, sum) = bytes.split_at(8);
+    let is_place = place[0] == 1 && sum == checksum(post, place);
     let mut seq = [0; 8];
-    seq[1..].copy_from_slice(&bytes[1..8]);
-    Ok(Seq(i64::from_be_bytes(seq)))
+    seq[1..].copy_from_slice(&place[1..]);
+    is_place.then_some((Epoch::FIRST, Seq(i64::from_be_bytes(seq))))
+}
+
+fn bytes_of<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (length == LENGTH).then_some(bytes)
 }
 
 fn checksum(post: &PostId, place: &[u8]) -> [u8; 4] {
@@ -79,19 +117,39 @@ mod tests {
         PostId::parse(id).unwrap()
     }
 
+    fn seq_of(text: &str) -> Result<Seq, Error> {
+        decode(Epoch::FIRST, &post("p"), text)
+    }
+
     #[test]
-    fn cursor_is_decoded_and_the_same_in_every_version() {
-        for seq in [0, 1, 255, 1 << 40] {
-            let text = encode(&post("p"), Seq(seq));
-            assert_eq!(decode(&post("p"), &text).unwrap(), Seq(seq));
+    fn cursor_of_any_version_is_decoded() {
+        for seq in [0, 1, 255, 1 << 40, i64::MAX] {
+            let text = encode(Epoch(7), &post("p"), Seq(seq));
+            assert_eq!(decode(Epoch(7), &post("p"), &text).unwrap(), Seq(seq));
         }
-        // Clients keep cursors for as long as they like: this text must stay readable.
-        assert_eq!(encode(&post("hello"), Seq(42)), "AQAAAAAAACruqzOV");
+        // These texts must stay readable.
+        let hello = post("hello");
+        for text in ["AQAAAAAAACruqzOV", "AgEAAAABAAAAAAAAACq4Xp7y"] {
+            assert_eq!(
+                decode(Epoch::FIRST, &hello, text).unwrap(),
+                Seq(42),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn cursor_of_another_epoch_has_expired() {
+        let restored = decode(Epoch(9), &post("hello"), "AQAAAAAAACruqzOV");
+        assert!(matches!(restored, Err(Error::CursorExpired)));
+        let text = encode(Epoch(9), &post("p"), Seq(7));
+        assert!(matches!(seq_of(&text), Err(Error::CursorExpired)));
     }
 
     #[test]
     fn malformed_or_foreign_cursor_is_refused() {
-        let good = encode(&post("p"), Seq(7));
+        let good = encode(Epoch::FIRST, &post("p"), Seq(7));
+        let other = encode(Epoch::FIRST, &post("p"), Seq(8));
         for bad in [
             "",
             "x",
@@ -100,12 +158,13 @@ mod tests {
             &format!("{good}A"),
             "AQAAAAAAAAAAAAAA",
             "åäö",
+            &encode(Epoch::FIRST, &post("q"), Seq(7)),
+            &format!("{}{}", &other[..18], &good[18..]),
         ] {
-            assert!(decode(&post("p"), bad).is_err(), "{bad}");
+            assert!(
+                matches!(seq_of(bad), Err(Error::BadUserInput { .. })),
+                "{bad}"
+            );
         }
-        assert!(decode(&post("q"), &good).is_err());
-        let other = encode(&post("p"), Seq(8));
-        let mixed = format!("{}{}", &other[..11], &good[11..]);
-        assert!(decode(&post("p"), &mixed).is_err());
     }
 }

@@ -5,18 +5,21 @@ mod comment;
 pub(super) mod cursor;
 mod datetime;
 pub(super) mod input;
+mod loader;
 mod mutation;
 mod non_null;
 pub(super) mod page;
 mod post;
 mod query;
+mod relatives;
 mod replies;
+mod settings;
 mod subscription;
 mod user;
 
 pub(super) use self::{
+    loader::StoreLoader,
     mutation::Mutation,
     query::Query,
-    replies::Replies,
     subscription::{SubscriptionRoot, request as subscription_request},
 };

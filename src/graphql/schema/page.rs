@@ -18,12 +18,28 @@ use crate::{
 /// Maximum number of items in a page.
 pub(crate) const MAX_FIRST: i32 = 100;
 /// Number of items in a page by default, as the schema shows it.
-pub(crate) const DEFAULT_FIRST: i32 = 20;
+pub(super) const DEFAULT_FIRST: i32 = 20;
 
-/// The fields that are lists of items.
-pub(crate) const LISTS: [&str; 3] = ["posts", "comments", "replies"];
+/// Number of items in a page of comments of every depth by default, as the schema shows it.
+pub(super) const DEFAULT_FIRST_OF_ALL: i32 = 50;
+
+/// The fields that are lists of items, with the number of items in a page by default.
+const LISTS: [(&str, i32); 4] = [
+    ("posts", DEFAULT_FIRST),
+    ("comments", DEFAULT_FIRST),
+    ("allComments", DEFAULT_FIRST_OF_ALL),
+    ("replies", DEFAULT_FIRST),
+];
 /// The number of fields that a list in an item counts as.
 const LIST_FIELDS: usize = 5;
+
+/// Returns the number of items in a page by default, if the field is a list of items.
+pub(crate) fn default_first(field: &str) -> Option<i32> {
+    let mut lists = LISTS.iter();
+    lists
+        .find(|(list, _)| *list == field)
+        .map(|(_, first)| *first)
+}
 
 /// Creates a slice from the arguments `first` and `after`; `decode` reads the list's cursors.
 pub(super) fn slice<Key>(
@@ -124,9 +140,10 @@ fn fields_of_item(connection: SelectionField<'_>) -> usize {
     items.map(|field| 1 + fields_below(field)).sum()
 }
 
-fn fields_below(field: SelectionField<'_>) -> usize {
+/// Returns the number of fields below a field.
+pub(super) fn fields_below(field: SelectionField<'_>) -> usize {
     let fields = field.selection_set().map(|field| {
-        if LISTS.contains(&field.name()) {
+        if default_first(field.name()).is_some() {
             LIST_FIELDS
         } else {
             1 + fields_below(field)

@@ -12,13 +12,14 @@ use super::{
     page::{self, Connection},
 };
 use crate::{
+    error::Error,
     graphql::{
         context::ContextExt,
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model,
-    store::Order,
+    model::{self, Seq},
+    store::{Page, Slice},
 };
 
 /// A post in the state in which it was read.
@@ -62,8 +63,8 @@ impl Post {
 
     /// The place at which the post's feed stands. Query it together with the comments, and subscribe
     /// with `after` set to it: no comment is lost between the two, and none comes twice.
-    async fn cursor(&self) -> Cursor {
-        Cursor::new(&self.0.id, self.0.seq)
+    async fn cursor(&self, context: &Context<'_>) -> Cursor {
+        Cursor::new(context.epoch(), &self.0.id, self.0.seq)
     }
 
     /// Top-level comments. At most 100 a page.
@@ -83,23 +84,68 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
-        let slice = page::slice(first, after.as_deref(), |text| {
-            cursor::decode(&self.0.id, text)
+        let slice = self.slice(context, first, after.as_deref()).at(context)?;
+        let order = order.value("order").at(context)?.into();
+        let bodies = comment::bodies_of_page(context);
+        let budget = Arc::<ResponseBudget>::clone(context.budget());
+        let page = context
+            .store()
+            .top_level(&self.0, order, slice, bodies, budget);
+        Box::pin(self.connection(context, page, after))
+            .await
+            .at(context)
+    }
+
+    /// Comments of every depth, flat, each with its `depth` and `parentId`. At most 100 a page.
+    async fn all_comments(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST_OF_ALL)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it in this order.")]
+        after: Option<String>,
+        #[graphql(
+            desc = "The order of the list.",
+            default_with = "NonNull::from(CommentOrder::OldestFirst)"
+        )]
+        order: NonNull<CommentOrder>,
+    ) -> Result<Connection<Comment>> {
+        let slice = self.slice(context, first, after.as_deref()).at(context)?;
+        let order = order.value("order").at(context)?.into();
+        let bodies = comment::bodies_of_page(context);
+        let budget = Arc::<ResponseBudget>::clone(context.budget());
+        let page = context
+            .store()
+            .all_comments(&self.0, order, slice, bodies, budget);
+        Box::pin(self.connection(context, page, after))
+            .await
+            .at(context)
+    }
+}
+
+impl Post {
+    fn slice(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<&str>,
+    ) -> std::result::Result<Slice<Seq>, Error> {
+        page::slice(first, after, |text| {
+            cursor::decode(context.epoch(), &self.0.id, text)
         })
-        .at(context)?;
-        let order = match order.value("order").at(context)? {
-            CommentOrder::OldestFirst => Order::OldestFirst,
-            CommentOrder::NewestFirst => Order::NewestFirst,
-        };
-        let budget = context.budget();
-        let page = context.store().top_level(
-            &self.0,
-            order,
-            slice,
-            comment::bodies_of_page(context),
-            Arc::<ResponseBudget>::clone(budget),
-        );
-        let page = budget.in_turn(page).await.at(context)?.map(Arc::new);
-        comment::connection(context, page, after, Some(self.0.seq)).at(context)
+    }
+
+    /// Reads a page of comments in its turn.
+    async fn connection(
+        &self,
+        context: &Context<'_>,
+        page: impl Future<Output = std::result::Result<Page<model::Comment>, Error>>,
+        after: Option<String>,
+    ) -> std::result::Result<Connection<Comment>, Error> {
+        let page = context.budget().in_turn(page).await?.map(Arc::new);
+        comment::connection(context, page, after, Some(self.0.seq))
     }
 }

@@ -11,6 +11,7 @@ use super::{
     non_null::NonNull,
     page::{self, Connection},
     post::Post,
+    settings::Settings,
     user::User,
 };
 use crate::{
@@ -64,6 +65,11 @@ impl Query {
             .posts(slice, Arc::<ResponseBudget>::clone(budget));
         let page = budget.in_turn(page).await.at(context)?;
         page::connection(context, page, after, posts_cursor, Post).at(context)
+    }
+
+    /// Limits and features that a page adapts to. The same for every reader.
+    async fn settings(&self, context: &Context<'_>) -> Settings {
+        Settings(*context.settings())
     }
 
     /// The comment with this id. Null if there is none.

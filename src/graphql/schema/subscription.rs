@@ -22,10 +22,10 @@ use crate::{
         error::{At, Result},
         execute::{Arguments, Rendered, SubscriptionRequest},
     },
-    model::PostId,
+    model::{Epoch, PostId},
 };
 
-/// Reads the arguments of a root field into the request for its topic.
+/// Reads the arguments of a root field into the request for its topic. Cursors are of `epoch`.
 ///
 /// # Errors
 ///
@@ -33,11 +33,12 @@ use crate::{
 pub(in crate::graphql) fn request(
     field: &str,
     arguments: &mut Arguments,
+    epoch: Epoch,
 ) -> std::result::Result<SubscriptionRequest, Error> {
     let post = input::post_id(&arguments.id("postId")?)?;
     Ok(match field {
-        "commentAdded" => changes(ChangeFilter::Additions, post, arguments)?,
-        "commentChanged" => changes(ChangeFilter::All, post, arguments)?,
+        "commentAdded" => changes(ChangeFilter::Additions, post, arguments, epoch)?,
+        "commentChanged" => changes(ChangeFilter::All, post, arguments, epoch)?,
         "viewerCount" => SubscriptionRequest::new(ViewersRequest { post }),
         "typing" => SubscriptionRequest::new(TypingRequest { post }),
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
@@ -48,9 +49,10 @@ fn changes(
     filter: ChangeFilter,
     post: PostId,
     arguments: &mut Arguments,
+    epoch: Epoch,
 ) -> std::result::Result<SubscriptionRequest, Error> {
     let after = arguments.text("after")?;
-    let after = after.map(|after| cursor::decode(&post, &after));
+    let after = after.map(|after| cursor::decode(epoch, &post, &after));
     Ok(SubscriptionRequest::new(ChangesRequest {
         filter,
         after: after.transpose()?,

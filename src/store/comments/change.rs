@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QuerySelect, QueryTrait,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait},
 };
 
 use super::{
@@ -88,6 +90,7 @@ impl Store {
                         edited_at: Set(Some(edit.at.0)),
                         changed_seq: Set(comment.changed_seq.0),
                         changed_by: Set(edit.origin.as_ref().map(ToString::to_string)),
+                        change_kind: Set(ChangeKind::Edited.into()),
                         ..ActiveModel::default()
                     };
                     update(transaction, row).await?;
@@ -102,7 +105,8 @@ impl Store {
             .await
     }
 
-    /// Turns a comment into a tombstone, if `permit` allows it. Its body is erased from the store.
+    /// Turns a comment into a tombstone, if `permit` allows it. Its body is erased from the store. The
+    /// tombstone leaves the lists if it has no replies.
     ///
     /// Fails with `NotFound` if there is no such comment.
     pub async fn delete_comment(
@@ -130,12 +134,19 @@ impl Store {
                     comment.changed_seq = next_seq(transaction, &comment.post_id, -1).await?;
                     comment.is_deleted = true;
                     comment.body = String::new();
+                    // Replies keep its tombstone in the lists, also if they are deleted later.
+                    if comment.reply_count == 0 {
+                        comment.entered_seq = None;
+                        unlist_reply(transaction, comment.parent_id).await?;
+                    }
                     let row = ActiveModel {
                         id: Set(delete.id.0),
                         body: Set(String::new()),
                         deleted_at: Set(Some(delete.at.0)),
+                        entered_seq: Set(comment.entered_seq.map(|seq| seq.0)),
                         changed_seq: Set(comment.changed_seq.0),
                         changed_by: Set(delete.origin.as_ref().map(ToString::to_string)),
+                        change_kind: Set(ChangeKind::Deleted.into()),
                         ..ActiveModel::default()
                     };
                     update(transaction, row).await?;
@@ -176,6 +187,20 @@ async fn next_seq(
 ) -> Result<Seq, Error> {
     let seq = advance_seq(transaction, post, 1, comments).await?;
     seq.ok_or(Error::NotFound(Kind::Post))
+}
+
+/// Takes a reply that leaves the lists from its parent's reply count.
+async fn unlist_reply(
+    transaction: &DatabaseTransaction,
+    parent: Option<CommentId>,
+) -> Result<(), Error> {
+    let Some(parent) = parent else { return Ok(()) };
+    Entity::update_many()
+        .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).sub(1))
+        .filter(Column::Id.eq(parent.0))
+        .exec(transaction)
+        .await?;
+    Ok(())
 }
 
 async fn update(transaction: &DatabaseTransaction, row: ActiveModel) -> Result<(), Error> {

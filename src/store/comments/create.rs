@@ -5,7 +5,7 @@
 //! database, and costs more than a row.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,14 +16,19 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::seq::{advance_seq, lock_posts};
+use super::{
+    idempotency::{self, Claim, IdempotencyKey},
+    read::find,
+    seq::{advance_seq, lock_posts},
+};
 use crate::{
     error::{Error, Kind},
     model::{
         Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Seq, Timestamp, User,
+        UserId,
     },
     store::{
-        Store,
+        Bodies, Store,
         entity::{
             comment::{ActiveModel, Column, Entity},
             post,
@@ -51,72 +56,187 @@ pub struct NewComment {
     pub at: Timestamp,
     /// The client that makes the change.
     pub origin: Option<ClientId>,
+    /// The key with which the request may be sent again.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// The result of a creation.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// The comment was added.
+    Added(Change),
+    /// An earlier request with the same key added this comment, and nothing changed.
+    Repeated(Arc<Comment>),
+}
+
+impl Creation {
+    /// Returns the comment.
+    pub fn comment(&self) -> &Arc<Comment> {
+        match self {
+            Self::Added(change) => &change.comment,
+            Self::Repeated(comment) => comment,
+        }
+    }
 }
 
 impl Store {
     /// Creates a comment.
     ///
     /// Fails with `NotFound` if there is no such post. Fails with `BadUserInput` if the parent is not a
-    /// comment of that post, or is at the maximum depth.
-    pub async fn create_comment(&self, new: NewComment) -> Result<Change, Error> {
+    /// comment of that post, or is at the maximum depth. Fails with `Conflict` if the parent was deleted, or
+    /// if the key was used for another request.
+    pub async fn create_comment(&self, new: NewComment) -> Result<Creation, Error> {
         self.writer.insert(new).await
     }
 }
 
 impl BatchInsert for NewComment {
-    type Inserted = Change;
+    type Inserted = Creation;
 
     async fn insert_batch(
         transaction: &DatabaseTransaction,
         batch: Vec<Self>,
-    ) -> Result<Vec<Result<Change, Error>>, DbErr> {
-        // Posts are locked first, then comments, then users, each in the order of their ids. So
+    ) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+        // Posts are locked first, then keys, then comments, then users, each in the order of their ids. So
         // concurrent transactions may wait for each other, but never in a circle.
         let posts: BTreeSet<&str> = batch.iter().map(|new| new.post_id.as_str()).collect();
         let posts = posts.into_iter().map(str::to_owned);
         let posts = is_any_of(post::Column::Id, posts, transaction.get_database_backend());
         lock_posts(transaction, posts).await?;
-        let depths = count_replies(transaction, &batch).await?;
-        let mut next_seqs = reserve_seqs(transaction, &batch, &depths).await?;
-        let is_created = |(new, depth): &(&Self, &Result<_, _>)| {
-            depth.is_ok() && next_seqs.contains_key(&new.post_id)
-        };
-        let created = batch.iter().zip(&depths).filter(is_created);
-        let authors: Vec<&Profile> = created.map(|(new, _)| &new.author).collect();
-        let authors = match authors.is_empty() {
-            true => HashMap::new(),
-            false => users::upsert(transaction, authors).await?,
-        };
-        let mut rows = Vec::with_capacity(batch.len());
-        let results: Vec<Result<Change, Error>> = batch
+        let batch: Vec<(CommentId, Self)> = batch
             .into_iter()
-            .zip(depths)
-            .map(|(new, depth)| {
-                let depth = depth?;
-                let seq = next_seqs.get_mut(&new.post_id);
-                let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
-                let author = authors.get(&new.author.user.id);
-                let author = author.unwrap_or(&new.author.user).clone();
-                let change = change(new, author, *seq);
-                *seq = seq.next();
-                rows.push(row(&change, depth));
-                Ok(change)
-            })
+            .map(|new| (CommentId::new(), new))
             .collect();
-        if !rows.is_empty() {
-            Entity::insert_many(rows)
-                .exec_without_returning(transaction)
-                .await?;
+        let mut repeated = idempotency::claim(transaction, claims(&batch)).await?;
+        let new: Vec<&Self> = batch
+            .iter()
+            .filter(|(id, _)| !repeated.contains_key(id))
+            .map(|(_, new)| new)
+            .collect();
+        let depths = count_replies(transaction, &new).await?;
+        let mut next_seqs = reserve_seqs(transaction, &new, &depths).await?;
+        let authors = upsert_authors(transaction, &new, &depths, &next_seqs).await?;
+        let mut depths = depths.into_iter();
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut refused = HashSet::new();
+        let mut results = Vec::with_capacity(batch.len());
+        for (id, new) in batch {
+            let result = match repeated.remove(&id) {
+                Some(first) => first.map(Outcome::Repeated),
+                None => {
+                    let has_key = new.key.is_some();
+                    let added = match depths.next().unwrap_or(Ok(0)) {
+                        Ok(depth) => add(id, new, depth, &mut next_seqs, &authors),
+                        Err(refusal) => Err(refusal),
+                    };
+                    match &added {
+                        Ok(change) => rows.push(row(change)),
+                        Err(_) if has_key => {
+                            refused.insert(id);
+                        }
+                        Err(_) => {}
+                    }
+                    added.map(Outcome::Added)
+                }
+            };
+            results.push(result);
         }
-        Ok(results)
+        idempotency::release(transaction, &refused).await?;
+        insert(transaction, rows).await?;
+        answers(transaction, results).await
     }
 }
 
+/// The result of a creation before repeated comments were read.
+enum Outcome {
+    Added(Change),
+    Repeated(CommentId),
+}
+
+fn claims(batch: &[(CommentId, NewComment)]) -> Vec<Claim<'_>> {
+    let claims = batch.iter().filter_map(|(id, new)| {
+        Some(Claim {
+            user: &new.author.user.id,
+            key: new.key.as_ref()?,
+            comment: *id,
+            at: new.at,
+        })
+    });
+    claims.collect()
+}
+
+/// Gives a comment its seq, the next of its post.
+fn add(
+    id: CommentId,
+    new: NewComment,
+    depth: i64,
+    next_seqs: &mut HashMap<PostId, Seq>,
+    authors: &HashMap<UserId, User>,
+) -> Result<Change, Error> {
+    let seq = next_seqs.get_mut(&new.post_id);
+    let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
+    let author = authors.get(&new.author.user.id);
+    let author = author.unwrap_or(&new.author.user).clone();
+    let change = change(id, new, author, *seq, depth);
+    *seq = seq.next();
+    Ok(change)
+}
+
+/// Updates the authors of the comments that are created, and returns them as they are now.
+async fn upsert_authors(
+    transaction: &DatabaseTransaction,
+    batch: &[&NewComment],
+    depths: &[Result<i64, Error>],
+    next_seqs: &HashMap<PostId, Seq>,
+) -> Result<HashMap<UserId, User>, DbErr> {
+    let is_created = |(new, depth): &(&&NewComment, &Result<_, _>)| {
+        depth.is_ok() && next_seqs.contains_key(&new.post_id)
+    };
+    let created = batch.iter().zip(depths).filter(is_created);
+    let authors: Vec<&Profile> = created.map(|(new, _)| &new.author).collect();
+    if authors.is_empty() {
+        return Ok(HashMap::new());
+    }
+    users::upsert(transaction, authors).await
+}
+
+async fn insert(transaction: &DatabaseTransaction, rows: Vec<ActiveModel>) -> Result<(), DbErr> {
+    if !rows.is_empty() {
+        Entity::insert_many(rows)
+            .exec_without_returning(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Reads the comments of repeated requests as they are now.
+async fn answers(
+    transaction: &DatabaseTransaction,
+    results: Vec<Result<Outcome, Error>>,
+) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+    let mut answers = Vec::with_capacity(results.len());
+    for result in results {
+        answers.push(match result {
+            Ok(Outcome::Added(change)) => Ok(Creation::Added(change)),
+            Ok(Outcome::Repeated(id)) => match find(transaction, id, Bodies::Read).await {
+                Ok(Some(comment)) => Ok(Creation::Repeated(Arc::new(comment))),
+                // Both requests were in this batch.
+                Ok(None) => Err(Error::Conflict(
+                    "The first request with this key was refused.",
+                )),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        });
+    }
+    Ok(answers)
+}
+
 /// Adds the replies of `batch` to their parents' reply counts, and returns each comment's depth.
-/// Refuses a reply whose parent is not a comment of its post or is at the maximum depth.
+/// Refuses a reply whose parent is not a comment of its post, was deleted, or is at the maximum depth.
 async fn count_replies(
     transaction: &DatabaseTransaction,
-    batch: &[NewComment],
+    batch: &[&NewComment],
 ) -> Result<Vec<Result<i64, Error>>, DbErr> {
     let mut replies: BTreeMap<(Uuid, &PostId, u32), Vec<usize>> = BTreeMap::new();
     for (index, new) in batch.iter().enumerate() {
@@ -136,6 +256,7 @@ async fn count_replies(
             .and_where(Column::Id.eq(parent))
             .and_where(Column::PostId.eq(post.as_str()))
             .and_where(Column::Depth.lt(i64::from(max_depth)))
+            .and_where(Column::DeletedAt.is_null())
             .returning_col(Column::Depth)
             .to_owned();
         if let Some(updated) = transaction.query_one(&update).await? {
@@ -158,6 +279,7 @@ async fn count_replies(
 enum Refusal {
     NoPost,
     NoParent,
+    DeletedParent,
     TooDeep,
 }
 
@@ -168,6 +290,7 @@ impl Refusal {
             Self::NoParent => {
                 Error::bad_input("parentId", "The parent must be a comment of the same post.")
             }
+            Self::DeletedParent => Error::Conflict("The comment to reply to was deleted."),
             Self::TooDeep => {
                 let message = format!("The depth of replies is at most {max_depth}.");
                 Error::bad_input("parentId", message)
@@ -182,8 +305,11 @@ async fn find_refusal(
     post: &PostId,
 ) -> Result<Refusal, DbErr> {
     let parent = Entity::find_by_id(parent.0).filter(Column::PostId.eq(post.as_str()));
-    if parent.one(transaction).await?.is_some() {
-        return Ok(Refusal::TooDeep);
+    if let Some(parent) = parent.one(transaction).await? {
+        return Ok(match parent.deleted_at {
+            Some(_) => Refusal::DeletedParent,
+            None => Refusal::TooDeep,
+        });
     }
     let post = post::Entity::find_by_id(post.as_str());
     Ok(match post.one(transaction).await? {
@@ -196,7 +322,7 @@ async fn find_refusal(
 /// not exist are left out.
 async fn reserve_seqs(
     transaction: &DatabaseTransaction,
-    batch: &[NewComment],
+    batch: &[&NewComment],
     depths: &[Result<i64, Error>],
 ) -> Result<HashMap<PostId, Seq>, DbErr> {
     // Ordered by id, so two transactions that take seqs at once never deadlock.
@@ -215,13 +341,13 @@ async fn reserve_seqs(
     Ok(first)
 }
 
-fn change(new: NewComment, author: User, seq: Seq) -> Change {
+fn change(id: CommentId, new: NewComment, author: User, seq: Seq, depth: i64) -> Change {
     Change {
         kind: ChangeKind::Added,
         seq,
         origin: new.origin,
         comment: Arc::new(Comment {
-            id: CommentId::new(),
+            id,
             post_id: new.post_id,
             parent_id: new.parent_id,
             author,
@@ -231,12 +357,14 @@ fn change(new: NewComment, author: User, seq: Seq) -> Change {
             is_deleted: false,
             added_seq: seq,
             changed_seq: seq,
+            entered_seq: Some(seq),
+            depth,
             reply_count: 0,
         }),
     }
 }
 
-fn row(change: &Change, depth: i64) -> ActiveModel {
+fn row(change: &Change) -> ActiveModel {
     let comment = &change.comment;
     let origin = change.origin.as_ref().map(ToString::to_string);
     ActiveModel {
@@ -250,9 +378,11 @@ fn row(change: &Change, depth: i64) -> ActiveModel {
         deleted_at: Set(None),
         added_seq: Set(comment.added_seq.0),
         changed_seq: Set(comment.changed_seq.0),
-        added_by: Set(origin.clone()),
+        entered_seq: Set(comment.entered_seq.map(|seq| seq.0)),
+        entered_by: Set(origin.clone()),
         changed_by: Set(origin),
+        change_kind: Set(change.kind.into()),
         reply_count: Set(0),
-        depth: Set(depth),
+        depth: Set(comment.depth),
     }
 }

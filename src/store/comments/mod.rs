@@ -5,10 +5,12 @@
 
 mod change;
 mod create;
+mod idempotency;
 mod read;
 mod seq;
 
 pub use self::{
     change::{DeleteComment, Deletion, EditComment},
-    create::NewComment,
+    create::{Creation, NewComment},
+    idempotency::IdempotencyKey,
 };

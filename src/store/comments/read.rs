@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Select,
+    Statement,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     store::{
         Allowance, Bodies, Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
-        query::{padded, select_page},
+        query::{Parameters, is_any_of, select_page},
         rows,
     },
 };
@@ -22,6 +23,56 @@ impl Store {
     /// Returns the comment with this id, which may be a tombstone.
     pub async fn comment(&self, id: CommentId, bodies: Bodies) -> Result<Option<Comment>, Error> {
         self.read(move |connection| async move { find(&connection, id, bodies).await })
+            .await
+    }
+
+    /// Returns the comments with these ids, in no order. Those that do not exist are left out. The page
+    /// ends early where `allowance` does.
+    pub async fn comments_with(
+        &self,
+        ids: &[CommentId],
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        let uuids = ids.iter().map(|id| id.0);
+        let query = Entity::find().filter(is_any_of(Column::Id, uuids, self.backend()));
+        let first = ids.len().next_power_of_two() as u64;
+        self.comments(rows::with_authors(query, bodies), first, allowance)
+            .await
+    }
+
+    /// Returns the ids of the ancestors of each comment, from the top-level comment down to the parent.
+    pub async fn ancestors(
+        &self,
+        ids: &[CommentId],
+    ) -> Result<HashMap<CommentId, Vec<CommentId>>, Error> {
+        let statement = lines_up(ids, self.backend());
+        let rows = self.read(move |connection| {
+            let statement = statement.clone();
+            async move { Ok(connection.query_all_raw(statement).await?) }
+        });
+        let mut lines: HashMap<CommentId, Vec<CommentId>> =
+            ids.iter().map(|id| (*id, Vec::new())).collect();
+        for row in rows.await? {
+            let (comment, ancestor) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            lines
+                .entry(CommentId(comment))
+                .or_default()
+                .push(CommentId(ancestor));
+        }
+        Ok(lines)
+    }
+
+    /// Returns a page of the post's comments of every depth, as [`top_level`](Self::top_level) does.
+    pub async fn all_comments(
+        &self,
+        post: &Post,
+        order: Order,
+        slice: Slice<Seq>,
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        self.listed(Entity::find(), post, order, slice, bodies, allowance)
             .await
     }
 
@@ -36,10 +87,24 @@ impl Store {
         bodies: Bodies,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
-        let query = Entity::find()
+        let query = Entity::find().filter(Column::ParentId.is_null());
+        self.listed(query, post, order, slice, bodies, allowance)
+            .await
+    }
+
+    /// Returns a page of those of the post's comments that match `query` and were listed at `post.seq`.
+    async fn listed(
+        &self,
+        query: Select<Entity>,
+        post: &Post,
+        order: Order,
+        slice: Slice<Seq>,
+        bodies: Bodies,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Comment>, Error> {
+        let query = query
             .filter(Column::PostId.eq(post.id.as_str()))
-            .filter(Column::ParentId.is_null())
-            .filter(Column::AddedSeq.lte(post.seq.0));
+            .filter(Column::EnteredSeq.lte(post.seq.0));
         let query = match order {
             Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
             Order::NewestFirst => query.order_by_desc(Column::AddedSeq),
@@ -116,7 +181,7 @@ impl Store {
     }
 }
 
-/// Returns the condition that a comment is one of its parent's first replies. It holds for one more
+/// Returns the condition that a comment is one of its parent's first listed replies. It holds for one more
 /// than the slice has, which shows that the list continues.
 ///
 /// For each parent the index is read up to the slice's end, and no further.
@@ -126,24 +191,18 @@ fn is_first_reply(
     as_of: Option<Seq>,
     backend: DbBackend,
 ) -> Expr {
-    let mut values: Vec<Value> = Vec::new();
-    let mut place = |value: Value| {
-        values.push(value);
-        match backend {
-            DbBackend::Postgres => format!("${}", values.len()),
-            _ => "?".to_owned(),
-        }
-    };
+    let mut parameters = Parameters::new(backend);
     let mut bounds = String::new();
     if let Some(after) = slice.after {
-        bounds += &format!(" AND reply.added_seq > {}", place(after.0.into()));
+        bounds += &format!(" AND reply.added_seq > {}", parameters.place(after.0));
     }
     if let Some(as_of) = as_of {
-        bounds += &format!(" AND reply.added_seq <= {}", place(as_of.0.into()));
+        bounds += &format!(" AND reply.entered_seq <= {}", parameters.place(as_of.0));
     }
     // The limit is text, because SQLite plans for the value of a bound limit; see `select_limited`.
     let replies = format!(
-        "SELECT reply.id FROM comment AS reply WHERE reply.parent_id = parent.id{bounds} \
+        "SELECT reply.id FROM comment AS reply WHERE reply.parent_id = parent.id \
+         AND reply.entered_seq IS NOT NULL{bounds} \
          ORDER BY reply.added_seq LIMIT {}",
         slice.first + 1
     );
@@ -152,23 +211,38 @@ fn is_first_reply(
     let (listed, is_parent) = match backend {
         DbBackend::Postgres => (
             format!("LATERAL ({replies}) AS listed ON TRUE"),
-            format!("= ANY({})", place(parents.into())),
+            parameters.any_of(parents),
         ),
         // SQLite has neither lateral joins nor arrays. It runs the subquery once a parent.
-        _ => {
-            let parents = padded(parents).into_iter();
-            let places: Vec<_> = parents.map(|parent| place(parent.into())).collect();
-            (
-                format!("comment AS listed ON listed.id IN ({replies})"),
-                format!("IN ({})", places.join(", ")),
-            )
-        }
+        _ => (
+            format!("comment AS listed ON listed.id IN ({replies})"),
+            parameters.any_of(parents),
+        ),
     };
     let ids = format!(
         "comment.id IN (SELECT listed.id FROM comment AS parent JOIN {listed} \
          WHERE parent.id {is_parent})"
     );
-    Expr::cust_with_values(ids, values)
+    parameters.condition(ids)
+}
+
+/// Returns the statement that walks up from each of `ids`. Its rows are an id and that of an ancestor, the
+/// uppermost first.
+fn lines_up(ids: &[CommentId], backend: DbBackend) -> Statement {
+    let mut parameters = Parameters::new(backend);
+    let ids = ids.iter().map(|id| id.0).collect();
+    let is_one = parameters.any_of(ids);
+    let sql = format!(
+        "WITH RECURSIVE line (comment, ancestor, parent, depth) AS (\
+         SELECT comment.id, parent.id, parent.parent_id, parent.depth \
+         FROM comment JOIN comment AS parent ON parent.id = comment.parent_id \
+         WHERE comment.id {is_one} \
+         UNION ALL \
+         SELECT line.comment, parent.id, parent.parent_id, parent.depth \
+         FROM line JOIN comment AS parent ON parent.id = line.parent\
+         ) SELECT comment, ancestor FROM line ORDER BY depth"
+    );
+    parameters.statement(sql)
 }
 
 /// Returns the comment with this id, which may be a tombstone.

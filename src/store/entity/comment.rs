@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::change_kind::ChangeKind;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "comment")]
 pub(crate) struct Model {
@@ -19,12 +21,16 @@ pub(crate) struct Model {
     pub deleted_at: Option<i64>,
     pub added_seq: i64,
     pub changed_seq: i64,
-    /// The client that added the comment, if it named itself.
+    /// The seq of the change with which it last became listed; null if it is in no list.
+    pub entered_seq: Option<i64>,
+    /// The client that made that change, if it named itself.
     #[sea_orm(column_type = "Text")]
-    pub added_by: Option<String>,
+    pub entered_by: Option<String>,
     /// The client that made the latest change, if it named itself.
     #[sea_orm(column_type = "Text")]
     pub changed_by: Option<String>,
+    /// The kind of the latest change.
+    pub change_kind: ChangeKind,
     pub reply_count: i64,
     /// The number of its ancestors; 0 for a top-level comment.
     pub depth: i64,

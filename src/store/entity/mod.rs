@@ -2,6 +2,9 @@
 
 pub(super) mod ban;
 pub(super) mod ban_counter;
+pub(super) mod change_kind;
 pub(super) mod comment;
+pub(super) mod epoch;
+pub(super) mod idempotency_key;
 pub(super) mod post;
 pub(super) mod user;

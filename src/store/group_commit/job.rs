@@ -64,7 +64,7 @@ pub(super) trait Task: Send {
     fn begin(&self) -> bool;
 
     /// Runs the task in `savepoint`. Returns true to keep its changes, false to roll them back, and an
-    /// error if the whole transaction should be retried.
+    /// error if the whole transaction has failed: it may be retried, or SQLite has rolled it back.
     fn run<'a>(
         &'a mut self,
         savepoint: &'a DatabaseTransaction,
@@ -98,15 +98,15 @@ impl<T: Send> Task for Work<T> {
             // A panic must not fail the other jobs of the batch, nor stop the worker.
             let result = AssertUnwindSafe(work).catch_unwind().await;
             let result = result.unwrap_or_else(|_| Err(Error::Internal("a job panicked".into())));
-            let retry = result
+            let failed = result
                 .as_ref()
                 .err()
                 .and_then(Error::as_db_err)
-                .filter(|error| db_error::is_transient(error))
+                .filter(|error| db_error::is_transient(error) || db_error::is_obstructed(error))
                 .cloned();
             let has_succeeded = result.is_ok();
             reply.result = Some(result);
-            retry.map_or(Ok(has_succeeded), Err)
+            failed.map_or(Ok(has_succeeded), Err)
         })
     }
 

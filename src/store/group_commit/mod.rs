@@ -19,7 +19,7 @@ mod worker;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -64,6 +64,7 @@ pub(super) struct Writer<I: BatchInsert> {
     /// The longest time that a job waits before it begins.
     timeout: Duration,
     commits: Arc<AtomicU64>,
+    is_obstructed: Arc<AtomicBool>,
     closing: CancellationToken,
 }
 
@@ -81,6 +82,7 @@ impl<I: BatchInsert> Writer<I> {
             queue: sender,
             timeout,
             commits: Arc::default(),
+            is_obstructed: Arc::default(),
             closing: CancellationToken::new(),
         };
         let queue = Arc::new(Mutex::new(receiver));
@@ -89,6 +91,7 @@ impl<I: BatchInsert> Writer<I> {
                 connections: connections.clone(),
                 queue: Arc::clone(&queue),
                 commits: Arc::clone(&writer.commits),
+                is_obstructed: Arc::clone(&writer.is_obstructed),
                 closing: writer.closing.clone(),
                 metrics: metrics.clone(),
             };
@@ -110,6 +113,11 @@ impl<I: BatchInsert> Writer<I> {
     /// Returns the number of commits. A commit counts before its jobs are answered.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
+    }
+
+    /// Returns true if the last transaction failed because the database is locked or full.
+    pub(super) fn is_obstructed(&self) -> bool {
+        self.is_obstructed.load(Ordering::Acquire)
     }
 
     /// Inserts `new` in a batch with other waiting inserts. Guarantees what [`Self::write`] does.

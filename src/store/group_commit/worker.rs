@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Worker<I: BatchInsert> {
     /// The queue that all workers take from.
     pub(super) queue: Arc<Mutex<mpsc::Receiver<Job<I>>>>,
     pub(super) commits: Arc<AtomicU64>,
+    /// The last transaction failed because the database is locked or full.
+    pub(super) is_obstructed: Arc<AtomicBool>,
     pub(super) closing: CancellationToken,
     pub(super) metrics: StoreMetrics,
 }
@@ -94,8 +96,16 @@ impl<I: BatchInsert> Worker<I> {
             }
         };
         match &outcome {
-            Ok(()) => self.metrics.transaction.record(started.elapsed()),
-            Err(_) => self.metrics.failed.increment(1),
+            Ok(()) => {
+                self.metrics.transaction.record(started.elapsed());
+                self.is_obstructed.store(false, Ordering::Release);
+            }
+            Err(error) => {
+                self.metrics.failed.increment(1);
+                if db_error::is_obstructed(error.cause()) {
+                    self.is_obstructed.store(true, Ordering::Release);
+                }
+            }
         }
         self.metrics.batch.record(writes.unwrap_or(u32::MAX));
         for job in jobs {

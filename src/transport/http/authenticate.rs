@@ -66,5 +66,6 @@ pub(super) async fn caller(head: &Parts, transport: &Transport) -> Result<Caller
         principal,
         client,
         address: transport.admission.client(head),
+        ..Caller::default()
     })
 }

@@ -11,6 +11,7 @@ pub(super) mod headers;
 mod multipart;
 pub(super) mod negotiation;
 pub(super) mod origin;
+mod refused_origins;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
@@ -22,7 +23,11 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header::VARY, request::Parts},
+    http::{
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, VARY},
+        request::Parts,
+    },
     response::Response,
 };
 use futures_util::{Stream, stream::once};
@@ -73,6 +78,11 @@ pub(super) async fn get(transport: &Transport, request_id: &RequestId, head: Par
     // Caches must key the response by these headers too.
     let vary = HeaderValue::from_static("accept, authorization, x-client-id");
     response.headers_mut().append(VARY, vary);
+    let has_token = head.headers.contains_key(AUTHORIZATION);
+    let caching = if has_token { "no-store" } else { "no-cache" };
+    let caching = HeaderValue::from_static(caching);
+    let response_caching = response.headers_mut().entry(CACHE_CONTROL);
+    response_caching.or_insert(caching);
     response
 }
 
@@ -102,6 +112,10 @@ async fn respond(
         Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
             return response::invalid(json, status, message);
+        }
+        Err(Rejection::Batch) => {
+            log_rejected(ErrorCode::BatchNotSupported.as_str());
+            return response::batch(json);
         }
         Err(Rejection::NoMemory(error)) => {
             let errors = vec![server_error(error)];
@@ -178,8 +192,8 @@ struct StreamRequest<'a> {
 }
 
 impl StreamRequest<'_> {
-    /// Opens the subscription and returns its stream. During a shutdown, or beyond the address's
-    /// limit, it returns an error response.
+    /// Opens the subscription and returns its stream. During a shutdown it returns a response that
+    /// makes the client retry, and beyond the address's limit an error.
     fn subscribe(self, stream_type: StreamType, operation: Operation, caller: Caller) -> Response {
         let transport = self.transport;
         let Some(handle) = transport.shutdown.register() else {
@@ -189,7 +203,7 @@ impl StreamRequest<'_> {
                 StreamType::EventStream if self.method == Method::Get => {
                     stream::aborted::<EventStream>()
                 }
-                _ => response::restarting(self.json),
+                _ => response::restarting(),
             };
         };
         let Ok(permit) = transport.admission.admit_stream(self.head) else {
@@ -207,6 +221,7 @@ impl StreamRequest<'_> {
             &operation,
             &caller,
         );
+        let sent_away = caller.sent_away.clone();
         let outcomes = log.span().in_scope(|| {
             let opened = move |opened: Result<(), &[_]>| log.opened(opened);
             transport.executor.stream(operation, caller, opened)
@@ -215,6 +230,7 @@ impl StreamRequest<'_> {
             handle,
             token,
             permit,
+            sent_away,
         };
         stream_response(transport, stream_type, lifetime, outcomes)
     }

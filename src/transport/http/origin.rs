@@ -2,12 +2,16 @@
 //!
 //! A browser names the origin of a request in `Origin`. If it sends none (an image, a link, a
 //! simple GET), it sends `Sec-Fetch-Site`. A request from another site's page is rejected before it
-//! is processed, be it a query, a stream or a WebSocket, which has no preflight.
+//! is processed, be it a query, a stream or a WebSocket, which has no preflight. The log names its
+//! origin, because the browser tells the page nothing.
 //!
 //! A request without both headers is allowed: its client is not a browser, or one from before 2023.
 //! Such a browser cannot read the response to a GET, and sends a preflight before it posts JSON.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{Request, State},
@@ -18,9 +22,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use parking_lot::Mutex;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{request_id::X_REQUEST_ID, response};
+use super::{refused_origins::RefusedOrigins, request_id::X_REQUEST_ID, response};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -43,13 +48,47 @@ pub(crate) fn cors(origins: &[String]) -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-/// Middleware that rejects requests from pages of origins that are not allowed.
+/// The origins whose pages may call the API, and the latest that were refused.
+pub(crate) struct Origins {
+    allowed: Vec<String>,
+    refused: Mutex<RefusedOrigins>,
+}
+
+impl Origins {
+    /// Creates the state with the origins of `ALLOWED_ORIGINS`.
+    pub(crate) fn new(allowed: Vec<String>) -> Self {
+        Self {
+            allowed,
+            refused: Mutex::new(RefusedOrigins::new(Instant::now())),
+        }
+    }
+
+    /// Logs the first refusal of an origin.
+    fn log_refused(&self, headers: &HeaderMap) {
+        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        if let Some(origin) = origin
+            && self.refused.lock().is_new(origin, Instant::now())
+        {
+            tracing::warn!(
+                origin,
+                "refused a page, because ALLOWED_ORIGINS does not list its origin"
+            );
+        }
+    }
+}
+
+/// Middleware that rejects requests from pages of origins that are not allowed. Their preflights get an
+/// answer without permission.
 pub(crate) async fn reject_cross_site(
-    State(origins): State<Arc<[String]>>,
+    State(origins): State<Arc<Origins>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if may_call(request.headers(), &origins) {
+    let may_call = may_call(request.headers(), &origins.allowed);
+    if !may_call {
+        origins.log_refused(request.headers());
+    }
+    if may_call || request.method() == Method::OPTIONS {
         next.run(request).await
     } else {
         response::cross_site()

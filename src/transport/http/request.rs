@@ -24,6 +24,8 @@ use crate::{
 pub(super) enum Rejection {
     /// It is not a GraphQL request.
     Invalid { status: StatusCode, message: String },
+    /// It is a list of requests.
+    Batch,
     /// The memory for it could not be reserved.
     NoMemory(Error),
 }
@@ -68,10 +70,7 @@ pub(super) async fn from_post(
     let (body, memory) = read(body, limit, time_limit, account).await?;
     // Derived code would accept a list of the fields' values.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(bad_request(
-            StatusCode::BAD_REQUEST,
-            "Batches are not taken: send one operation a request.",
-        ));
+        return Err(Rejection::Batch);
     }
     let params = serde_json::from_slice(&body).map_err(|error| {
         bad_request(

@@ -74,6 +74,14 @@ pub(crate) fn invalid(json: JsonType, status: StatusCode, message: impl Into<Str
     errors_only(json, status, &[error])
 }
 
+/// Returns the error response for a list of requests.
+pub(crate) fn batch(json: JsonType) -> Response {
+    let message = "Batches are not supported: send one operation in each request.";
+    let error = ServerError::new(message, None);
+    let error = request_error(ErrorCode::BatchNotSupported, error);
+    errors_only(json, StatusCode::BAD_REQUEST, &[error])
+}
+
 /// Returns the error response for a mutation by GET.
 pub(crate) fn method_not_allowed(json: JsonType) -> Response {
     let message = "GET is for queries and subscriptions: send a mutation by POST.";
@@ -83,14 +91,12 @@ pub(crate) fn method_not_allowed(json: JsonType) -> Response {
     response
 }
 
-/// Returns the error response for a subscription during a shutdown.
-pub(crate) fn restarting(json: JsonType) -> Response {
-    let errors = [request_error(ErrorCode::ServiceRestart, restart_error())];
-    let mut response = errors_only(json, StatusCode::SERVICE_UNAVAILABLE, &errors);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, SHUTDOWN_RETRY_AFTER);
-    response
+/// Returns the response for a stream or a WebSocket during a shutdown. It is plain text, because
+/// clients retry after a failure of the network, but not after a GraphQL error.
+pub(crate) fn restarting() -> Response {
+    let headers = [(header::RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
+    let why = "The server restarts: try again.";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, why).into_response()
 }
 
 /// Returns the error that ends a subscription during a shutdown.

@@ -27,7 +27,7 @@ use super::response;
 use crate::{
     auth::TokenError,
     error::Error,
-    graphql::{ErrorCode, Outcome, Payload, request_error, server_error},
+    graphql::{ErrorCode, Outcome, Payload, SentAway, request_error, server_error},
     moderation::BanWatch,
     shutdown::ConnectionHandle,
     transport::{Transport, connections::StreamPermit, operation_log::TransportLabel},
@@ -79,12 +79,13 @@ pub(super) enum Ending {
 pub(super) enum Lifetime {
     /// None. A query or mutation ends by itself, and a shutdown waits for it.
     Operation,
-    /// The deadline of a shutdown, or the end of the caller's token. The permit is held for the
-    /// subscription's life.
+    /// The deadline of a shutdown, or the end of the caller's token. Both set `sent_away`. The permit is
+    /// held for the subscription's life.
     Subscription {
         handle: ConnectionHandle,
         token: Option<TokenWatch>,
         permit: StreamPermit,
+        sent_away: SentAway,
     },
 }
 
@@ -195,6 +196,7 @@ impl Lifetime {
             handle,
             token,
             permit: _permit,
+            sent_away,
         } = self
         else {
             return pending().await;
@@ -207,6 +209,7 @@ impl Lifetime {
                 biased;
                 () = ban.banned() => response::banned_error(),
                 () = sleep(expires_in) => {
+                    sent_away.set();
                     let mut error = server_error(Error::Unauthenticated);
                     error.message = TokenError::Expired.to_string();
                     error
@@ -215,6 +218,7 @@ impl Lifetime {
         };
         tokio::select! {
             () = handle.deadline() => {
+                sent_away.set();
                 request_error(ErrorCode::ServiceRestart, response::restart_error())
             }
             error = token_ended => error,

@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use super::{close::Close, message::InitPayload};
 use crate::{
     auth::{Principal, TokenError, bearer},
-    graphql::Caller,
-    model::{ClientAddress, ClientId, Timestamp},
-    moderation::BanWatch,
+    graphql::{Caller, Turns},
+    model::{ClientAddress, ClientId, Timestamp, UserId},
+    moderation::{BanWatch, Banned},
     transport::Transport,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Authentication {
     pending: Option<Pin<Box<dyn Future<Output = Verified> + Send>>>,
     /// The watch for a ban of the user.
     ban: Option<BanWatch>,
+    /// The client was admitted. A later token renews its user's.
+    is_admitted: bool,
 }
 
 impl Authentication {
@@ -39,16 +41,23 @@ impl Authentication {
         Self {
             caller: Caller {
                 address,
+                turns: Turns::in_order(),
                 ..Caller::default()
             },
             pending: None,
             ban: None,
+            is_admitted: false,
         }
     }
 
     /// Returns the caller of the socket's operations.
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        let principal = self.caller.principal.as_ref();
+        principal.map(|principal| &principal.user.id)
     }
 
     /// Starts to verify the client's token. Returns the result if it is known at once, as it is
@@ -71,18 +80,29 @@ impl Authentication {
             }
         };
         self.caller.client = Some(client);
+        Ok(match payload.authorization {
+            Some(authorization) => self.verify(authorization, transport),
+            None => Some(Ok(None)),
+        })
+    }
+
+    /// Starts to verify a token, instead of one whose verification is in progress. Returns the result if
+    /// it is known at once, as [`begin`](Self::begin) does.
+    pub(super) fn verify(
+        &mut self,
+        authorization: String,
+        transport: &Transport,
+    ) -> Option<Verified> {
         let authenticator = Arc::clone(&transport.authenticator);
         let mut pending: Pin<Box<dyn Future<Output = Verified> + Send>> = Box::pin(async move {
-            match payload.authorization.as_deref().and_then(bearer) {
+            match bearer(&authorization) {
                 Some(token) => authenticator.identify(token).await.map(Some),
                 None => Ok(None),
             }
         });
         let verified = pending.as_mut().now_or_never();
-        if verified.is_none() {
-            self.pending = Some(pending);
-        }
-        Ok(verified)
+        self.pending = verified.is_none().then_some(pending);
+        verified
     }
 
     /// Waits for the end of the verification in progress, or for a ban of the user. Never completes
@@ -110,26 +130,34 @@ impl Authentication {
         AuthenticationEvent::Verified(verified)
     }
 
-    /// Admits a verified client. Returns the expiry of its token, `None` without a token.
+    /// Admits a verified client, or renews its token. Returns the expiry of its token, `None` without a
+    /// token.
     ///
     /// # Errors
     ///
-    /// Fails if the token is invalid or its user banned.
+    /// Fails if the token is invalid, its user is banned, or it renews another user's.
     pub(super) fn admit(
         &mut self,
         verified: Verified,
         transport: &Transport,
     ) -> Result<Option<Instant>, Close> {
         let principal = verified.map_err(|error| {
-            transport
-                .metrics
-                .unauthenticated(error == TokenError::Expired);
-            Close::Forbidden(error.to_string().into())
+            let is_expired = error == TokenError::Expired;
+            transport.metrics.unauthenticated(is_expired);
+            if is_expired {
+                Close::TokenExpired
+            } else {
+                Close::TokenRefused(error.to_string().into())
+            }
         })?;
         let bans = &transport.bans;
-        if let Some(Err(banned)) = principal.as_ref().map(|principal| bans.admit(principal)) {
-            return Err(Close::Forbidden(banned.to_string().into()));
+        if let Some(Err(Banned)) = principal.as_ref().map(|principal| bans.admit(principal)) {
+            return Err(Close::Banned);
         }
+        if self.is_admitted && self.user() != principal.as_ref().map(|caller| &caller.user.id) {
+            return Err(Close::TokenRefused("The token is another user's.".into()));
+        }
+        self.is_admitted = true;
         self.ban = principal.as_ref().map(|principal| bans.watch(principal));
         let now = Timestamp::now();
         let until = principal

@@ -30,8 +30,12 @@ pub(super) enum Close {
     BadRequest(Cow<'static, str>),
     /// The client subscribed before its connection was acknowledged.
     Unauthorized,
-    /// The client's token is invalid or expired, or its user banned; the text tells which.
-    Forbidden(Cow<'static, str>),
+    /// The client's token has expired.
+    TokenExpired,
+    /// The client's token was refused; the text tells why.
+    TokenRefused(Cow<'static, str>),
+    /// The client's user is banned.
+    Banned,
     /// The client does not speak graphql-transport-ws.
     SubprotocolNotAcceptable,
     /// The client did not send `connection_init` in time.
@@ -67,7 +71,7 @@ impl Close {
             Self::TooSlow | Self::Overloaded => 1013,
             Self::BadRequest(_) => 4400,
             Self::Unauthorized => 4401,
-            Self::Forbidden(_) => 4403,
+            Self::TokenExpired | Self::TokenRefused(_) | Self::Banned => 4403,
             Self::SubprotocolNotAcceptable => 4406,
             Self::InitialisationTimeout => 4408,
             Self::SubscriberExists(_) => 4409,
@@ -75,10 +79,20 @@ impl Close {
         }
     }
 
+    /// Returns true if the client may be back at once, so that its viewers are to keep their places.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Restarting | Self::TooSlow | Self::Overloaded | Self::TokenExpired
+        )
+    }
+
     /// Returns the reason, truncated to [`MAX_REASON`] bytes.
     pub(super) fn reason(&self) -> String {
         let mut reason = match self {
-            Self::BadRequest(why) | Self::Forbidden(why) => why.to_string(),
+            Self::BadRequest(why) | Self::TokenRefused(why) => why.to_string(),
+            Self::TokenExpired => "Token expired".to_owned(),
+            Self::Banned => "Banned".to_owned(),
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::SubprotocolNotAcceptable => "Subprotocol not acceptable".to_owned(),
             Self::InitialisationTimeout => "Connection initialisation timeout".to_owned(),

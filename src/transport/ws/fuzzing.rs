@@ -88,6 +88,7 @@ impl Observed {
             Some(Action::Stop(id)) => assert!(self.active.remove(&id), "stopped what was not"),
             Some(Action::Close(close)) => self.close(&close),
             Some(Action::Disconnect) => self.is_closed = true,
+            Some(Action::Renew(_)) => assert!(self.is_acknowledged, "renewed what was not there"),
             Some(Action::Pong(_) | Action::Ping) | None => {}
         }
         for id in &self.active {

@@ -7,7 +7,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
+        header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
     response::{IntoResponse, Response},
 };
@@ -23,10 +23,7 @@ use super::{close::Close, session::Session};
 use crate::transport::{
     Transport,
     connections::LingeringStream,
-    http::{
-        request_id::RequestId,
-        response::{self, SHUTDOWN_RETRY_AFTER},
-    },
+    http::{request_id::RequestId, response},
     operation_log::TransportLabel,
 };
 
@@ -51,7 +48,7 @@ pub(in crate::transport) fn accept(
         Err(error) => return handshake_failed(&error),
     };
     let Some(handle) = transport.shutdown.register() else {
-        return restarting();
+        return response::restarting();
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let (request, _) = request.into_parts();
@@ -99,17 +96,6 @@ fn offers_subprotocol(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let mut offered = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
     offered.any(|protocol| protocol.trim() == SUBPROTOCOL)
-}
-
-/// Returns the response during a shutdown, instead of opening a socket only to close it.
-fn restarting() -> Response {
-    let headers = [(RETRY_AFTER, SHUTDOWN_RETRY_AFTER)];
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        headers,
-        "The server restarts.",
-    )
-        .into_response()
 }
 
 fn handshake_failed(error: &Error) -> Response {

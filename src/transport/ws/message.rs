@@ -155,6 +155,13 @@ impl<'de> Deserialize<'de> for InitPayload {
     }
 }
 
+/// The token in the payload of a `ping`, if there is one.
+pub(super) fn renewal(payload: &Object) -> Option<&str> {
+    let mut fields = payload.0.iter();
+    let (_, token) = fields.find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+    token.as_str().filter(|token| !token.trim().is_empty())
+}
+
 /// A message from the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -174,6 +181,14 @@ pub(super) enum ServerMessage<'a> {
 }
 
 impl ServerMessage<'_> {
+    /// Returns the answer to a `ping` that has renewed the client's token.
+    pub(super) fn renewed() -> Self {
+        let renewed = ("renewed".to_owned(), Value::Bool(true));
+        Self::Pong {
+            payload: Some(Object([renewed].into_iter().collect())),
+        }
+    }
+
     /// Serializes the message.
     pub(super) fn to_text(&self) -> String {
         // Serialization cannot fail: all keys are strings, and no serializer returns an error.

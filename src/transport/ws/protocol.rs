@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     close::Close,
-    message::{ClientMessage, InitPayload, OperationId, Unreadable},
+    message::{ClientMessage, InitPayload, OperationId, Unreadable, renewal},
 };
 use crate::{graphql::Params, json::Object};
 
@@ -36,6 +36,8 @@ pub(super) enum Action {
     Authenticate(InitPayload),
     /// Answer a ping.
     Pong(Option<Object>),
+    /// Renew the client's token, then call [`Protocol::acknowledge`] again, or close.
+    Renew(String),
     /// Start an operation. Call [`Protocol::finish`] when it ends by itself.
     Start(OperationId, Box<Params>),
     /// Refuse an operation, because its payload cannot be represented.
@@ -101,7 +103,7 @@ impl Protocol {
                 let reason = format!("The payload of a ping has at most {MAX_PING_BYTES} bytes");
                 Some(Action::Close(Close::BadRequest(reason.into())))
             }
-            ClientMessage::Ping { payload } => Some(Action::Pong(payload)),
+            ClientMessage::Ping { payload } => Some(self.ping(payload)),
             ClientMessage::Pong { .. } => None,
             ClientMessage::Subscribe { id, payload } => Some(self.subscribe(id, payload)),
             ClientMessage::Complete { id } => {
@@ -115,9 +117,14 @@ impl Protocol {
         Action::Close(Close::BadRequest("Invalid message received: binary".into()))
     }
 
-    /// Acknowledges the connection. `until` is the expiry of the client's token.
+    /// Acknowledges the connection, or a renewal. `until` is the expiry of the client's token.
     pub(super) fn acknowledge(&mut self, until: Option<Instant>) {
         self.phase = Phase::Acknowledged { until };
+    }
+
+    /// Returns true if the connection was acknowledged.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        matches!(self.phase, Phase::Acknowledged { .. })
     }
 
     /// Returns true if the operation was started, and neither stopped nor finished.
@@ -152,7 +159,7 @@ impl Protocol {
                 return Some(Action::Close(Close::InitialisationTimeout));
             }
             Phase::Acknowledged { until: Some(until) } if now >= until => {
-                return Some(Action::Close(Close::Forbidden("Token expired".into())));
+                return Some(Action::Close(Close::TokenExpired));
             }
             _ => {}
         }
@@ -175,6 +182,17 @@ impl Protocol {
             }
             Phase::Initialising | Phase::Acknowledged { .. } => {
                 Action::Close(Close::TooManyInitialisations)
+            }
+        }
+    }
+
+    /// Answers a ping. A token in its payload is never repeated.
+    fn ping(&self, payload: Option<Object>) -> Action {
+        match (payload.as_ref().and_then(renewal), &self.phase) {
+            (None, _) => Action::Pong(payload),
+            (Some(token), Phase::Acknowledged { .. }) => Action::Renew(token.to_owned()),
+            (Some(_), Phase::Opened { .. } | Phase::Initialising) => {
+                Action::Close(Close::Unauthorized)
             }
         }
     }

@@ -130,7 +130,7 @@ impl Session {
             self.remove_ended();
             match event {
                 Event::ShutdownDeadline => self.is_draining = true,
-                Event::Banned => self.close(&Close::Forbidden("Banned".into())),
+                Event::Banned => self.close(&Close::Banned),
                 Event::Authenticated(verified) => self.admit(verified),
                 Event::Readable => flow = self.read(),
                 Event::Writable => self.writer.write(),
@@ -273,6 +273,7 @@ impl Session {
         match action {
             Action::Authenticate(payload) => self.authenticate(payload),
             Action::Pong(payload) => self.send(&ServerMessage::Pong { payload }),
+            Action::Renew(token) => self.renew(token),
             Action::Start(id, _) if self.is_draining => {
                 self.refuse(
                     &id,
@@ -309,12 +310,26 @@ impl Session {
         }
     }
 
-    /// Acknowledges the connection of a verified client, or closes it.
+    /// Verifies a new token of the client, at the rate of operations.
+    fn renew(&mut self, token: String) {
+        if self.operations.admit().is_err() {
+            self.close(&Close::TooManyOperations);
+        } else if let Some(verified) = self.authentication.verify(token, &self.transport) {
+            self.admit(verified);
+        }
+    }
+
+    /// Acknowledges the connection or the renewal of a verified client, or closes the socket.
     fn admit(&mut self, verified: Verified) {
         match self.authentication.admit(verified, &self.transport) {
             Ok(until) => {
+                let acknowledgement = if self.protocol.is_acknowledged() {
+                    ServerMessage::renewed()
+                } else {
+                    ServerMessage::ConnectionAck
+                };
                 self.protocol.acknowledge(until);
-                self.send(&ServerMessage::ConnectionAck);
+                self.send(&acknowledgement);
             }
             Err(close) => self.close(&close),
         }
@@ -367,6 +382,7 @@ impl Session {
         if self.is_draining && self.closing_until.is_none() && !self.operations.is_executing() {
             let close = Close::Restarting;
             self.transport.metrics.closed(close.code());
+            self.authentication.caller().sent_away.set();
             self.operations.clear();
             self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
             self.writer.close_after_queue(Frame::close(&close));
@@ -388,6 +404,9 @@ impl Session {
         metrics.closed(close.code());
         if *close == Close::TooSlow {
             metrics.slow.increment(1);
+        }
+        if close.is_passing() {
+            self.authentication.caller().sent_away.set();
         }
         self.authentication.cancel();
         self.operations.clear();

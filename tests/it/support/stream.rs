@@ -47,6 +47,18 @@ impl Request {
         self
     }
 
+    /// Sends it to the endpoint's path with a trailing slash.
+    pub(crate) fn slashed(mut self) -> Self {
+        self.line = self.line.replacen("/graphql", "/graphql/", 1);
+        self
+    }
+
+    /// Sends it with another method.
+    pub(crate) fn by(mut self, method: &str) -> Self {
+        self.line = self.line.replacen("POST", method, 1);
+        self
+    }
+
     pub(crate) fn accepting(self, accept: &str) -> Self {
         self.with("accept", accept)
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     error::Error,
@@ -10,9 +12,12 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input},
     },
-    model::{Change, Timestamp},
-    store::{DeleteComment, Deletion, EditComment, NewComment},
+    model::{Change, Role, Timestamp, UserId},
+    store::{Bodies, Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
 };
+
+/// Maximum length of an idempotency key, in characters.
+const MAX_KEY_CHARS: usize = 64;
 
 /// A new comment.
 #[derive(Debug, InputObject)]
@@ -24,6 +29,11 @@ pub(super) struct CreateCommentInput {
     body: String,
     /// The id of the comment that it replies to: one of the same post, above the maximum depth.
     parent_id: Option<ID>,
+    /// A key that the client makes for this comment, such as a UUID, and sends again whenever it sends the
+    /// comment again: 1 to 64 characters. A user's second comment with one key is not created: the first is
+    /// answered, as it is now. CONFLICT if post, parent or body differ from the first request's. Keys are
+    /// kept for 7 days.
+    idempotency_key: Option<ID>,
 }
 
 /// The comment that was added.
@@ -71,6 +81,14 @@ pub(super) async fn create(
     let caller = context.caller()?;
     let at = Timestamp::now();
     let author = context.signed_in()?.profile(at);
+    let key = input.idempotency_key.as_ref();
+    let key = key.map(|key| idempotency_key(key, input)).transpose()?;
+    // What was done already needs no limit and no check, which it may not pass any more.
+    if let Some(key) = &key
+        && let Some(comment) = repeated(context, &author.user.id, key).await?
+    {
+        return Ok(CreateCommentPayload { comment });
+    }
     let parent_id = input.parent_id.as_ref().map(|id| {
         input::comment_id(id).map_err(|_| {
             Error::bad_input("parentId", "The parent must be a comment of the same post.")
@@ -84,13 +102,44 @@ pub(super) async fn create(
         author,
         at,
         origin: caller.client.clone(),
+        key,
     };
-    context
-        .limits()
-        .comment(&new.author.user.id, caller.address)?;
-    let change = context.store().create_comment(new).await?;
+    let author = new.author.user.id.clone();
+    let write = context.store().create_comment(new);
+    let limits = context.limits();
+    let created = limits.comment(&author, caller.address, write).await?;
     Ok(CreateCommentPayload {
-        comment: publish(context, change),
+        comment: match created {
+            Creation::Added(change) => publish(context, change),
+            Creation::Repeated(comment) => comment.into(),
+        },
+    })
+}
+
+/// Returns the comment that this user's first request with this key made, if there was one.
+async fn repeated(
+    context: &Context<'_>,
+    user: &UserId,
+    key: &IdempotencyKey,
+) -> Result<Option<Comment>, Error> {
+    let store = context.store();
+    let Some(id) = store.comment_of_key(user, key).await? else {
+        return Ok(None);
+    };
+    let comment = store.comment(id, Bodies::Read).await?;
+    Ok(comment.map(|comment| Arc::new(comment).into()))
+}
+
+fn idempotency_key(key: &ID, input: &CreateCommentInput) -> Result<IdempotencyKey, Error> {
+    if !(1..=MAX_KEY_CHARS).contains(&key.chars().count()) || key.contains('\0') {
+        let message = format!("A key has 1 to {MAX_KEY_CHARS} characters.");
+        return Err(Error::bad_input("idempotencyKey", message));
+    }
+    let parent = input.parent_id.as_ref().map(|id| id.as_str());
+    let request = json!([input.post_id.as_str(), parent, input.body]);
+    Ok(IdempotencyKey {
+        key: key.to_string(),
+        request: Sha256::digest(request.to_string()).into(),
     })
 }
 
@@ -109,11 +158,14 @@ pub(super) async fn edit(
         at,
         origin: caller.client.clone(),
     };
-    context
-        .limits()
-        .comment(&principal.user.id, caller.address)?;
+    let (user, role) = (principal.user.id.clone(), principal.user.role);
     let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
-    let change = context.store().edit_comment(edit, may_edit).await?;
+    let write = context.store().edit_comment(edit, may_edit);
+    let limits = context.limits();
+    let change = match role {
+        Role::Moderator => limits.mutation(&user, role, write).await?,
+        Role::Reader | Role::Author => limits.comment(&user, caller.address, write).await?,
+    };
     Ok(EditCommentPayload {
         comment: publish(context, change),
     })
@@ -125,9 +177,6 @@ pub(super) async fn delete(
 ) -> Result<DeleteCommentPayload, Error> {
     let caller = context.caller()?;
     let principal = context.signed_in()?.clone();
-    context
-        .limits()
-        .mutation(&principal.user.id, principal.user.role)?;
     let at = Timestamp::now();
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
@@ -135,8 +184,10 @@ pub(super) async fn delete(
         at,
         origin: caller.client.clone(),
     };
+    let (user, role) = (principal.user.id.clone(), principal.user.role);
     let may_delete = move |comment: &_| principal.may_delete(comment);
-    let deletion = context.store().delete_comment(delete, may_delete).await?;
+    let write = context.store().delete_comment(delete, may_delete);
+    let deletion = context.limits().mutation(&user, role, write).await?;
     Ok(DeleteCommentPayload {
         comment: match deletion {
             Deletion::Deleted(change) => publish(context, change),

@@ -51,7 +51,9 @@ pub(super) async fn ban(
     let by = moderator(context)?;
     let user = input::user_id(&input.user_id)?;
     let reason = input.reason.as_deref().map(input::reason).transpose()?;
-    let ban = context.moderation().ban(by, user, reason.flatten()).await?;
+    let write = context.moderation().ban(by, user, reason.flatten());
+    let limits = context.limits();
+    let ban = limits.mutation(&by.user.id, by.user.role, write).await?;
     Ok(BanUserPayload { ban: Ban(ban) })
 }
 
@@ -61,7 +63,9 @@ pub(super) async fn unban(
 ) -> Result<UnbanUserPayload, Error> {
     let by = moderator(context)?;
     let user = input::user_id(&input.user_id)?;
-    let was_banned = context.moderation().unban(by, user).await?;
+    let write = context.moderation().unban(by, user);
+    let limits = context.limits();
+    let was_banned = limits.mutation(&by.user.id, by.user.role, write).await?;
     Ok(UnbanUserPayload {
         user_id: input.user_id,
         was_banned,
@@ -71,8 +75,5 @@ pub(super) async fn unban(
 fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
     let principal = context.signed_in()?;
     principal.require(Role::Moderator)?;
-    context
-        .limits()
-        .mutation(&principal.user.id, principal.user.role)?;
     Ok(principal)
 }

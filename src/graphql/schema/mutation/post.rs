@@ -38,9 +38,6 @@ pub(super) async fn create(
 ) -> Result<CreatePostPayload, Error> {
     let principal = context.signed_in()?;
     principal.require(Role::Author)?;
-    context
-        .limits()
-        .mutation(&principal.user.id, principal.user.role)?;
     let at = Timestamp::now();
     let new = NewPost {
         id: input::new_post_id(&input.id)?,
@@ -49,6 +46,8 @@ pub(super) async fn create(
         at,
         by: Some(principal.profile(at)),
     };
-    let post = context.store().create_post(new).await?;
+    let write = context.store().create_post(new);
+    let (user, role) = (&principal.user.id, principal.user.role);
+    let post = context.limits().mutation(user, role, write).await?;
     Ok(CreatePostPayload { post: Post(post) })
 }
