@@ -69,6 +69,13 @@ pub async fn restore(config: &StoreConfig, backup: Option<&Path>) -> Result<(), 
     if database.exists() {
         release(&database).await?;
     }
+    // What an attempt that was killed has left would be applied to the copy.
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let left = with_suffix(&prepared, suffix);
+        if left.exists() {
+            fs::remove_file(&left).map_err(|error| failed(&left, error))?;
+        }
+    }
     copy_private(backup, &prepared).map_err(|error| failed(&prepared, error))?;
     let prepared_config = StoreConfig {
         database_url: SqliteConnectOptions::new()
@@ -154,7 +161,7 @@ async fn release(database: &Path) -> Result<(), RestoreError> {
 /// Copies a file to a new one that its owner alone may read.
 fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut copy = options.open(to)?;

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use causerie::{
     config::StoreConfig,
-    model::{PostId, Timestamp, User, UserId},
+    model::{PostId, Role, Timestamp, User, UserId},
     store::{NewComment, Store},
     telemetry::Registry,
 };
 use serde_json::{Value, json};
 
-use crate::support::{Client, Socket, TestServer, settings, wait_until};
+use crate::support::{Client, Socket, TestServer, settings, token, wait_until};
 
 const ADDED: &str = "subscription($after: Cursor, $own: Boolean! = false) {
     commentAdded(postId: \"hello\", after: $after, includeOwn: $own) { body cursor }
@@ -320,6 +320,32 @@ async fn catch_up_sends_entries_and_latest_changes_in_order() {
         }
     }
     socket.complete("s").await;
+    assert!(socket.settle().await.is_empty());
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn catch_up_removes_the_clients_own_deleted_comment() {
+    let server = TestServer::start().await;
+    let start = cursor(&server.client()).await;
+    let ada = server.reader("ada").named("ada");
+    let own = ada.comment("own").await;
+    let bob = server.reader("bob").named("bob");
+    let never_seen = bob.comment("never seen").await;
+    let moderator = token("m", "M", Role::Moderator);
+    let moderator = server.client().with_token(&moderator);
+    for id in [own, never_seen] {
+        moderator.send(DELETE, json!({"id": id})).await;
+    }
+    // The client has its own comment from the mutation's answer, and the other one from nowhere.
+    let mut socket = server.reader_socket("ada").await;
+    socket
+        .subscribe("s", CHANGED, json!({"after": start}))
+        .await;
+    let removed = take(&mut socket, "commentChanged", 1).await;
+    assert_eq!(changes(&removed), ["DELETED "]);
+    assert_eq!(removed[0]["isListed"], json!(false));
     assert!(socket.settle().await.is_empty());
     socket.close().await;
     server.stop().await;

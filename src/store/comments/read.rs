@@ -104,7 +104,15 @@ impl Store {
     ) -> Result<Page<Comment>, Error> {
         let query = query
             .filter(Column::PostId.eq(post.id.as_str()))
-            .filter(Column::EnteredSeq.lte(post.seq.0));
+            .filter(Column::EnteredSeq.is_not_null())
+            // The sign keeps SQLite from the index on this column, after which it would sort all comments.
+            .filter(Expr::cust_with_values(
+                match self.backend() {
+                    DbBackend::Postgres => "+comment.entered_seq <= $1",
+                    _ => "+comment.entered_seq <= ?",
+                },
+                [post.seq.0],
+            ));
         let query = match order {
             Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
             Order::NewestFirst => query.order_by_desc(Column::AddedSeq),
