@@ -174,11 +174,9 @@ async fn unpublished_change_is_delivered_by_reconciliation() {
 async fn reconciliation_of_all_rooms_takes_one_query() {
     const INTERVAL: Duration = Duration::from_millis(50);
     let server = TestServer::start_with(&["--reconcile-interval=50ms"]).await;
-    let author = server.client().with_token(&crate::support::token(
-        "author",
-        "Author",
-        causerie::model::Role::Author,
-    ));
+    let author = server
+        .client()
+        .with_token(&token("author", "Author", Role::Author));
     let mut socket = server.socket().await;
     for number in 0..20 {
         let create =
