@@ -166,11 +166,12 @@ export class Api {
     const comment = { postId, parentId, body };
     const isSame = this.#unanswered && same(this.#unanswered, comment);
     const idempotencyKey = isSame ? this.#unanswered.idempotencyKey : randomId();
-    this.#unanswered = { ...comment, idempotencyKey };
+    const input = { ...comment, idempotencyKey };
+    this.#unanswered = input;
     for (let attempt = 0; ; attempt++) {
       try {
-        const { createComment } = await this.#send(CREATE, { input: this.#unanswered });
-        this.#unanswered = null;
+        const { createComment } = await this.#send(CREATE, { input });
+        if (this.#unanswered === input) this.#unanswered = null;
         return createComment.comment;
       } catch (error) {
         if (!UNANSWERED.includes(error.code) || attempt === RETRIES) throw error;

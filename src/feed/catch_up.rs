@@ -36,8 +36,8 @@ pub(super) async fn run<T: Topic>(
     };
     loop {
         subscriber.ready().await;
-        // The store has each entry at the position of its latest change. So a part of a scan does
-        // not lead to a state from which live events can go on.
+        // The store has each comment in its latest state, wherever its places are. So a part of a scan
+        // does not lead to a state from which live events can go on.
         if catch_up.scan.is_none() {
             match group.go_live(id, &subscriber) {
                 Delivery::Complete | Delivery::Ended => return,

@@ -30,6 +30,8 @@ pub struct FeedEntry {
     pub comment: Arc<Comment>,
     /// The client that made the change at this place, if it named itself.
     pub origin: Option<ClientId>,
+    /// The client that added the comment, or restored it, if it named itself.
+    pub entered_by: Option<ClientId>,
 }
 
 /// A comment's reason to be at a place in the feed.
@@ -59,16 +61,18 @@ impl Store {
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        let condition = Column::AddedSeq
-            .gt(after.0)
+        let condition = Column::PostId
+            .eq(post.as_str())
+            .and(Column::AddedSeq.gt(after.0))
             .and(Column::EnteredSeq.is_not_null());
         let order = Column::AddedSeq.into_expr();
-        let rows = self.feed_rows(post, condition, order, first, allowance);
+        let rows = self.feed_rows(condition, order, first, allowance);
         Ok(rows.await?.map(|row| FeedEntry {
             seq: row.comment.added_seq,
             reason: Reason::Entry,
             comment: row.comment,
-            origin: row.entered_by,
+            origin: row.entered_by.clone(),
+            entered_by: row.entered_by,
         }))
     }
 
@@ -86,7 +90,6 @@ impl Store {
         // statement finds them with two ranges of indexes.
         let limit = first + 1;
         let rows = self.feed_rows(
-            post,
             has_first_place(post, after, limit, self.backend()),
             first_place(after),
             2 * limit,
@@ -112,16 +115,12 @@ impl Store {
 
     async fn feed_rows(
         &self,
-        post: &PostId,
         condition: Expr,
         order: Expr,
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Row>, Error> {
-        let query = Entity::find()
-            .filter(Column::PostId.eq(post.as_str()))
-            .filter(condition)
-            .order_by(order, Order::Asc);
+        let query = Entity::find().filter(condition).order_by(order, Order::Asc);
         let query = Arc::new(rows::with_authors(query, Bodies::Read));
         self.read(move |connection| {
             let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
@@ -154,12 +153,16 @@ impl Row {
                 reason,
                 comment: Arc::clone(&self.comment),
                 origin: origin.clone(),
+                entered_by: self.entered_by.clone(),
             })
     }
 }
 
-/// Returns the condition that a comment has one of the first `limit` places of entry after `after`, or
-/// one of the first `limit` places of a latest change.
+/// Returns the condition that a comment has one of the post's first `limit` places of entry after
+/// `after`, or one of its first `limit` places of a latest change.
+///
+/// The statement has no other condition on the post. SQLite would take its index, and test this one for each
+/// comment of the post.
 fn has_first_place(post: &PostId, after: Seq, limit: u64, backend: DbBackend) -> Expr {
     let mut parameters = Parameters::new(backend);
     // The limits are text, because SQLite plans for the value of a bound limit; see `select_limited`.

@@ -33,7 +33,7 @@ pub use self::{
     comments::{Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
     error::OpenError,
     feed::{FeedEntry, Reason},
-    page::{Allowance, Bodies, Order, Page, Slice},
+    page::{Allowance, Bodies, Levels, Order, Page, Slice},
     posts::{NewPost, PostKey},
     restore::{RestoreError, restore},
 };

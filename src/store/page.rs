@@ -11,6 +11,15 @@ pub enum Order {
     NewestFirst,
 }
 
+/// The levels of replies that a list of comments has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Levels {
+    /// Top-level comments only.
+    Top,
+    /// Comments of every depth, flat.
+    All,
+}
+
 /// The treatment of the bodies of comments in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bodies {

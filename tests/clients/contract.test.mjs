@@ -59,7 +59,7 @@ test('every kind of breaking change is found', async () => {
     ['a type of a field is another', 'replyCount: Int!', 'replyCount: String!'],
     ['an argument is dropped', ', includeOwn: Boolean! = false', ''],
     ['an argument is required', 'after: Cursor', 'after: Cursor!'],
-    ['an input field is required', 'parentId: ID\n}', 'parentId: ID!\n}'],
+    ['an input field is required', 'idempotencyKey: ID\n}', 'idempotencyKey: ID!\n}'],
     ['an enum value is dropped', '  DELETED\n', ''],
     ['a type is renamed', /TypingEvent/g, 'TypingNews'],
   ]) {

@@ -65,7 +65,12 @@ test('additions, edits and deletions carry their kind and the resulting comment'
   const asAda = person('ada');
   const bob = new Reader(server);
   const sees = bob.changes({ postId, after });
-  const comment = (id, body, isDeleted) => ({ id, body, isDeleted, author: { name: 'ada' } });
+  const comment = (id, body, isDeleted) => ({
+    id,
+    body,
+    isDeleted,
+    author: { name: isDeleted ? 'deleted' : 'ada' },
+  });
 
   const id = await server.createComment({ postId, body: 'first' }, asAda);
   const added = await sees.next();

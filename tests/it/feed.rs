@@ -10,7 +10,7 @@ use causerie::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Client, Socket, TestServer, settings, wait_until};
+use crate::support::{Client, Socket, TestServer, settings, token, wait_until};
 
 const ADDED: &str = "subscription($after: Cursor, $own: Boolean! = false) {
     commentAdded(postId: \"hello\", after: $after, includeOwn: $own) { body cursor }
@@ -174,10 +174,9 @@ async fn unpublished_change_is_delivered_by_reconciliation() {
 async fn reconciliation_of_all_rooms_takes_one_query() {
     const INTERVAL: Duration = Duration::from_millis(50);
     let server = TestServer::start_with(&["--reconcile-interval=50ms"]).await;
-    let author =
-        server
-            .client()
-            .with_token(&crate::support::token("author", "Author", Role::Author));
+    let author = server
+        .client()
+        .with_token(&token("author", "Author", Role::Author));
     let mut socket = server.socket().await;
     for number in 0..20 {
         let create =
@@ -319,6 +318,32 @@ async fn catch_up_sends_entries_and_latest_changes_in_order() {
         }
     }
     socket.complete("s").await;
+    assert!(socket.settle().await.is_empty());
+    socket.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn catch_up_removes_the_clients_own_deleted_comment() {
+    let server = TestServer::start().await;
+    let start = cursor(&server.client()).await;
+    let ada = server.reader("ada").named("ada");
+    let own = ada.comment("own").await;
+    let bob = server.reader("bob").named("bob");
+    let never_seen = bob.comment("never seen").await;
+    let moderator = token("m", "M", Role::Moderator);
+    let moderator = server.client().with_token(&moderator);
+    for id in [own, never_seen] {
+        moderator.send(DELETE, json!({"id": id})).await;
+    }
+    // The client has its own comment from the mutation's answer, and the other one from nowhere.
+    let mut socket = server.reader_socket("ada").await;
+    socket
+        .subscribe("s", CHANGED, json!({"after": start}))
+        .await;
+    let removed = take(&mut socket, "commentChanged", 1).await;
+    assert_eq!(changes(&removed), ["DELETED "]);
+    assert_eq!(removed[0]["isListed"], json!(false));
     assert!(socket.settle().await.is_empty());
     socket.close().await;
     server.stop().await;

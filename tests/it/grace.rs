@@ -118,7 +118,7 @@ async fn grace_ends_after_five_seconds_or_with_a_ban() {
         id: UserId::parse(name).expect("an id"),
         name: name.into(),
         avatar: None,
-        role: causerie::model::Role::Reader,
+        role: Role::Reader,
     };
     let send_away = |name: &str| {
         let sent_away = SentAway::default();

@@ -22,8 +22,8 @@ use causerie::{
     },
     rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
     store::{
-        Bodies, Creation, DeleteComment, Deletion, EditComment, NewComment, NewPost, Order, Slice,
-        Store,
+        Bodies, Creation, DeleteComment, Deletion, EditComment, Levels, NewComment, NewPost, Order,
+        Slice, Store,
     },
     telemetry::Registry,
 };
@@ -501,9 +501,9 @@ impl World {
             after: None,
         };
         let (oldest, memory) = (Order::OldestFirst, everything());
-        let top_level = self
-            .store
-            .top_level(&post, oldest, all, Bodies::Read, memory);
+        let top_level =
+            self.store
+                .comments_of(&post, Levels::Top, oldest, all, Bodies::Read, memory);
         let mut found = top_level.await.expect("read").items;
         let mut page = Page::default();
         while !found.is_empty() {

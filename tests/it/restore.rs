@@ -79,8 +79,19 @@ async fn restored_backup_expires_cursors_and_keeps_the_old_file() {
         );
     }
 
+    // A killed restoration left these.
+    for left in ["test.db.restoring", "test.db.restoring-wal"] {
+        std::fs::write(folder.path().join(left), "of another backup").expect("written");
+    }
     let (restored, error) = restore(folder.path(), &[backup]).await;
     assert!(restored, "{error}");
+    let mode = std::fs::metadata(folder.path().join("test.db"))
+        .expect("a file")
+        .permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o600
+    );
     let node = start_node_on(&database, &[]).await;
     assert_eq!(node.client().bodies().await, ["kept"]);
     for old in [&early, &late] {
@@ -111,9 +122,17 @@ async fn restore_without_a_file_expires_cursors() {
     let create = "mutation { createPost(input: { id: \"hello\", title: \"t\" }) { post { id } } }";
     author.send(create, json!({})).await;
     let old = cursor(&author).await;
+    let (restored, error) = restore(folder.path(), &[]).await;
+    assert!(
+        !restored && error.contains("stop the server first"),
+        "{error}"
+    );
     node.stop();
     let (restored, error) = restore(folder.path(), &[]).await;
     assert!(restored, "{error}");
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let (restored, error) = restore(elsewhere.path(), &[]).await;
+    assert!(!restored && error.contains("does not exist"), "{error}");
     let node = start_node_on(&database, &[]).await;
     let message = resume(&node, &old).await;
     let extensions = &message["payload"][0]["extensions"];

@@ -282,8 +282,8 @@ mod tests {
     fn message_keeps_its_bytes() {
         const FROM: &str = r#""v":1,"from":"018f0000-0000-7000-8000-000000000001""#;
         for body in [
-            r#""change":{"kind":"edited","seq":3,"origin":"tab","id":"018f0000-0000-7000-8000-000000000002","post":"a/post.1","parent":"018f0000-0000-7000-8000-000000000003","author":{"id":"ada","name":"Ada","avatar":"https://a","role":"author"},"body":"b","created_at":1,"edited_at":2,"is_deleted":false,"added_seq":1,"reply_count":4}"#,
-            r#""change":{"kind":"added","seq":3,"id":"018f0000-0000-7000-8000-000000000002","post":"p","author":{"id":"ada","name":"Ada"},"body":"b","created_at":1,"is_deleted":true,"added_seq":3,"reply_count":0}"#,
+            r#""change":{"kind":"edited","seq":3,"origin":"tab","id":"018f0000-0000-7000-8000-000000000002","post":"a/post.1","parent":"018f0000-0000-7000-8000-000000000003","author":{"id":"ada","name":"Ada","avatar":"https://a","role":"author"},"body":"b","created_at":1,"edited_at":2,"is_deleted":false,"added_seq":1,"entered_seq":1,"depth":2,"reply_count":4}"#,
+            r#""change":{"kind":"added","seq":3,"id":"018f0000-0000-7000-8000-000000000002","post":"p","author":{"id":"ada","name":"Ada"},"body":"b","created_at":1,"is_deleted":true,"added_seq":3,"depth":0,"reply_count":0}"#,
             r#""presence":{"post":"p","base":1,"version":2,"joined":"AAAAAAAAAAAAAAAAAAAAAf////////////////////8","left":"AAAAAAAAAAAAAAAAAAAAAg","typists":[{"user":{"id":"ada","name":"Ada"},"clients":[null,"tab"]}]}"#,
             r#""presence":{"post":"p","base":null,"version":2}"#,
             r#""stopped_typing":{"post":"p","user":"ada","client":null}"#,

@@ -11,7 +11,7 @@ use crate::{
         progress::Progress,
         store_page::StorePage,
     },
-    model::{Change, ChangeKind, PostId, Seq},
+    model::{Change, ChangeKind, ClientId, PostId, Seq},
     rooms::{self, FeedEvent, Listener, Participant},
     store::{FeedEntry, Reason},
 };
@@ -260,14 +260,17 @@ impl Scan {
             reason,
             comment,
             origin,
+            entered_by,
         } = entry;
-        let is_own = match excluded {
-            Some(Origin::Client(excluded)) => origin.as_ref() == Some(excluded),
+        let is_excluded = |client: Option<&ClientId>| match excluded {
+            Some(Origin::Client(excluded)) => client == Some(excluded),
             Some(Origin::User(_)) | None => false,
         };
         let is_new = comment.added_seq > self.start;
-        let was_never_sent = is_new && !comment.is_listed() && seq <= self.head;
-        if is_own || was_never_sent {
+        // The client has its own comments from its mutations.
+        let is_unknown = is_new && !is_excluded(entered_by.as_ref());
+        let was_never_sent = is_unknown && !comment.is_listed() && seq <= self.head;
+        if is_excluded(origin.as_ref()) || was_never_sent {
             return None;
         }
         let kind = match reason {

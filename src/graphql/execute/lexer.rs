@@ -7,7 +7,10 @@ pub(super) fn tokens(text: &str) -> usize {
 }
 
 /// Returns a text in which everything between tokens is white space: commas, comments and byte order
-/// marks are spaces, as many as they have bytes. apollo-parser does not skip them where it looks ahead
+/// marks are spaces, as many as they have bytes. apollo-parser does not skip them where it looks ahead.
+///
+/// A quote at the end of its line becomes a character that no token has, because apollo-parser takes the
+/// line break for a part of the string. What follows would be other tokens to it than to the limits
 /// (docs/upstream.md).
 pub(super) fn without_ignored(text: &str) -> String {
     let mut blank = String::with_capacity(text.len());
@@ -22,7 +25,10 @@ pub(super) fn without_ignored(text: &str) -> String {
             b'\r' => '\r',
             _ => ' ',
         }));
-        blank.push_str(&text[begin..end]);
+        blank.push_str(match &text[begin..end] {
+            "\"" => "'",
+            token => token,
+        });
         if token.is_none() {
             return blank;
         }
@@ -195,5 +201,12 @@ mod tests {
         let blank = "   {   a (b: \"\u{feff},#\"  c: \"\"\"\u{feff}#\"\"\")   }    \r\n  ";
         assert_eq!(without_ignored(text), blank);
         assert_eq!(without_ignored("{ é🦀\u{feff} }"), "{ é🦀    }");
+    }
+
+    #[test]
+    fn quote_at_the_end_of_its_line_is_no_string() {
+        assert_eq!(without_ignored("[\"\n\"[]"), "['\n\"[]");
+        assert_eq!(without_ignored("\"\r\"x\""), "'\r\"x\"");
+        assert_eq!(without_ignored("\"\" \""), "\"\" '");
     }
 }

@@ -92,5 +92,5 @@ impl From<SharedError> for Error {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("replies could not be loaded")]
+#[error("a statement for several fields failed")]
 struct SharedCause(#[source] Arc<Error>);

@@ -76,7 +76,7 @@ impl<Node: OutputType> Connection<Node> {
     async fn page_info(&self) -> PageInfo {
         let cursor = |edge: &Edge<String, Node, EmptyFields>| edge.cursor.clone();
         PageInfo {
-            // An item with a cursor never leaves its list, so it is before this page.
+            // The item of the cursor was before this page. It may have left the list since.
             has_previous_page: self.after.is_some(),
             has_next_page: self.has_next_page,
             start_cursor: self.edges.first().map(cursor),

@@ -18,8 +18,8 @@ use crate::{
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model::{self, Seq},
-    store::{Page, Slice},
+    model,
+    store::Levels,
 };
 
 /// A post in the state in which it was read.
@@ -84,14 +84,7 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
-        let slice = self.slice(context, first, after.as_deref()).at(context)?;
-        let order = order.value("order").at(context)?.into();
-        let bodies = comment::bodies_of_page(context);
-        let budget = Arc::<ResponseBudget>::clone(context.budget());
-        let page = context
-            .store()
-            .top_level(&self.0, order, slice, bodies, budget);
-        Box::pin(self.connection(context, page, after))
+        Box::pin(self.load(context, Levels::Top, first, after, order))
             .await
             .at(context)
     }
@@ -113,39 +106,33 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
-        let slice = self.slice(context, first, after.as_deref()).at(context)?;
-        let order = order.value("order").at(context)?.into();
-        let bodies = comment::bodies_of_page(context);
-        let budget = Arc::<ResponseBudget>::clone(context.budget());
-        let page = context
-            .store()
-            .all_comments(&self.0, order, slice, bodies, budget);
-        Box::pin(self.connection(context, page, after))
+        Box::pin(self.load(context, Levels::All, first, after, order))
             .await
             .at(context)
     }
 }
 
 impl Post {
-    fn slice(
-        &self,
-        context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<&str>,
-    ) -> std::result::Result<Slice<Seq>, Error> {
-        page::slice(first, after, |text| {
-            cursor::decode(context.epoch(), &self.0.id, text)
-        })
-    }
-
     /// Reads a page of comments in its turn.
-    async fn connection(
+    async fn load(
         &self,
         context: &Context<'_>,
-        page: impl Future<Output = std::result::Result<Page<model::Comment>, Error>>,
+        levels: Levels,
+        first: Option<i32>,
         after: Option<String>,
+        order: NonNull<CommentOrder>,
     ) -> std::result::Result<Connection<Comment>, Error> {
-        let page = context.budget().in_turn(page).await?.map(Arc::new);
+        let slice = page::slice(first, after.as_deref(), |text| {
+            cursor::decode(context.epoch(), &self.0.id, text)
+        })?;
+        let order = order.value("order")?.into();
+        let bodies = comment::bodies_of_page(context);
+        let budget = context.budget();
+        let allowance = Arc::<ResponseBudget>::clone(budget);
+        let page = context
+            .store()
+            .comments_of(&self.0, levels, order, slice, bodies, allowance);
+        let page = budget.in_turn(page).await?.map(Arc::new);
         comment::connection(context, page, after, Some(self.0.seq))
     }
 }

@@ -77,12 +77,12 @@ impl SubscriptionRoot {
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
         #[graphql(
             name = "after",
-            desc = "A place in the feed: everything that was added after it comes first, then live, with nothing missed and nothing twice."
+            desc = "A place in the feed: everything that was added after it and is still listed comes first, then live, with nothing missed and nothing twice."
         )]
         _after: Option<Cursor>,
         #[graphql(
             name = "includeOwn",
-            desc = "Whether comments that this same client created come as well.",
+            desc = "True to receive the comments that this same client created, too.",
             default = false
         )]
         _include_own: bool,
@@ -92,7 +92,7 @@ impl SubscriptionRoot {
         })
     }
 
-    /// Every change of the post's comments, in order: added, edited, deleted. Resumes as
+    /// Every change of the post's comments, in order: added, edited, deleted, restored. Resumes as
     /// commentAdded does.
     async fn comment_changed(
         &self,
@@ -100,12 +100,12 @@ impl SubscriptionRoot {
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
         #[graphql(
             name = "after",
-            desc = "A place in the feed: the latest state of every comment that changed after it comes first, then live."
+            desc = "A place in the feed: what a page of that place must learn comes first, then live. Each comment comes where it entered the lists, and at its latest change."
         )]
         _after: Option<Cursor>,
         #[graphql(
             name = "includeOwn",
-            desc = "Whether changes that this same client made come as well.",
+            desc = "True to receive the changes that this same client made, too.",
             default = false
         )]
         _include_own: bool,

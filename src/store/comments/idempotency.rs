@@ -6,8 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{LockBehavior, LockType, OnConflict},
 };
 use uuid::Uuid;
 
@@ -135,13 +137,17 @@ pub(super) async fn release(
 }
 
 async fn delete_expired(transaction: &DatabaseTransaction, now: Timestamp) -> Result<(), DbErr> {
-    let expired = Entity::find()
+    let mut expired = Entity::find()
         .select_only()
         .column(Column::CommentId)
         .filter(Column::CreatedAt.lt(now.0 - KEPT_MILLIS))
         .order_by_asc(Column::CreatedAt)
         .limit(MAX_DELETED)
         .into_query();
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // Another writer deletes the same rows: it must not be waited for.
+        expired.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    }
     Entity::delete_many()
         .filter(Column::CommentId.in_subquery(expired))
         .exec(transaction)

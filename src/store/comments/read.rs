@@ -3,8 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Select,
-    Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Statement,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -12,7 +11,7 @@ use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
     store::{
-        Allowance, Bodies, Order, Page, Slice, Store,
+        Allowance, Bodies, Levels, Order, Page, Slice, Store,
         entity::comment::{Column, Entity},
         query::{Parameters, is_any_of, select_page},
         rows,
@@ -63,48 +62,33 @@ impl Store {
         Ok(lines)
     }
 
-    /// Returns a page of the post's comments of every depth, as [`top_level`](Self::top_level) does.
-    pub async fn all_comments(
-        &self,
-        post: &Post,
-        order: Order,
-        slice: Slice<Seq>,
-        bodies: Bodies,
-        allowance: Arc<dyn Allowance>,
-    ) -> Result<Page<Comment>, Error> {
-        self.listed(Entity::find(), post, order, slice, bodies, allowance)
-            .await
-    }
-
-    /// Returns a page of the post's top-level comments as of `post.seq`. Later ones are left out,
+    /// Returns a page of the post's comments of these `levels` as of `post.seq`. Later ones are left out,
     /// because a subscription that starts at `post.seq` delivers them. The page ends early where
     /// `allowance` does.
-    pub async fn top_level(
+    pub async fn comments_of(
         &self,
         post: &Post,
+        levels: Levels,
         order: Order,
         slice: Slice<Seq>,
         bodies: Bodies,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
-        let query = Entity::find().filter(Column::ParentId.is_null());
-        self.listed(query, post, order, slice, bodies, allowance)
-            .await
-    }
-
-    /// Returns a page of those of the post's comments that match `query` and were listed at `post.seq`.
-    async fn listed(
-        &self,
-        query: Select<Entity>,
-        post: &Post,
-        order: Order,
-        slice: Slice<Seq>,
-        bodies: Bodies,
-        allowance: Arc<dyn Allowance>,
-    ) -> Result<Page<Comment>, Error> {
+        let query = match levels {
+            Levels::Top => Entity::find().filter(Column::ParentId.is_null()),
+            Levels::All => Entity::find(),
+        };
         let query = query
             .filter(Column::PostId.eq(post.id.as_str()))
-            .filter(Column::EnteredSeq.lte(post.seq.0));
+            .filter(Column::EnteredSeq.is_not_null())
+            // The sign keeps SQLite from the index on this column, after which it would sort all comments.
+            .filter(Expr::cust_with_values(
+                match self.backend() {
+                    DbBackend::Postgres => "+comment.entered_seq <= $1",
+                    _ => "+comment.entered_seq <= ?",
+                },
+                [post.seq.0],
+            ));
         let query = match order {
             Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
             Order::NewestFirst => query.order_by_desc(Column::AddedSeq),

@@ -79,6 +79,8 @@ export function verb({ commentChanged }: ResultOf<typeof CommentChangedDocument>
       return 'changed';
     case 'DELETED':
       return 'took back';
+    case 'RESTORED':
+      return 'has again';
   }
 }
 
