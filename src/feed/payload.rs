@@ -8,30 +8,57 @@ use crate::memory::Reservation;
 /// reserved until the last client has taken them.
 #[derive(Clone, Debug)]
 pub struct Payload {
-    text: Arc<str>,
+    content: Arc<Content>,
     _memory: Option<Arc<Reservation>>,
+}
+
+#[derive(Clone, Debug)]
+struct Content {
+    text: Box<str>,
+    event_id: Option<Box<str>>,
 }
 
 impl Payload {
     /// Creates a payload for which `memory` was reserved.
-    pub fn new(text: impl Into<Arc<str>>, memory: Reservation) -> Self {
+    pub fn new(text: impl Into<Box<str>>, memory: Reservation) -> Self {
         Self {
-            text: text.into(),
+            content: Arc::new(Content {
+                text: text.into(),
+                event_id: None,
+            }),
             _memory: Some(Arc::new(memory)),
         }
+    }
+
+    /// Sets the id of the event that the payload renders.
+    #[must_use]
+    pub fn with_event_id(mut self, id: Option<String>) -> Self {
+        if let Some(id) = id {
+            Arc::make_mut(&mut self.content).event_id = Some(id.into());
+        }
+        self
+    }
+
+    /// Returns the id of the event. A client that sends it back goes on after the event. `None` if the
+    /// topic has no past to go on from.
+    pub fn event_id(&self) -> Option<&str> {
+        self.content.event_id.as_deref()
     }
 
     /// Returns a payload of the same bytes, for which `memory` was reserved.
     #[must_use]
     pub fn reserved_by(&self, memory: Reservation) -> Self {
-        Self::new(Arc::clone(&self.text), memory)
+        Self {
+            content: Arc::clone(&self.content),
+            _memory: Some(Arc::new(memory)),
+        }
     }
 
     /// Returns a payload of the same bytes, for which no memory is reserved.
     #[must_use]
     pub fn unreserved(&self) -> Self {
         Self {
-            text: Arc::clone(&self.text),
+            content: Arc::clone(&self.content),
             _memory: None,
         }
     }
@@ -41,7 +68,10 @@ impl Payload {
 impl From<String> for Payload {
     fn from(text: String) -> Self {
         Self {
-            text: text.into(),
+            content: Arc::new(Content {
+                text: text.into(),
+                event_id: None,
+            }),
             _memory: None,
         }
     }
@@ -57,6 +87,6 @@ impl Deref for Payload {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.text
+        &self.content.text
     }
 }

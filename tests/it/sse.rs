@@ -28,9 +28,17 @@ fn added(body: &str) -> Value {
     json!({"commentAdded": {"body": body}})
 }
 
+/// Returns the post's cursor.
+async fn cursor(server: &TestServer) -> String {
+    let query = "{ post(id: \"hello\") { cursor } }";
+    let data = server.client().send(query, json!({})).await;
+    data["post"]["cursor"].as_str().expect("a cursor").into()
+}
+
 fn complete() -> Event {
     Event {
         name: "complete".to_owned(),
+        id: None,
         data: Value::Null,
     }
 }
@@ -71,7 +79,8 @@ async fn subscription_sends_next_for_each_event_as_it_happens() {
     for body in ["one", "two\nlines", "a\u{2028}b"] {
         server.reader("ada").comment(body).await;
         let result = json!({"data": added(body)});
-        let expected = format!("event: next\ndata: {result}\n\n");
+        let id = cursor(&server).await;
+        let expected = format!("id: {id}\nevent: next\ndata: {result}\n\n");
         assert_eq!(stream.chunk().await, Chunk::Text(expected));
     }
     stream.vanish();
@@ -81,10 +90,9 @@ async fn subscription_sends_next_for_each_event_as_it_happens() {
 #[tokio::test]
 async fn subscription_by_get_works_as_event_source_needs_it() {
     let server = TestServer::start().await;
-    let start = "{ post(id: \"hello\") { cursor } }";
-    let start = server.client().send(start, json!({})).await;
+    let start = cursor(&server).await;
     server.reader("ada").comment("before").await;
-    let variables = json!({"after": start["post"]["cursor"]}).to_string();
+    let variables = json!({"after": start}).to_string();
     let query = format!(
         "query Other {{ me {{ id }} }} {}",
         ADDED.replace("n($", "n Added($")
@@ -98,6 +106,67 @@ async fn subscription_by_get_works_as_event_source_needs_it() {
     assert_eq!(stream.event_data().await, added("before"));
     server.reader("ada").comment("after").await;
     assert_eq!(stream.event_data().await, added("after"));
+    stream.vanish();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn event_of_a_feed_has_its_cursor_as_id_whatever_is_selected() {
+    let server = TestServer::start().await;
+    let mut added = subscribe(
+        &server,
+        "subscription { commentAdded(postId: \"hello\") { __typename } }",
+    )
+    .await;
+    let mut changed = subscribe(
+        &server,
+        "subscription { commentChanged(postId: \"hello\") { kind } }",
+    )
+    .await;
+    let mut viewers = subscribe(&server, VIEWERS).await;
+    assert_eq!(viewers.event().await.id, None);
+    server.wait_for_members(1, 3).await;
+    let ada = server.reader("ada");
+    let id = ada.comment("1").await;
+    let first = cursor(&server).await;
+    assert_eq!(added.event().await.id, Some(first.clone()));
+    assert_eq!(changed.event().await.id, Some(first));
+    let edit = "mutation($id: ID!) { editComment(input: { id: $id, body: \"2\" }) {
+        comment { id }
+    } }";
+    ada.send(edit, json!({"id": id})).await;
+    assert_eq!(changed.event().await.id, Some(cursor(&server).await));
+    for stream in [added, changed, viewers] {
+        stream.vanish();
+    }
+    server.stop().await;
+}
+
+/// EventSource repeats a request as it was, and adds the last id that it received.
+#[tokio::test]
+async fn last_event_id_resumes_before_the_cursor_of_the_request() {
+    let server = TestServer::start().await;
+    let (ada, start) = (server.reader("ada"), cursor(&server).await);
+    ada.comment("1").await;
+    let variables = json!({"after": start}).to_string();
+    let request = || Request::get(&[("query", ADDED), ("variables", &variables)]);
+    let mut stream = open(&server, request()).await;
+    let first = stream.event().await;
+    assert_eq!(first.data["data"], added("1"));
+    stream.vanish();
+    ada.comment("2").await;
+    let last = first.id.expect("an id");
+    let mut stream = open(&server, request().with("Last-Event-ID", &last)).await;
+    assert_eq!(stream.event_data().await, added("2"));
+    ada.comment("3").await;
+    assert_eq!(stream.event_data().await, added("3"));
+    stream.vanish();
+    // An id that no event had. A topic that has no ids needs none.
+    let mut stream = open(&server, request().with("Last-Event-ID", "7")).await;
+    assert_eq!(refusal(&mut stream).await, "BAD_USER_INPUT");
+    let viewers = Request::get(&[("query", VIEWERS)]).with("Last-Event-ID", "7");
+    let mut stream = open(&server, viewers).await;
+    assert_eq!(stream.event_data().await, json!({"viewerCount": 1}));
     stream.vanish();
     server.stop().await;
 }

@@ -7,11 +7,25 @@ use crate::error::Error;
 /// The arguments of a root field. Each is taken by its name; what is left at the end is refused, so
 /// that an argument that the schema has and no reader takes cannot be ignored.
 #[derive(Debug)]
-pub(in crate::graphql) struct Arguments(Vec<(Name, Value)>);
+pub(in crate::graphql) struct Arguments {
+    values: Vec<(Name, Value)>,
+    last_event_id: Option<String>,
+}
 
 impl Arguments {
     pub(in crate::graphql) fn new(arguments: Vec<(Name, Value)>) -> Self {
-        Self(arguments)
+        Self {
+            values: arguments,
+            last_event_id: None,
+        }
+    }
+
+    /// Sets the id of the last event that the client received.
+    pub(in crate::graphql) fn resumed_after(self, last_event_id: Option<String>) -> Self {
+        Self {
+            last_event_id,
+            ..self
+        }
     }
 
     /// Takes a required argument of type `ID`.
@@ -31,6 +45,16 @@ impl Arguments {
         }
     }
 
+    /// Takes an optional argument of type `Cursor`. The id of the last event that the client received
+    /// replaces it, because EventSource repeats a request with the arguments of the first.
+    pub(in crate::graphql) fn cursor(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<String>, Error> {
+        let argument = self.text(name)?;
+        Ok(self.last_event_id.take().or(argument))
+    }
+
     /// Takes an argument of type `Boolean!` that is false by default.
     pub(in crate::graphql) fn flag(&mut self, name: &'static str) -> Result<bool, Error> {
         match self.take(name) {
@@ -42,7 +66,7 @@ impl Arguments {
 
     /// Refuses what was not taken.
     pub(in crate::graphql) fn end(self) -> Result<(), Error> {
-        match self.0.first() {
+        match self.values.first() {
             None => Ok(()),
             Some((name, _)) => Err(Error::Internal(
                 format!("no subscription takes the argument {name}").into(),
@@ -51,7 +75,7 @@ impl Arguments {
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        let index = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(index).1)
+        let index = self.values.iter().position(|(known, _)| known == name)?;
+        Some(self.values.swap_remove(index).1)
     }
 }

@@ -55,6 +55,7 @@ pub struct Operation {
     argument_bytes: usize,
     /// The document, if introspection has to be answered from it.
     introspected: Option<Arc<Document>>,
+    last_event_id: Option<String>,
     data: Data,
 }
 
@@ -81,6 +82,7 @@ impl Operation {
             variables: Arc::new(variables),
             argument_bytes,
             introspected: is_introspected.then(|| Arc::clone(document)),
+            last_event_id: None,
             data: Data::default(),
         }
     }
@@ -97,6 +99,20 @@ impl Operation {
         self.with(Kept { _kept: kept })
     }
 
+    /// Sets the id of the last event of a subscription that the client received.
+    #[must_use]
+    pub fn resumed_after(self, last_event_id: Option<String>) -> Self {
+        Self {
+            last_event_id,
+            ..self
+        }
+    }
+
+    /// Returns the id of the last event of a subscription that the client received.
+    pub(super) fn last_event_id(&self) -> Option<&str> {
+        self.last_event_id.as_deref()
+    }
+
     /// Returns the same operation without its data.
     pub(super) fn again(&self) -> Self {
         Self {
@@ -104,6 +120,7 @@ impl Operation {
             variables: Arc::clone(&self.variables),
             argument_bytes: self.argument_bytes,
             introspected: self.introspected.clone(),
+            last_event_id: None,
             data: Data::default(),
         }
     }

@@ -40,7 +40,7 @@ use crate::{
         Event, Feed, GroupPlace, Joined, Payload, Render, RenderError, RoomShare, Sink,
         SubscriberGroup, Subscription, Topic,
     },
-    graphql::schema::StoreLoader,
+    graphql::schema::{self, StoreLoader},
     memory::{Account, Reservation},
     rooms::RoomId,
     store::Store,
@@ -273,6 +273,7 @@ impl Render for SharedExecution {
         let memory = memory.clone();
         let budget = ResponseBudget::of_event(reserved, MAX_PAYLOAD_BYTES);
         let replies = StoreLoader::new(store.clone(), Arc::clone(&budget), tasks.clone());
+        let event_id = schema::event_id(&event, self.registry.services.feed.epoch());
         let operation = self.operation.again().with(Rendered(event)).with(replies);
         let operation = operation.with(Arc::clone(&budget));
         let execution = first(self.registry.schema.clone(), operation);
@@ -284,7 +285,8 @@ impl Render for SharedExecution {
             if budget.is_spent() {
                 return Err(RenderError::TooLarge);
             }
-            Ok(payload::write(&response, MAX_PAYLOAD_BYTES, &memory)?)
+            let payload = payload::write(&response, MAX_PAYLOAD_BYTES, &memory)?;
+            Ok(payload.with_event_id(event_id))
         };
         AssertUnwindSafe(rendering)
             .catch_unwind()

@@ -63,15 +63,16 @@ impl SubscriptionRequest {
         Self(Box::new(request))
     }
 
-    /// Reads the root field of a subscription, whose cursors are of `epoch`. The first subscriber of an operation and all later
-    /// ones come through here, so each gets the same verdict.
+    /// Reads the root field of a subscription, whose cursors are of `epoch`. The first subscriber of an
+    /// operation and all later ones come through here, so each gets the same verdict.
     ///
     /// # Errors
     ///
     /// Returns an error with the field's path and position for an argument that is refused.
     pub(super) fn of(operation: &Operation, epoch: Epoch) -> Result<Self, ServerError> {
         let field = root(operation)?;
-        let arguments = Arguments::new(operation.arguments(field));
+        let last_event_id = operation.last_event_id().map(Into::into);
+        let arguments = Arguments::new(operation.arguments(field)).resumed_after(last_event_id);
         read(&field.name, arguments, epoch).map_err(|error| located(error, operation))
     }
 

@@ -21,5 +21,5 @@ pub(super) use self::{
     loader::StoreLoader,
     mutation::Mutation,
     query::Query,
-    subscription::{SubscriptionRoot, request as subscription_request},
+    subscription::{SubscriptionRoot, event_id, request as subscription_request},
 };

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     feed::{
-        ChangeEvent, ChangeFilter, ChangesRequest, TypingAt, TypingRequest, ViewerCount,
+        ChangeEvent, ChangeFilter, ChangesRequest, Event, TypingAt, TypingRequest, ViewerCount,
         ViewersRequest,
     },
     graphql::{
@@ -51,7 +51,7 @@ fn changes(
     arguments: &mut Arguments,
     epoch: Epoch,
 ) -> std::result::Result<SubscriptionRequest, Error> {
-    let after = arguments.text("after")?;
+    let after = arguments.cursor("after")?;
     let after = after.map(|after| cursor::decode(epoch, &post, &after));
     Ok(SubscriptionRequest::new(ChangesRequest {
         filter,
@@ -59,6 +59,13 @@ fn changes(
         include_own: arguments.flag("includeOwn")?,
         post,
     }))
+}
+
+/// Returns the id of an event that a client can go on after: its cursor, whatever is selected of it. Cursors
+/// are of `epoch`.
+pub(in crate::graphql) fn event_id(event: &Event, epoch: Epoch) -> Option<String> {
+    let ChangeEvent(change) = event.get()?;
+    Some(cursor::encode(epoch, &change.comment.post_id, change.seq))
 }
 
 /// The root of subscriptions.

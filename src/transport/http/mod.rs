@@ -209,6 +209,11 @@ impl StreamRequest<'_> {
         let Ok(permit) = transport.admission.admit_stream(self.head) else {
             return response::too_many_streams(self.json);
         };
+        let last_event_id = match stream_type {
+            StreamType::EventStream => sse::last_event_id(&self.head.headers),
+            StreamType::Multipart => None,
+        };
+        let operation = operation.resumed_after(last_event_id);
         let principal = caller.principal.as_ref();
         let token = principal.map(|principal| TokenWatch {
             expires_in: principal.expires_at.since(Timestamp::now()),

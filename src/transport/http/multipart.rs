@@ -4,10 +4,12 @@
 //! delimiter. If the server interrupts a subscription, it sends a transport error (`payload` is
 //! null). Apollo Client's RetryLink then subscribes again.
 
+use std::borrow::Cow;
+
 use async_graphql::ServerError;
 
 use super::stream::{Ending, StreamEncoding};
-use crate::transport::operation_log::TransportLabel;
+use crate::{graphql::Payload, transport::operation_log::TransportLabel};
 
 /// `multipart/mixed`.
 pub(super) struct Multipart;
@@ -19,8 +21,11 @@ impl StreamEncoding for Multipart {
     const HEARTBEAT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql";
     const COMPLETE: &'static str = "--\r\n";
 
-    const BEFORE_RESULT: &'static str = "\r\nContent-Type: application/json\r\n\r\n{\"payload\":";
     const AFTER_RESULT: &'static str = "}\r\n--graphql";
+
+    fn before_result(_: &Payload) -> Cow<'static, str> {
+        "\r\nContent-Type: application/json\r\n\r\n{\"payload\":".into()
+    }
 
     fn interrupt(error: &ServerError) -> Ending {
         let message = serde_json::json!({"payload": null, "errors": [error]});

@@ -3,11 +3,19 @@
 //! If the server interrupts a subscription, it sends no `complete` and aborts the body. graphql-sse
 //! and EventSource then reconnect, and urql reports a network error. After an orderly end, urql
 //! would treat the subscription as complete.
+//!
+//! An event of a feed has its cursor as `id`. A client that comes back sends the last one in
+//! `Last-Event-ID` (HTML standard, section 9.2.4), and goes on after that event.
+
+use std::borrow::Cow;
 
 use async_graphql::ServerError;
+use axum::http::{HeaderMap, HeaderName};
 
 use super::stream::{Ending, StreamEncoding};
-use crate::transport::operation_log::TransportLabel;
+use crate::{graphql::Payload, transport::operation_log::TransportLabel};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `text/event-stream`.
 pub(super) struct EventStream;
@@ -20,10 +28,24 @@ impl StreamEncoding for EventStream {
     /// Without the empty data, EventSource would not dispatch the event.
     const COMPLETE: &'static str = "event: complete\ndata: \n\n";
 
-    const BEFORE_RESULT: &'static str = "event: next\ndata: ";
     const AFTER_RESULT: &'static str = "\n\n";
+
+    fn before_result(result: &Payload) -> Cow<'static, str> {
+        match result.event_id() {
+            Some(id) => format!("id: {id}\nevent: next\ndata: ").into(),
+            None => "event: next\ndata: ".into(),
+        }
+    }
 
     fn interrupt(_: &ServerError) -> Ending {
         Ending::Abort
     }
+}
+
+/// Returns the id of the last event that the client received. A value that is no text is an id that no
+/// event had.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(LAST_EVENT_ID)?;
+    let id = String::from_utf8_lossy(value.as_bytes());
+    (!id.is_empty()).then(|| id.into_owned())
 }

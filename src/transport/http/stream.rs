@@ -6,7 +6,7 @@
 //! reads too slowly, when its token ends, and when the server shuts down. That holds even while
 //! hyper waits for a client that does not read.
 
-use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::ServerError;
 use axum::{
@@ -58,10 +58,11 @@ pub(super) trait StreamEncoding {
     /// The end of the body after the last result of a complete operation.
     const COMPLETE: &'static str;
 
-    /// The text before a result, which is JSON in one line.
-    const BEFORE_RESULT: &'static str;
-    /// The text after it.
+    /// The text after a result.
     const AFTER_RESULT: &'static str;
+
+    /// Returns the text before a result, which is JSON in one line.
+    fn before_result(result: &Payload) -> Cow<'static, str>;
 
     /// Returns the end of the body of an operation that `error` interrupts.
     fn interrupt(error: &ServerError) -> Ending;
@@ -256,13 +257,13 @@ impl BodyWriter {
     }
 
     async fn write_result<E: StreamEncoding>(&self, result: Payload) -> Result<(), Stalled> {
-        let (before, after) = (E::BEFORE_RESULT, E::AFTER_RESULT);
+        let (before, after) = (E::before_result(&result), E::AFTER_RESULT);
         if result.len() <= COPIED_BYTES {
-            let chunk = [before, &result, after].concat().into();
+            let chunk = [&*before, &result, after].concat().into();
             return self.write(Chunk::More(chunk)).await;
         }
         for bytes in [
-            Bytes::from_static(before.as_bytes()),
+            before.into_owned().into(),
             response::bytes_of(result),
             Bytes::from_static(after.as_bytes()),
         ] {

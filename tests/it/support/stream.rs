@@ -93,6 +93,7 @@ pub(crate) enum Chunk {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
+    pub(crate) id: Option<String>,
     pub(crate) data: Value,
 }
 
@@ -194,11 +195,13 @@ impl Streaming {
             }
             let mut event = Event {
                 name: String::new(),
+                id: None,
                 data: Value::Null,
             };
             for line in block.trim_end_matches('\n').lines() {
                 match line.split_once(": ") {
                     Some(("event", name)) => event.name = name.to_owned(),
+                    Some(("id", id)) => event.id = Some(id.to_owned()),
                     Some(("data", "")) => {}
                     Some(("data", data)) => event.data = serde_json::from_str(data).expect("JSON"),
                     _ => panic!("an unexpected line: {line:?}"),
