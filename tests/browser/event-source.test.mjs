@@ -1,6 +1,10 @@
 // A browser's own EventSource, which supports only GET: subscriptions without any client library.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { startServer } from '../support/server.mjs';
@@ -13,9 +17,9 @@ afterEach(() => Promise.all(browser.contexts().map((context) => context.close())
 after(() => Promise.all([browser.close(), server.stop()]));
 
 /** Opens a window on the server's own origin that lists the events of a subscription. */
-async function follow(subscription) {
-  const page = await openWindow(browser, server.url);
-  const params = new URLSearchParams({ query: subscription, variables: JSON.stringify({ postId }) });
+async function follow(subscription, { url } = server, id = postId) {
+  const page = await openWindow(browser, url);
+  const params = new URLSearchParams({ query: subscription, variables: JSON.stringify({ postId: id }) });
   await page.evaluate((url) => {
     const list = document.body.appendChild(document.createElement('ol'));
     list.className = 'told';
@@ -33,6 +37,7 @@ const allTold = (page) => page.locator('.told li').allTextContents();
 const VIEWERS = 'subscription ($postId: ID!) { viewerCount(postId: $postId) }';
 const ADDED = 'subscription ($postId: ID!) { commentAdded(postId: $postId) { body } }';
 const viewers = (count) => JSON.stringify({ data: { viewerCount: count } });
+const added = (body) => JSON.stringify({ data: { commentAdded: { body } } });
 
 test('an event is a `next`, and closing the page leaves the room', async () => {
   const watcher = await follow(VIEWERS);
@@ -42,8 +47,7 @@ test('an event is a `next`, and closing the page leaves the room', async () => {
 
   const token = server.token({ sub: 'ada', name: 'Ada' });
   await server.createComment({ postId, body: 'Good morning.' }, { token });
-  const added = { data: { commentAdded: { body: 'Good morning.' } } };
-  await told(reader, JSON.stringify(added)).waitFor();
+  await told(reader, added('Good morning.')).waitFor();
 
   await reader.close();
   await told(watcher, viewers(1)).nth(1).waitFor();
@@ -56,4 +60,34 @@ test('an invalid subscription reports its errors and completes', async () => {
   await told(page, 'complete').waitFor();
   const [next] = await allTold(page);
   assert.equal(JSON.parse(next).errors[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
+});
+
+test('it comes back by itself after a restart, to what was written meanwhile', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'event-source-'));
+  const settings = {
+    databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
+    secret: randomBytes(32).toString('hex'),
+  };
+  let kept = await startServer(settings);
+  context.after(async () => {
+    await kept.stop();
+    await rm(folder, { recursive: true });
+  });
+  const id = await kept.createPost();
+  const ada = { token: kept.token({ sub: 'ada', name: 'Ada' }) };
+  const write = (body) => kept.createComment({ postId: id, body }, ada);
+  const watcher = await follow(VIEWERS, kept, id);
+  await told(watcher, viewers(1)).waitFor();
+  const reader = await follow(ADDED, kept, id);
+  await told(watcher, viewers(2)).waitFor();
+  await write('one');
+  await told(reader, added('one')).waitFor();
+
+  await kept.stop();
+  kept = await startServer({ ...settings, port: kept.port });
+  await write('two');
+  await told(reader, added('two')).waitFor();
+  await write('three');
+  await told(reader, added('three')).waitFor();
+  assert.deepEqual(await allTold(reader), ['one', 'two', 'three'].map(added));
 });
