@@ -165,5 +165,5 @@ test('the documentation explorer shows the descriptions of the schema', async ()
   await docs.getByText("A subscription to a post is being in that post's room").waitFor();
   await docs.getByRole('link', { name: 'commentChanged' }).click();
   await docs.getByText("Every change of the post's comments").waitFor();
-  await docs.getByText('A place in the feed: the latest state of every comment that changed after it').waitFor();
+  await docs.getByText('A place in the feed: what a page of that place must learn comes first').waitFor();
 });

@@ -14,7 +14,7 @@ pub(crate) use testkit::{
     http_client::{Client, Reply},
     node::Node,
     process::Program,
-    wait::{wait_until, within},
+    wait::{wait_until, wait_until_within, within},
     ws_client::{Frame, Socket, upgrade_request},
 };
 
