@@ -9,7 +9,7 @@ use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use super::schema::{Mutation, Query, SubscriptionRoot};
 
-/// The description of the schema in introspection. The library can neither print nor parse one.
+/// The description of the schema. The library cannot print one.
 const DESCRIPTION: &str = "Comments on the posts of a website. `Post.cursor` and the subscription \
     `commentChanged` let a page follow a post without gaps; a subscription is also the membership of \
     the post's room. Errors carry `extensions.code`.";
@@ -24,7 +24,8 @@ pub fn sdl() -> String {
     let options = SDLExportOptions::new()
         .prefer_single_line_descriptions()
         .include_specified_by();
-    schema().finish().sdl_with_options(options)
+    let printed = schema().finish().sdl_with_options(options);
+    printed.replacen("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"), 1)
 }
 
 /// Returns the schema for validation and introspection, of the September 2025 edition.
@@ -34,7 +35,6 @@ pub fn sdl() -> String {
 /// Panics if the exported schema is invalid. The unit tests below exclude that.
 pub(super) fn schema_document() -> Arc<Valid<Document>> {
     let mut document = Document::parse(sdl(), "schema.graphql").expect("the schema parses");
-    document.schema_definition.make_mut().description = Some(DESCRIPTION.into());
     remove_later_editions(&mut document);
     Arc::new(document.validate().expect("the schema is valid"))
 }

@@ -86,6 +86,12 @@ impl Comment {
         self.state.is_deleted
     }
 
+    /// True while the comment is in a list: of its post, or of its parent's replies. A tombstone without
+    /// replies is in none.
+    async fn is_listed(&self) -> bool {
+        self.state.is_listed()
+    }
+
     /// The place in the post's feed at which this comment was added.
     async fn cursor(&self, context: &Context<'_>) -> Cursor {
         Cursor::new(context.epoch(), &self.state.post_id, self.state.added_seq)
