@@ -4,7 +4,7 @@ import { clientId, randomId } from './session.js';
 
 const COMMENT = `
   fragment Text on Comment {
-    id parentId body createdAt editedAt isDeleted replyCount
+    id parentId body createdAt editedAt isDeleted isListed replyCount
     author { id name avatar role isGuest }
   }`;
 
@@ -91,7 +91,7 @@ const SET_TYPING = `
 
 export const COMMENT_CHANGED = `
   subscription CommentChanged($postId: ID!, $after: Cursor) {
-    commentChanged(postId: $postId, after: $after) { kind isListed cursor comment { ...Counted } }
+    commentChanged(postId: $postId, after: $after) { kind cursor comment { ...Counted } }
   }
   ${COUNTED}`;
 

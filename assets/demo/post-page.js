@@ -129,20 +129,18 @@ class PostPage {
     const comment = await this.#asReader(() =>
       this.#context.api.createComment(this.#post.id, parentId, text),
     );
-    this.#apply('ADDED', comment, true);
+    this.#apply('ADDED', comment);
     this.#views.get(comment.id)?.element.focus();
   }
 
   async edit(id, text) {
-    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)), true);
+    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)));
   }
 
   async delete(id) {
     const comment = await this.#asReader(() => this.#context.api.deleteComment(id));
-    // The tombstone of a comment with replies keeps their place.
-    const isListed = comment.replyCount > 0;
-    this.#apply('DELETED', comment, isListed);
-    if (!isListed) this.#heading.focus();
+    this.#apply('DELETED', comment);
+    if (!comment.isListed) this.#heading.focus();
   }
 
   /** The view of a comment that came with a page, its replies taken in. */
@@ -184,9 +182,9 @@ class PostPage {
 
     join(
       () => ({ query: COMMENT_CHANGED, variables: { postId, after } }),
-      ({ commentChanged: { kind, comment, isListed, cursor } }) => {
+      ({ commentChanged: { kind, comment, cursor } }) => {
         after = cursor;
-        this.#receive(kind, comment, isListed);
+        this.#receive(kind, comment);
       },
       // A cursor that the server no longer understands: what was missed is in a fresh page.
       ([error]) =>
@@ -213,9 +211,9 @@ class PostPage {
     );
   }
 
-  #receive(kind, comment, isListed) {
+  #receive(kind, comment) {
     const isNews = !this.#views.has(comment.id) && !comment.isDeleted;
-    this.#apply(kind, comment, isListed);
+    this.#apply(kind, comment);
     if (kind === 'ADDED' && isNews) {
       this.#views.get(comment.id)?.highlight();
       this.#context.announce(`New comment by ${comment.author.name}`);
@@ -223,12 +221,12 @@ class PostPage {
   }
 
   /** Shows a change, a reader's own or another's. Seeing the same change twice does no harm. */
-  #apply(kind, comment, isListed) {
+  #apply(kind, comment) {
     const latest = this.#thread.learn(comment);
     const known = this.#views.get(comment.id);
     // A reply to a comment that is not loaded comes along when that one is.
     const list = comment.parentId ? this.#views.get(comment.parentId)?.replies : this.#list;
-    if (!isListed) {
+    if (!latest.isListed) {
       list?.remove(known);
       this.#views.delete(comment.id);
     } else if (known) {

@@ -1,7 +1,13 @@
 // The React example pages, each in two windows: each reader sees the other's actions.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { startNetwork } from '../support/network.mjs';
 import { startServer } from '../support/server.mjs';
@@ -28,9 +34,11 @@ import {
 
 for (const example of ['react-apollo', 'react-urql']) {
   describe(example, () => {
-    let browser, server, site, network, postId;
+    let browser, folder, database, server, site, network, postId;
     before(async () => {
-      [browser, server] = await Promise.all([launch(), startServer()]);
+      folder = await mkdtemp(join(tmpdir(), 'react-'));
+      database = { databaseUrl: `sqlite://${folder}/test.db?mode=rwc`, secret: randomBytes(32).toString('hex') };
+      [browser, server] = await Promise.all([launch(), startServer(database)]);
       site = await serveExample(example, server);
       network = await startNetwork(site.port);
     });
@@ -41,6 +49,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       network?.stop();
       await Promise.all([browser?.close(), site?.stop()]);
       await server?.stop();
+      await rm(folder, { recursive: true });
     });
 
     const open = (options) => openPost(browser, network.url, postId, options);
@@ -140,15 +149,27 @@ for (const example of ['react-apollo', 'react-urql']) {
       await hasFocus('The first version.');
       await comment(bob, 'The first version.').getByText('edited').waitFor();
       await counted(bob, '1 comment').waitFor();
+      await reply(ada, 'The first version.', 'The reply.');
+      await comment(bob, 'The reply.').waitFor();
 
-      await comment(ada, 'The first version.').getByRole('button', { name: 'Delete' }).click();
-      assert.equal(await ada.locator(':focus').textContent(), 'Keep it');
-      await ada.getByRole('button', { name: 'Yes, delete it' }).click();
+      const remove = async (text) => {
+        await comment(ada, text).getByRole('button', { name: 'Delete' }).click();
+        assert.equal(await ada.locator(':focus').textContent(), 'Keep it');
+        await ada.getByRole('button', { name: 'Yes, delete it' }).click();
+      };
+      await remove('The first version.');
       await hasFocus('This comment was deleted.');
       for (const page of [ada, bob]) {
         await comment(page, 'This comment was deleted.').waitFor();
+        await counted(page, '1 comment').waitFor();
+        assert.deepEqual(await bodies(page), ['This comment was deleted.', 'The reply.']);
+      }
+      await remove('The reply.');
+      await ada.getByRole('heading', { name: '0 comments' }).and(ada.locator(':focus')).waitFor();
+      for (const page of [ada, bob]) {
+        await comment(page, 'The reply.').waitFor({ state: 'detached' });
         await counted(page, '0 comments').waitFor();
-        assert.deepEqual(await bodies(page), ['This comment was deleted.']);
+        assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
         page.assertNoComplaints();
       }
     });
@@ -179,6 +200,7 @@ for (const example of ['react-apollo', 'react-urql']) {
     test('a page whose network was down shows each missed change once, and goes on', async () => {
       const edited = await server.createComment({ postId, body: 'To be edited.' }, person('bob'));
       const deleted = await server.createComment({ postId, body: 'To be deleted.' }, person('bob'));
+      const answered = await server.createComment({ postId, body: 'To be answered and deleted.' }, person('bob'));
       const page = await openWindow(browser, network.url);
       let heardBefore = 0;
       page.on('websocket', (socket) =>
@@ -204,6 +226,8 @@ for (const example of ['react-apollo', 'react-urql']) {
       await server.editComment({ id: edited, body: 'Edited.' }, person('bob'));
       await server.createComment({ postId, body: 'Missed too.', parentId: edited }, person('bob'));
       await server.deleteComment(deleted, person('bob'));
+      await server.createComment({ postId, body: 'Missed with it.', parentId: answered }, person('bob'));
+      await server.deleteComment(answered, person('bob'));
       await comment(bob, 'This comment was deleted.').waitFor();
       network.goUp();
 
@@ -218,11 +242,12 @@ for (const example of ['react-apollo', 'react-urql']) {
           'Missed as well.',
           'Before.',
           'This comment was deleted.',
+          'Missed with it.',
           'Edited.',
           'Missed too.',
         ]);
         assert.equal(await each.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
-        await counted(each, '6 comments').waitFor();
+        await counted(each, '7 comments').waitFor();
         await reading(each, '2 reading').waitFor();
       }
       assert.equal(heardBefore, 1, 'the page asked for what came after, and not for all of it again');
@@ -242,6 +267,23 @@ for (const example of ['react-apollo', 'react-urql']) {
       await comment(page, 'Missed as well.').waitFor({ timeout: 60_000 });
       assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0, 'no reply is to come');
       await counted(page, '2 comments').waitFor();
+    });
+
+    test('a page whose cursor has expired is read again', async () => {
+      await server.createComment({ postId, body: 'Kept.' }, person('bob'));
+      const page = await open();
+      await comment(page, 'Kept.').waitFor();
+      const { port } = server;
+      await server.stop();
+      await promisify(execFile)(process.env.CAUSERIE_BIN, ['restore', '--database-url', database.databaseUrl]);
+      server = await startServer({ ...database, port });
+      await server.createComment({ postId, body: 'Written since.' }, person('bob'));
+      await comment(page, 'Written since.').waitFor({ timeout: 60_000 });
+      await isLive(page);
+      await server.createComment({ postId, body: 'And now.' }, person('bob'));
+      await comment(page, 'And now.').waitFor();
+      assert.deepEqual(await bodies(page), ['And now.', 'Written since.', 'Kept.']);
+      await counted(page, '3 comments').waitFor();
     });
 
     test('a reader whose token expires reads on anonymously', async () => {
@@ -278,11 +320,14 @@ for (const example of ['react-apollo', 'react-urql']) {
       await page.locator('.reader').getByText('Reading anonymously').waitFor();
     });
 
-    test('a comment whose answer is lost is shown once', async () => {
+    test('a comment whose answer is lost is sent again by itself, and shown once', async () => {
       const page = await open();
       await signIn(page, 'Ada');
+      const lost = new Set();
       await page.route('**/graphql', async (route) => {
-        if (!sending(route)) return route.continue();
+        const request = route.request().postData();
+        if (!sending(route) || lost.has(request)) return route.continue();
+        lost.add(request);
         await route.fetch();
         await route.abort();
       });
@@ -293,6 +338,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(await newComment(page).inputValue(), '');
       await counted(page, '2 comments').waitFor();
       assert.deepEqual(await bodies(page), ['Sent once.', 'Answered once.']);
+      assert.equal(lost.size, 2);
 
       const { commentCount } = await server.post(postId);
       assert.equal(commentCount, 2);

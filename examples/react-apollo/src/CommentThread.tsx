@@ -9,7 +9,8 @@ import { Problem } from './Problem';
 import { Time } from './Time';
 import { UserName } from './UserName';
 import { session } from './client';
-import { COMMENT_COUNT, DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES, THREAD } from './operations';
+import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES, THREAD } from './operations';
+import { isSending, place } from './place';
 
 export function CommentThread({ id }: { id: string }) {
   const client = useApolloClient();
@@ -27,19 +28,22 @@ export function CommentThread({ id }: { id: string }) {
   if (!complete) return null;
 
   const { postId, author, replies } = comment;
-  const isOnItsWay = id.startsWith('sending:');
+  const isOnItsWay = isSending(comment);
   const isMine = author.id === reader?.user.id;
-  const unseen = comment.replyCount - replies.nodes.length;
+  const unseen = comment.replyCount - replies.nodes.filter((reply) => !isSending(reply)).length;
   const close = () => {
     flushSync(() => setOpen(null));
     // What had the focus is gone: a reader with a keyboard goes on from here.
-    if (document.activeElement === document.body) article.current?.focus({ preventScroll: true });
+    const next = article.current ?? document.getElementById('count');
+    if (document.activeElement === document.body) next?.focus({ preventScroll: true });
   };
 
   async function confirmDeletion() {
-    await remove({ variables: { id } });
+    await remove({
+      variables: { id },
+      update: (cache, { data }) => data && place(cache, data.deleteComment.comment),
+    });
     close();
-    await client.query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' });
   }
 
   function loadReplies() {
@@ -96,7 +100,7 @@ export function CommentThread({ id }: { id: string }) {
         )}
       </article>
 
-      {comment.replyCount > 0 && (
+      {replies.nodes.length > 0 && (
         <ol className="comments">
           {replies.nodes.map((reply) => (
             <CommentThread key={reply.id} id={reply.id} />

@@ -1,13 +1,12 @@
 // Where one writes: a comment, a reply or an edit; and where an anonymous reader takes a name.
 
-import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { useApolloClient, useMutation, useReactiveVar } from '@apollo/client/react';
 import { useRef, useState } from 'react';
 
 import { Problem } from './Problem';
-import { addComment, isKnown } from './addComment';
 import { randomId, session, signIn } from './client';
-import { CREATE_COMMENT, LATEST, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
+import { COUNTS, CREATE_COMMENT, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
+import { place } from './place';
 
 interface Props {
   postId: string;
@@ -35,27 +34,20 @@ interface EditorProps extends Props {
 function Editor({ postId, parentId, label, submit, onClose, body, setBody }: EditorProps) {
   const client = useApolloClient();
   const [problem, setProblem] = useState<Error>();
-  const answerWasLost = useRef(false);
+  const unanswered = useRef<{ body: string; idempotencyKey: string }>(null);
   const [create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
+  /** Sends a comment. What was sent before without an answer is sent again under its key. */
   async function post(body: string) {
-    // What was sent before may have arrived, though its answer did not: it is not to be there twice.
-    if (answerWasLost.current && (await hasArrived(body))) return;
-    try {
-      await send(body);
-      answerWasLost.current = false;
-    } catch (error) {
-      answerWasLost.current = !CombinedGraphQLErrors.is(error);
-      if (!answerWasLost.current || !(await hasArrived(body))) throw error;
-    }
-  }
-
-  async function send(body: string) {
+    if (unanswered.current?.body !== body) unanswered.current = { body, idempotencyKey: randomId() };
     const { user } = session()!;
+    const from = { __typename: 'Post', id: postId };
+    const counts = client.readFragment({ fragment: COUNTS, fragmentName: 'Counts', from })!;
     await create({
-      variables: { input: { postId, parentId, body } },
-      // Shown until the answer takes its place. The server does not send this page its own comment.
+      variables: { input: { postId, parentId, ...unanswered.current } },
+      // Shown until the answer takes its place, and not counted. The server does not send this page its own
+      // comment.
       optimisticResponse: {
         createComment: {
           __typename: 'CreateCommentPayload',
@@ -68,24 +60,17 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
             createdAt: new Date().toISOString(),
             editedAt: null,
             isDeleted: false,
+            isListed: true,
+            replyCount: 0,
             author: user,
+            post: counts,
+            parent: null,
           },
         },
       },
-      update: (cache, { data }) => data && addComment(cache, data.createComment.comment),
+      update: (cache, { data }) => data && place(cache, data.createComment.comment),
     });
-  }
-
-  /** Whether the server has a comment of one's own that this page has not. It is shown from then on. */
-  async function hasArrived(body: string) {
-    const variables = { postId, parentId: parentId ?? '', isReply: !!parentId };
-    const { data } = await client.query({ query: LATEST, variables, fetchPolicy: 'no-cache' });
-    const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
-    const mine = nodes.filter(({ author }) => author.id === session()?.user.id);
-    const same = mine.filter((comment) => comment.body.trim() === body.trim());
-    const lost = same.find((comment) => !isKnown(client.cache, comment.id));
-    if (lost) addComment(client.cache, lost);
-    return lost !== undefined;
+    unanswered.current = null;
   }
 
   async function onSubmit(event: React.FormEvent) {

@@ -7,10 +7,10 @@ import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
 import { Problem } from './Problem';
 import { Time } from './Time';
-import { addComment } from './addComment';
-import { connection } from './client';
+import { codeOf, connection } from './client';
 import type { PostQuery } from './gql/graphql';
-import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
+import { COMMENT_CHANGED, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
+import { place } from './place';
 
 const STATUS = { connecting: 'Connecting…', live: 'Live', lost: 'Reconnecting…' };
 
@@ -22,6 +22,7 @@ export function PostPage({ id }: { id: string }) {
     nextFetchPolicy: 'cache-first',
   });
   const [problem, setProblem] = useState<Error>();
+  const [visit, setVisit] = useState(0);
   // That it failed again is told by `error`.
   if (error) return <Problem error={error} retry={() => refetch().catch(() => {})} />;
   if (!data) return <p className="hint">Loading…</p>;
@@ -33,8 +34,10 @@ export function PostPage({ id }: { id: string }) {
       () => setProblem(undefined),
       setProblem,
     );
+  // The feed has no such place any more, as after a restored backup: another visit begins.
+  const reopen = () => refetch().then(() => setVisit((visit) => visit + 1), setProblem);
   return (
-    <Room post={data.post}>
+    <Room key={visit} post={data.post} reopen={reopen}>
       {problem && <Problem error={problem} />}
       {pageInfo.hasNextPage && (
         <button className="more" onClick={loadOlder}>
@@ -47,24 +50,25 @@ export function PostPage({ id }: { id: string }) {
 
 type Post = NonNullable<PostQuery['post']>;
 
-function Room({ post, children }: { post: Post; children: React.ReactNode }) {
+interface RoomProps {
+  post: Post;
+  reopen: () => void;
+  children: React.ReactNode;
+}
+
+function Room({ post, reopen, children }: RoomProps) {
   const postId = post.id;
   // Where the feed stood when the page was read. The socket brings it forward, see `resuming`.
   const [after] = useState(post.cursor);
-  const [problem, setProblem] = useState<Error>();
   const changes = useSubscription(COMMENT_CHANGED, {
     variables: { postId, after },
     ignoreResults: true,
     onData({ client, data: { data } }) {
-      if (!data) return;
-      const { kind, comment } = data.commentChanged;
-      // An edit is in the cache already, under the comment's id.
-      if (kind === 'ADDED') addComment(client.cache, comment);
-      // Whether it had been counted is known to the server alone.
-      if (kind === 'DELETED')
-        client
-          .query({ query: COMMENT_COUNT, variables: { id: postId }, fetchPolicy: 'network-only' })
-          .catch(setProblem);
+      // Texts and counts are in the cache already, under their ids.
+      if (data) place(client.cache, data.commentChanged.comment);
+    },
+    onError(error) {
+      if (codeOf(error) === 'CURSOR_EXPIRED') reopen();
     },
   });
   const readers = useSubscription(VIEWER_COUNT, { variables: { postId } }).data?.viewerCount;
@@ -90,9 +94,10 @@ function Room({ post, children }: { post: Post; children: React.ReactNode }) {
         </p>
       </div>
       <section aria-label="Comments">
-        <h2>{post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}</h2>
+        <h2 id="count" tabIndex={-1}>
+          {post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}
+        </h2>
         {changes.error && <Problem error={changes.error} />}
-        {problem && <Problem error={problem} />}
         <Composer postId={postId} label="Write a comment" />
         <ol className="comments">
           {post.comments.nodes.map(({ id }) => (

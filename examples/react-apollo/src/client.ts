@@ -3,9 +3,12 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, makeVar } from '@apollo/client';
 import type { FieldPolicy, Reference } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
+import { CombinedGraphQLErrors } from '@apollo/client/errors';
+import { RetryLink } from '@apollo/client/link/retry';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient } from 'graphql-ws';
 import type { Client } from 'graphql-ws';
+import { map } from 'rxjs';
 
 import type { CommentFragment } from './gql/graphql';
 
@@ -122,6 +125,32 @@ const identity = new SetContextLink(({ headers }) => {
   };
 });
 
+/** The errors after which a page cannot know whether a comment is there, or which end by themselves. */
+const UNANSWERED = ['OUTCOME_UNKNOWN', 'SERVICE_UNAVAILABLE', 'OPERATION_TIMEOUT', 'SERVICE_RESTART'];
+
+export const codeOf = (error: unknown) =>
+  CombinedGraphQLErrors.is(error) ? error.errors[0].extensions?.code : undefined;
+
+const isUnanswered = (error: unknown) =>
+  !CombinedGraphQLErrors.is(error) || UNANSWERED.includes(codeOf(error) as string);
+
+/** Sends a comment again that was not answered. With its key it is there once, however often it is sent. */
+const retry = new RetryLink({
+  delay: { initial: 500 },
+  attempts: { max: 3, retryIf: (error, { operationName }) => operationName === 'CreateComment' && isUnanswered(error) },
+});
+
+/** RetryLink sees failures of the link beneath it, and not the errors in its results. */
+const failing = new ApolloLink((operation, forward) =>
+  forward(operation).pipe(
+    map((result) => {
+      const error = result.errors?.length && new CombinedGraphQLErrors(result);
+      if (error && isUnanswered(error)) throw error;
+      return result;
+    }),
+  ),
+);
+
 interface Page {
   nodes: Reference[];
   pageInfo: object;
@@ -149,7 +178,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === 'subscription',
     new GraphQLWsLink(resuming(socket)),
-    identity.concat(new HttpLink({ uri: endpoint.href, fetch: fetchAsGuestIfRefused })),
+    ApolloLink.from([retry, failing, identity, new HttpLink({ uri: endpoint.href, fetch: fetchAsGuestIfRefused })]),
   ),
   cache: new InMemoryCache({
     typePolicies: {

@@ -2,10 +2,6 @@
 
 import { graphql } from './gql';
 
-/**
- * What the feed brings of a comment. It has no count of replies: catching up brings each comment as it
- * is by now, and would count the replies that the feed brings next.
- */
 export const COMMENT = graphql(`
   fragment Comment on Comment {
     id
@@ -15,6 +11,8 @@ export const COMMENT = graphql(`
     createdAt
     editedAt
     isDeleted
+    isListed
+    replyCount
     author {
       id
       name
@@ -24,20 +22,27 @@ export const COMMENT = graphql(`
   }
 `);
 
-/** What a page of comments brings of each. */
-export const COUNTED = graphql(`
-  fragment Counted on Comment {
+/** What a change brings: the cache finds the counts that it changed under the ids of post and parent. */
+export const CHANGED = graphql(`
+  fragment Changed on Comment {
     ...Comment
-    replyCount
+    post {
+      id
+      commentCount
+    }
+    parent {
+      id
+      replyCount
+    }
   }
 `);
 
 export const THREAD = graphql(`
   fragment Thread on Comment {
-    ...Counted
+    ...Comment
     replies(first: 10) {
       nodes {
-        ...Counted
+        ...Comment
       }
       pageInfo {
         hasNextPage
@@ -51,16 +56,22 @@ export const THREAD = graphql(`
 export const TOP_LEVEL = graphql(`
   fragment TopLevel on Post {
     id
-    commentCount
     comments(first: 20, order: NEWEST_FIRST) {
       nodes {
-        ...Counted
+        ...Comment
       }
       pageInfo {
         hasNextPage
         endCursor
       }
     }
+  }
+`);
+
+export const COUNTS = graphql(`
+  fragment Counts on Post {
+    id
+    commentCount
   }
 `);
 
@@ -86,6 +97,7 @@ export const POST = graphql(`
       url
       createdAt
       cursor
+      ...Counts
       ...TopLevel
       comments(first: 20, order: NEWEST_FIRST) {
         nodes {
@@ -120,44 +132,13 @@ export const MORE_REPLIES = graphql(`
       replyCount
       replies(first: 50, after: $after) {
         nodes {
-          ...Counted
+          ...Comment
         }
         pageInfo {
           hasNextPage
           endCursor
         }
       }
-    }
-  }
-`);
-
-/** Where to look for a comment whose answer was lost: the newest of a post, or the replies to one. */
-export const LATEST = graphql(`
-  query Latest($postId: ID!, $parentId: ID!, $isReply: Boolean!) {
-    post(id: $postId) @skip(if: $isReply) {
-      id
-      comments(first: 20, order: NEWEST_FIRST) {
-        nodes {
-          ...Counted
-        }
-      }
-    }
-    comment(id: $parentId) @include(if: $isReply) {
-      id
-      replies(first: 100) {
-        nodes {
-          ...Counted
-        }
-      }
-    }
-  }
-`);
-
-export const COMMENT_COUNT = graphql(`
-  query CommentCount($id: ID!) {
-    post(id: $id) {
-      id
-      commentCount
     }
   }
 `);
@@ -180,7 +161,7 @@ export const CREATE_COMMENT = graphql(`
   mutation CreateComment($input: CreateCommentInput!) {
     createComment(input: $input) {
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }
@@ -202,9 +183,7 @@ export const DELETE_COMMENT = graphql(`
   mutation DeleteComment($id: ID!) {
     deleteComment(input: { id: $id }) {
       comment {
-        id
-        body
-        isDeleted
+        ...Changed
       }
     }
   }
@@ -221,10 +200,9 @@ export const SET_TYPING = graphql(`
 export const COMMENT_CHANGED = graphql(`
   subscription CommentChanged($postId: ID!, $after: Cursor) {
     commentChanged(postId: $postId, after: $after) {
-      kind
       cursor
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }

@@ -12,10 +12,10 @@ import { Time } from './Time';
 import { UserName } from './UserName';
 import { session } from './client';
 import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES } from './operations';
-import { repliesTo } from './thread';
+import { isSending, repliesTo } from './thread';
 import { useValue } from './value';
 
-export function CommentThread({ id, recount }: { id: string; recount: () => void }) {
+export function CommentThread({ id }: { id: string }) {
   const client = useClient();
   const { thread, dispatch } = useOpenPost();
   const reader = useValue(session);
@@ -28,13 +28,14 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
   const comment = thread.comments[id];
   const { author } = comment;
   const replies = repliesTo(thread, id);
-  const isOnItsWay = id.startsWith('sending:');
+  const isOnItsWay = isSending(id);
   const isMine = author.id === reader?.user.id;
-  const unseen = comment.replyCount - replies.ids.length;
+  const unseen = comment.replyCount - replies.ids.filter((reply) => !isSending(reply)).length;
   const close = () => {
     flushSync(() => setOpen(null));
     // What had the focus is gone: a reader with a keyboard goes on from here.
-    if (document.activeElement === document.body) article.current?.focus({ preventScroll: true });
+    const next = article.current ?? document.getElementById('count');
+    if (document.activeElement === document.body) next?.focus({ preventScroll: true });
   };
 
   async function loadReplies() {
@@ -50,7 +51,6 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
     setProblem(error);
     if (!data) return;
     dispatch({ type: 'changed', comment: data.deleteComment.comment });
-    recount();
     close();
   }
 
@@ -104,7 +104,7 @@ export function CommentThread({ id, recount }: { id: string; recount: () => void
       {replies.ids.length > 0 && (
         <ol className="comments">
           {replies.ids.map((reply) => (
-            <CommentThread key={reply} id={reply} recount={recount} />
+            <CommentThread key={reply} id={reply} />
           ))}
         </ol>
       )}

@@ -1,13 +1,13 @@
 // Where one writes: a comment, a reply or an edit; and where an anonymous reader takes a name.
 
 import { useRef, useState } from 'react';
-import { useClient, useMutation } from 'urql';
+import { useMutation } from 'urql';
 import type { CombinedError } from 'urql';
 
 import { useOpenPost } from './PostPage';
 import { Problem } from './Problem';
 import { randomId, session, signIn } from './client';
-import { CREATE_COMMENT, LATEST, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
+import { CREATE_COMMENT, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
 import { useValue } from './value';
 
 interface Props {
@@ -33,20 +33,15 @@ interface EditorProps extends Props {
 }
 
 function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps) {
-  const client = useClient();
-  const { postId, thread, dispatch } = useOpenPost();
+  const { postId, dispatch } = useOpenPost();
   const [problem, setProblem] = useState<CombinedError>();
-  const answerWasLost = useRef(false);
+  const unanswered = useRef<{ body: string; idempotencyKey: string }>(null);
   const [, create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
+  /** Sends a comment. What was sent before without an answer is sent again under its key. */
   async function post(body: string) {
-    // What was sent before may have arrived, though its answer did not: it is not to be there twice.
-    if (answerWasLost.current) {
-      const { lost, error } = await findLost(body);
-      if (lost) dispatch({ type: 'added', comment: lost });
-      if (lost || error) return error;
-    }
+    if (unanswered.current?.body !== body) unanswered.current = { body, idempotencyKey: randomId() };
     // Shown until the answer takes its place. The server does not send this page its own comment.
     const sending = {
       id: `sending:${randomId()}`,
@@ -56,26 +51,16 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
       createdAt: new Date().toISOString(),
       editedAt: null,
       isDeleted: false,
+      isListed: true,
+      replyCount: 0,
       author: session.get()!.user,
     };
-    dispatch({ type: 'added', comment: sending });
-    const { data, error } = await create({ input: { postId, parentId, body } });
-    answerWasLost.current = !!error?.networkError;
-    const comment = answerWasLost.current ? (await findLost(body)).lost : data?.createComment.comment;
-    if (comment) dispatch({ type: 'sent', sending: sending.id, comment });
-    else dispatch({ type: 'refused', sending });
-    return comment ? undefined : error;
-  }
-
-  /** A comment of one's own that the server has and this page has not. */
-  async function findLost(body: string) {
-    const variables = { postId, parentId: parentId ?? '', isReply: !!parentId };
-    const { data, error } = await client.query(LATEST, variables);
-    const { nodes } = data?.comment?.replies ?? data?.post?.comments ?? { nodes: [] };
-    const mine = nodes.filter(({ author }) => author.id === session.get()?.user.id);
-    const same = mine.filter((comment) => comment.body.trim() === body.trim());
-    const lost = same.find((comment) => !(comment.id in thread.comments));
-    return { lost, error };
+    dispatch({ type: 'sending', comment: sending });
+    const { data, error } = await create({ input: { postId, parentId, ...unanswered.current } });
+    dispatch({ type: 'answered', sending });
+    if (!data) return error;
+    dispatch({ type: 'changed', comment: data.createComment.comment });
+    unanswered.current = null;
   }
 
   async function send(event: React.FormEvent) {

@@ -9,9 +9,9 @@ import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
 import { Problem } from './Problem';
 import { Time } from './Time';
-import { connection } from './client';
+import { codeOf, connection } from './client';
 import type { PostQuery } from './gql/graphql';
-import { COMMENT_CHANGED, COMMENT_COUNT, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
+import { COMMENT_CHANGED, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
 import { open, reduce } from './thread';
 import type { Action, Thread } from './thread';
 import { useValue } from './value';
@@ -32,10 +32,12 @@ export function PostPage({ id }: { id: string }) {
   if (error) return <Problem error={error} retry={() => read({ requestPolicy: 'network-only' })} />;
   if (!data) return <p className="hint">Loading…</p>;
   if (!data.post) return <h1>There is no such post</h1>;
-  return <Room post={data.post} />;
+  const { post } = data;
+  // Where the feed has no such place any more, as after a restored backup, another visit begins.
+  return <Room key={post.cursor} post={post} reopen={() => read({ requestPolicy: 'network-only' })} />;
 }
 
-function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
+function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: () => void }) {
   const postId = post.id;
   const client = useClient();
   const [thread, dispatch] = useReducer(reduce, post, open);
@@ -46,12 +48,8 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
   useEvents(
     COMMENT_CHANGED,
     { postId, after },
-    ({ commentChanged: { kind, comment } }) => {
-      dispatch({ type: kind === 'ADDED' ? 'added' : 'changed', comment });
-      // Whether it had been counted is known to the server alone.
-      if (kind === 'DELETED') recount();
-    },
-    setProblem,
+    ({ commentChanged: { comment } }) => dispatch({ type: 'changed', comment }),
+    (error) => (codeOf(error) === 'CURSOR_EXPIRED' ? reopen() : setProblem(error)),
   );
   const [{ data: readers }] = useSubscription({ query: VIEWER_COUNT, variables: { postId } });
   const typists = useTypists(postId);
@@ -59,12 +57,6 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
   const live = socket === 'live';
 
   const { commentCount, topLevel } = thread;
-  async function recount() {
-    const { data, error } = await client.query(COMMENT_COUNT, { id: postId });
-    setProblem(error);
-    if (data?.post) dispatch({ type: 'counted', ...data.post });
-  }
-
   async function loadOlder() {
     const { data, error } = await client.query(OLDER_COMMENTS, { id: postId, after: topLevel.endCursor });
     setProblem(error);
@@ -89,13 +81,15 @@ function Room({ post }: { post: NonNullable<PostQuery['post']> }) {
         </p>
       </div>
       <section aria-label="Comments">
-        <h2>{commentCount === 1 ? '1 comment' : `${commentCount} comments`}</h2>
+        <h2 id="count" tabIndex={-1}>
+          {commentCount === 1 ? '1 comment' : `${commentCount} comments`}
+        </h2>
         {problem && <Problem error={problem} />}
         <Context value={{ postId, thread, dispatch }}>
           <Composer label="Write a comment" />
           <ol className="comments">
             {topLevel.ids.map((id) => (
-              <CommentThread key={id} id={id} recount={recount} />
+              <CommentThread key={id} id={id} />
             ))}
           </ol>
         </Context>

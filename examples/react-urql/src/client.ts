@@ -1,6 +1,8 @@
 // urql for Causerie: queries and mutations over HTTP, subscriptions over one WebSocket.
 
+import { retryExchange } from '@urql/exchange-retry';
 import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import type { CombinedError, Operation } from 'urql';
 import { createClient } from 'graphql-ws';
 import type { Client as Socket } from 'graphql-ws';
 
@@ -108,6 +110,20 @@ const subscribe: Socket['subscribe'] = (payload, sink) => {
   );
 };
 
+/** The errors after which a page cannot know whether a comment is there, or which end by themselves. */
+const UNANSWERED = ['OUTCOME_UNKNOWN', 'SERVICE_UNAVAILABLE', 'OPERATION_TIMEOUT', 'SERVICE_RESTART'];
+
+export const codeOf = (error: CombinedError) => error.graphQLErrors[0]?.extensions.code;
+
+/** Sends a comment again that was not answered. With its key it is there once, however often it is sent. */
+const retry = retryExchange({
+  initialDelayMs: 500,
+  maxNumberAttempts: 3,
+  retryIf: (error, { variables }: Operation) =>
+    Boolean(variables?.input?.idempotencyKey) &&
+    (error.networkError !== undefined || UNANSWERED.includes(codeOf(error) as string)),
+});
+
 // There is no cache exchange: an open post is kept up to date by its feed, see `thread.ts`.
 export const client = new Client({
   url: endpoint.href,
@@ -118,6 +134,7 @@ export const client = new Client({
     return { headers: { 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) } };
   },
   exchanges: [
+    retry,
     fetchExchange,
     subscriptionExchange({
       forwardSubscription: ({ query = '', variables }) => ({

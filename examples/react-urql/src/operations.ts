@@ -2,10 +2,6 @@
 
 import { graphql } from './gql';
 
-/**
- * What the feed brings of a comment. It has no count of replies: catching up brings each comment as it
- * is by now, and would count the replies that the feed brings next.
- */
 export const COMMENT = graphql(`
   fragment Comment on Comment {
     id
@@ -15,6 +11,8 @@ export const COMMENT = graphql(`
     createdAt
     editedAt
     isDeleted
+    isListed
+    replyCount
     author {
       id
       name
@@ -24,20 +22,25 @@ export const COMMENT = graphql(`
   }
 `);
 
-/** What a page of comments brings of each. */
-export const COUNTED = graphql(`
-  fragment Counted on Comment {
+/** What a change brings: the counts that it changed come with it. */
+export const CHANGED = graphql(`
+  fragment Changed on Comment {
     ...Comment
-    replyCount
+    post {
+      commentCount
+    }
+    parent {
+      replyCount
+    }
   }
 `);
 
 export const THREAD = graphql(`
   fragment Thread on Comment {
-    ...Counted
+    ...Comment
     replies(first: 10) {
       nodes {
-        ...Counted
+        ...Comment
       }
       pageInfo {
         hasNextPage
@@ -105,43 +108,13 @@ export const MORE_REPLIES = graphql(`
       replyCount
       replies(first: 50, after: $after) {
         nodes {
-          ...Counted
+          ...Comment
         }
         pageInfo {
           hasNextPage
           endCursor
         }
       }
-    }
-  }
-`);
-
-/** Where to look for a comment whose answer was lost: the newest of a post, or the replies to one. */
-export const LATEST = graphql(`
-  query Latest($postId: ID!, $parentId: ID!, $isReply: Boolean!) {
-    post(id: $postId) @skip(if: $isReply) {
-      id
-      comments(first: 20, order: NEWEST_FIRST) {
-        nodes {
-          ...Counted
-        }
-      }
-    }
-    comment(id: $parentId) @include(if: $isReply) {
-      id
-      replies(first: 100) {
-        nodes {
-          ...Counted
-        }
-      }
-    }
-  }
-`);
-
-export const COMMENT_COUNT = graphql(`
-  query CommentCount($id: ID!) {
-    post(id: $id) {
-      commentCount
     }
   }
 `);
@@ -164,7 +137,7 @@ export const CREATE_COMMENT = graphql(`
   mutation CreateComment($input: CreateCommentInput!) {
     createComment(input: $input) {
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }
@@ -174,7 +147,7 @@ export const EDIT_COMMENT = graphql(`
   mutation EditComment($input: EditCommentInput!) {
     editComment(input: $input) {
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }
@@ -184,7 +157,7 @@ export const DELETE_COMMENT = graphql(`
   mutation DeleteComment($id: ID!) {
     deleteComment(input: { id: $id }) {
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }
@@ -201,10 +174,9 @@ export const SET_TYPING = graphql(`
 export const COMMENT_CHANGED = graphql(`
   subscription CommentChanged($postId: ID!, $after: Cursor) {
     commentChanged(postId: $postId, after: $after) {
-      kind
       cursor
       comment {
-        ...Comment
+        ...Changed
       }
     }
   }

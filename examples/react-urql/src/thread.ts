@@ -1,7 +1,7 @@
 // The comments of an open post, however they came: with a page, from the feed, or by one's own hand.
 // Comments are kept by their ids, so what comes twice is there once.
 
-import type { CommentFragment, CountedFragment, PostQuery, ThreadFragment } from './gql/graphql';
+import type { ChangedFragment, CommentFragment, PostQuery, ThreadFragment } from './gql/graphql';
 
 type PageInfo = ThreadFragment['replies']['pageInfo'];
 
@@ -12,28 +12,25 @@ interface List extends PageInfo {
 
 export interface Thread {
   commentCount: number;
-  comments: Record<string, CountedFragment>;
+  comments: Record<string, CommentFragment>;
   topLevel: List;
   /** By the id of the comment that they answer. */
   replies: Record<string, List>;
 }
 
 export type Action =
-  /** A new comment; or one that is being sent, and is not known to the server yet. */
-  | { type: 'added'; comment: CommentFragment }
-  /** The server took what was being sent. */
-  | { type: 'sent'; sending: string; comment: CommentFragment }
-  /** The server refused it. */
-  | { type: 'refused'; sending: CommentFragment }
-  /** A comment was edited or deleted. */
-  | { type: 'changed'; comment: CommentFragment }
-  | { type: 'counted'; commentCount: number }
+  /** A comment is being sent, and not known to the server yet. It is shown, and not counted. */
+  | { type: 'sending'; comment: CommentFragment }
+  /** The server took it, or refused it. */
+  | { type: 'answered'; sending: CommentFragment }
+  /** The state of a comment after a change, with the counts after it. */
+  | { type: 'changed'; comment: ChangedFragment }
   | { type: 'olderLoaded'; nodes: ThreadFragment[]; pageInfo: PageInfo }
   | {
       type: 'repliesLoaded';
       parentId: string;
       replyCount: number;
-      nodes: CountedFragment[];
+      nodes: CommentFragment[];
       pageInfo: PageInfo;
     };
 
@@ -44,38 +41,22 @@ export function open({ commentCount, comments }: NonNullable<PostQuery['post']>)
   return reduce(empty, { type: 'olderLoaded', ...comments });
 }
 
+export const isSending = (id: string) => id.startsWith('sending:');
+
 export function repliesTo(thread: Thread, id: string): List {
   return thread.replies[id] ?? NOTHING;
 }
 
 export function reduce(thread: Thread, action: Action): Thread {
   switch (action.type) {
-    case 'added':
-      // What "Show more replies" has brought before is new to the post's count alone.
-      return action.comment.id in thread.comments
-        ? { ...thread, commentCount: thread.commentCount + 1 }
-        : add(thread, action.comment, 1);
-    case 'sent': {
-      const { sending, comment } = action;
-      const { [sending]: _, ...others } = thread.comments;
-      const comments = { ...others, [comment.id]: { replyCount: 0, ...comment } };
-      return withList({ ...thread, comments }, comment.parentId, (ids) =>
-        // "Show more replies" may have brought it before the answer came.
-        ids.includes(comment.id)
-          ? ids.filter((id) => id !== sending)
-          : ids.map((id) => (id === sending ? comment.id : id)),
-      );
-    }
-    case 'refused':
-      return add(thread, action.sending, -1);
+    case 'sending':
+      return place(thread, action.comment);
+    case 'answered':
+      return place(thread, { ...action.sending, isListed: false });
     case 'changed': {
-      const { comment } = action;
-      if (!(comment.id in thread.comments)) return thread;
-      const changed = { ...thread.comments[comment.id], ...comment };
-      return { ...thread, comments: { ...thread.comments, [comment.id]: changed } };
+      const { post, parent, ...comment } = action.comment;
+      return counted({ ...place(thread, comment), commentCount: post.commentCount }, comment.parentId, parent);
     }
-    case 'counted':
-      return { ...thread, commentCount: action.commentCount };
     case 'olderLoaded':
       return action.nodes.reduce(
         (thread, { id, replyCount, replies }) =>
@@ -84,40 +65,43 @@ export function reduce(thread: Thread, action: Action): Thread {
       );
     case 'repliesLoaded': {
       const { parentId, replyCount, nodes } = action;
-      const parent = { ...thread.comments[parentId], replyCount };
-      const list = join(repliesTo(thread, parentId), action);
-      return { ...learn(thread, [parent, ...nodes]), replies: { ...thread.replies, [parentId]: list } };
+      const replies = { ...thread.replies, [parentId]: join(repliesTo(thread, parentId), action) };
+      return counted({ ...learn(thread, nodes), replies }, parentId, { replyCount });
     }
   }
 }
 
-/** Adds a comment where it belongs, or takes it out again. */
-function add(thread: Thread, comment: CommentFragment, by: 1 | -1): Thread {
-  const { id, parentId } = comment;
-  const parent = parentId && thread.comments[parentId];
-  const comments = { ...thread.comments };
-  if (by === 1) comments[id] = { replyCount: 0, ...comment };
-  else delete comments[id];
-  if (parent) comments[parent.id] = { ...parent, replyCount: parent.replyCount + by };
-  return withList({ ...thread, comments, commentCount: thread.commentCount + by }, parentId, (ids) => {
-    if (by === -1) return ids.filter((other) => other !== id);
-    return parentId ? [...ids, id] : [id, ...ids];
-  });
-}
-
-function withList(
-  thread: Thread,
-  parentId: string | null | undefined,
-  change: (ids: string[]) => string[],
-): Thread {
+/** Puts a comment into the list where it belongs, or removes it. */
+function place(thread: Thread, comment: CommentFragment): Thread {
+  const { id, parentId, isListed } = comment;
+  const comments = { ...thread.comments, [id]: comment };
   const list = parentId ? repliesTo(thread, parentId) : thread.topLevel;
-  const changed = { ...list, ids: change(list.ids) };
+  const others = list.ids.filter((other) => other !== id);
+  const next = others.findIndex((other) =>
+    parentId ? isLater(comments[other], comment) : isLater(comment, comments[other]),
+  );
+  const index = next < 0 ? others.length : next;
+  const ids = isListed ? [...others.slice(0, index), id, ...others.slice(index)] : others;
   return parentId
-    ? { ...thread, replies: { ...thread.replies, [parentId]: changed } }
-    : { ...thread, topLevel: changed };
+    ? { ...thread, comments, replies: { ...thread.replies, [parentId]: { ...list, ids } } }
+    : { ...thread, comments, topLevel: { ...list, ids } };
 }
 
-function learn(thread: Thread, nodes: CountedFragment[]): Thread {
+/** What is being sent is the latest: this page's clock may differ from the server's. */
+const isLater = (a: CommentFragment, b: CommentFragment) =>
+  isSending(a.id) === isSending(b.id) ? a.createdAt > b.createdAt : isSending(a.id);
+
+/** Sets the count of a comment's replies, if the comment is loaded. */
+function counted(
+  thread: Thread,
+  id: string | null | undefined,
+  count: { replyCount: number } | null | undefined,
+): Thread {
+  const comment = id && thread.comments[id];
+  return comment && count ? learn(thread, [{ ...comment, ...count }]) : thread;
+}
+
+function learn(thread: Thread, nodes: CommentFragment[]): Thread {
   return {
     ...thread,
     comments: { ...thread.comments, ...Object.fromEntries(nodes.map((node) => [node.id, node])) },
