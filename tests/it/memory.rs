@@ -25,7 +25,7 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 const FIXED: u64 = 128 * 1024 * 1024;
 /// The memory that docs/operating.md names for each connection.
 const CONNECTION: u64 = 64 * 1024;
-/// What is under way when clients leave is done on a machine that may have other work.
+/// Limit of the wait for work that is under way when clients leave. The machine may have other work too.
 const LETS_GO: Duration = Duration::from_secs(300);
 
 const REFUSALS: &str = "causerie_memory_refusals_total{pool=\"requests\"}";

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use async_graphql::parser::{
-    parse_schema,
-    types::{InputValueDefinition, TypeKind, TypeSystemDefinition},
+use apollo_compiler::ast::{
+    Definition, Document, FieldDefinition, InputValueDefinition, OperationType,
 };
 
 use crate::support::{Program, causerie};
@@ -123,25 +122,57 @@ struct Facts {
 
 impl Facts {
     fn of(sdl: &str) -> Self {
-        let document = parse_schema(sdl).expect("a schema");
+        let document = Document::parse(sdl, "schema.graphql").expect("a schema");
         let mut facts = Self::default();
-        let mut roots = ["Query", "Mutation", "Subscription"].map(|name| Some(name.to_owned()));
-        for definition in document.definitions {
+        let mut roots = [
+            OperationType::Query,
+            OperationType::Mutation,
+            OperationType::Subscription,
+        ]
+        .map(|operation| (operation, operation.default_type_name().to_string()))
+        .to_vec();
+        for definition in &document.definitions {
             match definition {
-                TypeSystemDefinition::Type(of) => {
-                    facts.add_type(of.node.name.node.as_str(), of.node.kind);
+                Definition::ScalarTypeDefinition(of) => facts.add_type(&of.name, "scalar"),
+                Definition::EnumTypeDefinition(of) => {
+                    facts.add_type(&of.name, "enum");
+                    let values = of.values.iter();
+                    facts
+                        .all
+                        .extend(values.map(|value| format!("{}.{}", of.name, value.value)));
                 }
-                TypeSystemDefinition::Schema(schema) => {
-                    let schema = schema.node;
-                    roots = [schema.query, schema.mutation, schema.subscription]
-                        .map(|root| root.map(|name| name.node.to_string()));
+                Definition::ObjectTypeDefinition(of) => {
+                    facts.add_type(&of.name, "type");
+                    let implemented = of.implements_interfaces.iter();
+                    facts
+                        .all
+                        .extend(implemented.map(|name| format!("{} implements {name}", of.name)));
+                    for field in &of.fields {
+                        facts.add_field(&of.name, field);
+                    }
                 }
-                TypeSystemDefinition::Directive(_) => {}
+                Definition::InputObjectTypeDefinition(of) => {
+                    facts.add_type(&of.name, "input");
+                    for field in &of.fields {
+                        facts.add_input(&of.name, |text| format!("{}.{text}", of.name), field);
+                    }
+                    facts.owners.insert(of.name.to_string());
+                }
+                // The contract has none, and clients cannot meet one.
+                Definition::InterfaceTypeDefinition(of) => facts.add_type(&of.name, "interface"),
+                Definition::UnionTypeDefinition(of) => facts.add_type(&of.name, "union"),
+                Definition::SchemaDefinition(schema) => {
+                    let operations = schema.root_operations.iter();
+                    roots = operations
+                        .map(|root| (root.0, root.1.to_string()))
+                        .collect();
+                }
+                _ => {}
             }
         }
-        for (operation, root) in ["query", "mutation", "subscription"].iter().zip(roots) {
-            if let Some(root) = root.filter(|root| facts.all.contains(&format!("{root} is a type")))
-            {
+        for (operation, root) in roots {
+            if facts.all.contains(&format!("{root} is a type")) {
+                let operation = operation.name();
                 facts
                     .all
                     .insert(format!("schema {{ {operation}: {root} }}"));
@@ -150,57 +181,31 @@ impl Facts {
         facts
     }
 
-    fn add_type(&mut self, name: &str, kind: TypeKind) {
-        let word = match kind {
-            TypeKind::Scalar => "scalar",
-            TypeKind::Object(object) => {
-                for implemented in object.implements {
-                    self.all.insert(format!("{name} implements {implemented}"));
-                }
-                for field in object.fields {
-                    let field = field.node;
-                    let owner = format!("{name}.{}", field.name);
-                    for argument in field.arguments {
-                        self.add_input(&owner, |text| format!("{owner}({text})"), argument.node);
-                    }
-                    self.all.insert(format!("{owner}: {}", field.ty));
-                    self.owners.insert(owner);
-                }
-                "type"
-            }
-            TypeKind::Enum(values) => {
-                for value in values.values {
-                    self.all.insert(format!("{name}.{}", value.node.value));
-                }
-                "enum"
-            }
-            TypeKind::InputObject(object) => {
-                for field in object.fields {
-                    self.add_input(name, |text| format!("{name}.{text}"), field.node);
-                }
-                self.owners.insert(name.to_owned());
-                "input"
-            }
-            // The contract has none, and clients cannot meet one.
-            TypeKind::Interface(_) => "interface",
-            TypeKind::Union(_) => "union",
-        };
-        self.all.insert(format!("{name} is a {word}"));
+    fn add_type(&mut self, name: &str, kind: &str) {
+        self.all.insert(format!("{name} is a {kind}"));
+    }
+
+    fn add_field(&mut self, of: &str, field: &FieldDefinition) {
+        let owner = format!("{of}.{}", field.name);
+        for argument in &field.arguments {
+            self.add_input(&owner, |text| format!("{owner}({text})"), argument);
+        }
+        self.all.insert(format!("{owner}: {}", field.ty));
+        self.owners.insert(owner);
     }
 
     fn add_input(
         &mut self,
         owner: &str,
         shown: impl Fn(&str) -> String,
-        input: InputValueDefinition,
+        input: &InputValueDefinition,
     ) {
         let mut text = format!("{}: {}", input.name, input.ty);
-        let is_required = !input.ty.node.nullable && input.default_value.is_none();
-        if let Some(default) = input.default_value {
+        if let Some(default) = &input.default_value {
             text = format!("{text} = {default}");
         }
         let fact = shown(&text);
-        if is_required {
+        if input.is_required() {
             self.required.insert((owner.to_owned(), fact.clone()));
         }
         self.all.insert(fact);
