@@ -28,6 +28,7 @@ pub fn document(bytes: &[u8]) {
         variables: serde_json::from_slice(parts.next().unwrap_or_default())
             .ok()
             .map(|Object(variables)| variables),
+        client: None,
     };
     if let Ok(operation) = REQUESTS.prepare(params) {
         operation.exercise();

@@ -171,6 +171,36 @@ async fn last_event_id_resumes_before_the_cursor_of_the_request() {
     server.stop().await;
 }
 
+/// EventSource can send no header. Streams of one client are one reader, who has written the comment itself.
+#[tokio::test]
+async fn event_source_names_its_client_in_the_extensions() {
+    let server = TestServer::start().await;
+    let named = |query| {
+        let extensions = r#"{"clientId":"tab-1"}"#;
+        open(
+            &server,
+            Request::get(&[("query", query), ("extensions", extensions)]),
+        )
+    };
+    let mut comments = named(ADDED).await;
+    let mut viewers = named(VIEWERS).await;
+    server.wait_for_members(1, 1).await;
+    assert_eq!(viewers.event_data().await, json!({"viewerCount": 1}));
+    let ada = server.reader("ada");
+    let same = server
+        .client()
+        .with_token(&token("ada", "Ada", Role::Reader))
+        .named("tab-1");
+    same.comment("own").await;
+    ada.comment("another's").await;
+    assert_eq!(comments.event_data().await, added("another's"));
+    comments.vanish();
+    viewers.vanish();
+    let malformed = Request::get(&[("query", VIEWERS), ("extensions", r#"{"clientId":"a b"}"#)]);
+    assert_eq!(open(&server, malformed).await.status(), 400);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn query_or_mutation_is_one_next_then_complete() {
     let server = TestServer::start().await;

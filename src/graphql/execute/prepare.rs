@@ -132,6 +132,7 @@ mod tests {
                 document: DocumentSource::Text(format!("#{place}\n{{ me {{ id }} }}")),
                 operation_name: None,
                 variables: None,
+                client: None,
             };
             let errors = requests.prepare(params).unwrap_err();
             let code = errors[0]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
 use super::persisted::QueryHash;
-use crate::json::Object;
+use crate::{json::Object, model::ClientId};
 
 /// A GraphQL request as every transport carries it (GraphQL over HTTP, section 5; the payload of
 /// `subscribe` in graphql-transport-ws).
@@ -17,6 +17,8 @@ pub struct Params {
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: Option<Map<String, Value>>,
+    /// The client's id, from `extensions.clientId`: EventSource can send it nowhere else.
+    pub client: Option<ClientId>,
 }
 
 /// The way in which a request names its document. A hash is the one of Apollo's automatic persisted
@@ -50,6 +52,8 @@ enum Unclear {
         "`extensions.persistedQuery` has a version, 1, and a sha256Hash of 64 hexadecimal digits"
     )]
     PersistedQuery,
+    #[error("`extensions.clientId` is 1 to 64 letters, digits, dots, underscores and hyphens")]
+    ClientId,
 }
 
 #[derive(Deserialize)]
@@ -76,13 +80,19 @@ impl TryFrom<Fields> for Params {
     type Error = Unclear;
 
     fn try_from(fields: Fields) -> Result<Self, Unclear> {
-        let persisted = fields
-            .extensions
-            .and_then(|Object(mut extensions)| extensions.remove("persistedQuery"))
-            .filter(|value| !value.is_null())
+        let Object(mut extensions) = fields.extensions.unwrap_or_default();
+        let mut take = |name: &str| extensions.remove(name).filter(|value| !value.is_null());
+        let persisted = take("persistedQuery")
             .map(serde_json::from_value::<PersistedQuery>)
             .transpose()
             .map_err(|_| Unclear::PersistedQuery)?;
+        let client = take("clientId")
+            .map(|id| {
+                id.as_str()
+                    .and_then(ClientId::parse)
+                    .ok_or(Unclear::ClientId)
+            })
+            .transpose()?;
         let document = match (fields.query, persisted) {
             (Some(text), None) => DocumentSource::Text(text),
             (Some(text), Some(persisted)) => DocumentSource::New(persisted.hash, text),
@@ -93,6 +103,7 @@ impl TryFrom<Fields> for Params {
             document,
             operation_name: fields.operation_name,
             variables: fields.variables.map(|Object(variables)| variables),
+            client,
         })
     }
 }
@@ -131,6 +142,20 @@ mod tests {
         );
         assert!(document(json!({})).is_err());
         assert!(document(json!({"query": null, "extensions": {}})).is_err());
+    }
+
+    #[test]
+    fn client_may_be_named_in_the_extensions() {
+        let client = |id: Value| {
+            let request = json!({"query": "{ a }", "extensions": {"clientId": id}});
+            let params = serde_json::from_value::<Params>(request);
+            params.map(|params| params.client).map_err(|_| ())
+        };
+        assert_eq!(client(json!("tab-1")), Ok(ClientId::parse("tab-1")));
+        assert_eq!(client(Value::Null), Ok(None));
+        for malformed in [json!(""), json!("é"), json!(7), json!("x".repeat(65))] {
+            assert_eq!(client(malformed.clone()), Err(()), "{malformed}");
+        }
     }
 
     #[test]

@@ -123,7 +123,8 @@ async fn respond(
             return response::document(json, Outcome::Refused(errors));
         }
     };
-    let caller = match authenticate::caller(head, transport).await {
+    let client = params.client.clone();
+    let mut caller = match authenticate::caller(head, transport).await {
         Ok(caller) => caller,
         Err(rejection) => {
             log_rejected(rejection.code());
@@ -133,6 +134,7 @@ async fn respond(
             return response::auth_rejected(json, rejection);
         }
     };
+    caller.client = caller.client.or(client);
     let operation = match transport.requests.prepare(params) {
         Ok(operation) => operation,
         Err(errors) => {
