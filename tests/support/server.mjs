@@ -12,16 +12,22 @@ import { within } from './within.mjs';
  * Starts a server. The tests are its host site, so they hold the secret that its tokens are signed with.
  *
  * With `databaseUrl` it serves that database, which outlives it. Without one it is a demo, whose
- * database is deleted with it. `port` 0 means a free one. A server that is replaced needs a `secret`.
+ * database is deleted with it. `port` 0 means a free one. A server that is replaced needs a `secret`. `env`
+ * has more settings.
  */
-export async function startServer({ port = 0, databaseUrl, secret = randomBytes(32).toString('hex') } = {}) {
+export async function startServer({
+  port = 0,
+  databaseUrl,
+  secret = randomBytes(32).toString('hex'),
+  env = {},
+} = {}) {
   const binary = process.env.CAUSERIE_BIN;
   assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is to be tested');
 
   const database = databaseUrl ? ['--database-url', databaseUrl] : ['--demo'];
   const child = spawn(binary, ['serve', ...database, '--listen', `127.0.0.1:${port}`], {
     // A test's user does in a second what people do in an hour.
-    env: { ...process.env, JWT_SECRET: secret, JWT_LEEWAY: '0s', RATE_LIMITS: 'off' },
+    env: { ...process.env, JWT_SECRET: secret, JWT_LEEWAY: '0s', RATE_LIMITS: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
