@@ -15,6 +15,8 @@ pub(super) struct Update<T: Topic> {
     /// The payload; `None` if the update only advances subscribers.
     payload: Option<Payload>,
     origin: Option<Origin>,
+    /// True if earlier updates may show what is no longer so.
+    pub(super) supersedes: bool,
 }
 
 impl<T: Topic> Update<T> {
@@ -24,6 +26,7 @@ impl<T: Topic> Update<T> {
             progress: step.progress.clone(),
             payload,
             origin: step.origin.clone(),
+            supersedes: step.supersedes,
         }
     }
 

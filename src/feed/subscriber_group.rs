@@ -294,9 +294,13 @@ impl<T: Topic> State<T> {
     }
 
     /// Adds updates to the replay buffer, and evicts the oldest beyond its bounds: `limit` bytes, and what
-    /// `memory` has.
+    /// `memory` has. Evicts those that an update supersedes.
     fn add_to_replay(&mut self, updates: &[Update<T>], limit: usize, memory: &Account) {
         for update in updates {
+            if update.supersedes {
+                self.replay.clear();
+                self.replay_bytes = 0;
+            }
             let reserved = loop {
                 match memory.reserve(update.bytes()) {
                     Ok(reserved) => break Some(reserved),

@@ -213,6 +213,7 @@ impl Topic for Changes {
                 progress: at(position),
                 event: change.map(|change| ChangeEvent(Arc::new(change))),
                 origin: None,
+                supersedes: false,
             });
         }
         // The call may end before this, and is then repeated.
@@ -235,11 +236,15 @@ impl Topic for Changes {
 impl Changes {
     fn step(&self, change: Arc<Change>) -> Step<Self> {
         let progress = at(change.seq);
-        if self.filter == ChangeFilter::Additions && change.kind != ChangeKind::Added {
-            return Step::hidden(progress);
+        // A comment that was edited or deleted is sent in its latest state only, to those who missed it.
+        let supersedes = change.kind != ChangeKind::Added;
+        if self.filter == ChangeFilter::Additions && supersedes {
+            return Step::hidden(progress).superseding(true);
         }
         let origin = change.origin.clone().map(Origin::Client);
-        Step::shown(progress, ChangeEvent(change)).caused_by(origin)
+        Step::shown(progress, ChangeEvent(change))
+            .caused_by(origin)
+            .superseding(supersedes)
     }
 }
 

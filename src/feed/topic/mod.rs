@@ -105,6 +105,8 @@ pub struct Step<T: Topic> {
     pub event: Option<T::Event>,
     /// The origin of the event. Subscribers that exclude it are not sent the event.
     pub origin: Option<Origin>,
+    /// True if earlier events of a log may show what is no longer so. They are then not sent again.
+    pub supersedes: bool,
 }
 
 /// The events that a group received together.
@@ -134,6 +136,7 @@ impl<T: Topic> Step<T> {
             progress,
             event: Some(event),
             origin: None,
+            supersedes: false,
         }
     }
 
@@ -143,7 +146,14 @@ impl<T: Topic> Step<T> {
             progress,
             event: None,
             origin: None,
+            supersedes: false,
         }
+    }
+
+    /// Sets whether earlier events may show what is no longer so.
+    #[must_use]
+    pub fn superseding(self, supersedes: bool) -> Self {
+        Self { supersedes, ..self }
     }
 
     /// Sets the origin of the event.
