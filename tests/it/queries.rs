@@ -199,6 +199,12 @@ async fn page_has_20_items_by_default_and_at_most_100() {
             assert_eq!(error["extensions"], extensions, "{} {first}", list.name);
         }
     }
+    for all in ["allComments", "allComments(first: null)"] {
+        let query = format!("{{ post(id: \"hello\") {{ {all} {{ nodes {{ id }} }} }} }}");
+        let data = client.send(&query, json!({})).await;
+        let nodes = data["post"]["allComments"]["nodes"].as_array();
+        assert_eq!(nodes.map(Vec::len), Some(2 * MANY), "{all}");
+    }
     server.stop().await;
 }
 

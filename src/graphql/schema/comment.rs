@@ -86,8 +86,8 @@ impl Comment {
         self.state.is_deleted
     }
 
-    /// True while the comment is in a list: of its post, or of its parent's replies. A tombstone without
-    /// replies is in none.
+    /// True while the comment is in a list: of its post, or of its parent's replies. A comment that had no
+    /// replies when it was deleted is in none.
     async fn is_listed(&self) -> bool {
         self.state.is_listed()
     }

@@ -106,6 +106,8 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
+        // An explicit null means the default too.
+        let first = first.or(Some(page::DEFAULT_FIRST_OF_ALL));
         Box::pin(self.load(context, Levels::All, first, after, order))
             .await
             .at(context)
