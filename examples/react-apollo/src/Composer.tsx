@@ -26,6 +26,9 @@ export function Composer(props: Props) {
   return reader ? <Editor {...props} body={body} setBody={setBody} /> : <SignIn />;
 }
 
+/** The keys of comments that were sent and not answered, by their writer and content. */
+const keys = new Map<string, string>();
+
 interface EditorProps extends Props {
   body: string;
   setBody: React.Dispatch<React.SetStateAction<string>>;
@@ -34,18 +37,20 @@ interface EditorProps extends Props {
 function Editor({ postId, parentId, label, submit, onClose, body, setBody }: EditorProps) {
   const client = useApolloClient();
   const [problem, setProblem] = useState<Error>();
-  const unanswered = useRef<{ body: string; idempotencyKey: string }>(null);
   const [create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
   /** Sends a comment. What was sent before without an answer is sent again under its key. */
   async function post(body: string) {
-    if (unanswered.current?.body !== body) unanswered.current = { body, idempotencyKey: randomId() };
     const { user } = session()!;
+    const input = { postId, parentId, body };
+    const unanswered = JSON.stringify([user.id, input]);
+    const idempotencyKey = keys.get(unanswered) ?? randomId();
+    keys.set(unanswered, idempotencyKey);
     const from = { __typename: 'Post', id: postId };
     const counts = client.readFragment({ fragment: COUNTS, fragmentName: 'Counts', from })!;
     await create({
-      variables: { input: { postId, parentId, ...unanswered.current } },
+      variables: { input: { ...input, idempotencyKey } },
       // Shown until the answer takes its place, and not counted. The server does not send this page its own
       // comment.
       optimisticResponse: {
@@ -70,7 +75,7 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
       },
       update: (cache, { data }) => data && place(cache, data.createComment.comment),
     });
-    unanswered.current = null;
+    keys.delete(unanswered);
   }
 
   async function onSubmit(event: React.FormEvent) {

@@ -125,7 +125,7 @@ const identity = new SetContextLink(({ headers }) => {
   };
 });
 
-/** The errors after which a page cannot know whether a comment is there, or which end by themselves. */
+/** The errors after which the comment may be there, or which pass. */
 const UNANSWERED = ['OUTCOME_UNKNOWN', 'SERVICE_UNAVAILABLE', 'OPERATION_TIMEOUT', 'SERVICE_RESTART'];
 
 export const codeOf = (error: unknown) =>
@@ -159,11 +159,15 @@ interface Page {
 /** The pages of one list are one list, in which nothing is twice. */
 const pages: FieldPolicy<Page> = {
   keyArgs: ['order'],
-  merge(existing, incoming, { args }) {
+  merge(existing, incoming, { args, readField }) {
     if (!existing || !args?.after) return incoming;
     const arrived = new Set(incoming.nodes.map((node) => node.__ref));
     const kept = existing.nodes.filter((node) => !arrived.has(node.__ref));
-    return { ...incoming, nodes: [...kept, ...incoming.nodes] };
+    const nodes = [...kept, ...incoming.nodes];
+    // A live reply may have come before the pages that precede it.
+    const createdAt = (node: Reference) => readField<string>('createdAt', node) ?? '';
+    const oldestFirst = nodes.sort((a, b) => createdAt(a).localeCompare(createdAt(b)));
+    return { ...incoming, nodes: args.order === 'NEWEST_FIRST' ? oldestFirst.reverse() : oldestFirst };
   },
 };
 

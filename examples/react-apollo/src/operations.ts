@@ -22,7 +22,7 @@ export const COMMENT = graphql(`
   }
 `);
 
-/** What a change brings: the cache finds the counts that it changed under the ids of post and parent. */
+/** A change, with the counts that it changed. The cache finds them under the ids of post and parent. */
 export const CHANGED = graphql(`
   fragment Changed on Comment {
     ...Comment

@@ -21,6 +21,10 @@ export function place(cache: ApolloCache, comment: CommentFragment) {
     const from = { __typename: 'Post', id: postId };
     cache.updateFragment({ fragment: TOP_LEVEL, fragmentName: 'TopLevel', from }, (post) => {
       if (!post) return post;
+      const { nodes: loaded, pageInfo } = post.comments;
+      const last = loaded.at(-1);
+      // An older comment comes with its own page.
+      if (comment.isListed && pageInfo.hasNextPage && last && isLater(last, comment)) return post;
       const nodes = placed(post.comments.nodes, comment, (other) => isLater(comment, other));
       return { ...post, comments: { ...post.comments, nodes } };
     });
@@ -29,7 +33,7 @@ export function place(cache: ApolloCache, comment: CommentFragment) {
 
 export const isSending = ({ id }: { id: string }) => id.startsWith('sending:');
 
-/** What is being sent is the latest: this page's clock may differ from the server's. */
+/** A comment that is being sent is the latest: this page's clock may differ from the server's. */
 const isLater = (a: CommentFragment, b: CommentFragment) =>
   isSending(a) === isSending(b) ? a.createdAt > b.createdAt : isSending(a);
 

@@ -27,6 +27,9 @@ export function Composer(props: Props) {
   return reader ? <Editor {...props} body={body} setBody={setBody} /> : <SignIn />;
 }
 
+/** The keys of comments that were sent and not answered, by their writer and content. */
+const keys = new Map<string, string>();
+
 interface EditorProps extends Props {
   body: string;
   setBody: React.Dispatch<React.SetStateAction<string>>;
@@ -35,13 +38,16 @@ interface EditorProps extends Props {
 function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps) {
   const { postId, dispatch } = useOpenPost();
   const [problem, setProblem] = useState<CombinedError>();
-  const unanswered = useRef<{ body: string; idempotencyKey: string }>(null);
   const [, create] = useMutation(CREATE_COMMENT);
   const typing = useTyping(postId);
 
   /** Sends a comment. What was sent before without an answer is sent again under its key. */
   async function post(body: string) {
-    if (unanswered.current?.body !== body) unanswered.current = { body, idempotencyKey: randomId() };
+    const { user } = session.get()!;
+    const input = { postId, parentId, body };
+    const unanswered = JSON.stringify([user.id, input]);
+    const idempotencyKey = keys.get(unanswered) ?? randomId();
+    keys.set(unanswered, idempotencyKey);
     // Shown until the answer takes its place. The server does not send this page its own comment.
     const sending = {
       id: `sending:${randomId()}`,
@@ -53,14 +59,14 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
       isDeleted: false,
       isListed: true,
       replyCount: 0,
-      author: session.get()!.user,
+      author: user,
     };
     dispatch({ type: 'sending', comment: sending });
-    const { data, error } = await create({ input: { postId, parentId, ...unanswered.current } });
+    const { data, error } = await create({ input: { ...input, idempotencyKey } });
     dispatch({ type: 'answered', sending });
     if (!data) return error;
     dispatch({ type: 'changed', comment: data.createComment.comment });
-    unanswered.current = null;
+    keys.delete(unanswered);
   }
 
   async function send(event: React.FormEvent) {

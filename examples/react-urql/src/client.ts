@@ -110,7 +110,7 @@ const subscribe: Socket['subscribe'] = (payload, sink) => {
   );
 };
 
-/** The errors after which a page cannot know whether a comment is there, or which end by themselves. */
+/** The errors after which the comment may be there, or which pass. */
 const UNANSWERED = ['OUTCOME_UNKNOWN', 'SERVICE_UNAVAILABLE', 'OPERATION_TIMEOUT', 'SERVICE_RESTART'];
 
 export const codeOf = (error: CombinedError) => error.graphQLErrors[0]?.extensions.code;

@@ -22,7 +22,7 @@ export const COMMENT = graphql(`
   }
 `);
 
-/** What a change brings: the counts that it changed come with it. */
+/** A change, with the counts that it changed. */
 export const CHANGED = graphql(`
   fragment Changed on Comment {
     ...Comment

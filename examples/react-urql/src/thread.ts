@@ -23,7 +23,7 @@ export type Action =
   | { type: 'sending'; comment: CommentFragment }
   /** The server took it, or refused it. */
   | { type: 'answered'; sending: CommentFragment }
-  /** The state of a comment after a change, with the counts after it. */
+  /** A comment has changed. Its counts are those after the change. */
   | { type: 'changed'; comment: ChangedFragment }
   | { type: 'olderLoaded'; nodes: ThreadFragment[]; pageInfo: PageInfo }
   | {
@@ -61,12 +61,11 @@ export function reduce(thread: Thread, action: Action): Thread {
       return action.nodes.reduce(
         (thread, { id, replyCount, replies }) =>
           reduce(thread, { type: 'repliesLoaded', parentId: id, replyCount, ...replies }),
-        { ...learn(thread, action.nodes), topLevel: join(thread.topLevel, action) },
+        withPage(learn(thread, action.nodes), null, action),
       );
     case 'repliesLoaded': {
       const { parentId, replyCount, nodes } = action;
-      const replies = { ...thread.replies, [parentId]: join(repliesTo(thread, parentId), action) };
-      return counted({ ...learn(thread, nodes), replies }, parentId, { replyCount });
+      return counted(withPage(learn(thread, nodes), parentId, action), parentId, { replyCount });
     }
   }
 }
@@ -74,20 +73,41 @@ export function reduce(thread: Thread, action: Action): Thread {
 /** Puts a comment into the list where it belongs, or removes it. */
 function place(thread: Thread, comment: CommentFragment): Thread {
   const { id, parentId, isListed } = comment;
-  const comments = { ...thread.comments, [id]: comment };
+  // A reply to a comment that is not loaded comes along when that one is.
+  if (parentId && !(parentId in thread.comments)) return thread;
   const list = parentId ? repliesTo(thread, parentId) : thread.topLevel;
   const others = list.ids.filter((other) => other !== id);
-  const next = others.findIndex((other) =>
-    parentId ? isLater(comments[other], comment) : isLater(comment, comments[other]),
-  );
-  const index = next < 0 ? others.length : next;
-  const ids = isListed ? [...others.slice(0, index), id, ...others.slice(index)] : others;
-  return parentId
-    ? { ...thread, comments, replies: { ...thread.replies, [parentId]: { ...list, ids } } }
-    : { ...thread, comments, topLevel: { ...list, ids } };
+  const last = others.at(-1);
+  // An older comment comes with its own page.
+  if (!parentId && list.hasNextPage && last && isLater(thread.comments[last], comment)) return thread;
+  const ids = !isListed ? others : parentId ? [...others, id] : [id, ...others];
+  return withList(learn(thread, [comment]), parentId, { ...list, ids });
 }
 
-/** What is being sent is the latest: this page's clock may differ from the server's. */
+/** Adds a page to a list. The feed may have brought comments that come after it. */
+function withPage(
+  thread: Thread,
+  parentId: string | null,
+  { nodes, pageInfo }: { nodes: { id: string }[]; pageInfo: PageInfo },
+): Thread {
+  const { ids } = parentId ? repliesTo(thread, parentId) : thread.topLevel;
+  return withList(thread, parentId, { ...pageInfo, ids: [...new Set([...ids, ...nodes.map(({ id }) => id)])] });
+}
+
+/** Sets a list, in order: comments newest first, replies oldest first. */
+function withList(thread: Thread, parentId: string | null | undefined, list: List): Thread {
+  const { comments } = thread;
+  const ids = list.ids.toSorted((a, b) => {
+    const [first, second] = parentId ? [a, b] : [b, a];
+    return isLater(comments[first], comments[second]) ? 1 : isLater(comments[second], comments[first]) ? -1 : 0;
+  });
+  const ordered = { ...list, ids };
+  return parentId
+    ? { ...thread, replies: { ...thread.replies, [parentId]: ordered } }
+    : { ...thread, topLevel: ordered };
+}
+
+/** A comment that is being sent is the latest: this page's clock may differ from the server's. */
 const isLater = (a: CommentFragment, b: CommentFragment) =>
   isSending(a.id) === isSending(b.id) ? a.createdAt > b.createdAt : isSending(a.id);
 
@@ -106,10 +126,4 @@ function learn(thread: Thread, nodes: CommentFragment[]): Thread {
     ...thread,
     comments: { ...thread.comments, ...Object.fromEntries(nodes.map((node) => [node.id, node])) },
   };
-}
-
-/** A list with one more page; what the feed brought meanwhile stands where the page has it. */
-function join(list: List, page: { nodes: { id: string }[]; pageInfo: PageInfo }): List {
-  const arrived = page.nodes.map(({ id }) => id);
-  return { ...page.pageInfo, ids: [...list.ids.filter((id) => !arrived.includes(id)), ...arrived] };
 }
