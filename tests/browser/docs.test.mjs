@@ -27,7 +27,7 @@ const SHARED = ['session.ts', 'socket.ts'];
 /** Has a reader long enough away that its clients' delays have grown. */
 const COMES_BACK = { timeout: 60_000 };
 
-/** Returns the code blocks of a page in these languages, with what each is written in. */
+/** Returns the code blocks of a page in these languages. */
 async function blocks(page, ...languages) {
   const text = await readFile(page, 'utf8');
   const found = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)];
@@ -45,7 +45,7 @@ async function files(name) {
   );
 }
 
-/** What a page leaves to its reader: to put the component into a document. */
+/** The entry that a page leaves to its reader: it puts the component into a document. */
 const MAIN = {
   'react-apollo': `
     import { ApolloProvider } from '@apollo/client/react';
@@ -67,7 +67,7 @@ const MAIN = {
     root.render(<StrictMode><Provider value={client}><Post postId={postId} /></Provider></StrictMode>);`,
 };
 
-/** Writes what each page shows into a folder of its own. */
+/** Writes the files of each page into a folder of its own. */
 async function writePages() {
   await rm(folder, { recursive: true, force: true });
   const all = await files('clients');
@@ -132,8 +132,12 @@ describe('in a browser', () => {
   before(async () => {
     site = createServer(async (request, response) => {
       const answer = answers[new URL(request.url, 'http://site').pathname];
-      const [type, body] = answer ? await answer() : ['text/plain', ''];
-      response.writeHead(answer ? 200 : 404, { 'Content-Type': `${type}; charset=utf-8` }).end(body);
+      try {
+        const [type, body] = await answer();
+        response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(body);
+      } catch {
+        response.writeHead(500).end();
+      }
     });
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
@@ -190,10 +194,12 @@ describe('in a browser', () => {
         },
       ],
     });
+    const html = `<!doctype html><meta charset="utf-8"><div id="root"></div><script type="module" src="/${name}.js"></script>`;
+    answers[`/${name}`] = () => ['text/html', html];
     answers[`/${name}.js`] = () => ['text/javascript', built.outputFiles[0].text];
   }
 
-  /** What happens to every page: others write, the network is cut, the server is replaced. */
+  /** Lets others write, cuts the network, and replaces the server. */
   async function live(page) {
     const first = await write('The first.');
     await shown(page, 'The first.').waitFor();
@@ -225,8 +231,6 @@ describe('in a browser', () => {
   for (const name of ['react-apollo', 'react-urql']) {
     test(`${name} loses nothing and shows nothing twice`, async () => {
       await bundle(name, 'main.tsx');
-      const html = `<!doctype html><meta charset="utf-8"><div id="root"></div><script type="module" src="/${name}.js"></script>`;
-      answers[`/${name}`] = () => ['text/html', html];
       const page = await openWindow(browser, `${site.url}/${name}#${postId}`);
       page.on('console', (message) => message.type() === 'warning' && assert.fail(message.text()));
       await page.getByText('1 reading').waitFor();
@@ -241,23 +245,44 @@ describe('in a browser', () => {
       assert.equal(await page.getByRole('textbox').inputValue(), '');
     });
 
-    test(`${name} goes on as its user, after the token's end and when another signs in`, async () => {
+    test(`${name} outlives its token and a failing backend, and goes on as the next user`, async () => {
       await bundle(name, 'main.tsx');
-      token = () => server.token({ sub: 'ada', name: 'Ada', exp: Math.floor(Date.now() / 1000) + 4 });
-      const page = await openWindow(browser, `${site.url}/${name}#${postId}`);
-      const ended = new Promise((end) =>
-        page.on('websocket', (socket) => socket.on('close', () => end())),
-      );
-      await page.reload();
+      const soon = Math.floor(Date.now() / 1000) + 4;
+      token = () => server.token({ sub: 'ada', name: 'Ada', exp: soon });
+      const page = await openWindow(browser, 'about:blank');
+      const ended = new Promise((end) => page.on('websocket', (socket) => socket.on('close', end)));
+      await page.goto(`${site.url}/${name}#${postId}`);
       await page.getByText('1 reading').waitFor();
+      // The first request for the next token fails.
+      let requests = 0;
+      token = () => {
+        if (++requests === 1) throw new Error('away');
+        return server.token({ sub: 'cleo', name: 'Cleo' });
+      };
       await ended;
-      token = () => server.token({ sub: 'cleo', name: 'Cleo' });
       await write('Still there?');
       await shown(page, 'Still there?').waitFor(COMES_BACK);
-      await page.reload();
+      assert.ok(requests > 1);
       await page.getByRole('textbox').fill('I am.');
       await page.getByRole('button', { name: 'Send' }).click();
       await page.getByRole('listitem').filter({ hasText: 'Cleo' }).getByText('I am.').waitFor();
+    });
+
+    test(`${name} shows an edited comment in its place, once`, async () => {
+      await bundle(name, 'main.tsx');
+      const oldest = await write('Number 1.');
+      for (let number = 2; number <= 23; number++) await write(`Number ${number}.`);
+      const page = await openWindow(browser, `${site.url}/${name}#${postId}`);
+      await shown(page, 'Number 23.').waitFor();
+      await page.getByText('1 reading').waitFor();
+      await server.editComment({ id: oldest, body: 'Number one.' }, bob());
+      await write('Number 24.');
+      await shown(page, 'Number 24.').waitFor();
+      assert.equal((await texts(page))[0], 'Number 24.');
+      await page.getByRole('button', { name: 'Older comments' }).click();
+      await shown(page, 'Number 2.').waitFor();
+      const expected = Array.from({ length: 23 }, (_, number) => `Number ${24 - number}.`);
+      assert.deepEqual(await texts(page), [...expected, 'Number one.']);
     });
 
     test(`${name} loads older comments`, async () => {
@@ -306,7 +331,7 @@ describe('in a browser', () => {
     await server.deleteComment(first, bob());
     await write('The last.');
     await item('Bob: The last.').waitFor(COMES_BACK);
-    assert.deepEqual(await items(), ['Guest: My own.', 'Bob: The last.']);
+    assert.deepEqual(await items(), ['Bob: The last.', 'Guest: My own.']);
   });
 
   test('plain-script loses nothing and shows nothing twice', async () => {
@@ -319,7 +344,7 @@ describe('in a browser', () => {
     const page = await openWindow(browser, `${site.url}/plain-script`);
     await heading(page, '0 comments, 1 reading');
     await live(page);
-    assert.deepEqual(await texts(page), ['Edited.', 'A reply.', 'Missed.', 'Missed as well.', 'After the restart.']);
+    assert.deepEqual(await texts(page), ['After the restart.', 'Missed.', 'Missed as well.', 'Edited.', 'A reply.']);
 
     await page.getByRole('textbox').fill('My own.');
     await page.getByRole('button', { name: 'Send' }).click();
