@@ -236,7 +236,7 @@ impl Topic for Changes {
 impl Changes {
     fn step(&self, change: Arc<Change>) -> Step<Self> {
         let progress = at(change.seq);
-        // A comment that was edited or deleted is sent in its latest state only, to those who missed it.
+        // A subscriber that missed a change is sent the latest state only, and not what was before.
         let supersedes = change.kind != ChangeKind::Added;
         if self.filter == ChangeFilter::Additions && supersedes {
             return Step::hidden(progress).superseding(true);
