@@ -103,17 +103,32 @@ function resuming(client: Client): Client {
     ...client,
     subscribe(payload, sink) {
       const variables = { ...payload.variables };
-      return client.subscribe<any, any>(
-        { ...payload, variables },
-        {
-          ...sink,
-          next(result) {
-            const cursor = result.data?.commentChanged?.cursor;
-            if (cursor) variables.after = cursor;
-            sink.next(result);
+      let leave = () => {};
+      let again: number | undefined;
+      const start = () => {
+        leave = client.subscribe<any, any>(
+          { ...payload, variables },
+          {
+            ...sink,
+            next(result) {
+              const cursor = result.data?.commentChanged?.cursor;
+              if (cursor) variables.after = cursor;
+              sink.next(result);
+            },
+            error(errors) {
+              // The server's database is away for a moment.
+              const code = Array.isArray(errors) && errors[0]?.extensions?.code;
+              if (code === 'SERVICE_UNAVAILABLE') again = window.setTimeout(start, 2_000 + 3_000 * Math.random());
+              else sink.error(errors);
+            },
           },
-        },
-      );
+        );
+      };
+      start();
+      return () => {
+        clearTimeout(again);
+        leave();
+      };
     },
   };
 }

@@ -97,17 +97,32 @@ const socket = createClient({
  */
 const subscribe: Socket['subscribe'] = (payload, sink) => {
   const variables = { ...payload.variables };
-  return socket.subscribe<any, any>(
-    { ...payload, variables },
-    {
-      ...sink,
-      next(result) {
-        const cursor = result.data?.commentChanged?.cursor;
-        if (cursor) variables.after = cursor;
-        sink.next(result);
+  let leave = () => {};
+  let again: number | undefined;
+  const start = () => {
+    leave = socket.subscribe<any, any>(
+      { ...payload, variables },
+      {
+        ...sink,
+        next(result) {
+          const cursor = result.data?.commentChanged?.cursor;
+          if (cursor) variables.after = cursor;
+          sink.next(result);
+        },
+        error(errors) {
+          // The server's database is away for a moment.
+          const code = Array.isArray(errors) && errors[0]?.extensions?.code;
+          if (code === 'SERVICE_UNAVAILABLE') again = window.setTimeout(start, 2_000 + 3_000 * Math.random());
+          else sink.error(errors);
+        },
       },
-    },
-  );
+    );
+  };
+  start();
+  return () => {
+    clearTimeout(again);
+    leave();
+  };
 };
 
 /** The errors after which the comment may be there, or which pass. */
