@@ -8,6 +8,10 @@ import { createInterface } from 'node:readline';
 
 import { within } from './within.mjs';
 
+// Before anything is started that would have to end.
+const binary = process.env.CAUSERIE_BIN;
+assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is to be tested');
+
 /**
  * Starts a server. The tests are its host site, so they hold the secret that its tokens are signed with.
  *
@@ -21,9 +25,6 @@ export async function startServer({
   secret = randomBytes(32).toString('hex'),
   env = {},
 } = {}) {
-  const binary = process.env.CAUSERIE_BIN;
-  assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is to be tested');
-
   const database = databaseUrl ? ['--database-url', databaseUrl] : ['--demo'];
   const child = spawn(binary, ['serve', ...database, '--listen', `127.0.0.1:${port}`], {
     // A test's user does in a second what people do in an hour.
