@@ -421,12 +421,13 @@ async fn lost_database_is_reported_to_clients_and_recovered_from() {
     let server = TestServer::start_on(folder, &url, &quick).await;
     let ada = server.reader("ada");
     let start = cursor(&server.client()).await;
+    ada.comment("before").await;
     let mut live = server.socket().await;
     live.subscribe("s", ADDED, json!({})).await;
     server.wait_for_members(1, 1).await;
     // A member may still wait for the head of the feed. One that received an event does not.
-    ada.comment("before").await;
-    assert_eq!(take(&mut live, 1).await, ["before"]);
+    ada.comment("live").await;
+    assert_eq!(take(&mut live, 1).await, ["live"]);
 
     for manner in [Stop::Immediate, Stop::Fast] {
         postgres.stop(manner);
