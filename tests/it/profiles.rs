@@ -212,3 +212,23 @@ async fn claim_that_refuses_a_token_is_named_in_error_and_log() {
         "{log}"
     );
 }
+
+/// Pages keep users by their ids, so an old tab must not bring an old name back.
+#[tokio::test]
+async fn typing_shows_the_stored_profile_whatever_the_token_says() {
+    let server = TestServer::start().await;
+    let old = client(&server, "Old", Role::Reader, Some(100));
+    let new = client(&server, "New", Role::Reader, Some(10));
+    new.comment("renamed").await;
+    let mut socket = server.socket().await;
+    let typing = "subscription { typing(postId: \"hello\") { user { name } } }";
+    socket.subscribe("t", typing, json!({})).await;
+    server.wait_for_members(1, 1).await;
+    let type_ = "mutation { setTyping(input: { postId: \"hello\", isTyping: true }) { isTyping } }";
+    old.send(type_, json!({})).await;
+    let message = socket.message().await;
+    let user = &message["payload"]["data"]["typing"]["user"];
+    assert_eq!(*user, json!({"name": "New"}));
+    socket.close().await;
+    server.stop().await;
+}

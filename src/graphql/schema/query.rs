@@ -12,7 +12,7 @@ use super::{
     page::{self, Connection},
     post::Post,
     settings::Settings,
-    user::User,
+    user::{self, User},
 };
 use crate::{
     error::Error,
@@ -86,15 +86,8 @@ async fn me(context: &Context<'_>) -> std::result::Result<Option<User>, Error> {
     let Some(principal) = &context.caller()?.principal else {
         return Ok(None);
     };
-    let budget = context.budget();
-    let stored = context.store().user(&principal.user.id);
-    let user = match budget.in_turn(stored).await {
-        Ok(Some(user)) => user,
-        // A page needs to know its reader to say that nothing can be written now.
-        Ok(None) | Err(Error::Unavailable(_)) => principal.user.clone(),
-        Err(error) => return Err(error),
-    };
-    budget.take_object(user.bytes())?;
+    let user = user::profile(context, principal).await?;
+    context.budget().take_object(user.bytes())?;
     Ok(Some(User(user)))
 }
 

@@ -3,6 +3,8 @@
 use async_graphql::{Context, Enum, ID, Object};
 
 use crate::{
+    auth::Principal,
+    error::Error,
     graphql::{
         context::ContextExt,
         error::{At, Result},
@@ -54,4 +56,18 @@ pub(super) enum Role {
     Author,
     /// Also edits and deletes all comments, and bans users.
     Moderator,
+}
+
+/// Returns the caller's user: as it is stored, or as the token says if it is not, or the database is away.
+pub(super) async fn profile(
+    context: &Context<'_>,
+    principal: &Principal,
+) -> std::result::Result<model::User, Error> {
+    let stored = context.store().user(&principal.user.id);
+    match context.budget().in_turn(stored).await {
+        Ok(Some(user)) => Ok(user),
+        // A page needs to know its reader to say that nothing can be written now.
+        Ok(None) | Err(Error::Unavailable(_)) => Ok(principal.user.clone()),
+        Err(error) => Err(error),
+    }
 }

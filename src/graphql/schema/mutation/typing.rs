@@ -4,7 +4,10 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::{
     error::{Error, Kind},
-    graphql::{context::ContextExt, schema::input},
+    graphql::{
+        context::ContextExt,
+        schema::{input, user},
+    },
 };
 
 /// A typing indicator.
@@ -28,8 +31,8 @@ pub(super) async fn set(
     input: &SetTypingInput,
 ) -> Result<SetTypingPayload, Error> {
     let caller = context.caller()?;
-    let user = &context.signed_in()?.user;
-    context.limits().typing(&user.id)?;
+    let principal = context.signed_in()?;
+    context.limits().typing(&principal.user.id)?;
     let post = input::post_id(&input.post_id)?;
     let hub = context.hub();
     // A post whose room has a feed is known to exist.
@@ -37,10 +40,12 @@ pub(super) async fn set(
     if !is_known {
         return Err(Error::NotFound(Kind::Post));
     }
+    // An older token may have an older name.
+    let user = user::profile(context, principal).await?;
     if input.is_typing {
-        hub.start_typing(&post, user, caller.client.as_ref());
+        hub.start_typing(&post, &user, caller.client.as_ref());
     } else {
-        hub.stop_typing(&post, user, caller.client.as_ref());
+        hub.stop_typing(&post, &user, caller.client.as_ref());
     }
     Ok(SetTypingPayload {
         is_typing: input.is_typing,
