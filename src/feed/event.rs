@@ -2,9 +2,14 @@
 
 use std::{any::Any, fmt::Debug, sync::Arc};
 
+use super::topic::{Place, Topic};
+
 /// An event of any topic, before a selection set is applied to it. A clone is cheap.
 #[derive(Clone, Debug)]
-pub struct Event(Arc<dyn AnyEvent>);
+pub struct Event {
+    content: Arc<dyn AnyEvent>,
+    place: Option<Place>,
+}
 
 trait AnyEvent: Any + Debug + Send + Sync {
     fn is_same(&self, other: &dyn Any) -> bool;
@@ -17,18 +22,27 @@ impl<E: Any + PartialEq + Debug + Send + Sync> AnyEvent for E {
 }
 
 impl Event {
-    pub(super) fn new<E: PartialEq + Debug + Send + Sync + 'static>(event: E) -> Self {
-        Self(Arc::new(event))
+    /// Creates the event of a topic.
+    pub(super) fn of<T: Topic>(event: T::Event) -> Self {
+        Self {
+            place: T::place(&event),
+            content: Arc::new(event),
+        }
+    }
+
+    /// Returns its place in a feed, if a client can go on after it.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Returns the event of a topic, or `None` if it is another topic's.
     pub fn get<E: 'static>(&self) -> Option<&E> {
-        let event: &dyn Any = &*self.0;
+        let event: &dyn Any = &*self.content;
         event.downcast_ref()
     }
 
     /// Returns true if both events have the same rendering.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.0.is_same(&*other.0)
+        self.content.is_same(&*other.content)
     }
 }

@@ -38,7 +38,7 @@ impl GroupRenderer {
         step: &Step<T>,
         memory: &Account,
     ) -> Result<Update<T>, RenderError> {
-        let payload = match step.event.clone().map(Event::new) {
+        let payload = match step.event.clone().map(Event::of::<T>) {
             Some(event) if T::IS_LOG => {
                 let _turn = self.place.rendering().await;
                 Some(self.render.render(event, memory).await?)

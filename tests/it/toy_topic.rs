@@ -12,7 +12,7 @@ use std::{
 use causerie::{
     error::Error,
     feed::{
-        Closed, Event, Feed, Joined, Origin, Payload, Progress, Received, Relation, Render,
+        Closed, Event, Feed, Joined, Origin, Payload, Place, Progress, Received, Relation, Render,
         RenderError, Request, RoomShare, Sink, Step, StorePage, SubscriberGroup, Subscription,
         Topic,
     },
@@ -105,6 +105,10 @@ impl Topic for LettersOf {
     ) -> Result<Vec<Step<Self>>, Error> {
         let known = usize::try_from(from.position).expect("a count");
         Ok(steps_after(known, &source.borrow()))
+    }
+
+    fn place(_: &Self::Event) -> Option<Place> {
+        None
     }
 
     fn relation(known: &Progress<()>, update: &Progress<()>) -> Relation {

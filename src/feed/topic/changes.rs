@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Received, Relation, Request, Step, Topic};
+use super::{Place, Received, Relation, Request, Step, Topic};
 use crate::{
     error::Error,
     feed::{
@@ -222,6 +222,13 @@ impl Topic for Changes {
             steps.push(Step::hidden(at(position.max(head))));
         }
         Ok(steps)
+    }
+
+    fn place(ChangeEvent(change): &ChangeEvent) -> Option<Place> {
+        Some(Place {
+            post: change.comment.post_id.clone(),
+            seq: change.seq,
+        })
     }
 
     fn relation(known: &Progress<()>, update: &Progress<()>) -> Relation {

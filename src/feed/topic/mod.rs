@@ -22,7 +22,11 @@ use super::{
     progress::Progress,
     store_page::StorePage,
 };
-use crate::{error::Error, rooms::Participant};
+use crate::{
+    error::Error,
+    model::{PostId, Seq},
+    rooms::Participant,
+};
 
 /// A subscriber's request for a topic.
 pub trait Request: Send + 'static {
@@ -90,6 +94,9 @@ pub trait Topic: Clone + PartialEq + Debug + Send + Sync + 'static {
         scan: &mut Option<Self::Scan>,
     ) -> impl Future<Output = Result<Vec<Step<Self>>, Error>> + Send;
 
+    /// Returns the event's place in the feed, if a client can go on after it.
+    fn place(event: &Self::Event) -> Option<Place>;
+
     /// Decides what an update that leads to `update` is to a subscriber at `known`, which is not
     /// exactly at the point before the update's batch.
     fn relation(known: &Progress<Self::State>, update: &Progress<Self::State>) -> Relation;
@@ -116,6 +123,15 @@ pub enum Received<T: Topic> {
     Steps(Vec<Step<T>>),
     /// The group missed all events up to this progress.
     Gap(Progress<T::State>),
+}
+
+/// An event's place in the feed of a post.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The post.
+    pub post: PostId,
+    /// The position in its feed.
+    pub seq: Seq,
 }
 
 /// The relation of an update to a subscriber.

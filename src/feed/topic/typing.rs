@@ -1,7 +1,7 @@
 //! The users who type at a post, without the subscriber itself: those already typing, then each
 //! start and stop.
 
-use super::{Received, Relation, Request, Step, Topic};
+use super::{Place, Received, Relation, Request, Step, Topic};
 use crate::{
     error::Error,
     feed::{
@@ -113,6 +113,10 @@ impl Topic for Typing {
             }
         }
         Ok(steps)
+    }
+
+    fn place(_: &Self::Event) -> Option<Place> {
+        None
     }
 
     fn relation(_: &Progress<Typists>, _: &Progress<Typists>) -> Relation {

@@ -1,6 +1,6 @@
 //! The number of a post's viewers: the current value, then each new one.
 
-use super::{Received, Relation, Request, Step, Topic};
+use super::{Place, Received, Relation, Request, Step, Topic};
 use crate::{
     error::Error,
     feed::{
@@ -82,6 +82,10 @@ impl Topic for Viewers {
         } else {
             Step::shown(progress, ViewerCount(count.value))
         }])
+    }
+
+    fn place(_: &Self::Event) -> Option<Place> {
+        None
     }
 
     fn relation(known: &Progress<Option<usize>>, update: &Progress<Option<usize>>) -> Relation {

@@ -273,7 +273,9 @@ impl Render for SharedExecution {
         let memory = memory.clone();
         let budget = ResponseBudget::of_event(reserved, MAX_PAYLOAD_BYTES);
         let replies = StoreLoader::new(store.clone(), Arc::clone(&budget), tasks.clone());
-        let event_id = schema::event_id(&event, self.registry.services.feed.epoch());
+        let epoch = self.registry.services.feed.epoch();
+        let place = event.place();
+        let event_id = place.map(|place| schema::encode_cursor(epoch, &place.post, place.seq));
         let operation = self.operation.again().with(Rendered(event)).with(replies);
         let operation = operation.with(Arc::clone(&budget));
         let execution = first(self.registry.schema.clone(), operation);

@@ -18,8 +18,9 @@ mod subscription;
 mod user;
 
 pub(super) use self::{
+    cursor::encode as encode_cursor,
     loader::StoreLoader,
     mutation::Mutation,
     query::Query,
-    subscription::{SubscriptionRoot, event_id, request as subscription_request},
+    subscription::{SubscriptionRoot, request as subscription_request},
 };

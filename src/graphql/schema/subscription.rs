@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     feed::{
-        ChangeEvent, ChangeFilter, ChangesRequest, Event, TypingAt, TypingRequest, ViewerCount,
+        ChangeEvent, ChangeFilter, ChangesRequest, TypingAt, TypingRequest, ViewerCount,
         ViewersRequest,
     },
     graphql::{
@@ -59,13 +59,6 @@ fn changes(
         include_own: arguments.flag("includeOwn")?,
         post,
     }))
-}
-
-/// Returns the id of an event that a client can go on after: its cursor, whatever is selected of it. Cursors
-/// are of `epoch`.
-pub(in crate::graphql) fn event_id(event: &Event, epoch: Epoch) -> Option<String> {
-    let ChangeEvent(change) = event.get()?;
-    Some(cursor::encode(epoch, &change.comment.post_id, change.seq))
 }
 
 /// The root of subscriptions.
