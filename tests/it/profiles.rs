@@ -10,7 +10,7 @@ use causerie::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Client, SECRET, Signal, TestServer, start_node};
+use crate::support::{Client, SECRET, Signal, TestServer, another_program, run, start_node};
 
 const FOLLOW: &str =
     "subscription { commentAdded(postId: \"hello\") { author { name role isGuest } } }";
@@ -230,5 +230,29 @@ async fn typing_shows_the_stored_profile_whatever_the_token_says() {
     let user = &message["payload"]["data"]["typing"]["user"];
     assert_eq!(*user, json!({"name": "New"}));
     socket.close().await;
+    server.stop().await;
+}
+
+/// A database of an earlier version, whose users have neither a role nor a time.
+#[tokio::test]
+async fn migration_keeps_users_as_they_were_until_they_write() {
+    let server = TestServer::start().await;
+    let before = client(&server, "Before", Role::Author, Some(50));
+    let id = before.comment("before").await;
+    let database = server.database();
+    let folder = server.shut_down().await;
+    let other = another_program(&database).await;
+    for statement in [
+        "ALTER TABLE \"user\" DROP COLUMN role",
+        "ALTER TABLE \"user\" DROP COLUMN as_of",
+        "DELETE FROM seaql_migrations WHERE version LIKE '%user_profiles'",
+    ] {
+        run(&other, statement).await;
+    }
+    let server = TestServer::start_in(folder, &[]).await;
+    assert_eq!(author(&server, &id).await, described("Before", "READER"));
+    let after = client(&server, "After", Role::Author, Some(900));
+    after.comment("after").await;
+    assert_eq!(author(&server, &id).await, described("After", "AUTHOR"));
     server.stop().await;
 }
