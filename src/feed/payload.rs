@@ -20,14 +20,8 @@ struct Content {
 
 impl Payload {
     /// Creates a payload for which `memory` was reserved.
-    pub fn new(text: impl Into<Box<str>>, memory: Reservation) -> Self {
-        Self {
-            content: Arc::new(Content {
-                text: text.into(),
-                event_id: None,
-            }),
-            _memory: Some(Arc::new(memory)),
-        }
+    pub fn new(text: String, memory: Reservation) -> Self {
+        Self::from(text).reserved_by(memory)
     }
 
     /// Sets the id of the event that the payload renders.

@@ -298,8 +298,7 @@ impl<T: Topic> State<T> {
     fn add_to_replay(&mut self, updates: &[Update<T>], limit: usize, memory: &Account) {
         for update in updates {
             if update.supersedes {
-                self.replay.clear();
-                self.replay_bytes = 0;
+                self.clear_replay();
             }
             let reserved = loop {
                 match memory.reserve(update.bytes()) {
@@ -322,6 +321,11 @@ impl<T: Topic> State<T> {
         }
     }
 
+    fn clear_replay(&mut self) {
+        self.replay.clear();
+        self.replay_bytes = 0;
+    }
+
     fn evict_oldest(&mut self) {
         if let Some(replayed) = self.replay.pop_front() {
             self.replay_bytes -= replayed.update.bytes();
@@ -334,8 +338,7 @@ impl<T: Topic> State<T> {
         progress: Progress<T::State>,
     ) -> IndexMap<SubscriberId, Arc<Subscriber<T>>> {
         self.progress = progress;
-        self.replay.clear();
-        self.replay_bytes = 0;
+        self.clear_replay();
         std::mem::take(&mut self.live)
     }
 }

@@ -209,11 +209,10 @@ impl Topic for Changes {
         for entry in page.items {
             position = entry.seq;
             let change = open.change(excluded, entry);
-            steps.push(Step {
-                progress: at(position),
-                event: change.map(|change| ChangeEvent(Arc::new(change))),
-                origin: None,
-                supersedes: false,
+            let progress = at(position);
+            steps.push(match change {
+                Some(change) => Step::shown(progress, ChangeEvent(Arc::new(change))),
+                None => Step::hidden(progress),
             });
         }
         // The call may end before this, and is then repeated.

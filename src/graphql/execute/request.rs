@@ -17,7 +17,8 @@ pub struct Params {
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: Option<Map<String, Value>>,
-    /// The client's id, from `extensions.clientId`: EventSource can send it nowhere else.
+    /// The client's id, from `extensions.clientId`: EventSource can send it nowhere else. A WebSocket names
+    /// its client when it opens, and ignores this.
     pub client: Option<ClientId>,
 }
 
