@@ -2,13 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -16,7 +13,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 import { startNetwork } from '../support/network.mjs';
-import { startServer } from '../support/server.mjs';
+import { keptDatabase, startServer } from '../support/server.mjs';
 import { launch, openWindow } from './chromium.mjs';
 
 const run = promisify(execFile);
@@ -142,13 +139,7 @@ describe('in a browser', () => {
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
     site.url = `http://127.0.0.1:${site.address().port}`;
-    const file = await mkdtemp(join(tmpdir(), 'docs-'));
-    database = {
-      folder: file,
-      databaseUrl: `sqlite://${file}/test.db?mode=rwc`,
-      secret: randomBytes(32).toString('hex'),
-      env: { ALLOWED_ORIGINS: site.url },
-    };
+    database = { ...(await keptDatabase()), env: { ALLOWED_ORIGINS: site.url } };
     [browser, server] = await Promise.all([launch(), startServer(database)]);
     network = await startNetwork(server.port);
     answers['/comments-token'] = () => ['text/plain', token()];
@@ -163,7 +154,7 @@ describe('in a browser', () => {
     network?.stop();
     site?.close();
     await Promise.all([browser?.close(), server?.stop()]);
-    await rm(database.folder, { recursive: true });
+    await database?.remove();
   });
 
   const bob = () => ({ token: server.token({ sub: 'bob', name: 'Bob' }) });
@@ -176,6 +167,12 @@ describe('in a browser', () => {
   /** Imports what esbuild has written. */
   const imported = ({ outputFiles: [{ contents }] }) =>
     import(`data:text/javascript;base64,${Buffer.from(contents).toString('base64')}`);
+
+  async function replaceServer() {
+    const { port } = server;
+    await server.stop();
+    server = await startServer({ ...database, port });
+  }
 
   async function bundle(name, entry) {
     const built = await build({
@@ -220,9 +217,7 @@ describe('in a browser', () => {
     await shown(page, 'The second.').waitFor({ state: 'detached' });
     await heading(page, /^4 comments/);
 
-    const { port } = server;
-    await server.stop();
-    server = await startServer({ ...database, port });
+    await replaceServer();
     await write('After the restart.');
     await shown(page, 'After the restart.').waitFor(COMES_BACK);
     await heading(page, /^5 comments/);
@@ -325,9 +320,7 @@ describe('in a browser', () => {
     await item('Guest: My own.').waitFor();
     page.assertNoComplaints();
 
-    const { port } = server;
-    await server.stop();
-    server = await startServer({ ...database, port });
+    await replaceServer();
     await server.deleteComment(first, bob());
     await write('The last.');
     await item('Bob: The last.').waitFor(COMES_BACK);

@@ -1,14 +1,10 @@
 // A browser's own EventSource, which supports only GET: subscriptions without any client library.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { startProxy } from '../support/proxy.mjs';
-import { startServer } from '../support/server.mjs';
+import { keptDatabase, startServer } from '../support/server.mjs';
 import { launch, openWindow } from './chromium.mjs';
 
 let browser, server, postId;
@@ -70,17 +66,13 @@ for (const proxy of [null, 'nginx', 'Caddy']) {
 }
 
 async function comeBack(context, proxy) {
-  const folder = await mkdtemp(join(tmpdir(), 'event-source-'));
-  const settings = {
-    databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
-    secret: randomBytes(32).toString('hex'),
-  };
+  const settings = await keptDatabase();
   let kept = await startServer(settings);
   const front = proxy ? await startProxy(proxy, kept.port) : kept;
   context.after(async () => {
     if (proxy) await front.stop();
     await kept.stop();
-    await rm(folder, { recursive: true });
+    await settings.remove();
   });
   const id = await kept.createPost();
   const ada = { token: kept.token({ sub: 'ada', name: 'Ada' }) };

@@ -2,15 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { startNetwork } from '../support/network.mjs';
-import { startServer } from '../support/server.mjs';
+import { keptDatabase, startServer } from '../support/server.mjs';
 import { launch, openWindow } from './chromium.mjs';
 import {
   bodies,
@@ -34,10 +30,9 @@ import {
 
 for (const example of ['react-apollo', 'react-urql']) {
   describe(example, () => {
-    let browser, folder, database, server, site, network, postId;
+    let browser, database, server, site, network, postId;
     before(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'react-'));
-      database = { databaseUrl: `sqlite://${folder}/test.db?mode=rwc`, secret: randomBytes(32).toString('hex') };
+      database = await keptDatabase();
       [browser, server] = await Promise.all([launch(), startServer(database)]);
       site = await serveExample(example, server);
       network = await startNetwork(site.port);
@@ -49,7 +44,7 @@ for (const example of ['react-apollo', 'react-urql']) {
       network?.stop();
       await Promise.all([browser?.close(), site?.stop()]);
       await server?.stop();
-      await rm(folder, { recursive: true });
+      await database?.remove();
     });
 
     const open = (options) => openPost(browser, network.url, postId, options);

@@ -3,10 +3,6 @@
 // docs/operating.md.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client';
@@ -16,7 +12,7 @@ import { retryExchange } from '@urql/exchange-retry';
 import { createClient } from 'graphql-sse';
 
 import { startProxy } from '../support/proxy.mjs';
-import { startServer } from '../support/server.mjs';
+import { keptDatabase, startServer } from '../support/server.mjs';
 import { within } from '../support/within.mjs';
 
 const ADDED = 'subscription Added($postId: ID!) { commentAdded(postId: $postId) { body } }';
@@ -65,11 +61,7 @@ for (const proxy of [null, 'nginx', 'Caddy']) {
 }
 
 async function comeBack(context, proxy) {
-  const folder = await mkdtemp(join(tmpdir(), 'restart-'));
-  const settings = {
-    databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
-    secret: randomBytes(32).toString('hex'),
-  };
+  const settings = await keptDatabase();
   let server = await startServer(settings);
   const front = proxy ? await startProxy(proxy, server.port) : null;
   const url = `${(front ?? server).url}/graphql`;
@@ -91,7 +83,7 @@ async function comeBack(context, proxy) {
     for (const end of ends) end();
     await front?.stop();
     await server.stop();
-    await rm(folder, { recursive: true });
+    await settings.remove();
   });
   /** Writes until every stream has brought something that was written since. */
   const writeUntilAllSee = async (text) => {

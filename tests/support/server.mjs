@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { within } from './within.mjs';
@@ -11,6 +14,16 @@ import { within } from './within.mjs';
 // Before anything is started that would have to end.
 const binary = process.env.CAUSERIE_BIN;
 assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is to be tested');
+
+/** Returns the settings of servers that replace each other on one database, until `remove`. */
+export async function keptDatabase() {
+  const folder = await mkdtemp(join(tmpdir(), 'causerie-'));
+  return {
+    databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
+    secret: randomBytes(32).toString('hex'),
+    remove: () => rm(folder, { recursive: true }),
+  };
+}
 
 /**
  * Starts a server. The tests are its host site, so they hold the secret that its tokens are signed with.
