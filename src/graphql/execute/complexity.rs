@@ -1,14 +1,12 @@
-//! The complexity of an operation: about the number of fields that it resolves, with its lists as
-//! long as it asks for.
+//! The complexity of an operation, and the limits of what it takes.
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value as ConstValue};
 
 use super::{
-    normal_form::{Field, NormalForm, Value},
-    operation::OperationKind,
-    variables::Variables,
+    costliest::Costliest, normal_form::NormalForm, operation::OperationKind, variables::Variables,
+    weight::Weight,
 };
-use crate::graphql::{error::request_error, error_code::ErrorCode, schema::page};
+use crate::graphql::{error::request_error, error_code::ErrorCode};
 
 /// Maximum complexity of a query or mutation.
 const MAX_COMPLEXITY: u64 = 50_000;
@@ -21,28 +19,6 @@ const MAX_SUBSCRIPTION_BYTES: usize = 64 * 1024;
 const MAX_ARGUMENT_BYTES: usize = 1024 * 1024;
 /// Maximum size of all keys in a response, in bytes, with its lists as long as it asks for.
 const MAX_KEY_BYTES: u64 = 4 * 1024 * 1024;
-/// The bytes beside each key: quotes, colon and comma.
-const KEY_SYNTAX: u64 = 4;
-
-/// The complexity of a page of comments beside that of its items. Each is a statement of its own.
-/// Pages of replies by one field are read together, so each field counts as one. So an operation
-/// runs at most 2,000 statements.
-const PAGE_COMPLEXITY: u64 = 25;
-/// The lists without a requested length, with their lengths by default settings.
-const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
-/// The lists of introspection, with about their lengths in this schema. No field of the schema
-/// has one of these names.
-const INTROSPECTION: [(&str, u64); 8] = [
-    ("types", 45),
-    ("fields", 5),
-    ("args", 2),
-    ("inputFields", 3),
-    ("enumValues", 3),
-    ("interfaces", 1),
-    ("possibleTypes", 1),
-    ("directives", 4),
-];
-
 /// Maximum number of fields at the root of a mutation. Each is a transaction of its own.
 const MAX_MUTATION_FIELDS: usize = 10;
 
@@ -133,123 +109,6 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, T
     Ok(weight.argument_bytes)
 }
 
-/// The weight of a selection.
-#[derive(Clone, Copy, Debug, Default)]
-struct Weight {
-    /// Complexity of the fields, as often as they are resolved.
-    fields: u64,
-    /// Complexity of pages that are read together, however often their field is resolved.
-    pages: u64,
-    /// Size of the keys, as often as they are written.
-    key_bytes: u64,
-    /// Size of the values of arguments.
-    argument_bytes: usize,
-}
-
-/// The list of an operation that costs most, or a field at its root without lists.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Most of it is `{}`, with {cost}.", path.join("."))]
-pub(super) struct Costliest {
-    /// The names in the response, from the root on.
-    path: Vec<String>,
-    cost: u64,
-}
-
-impl Costliest {
-    /// Follows the costliest field of each selection, as long as it has half of the operation's `total`.
-    /// Of the fields on the way it returns the innermost list.
-    fn of(mut fields: &[Field], variables: &Variables, total: u64) -> Self {
-        let (mut path, mut times) = (Vec::new(), 1_u64);
-        let mut costliest = Self {
-            path: Vec::new(),
-            cost: 0,
-        };
-        loop {
-            let costs = fields.iter().rev().map(|field| {
-                let weight = Weight::of(std::slice::from_ref(field), variables);
-                (field, weight.cost(times))
-            });
-            let Some((field, cost)) = costs.max_by_key(|(_, cost)| *cost) else {
-                return costliest;
-            };
-            if !path.is_empty() && cost < total / 2 {
-                return costliest;
-            }
-            path.push(field.response_name().to_string());
-            let length = length(field, variables);
-            if path.len() == 1 || length > 1 {
-                costliest = Self {
-                    path: path.clone(),
-                    cost,
-                };
-            }
-            times = times.saturating_mul(length);
-            fields = &field.selection;
-        }
-    }
-}
-
-impl Weight {
-    /// Returns the complexity of a selection that is resolved `times` times.
-    fn cost(&self, times: u64) -> u64 {
-        self.fields.saturating_mul(times).saturating_add(self.pages)
-    }
-
-    fn of(fields: &[Field], variables: &Variables) -> Self {
-        let mut sum = Self::default();
-        for field in fields {
-            let selection = Self::of(&field.selection, variables);
-            let length = length(field, variables);
-            let (own, pages) = match field.name.as_str() {
-                "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
-                "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
-                _ => (1, 0),
-            };
-            let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
-            let add = u64::saturating_add;
-            sum.fields = add(
-                sum.fields,
-                add(selection.fields.saturating_mul(length), own),
-            );
-            sum.pages = add(sum.pages, add(selection.pages, pages));
-            let keys = add(
-                selection.key_bytes.saturating_mul(length),
-                add(key, KEY_SYNTAX),
-            );
-            sum.key_bytes = add(sum.key_bytes, keys);
-            let arguments = field.arguments.iter();
-            let arguments = arguments.map(|(_, value)| value.resolved_bytes(variables));
-            sum.argument_bytes += arguments.sum::<usize>() + selection.argument_bytes;
-        }
-        sum
-    }
-}
-
-/// Returns the number of times that the selection of a field is resolved.
-fn length(field: &Field, variables: &Variables) -> u64 {
-    let name = field.name.as_str();
-    let Some(usual) = page::default_first(name) else {
-        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
-        return known
-            .find(|(list, _)| *list == name)
-            .map_or(1, |(_, length)| *length);
-    };
-    let mut arguments = field.arguments.iter();
-    let first = arguments.find(|(name, _)| name == "first");
-    let first = first.and_then(|(_, value)| number(value, variables));
-    // The resolver refuses a page that is longer than the maximum.
-    first
-        .unwrap_or_else(|| usual.unsigned_abs().into())
-        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
-}
-
-fn number(value: &Value, variables: &Variables) -> Option<u64> {
-    match value.resolve(variables) {
-        ConstValue::Number(number) => number.as_u64(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,33 +143,6 @@ mod tests {
         let lists = "{ posts(first: 100) { nodes { comments(first: 100) { nodes {
             replies(first: 100) { nodes { id } } } } } } }";
         assert_too_complex(check(lists));
-    }
-
-    #[test]
-    fn refusal_names_the_innermost_list_that_costs_most() {
-        let refused = |text: &str| match check(text) {
-            Err(TooComplex::Complexity {
-                cost, costliest, ..
-            }) => (cost, costliest.path.join("."), costliest.cost),
-            other => panic!("{other:?}"),
-        };
-        let lists = "{ me { id } all: posts(first: 100) { nodes { id
-            comments(first: 100) { nodes { body few: replies(first: 1) { nodes { id } }
-                replies(first: 100) { nodes { id } } } } } } }";
-        // Each comment costs 2, and its replies 1 and 2 each.
-        let comments = 100 * 100 * (2 + 3 + 201);
-        let posts = 1 + 100 * (2 + PAGE_COMPLEXITY) + comments;
-        let total = 2 + posts + 2 * PAGE_COMPLEXITY;
-        let replies = 100 * 100 * 201 + PAGE_COMPLEXITY;
-        let path = "all.nodes.comments.nodes.replies".to_owned();
-        assert_eq!(refused(lists), (total, path, replies));
-
-        let alias = |number| {
-            format!("a{number}: posts(first: 100) {{ nodes {{ id title url createdAt }} }} ")
-        };
-        let aliases: String = (0..110).map(alias).collect();
-        let (cost, path, of_path) = refused(&format!("{{ {aliases} }}"));
-        assert_eq!((cost, path.as_str(), of_path), (110 * 501, "a0", 501));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! | choose the operation | [`document`] |
 //! | coerce all variables | [`variables`], [`literal`] |
 //! | normal form | [`normalize`], [`normal_form`] |
-//! | complexity | [`complexity`] |
+//! | complexity | [`complexity`], [`weight`], [`costliest`] |
 //! | execute | [`executor`], [`introspection`], [`outcome`], [`payload`] |
 //!
 //! [`prepare`] takes a request through the steps before the last. [`document_cache`] keeps
@@ -20,6 +20,7 @@
 mod arguments;
 mod cache;
 mod complexity;
+mod costliest;
 mod document;
 mod document_cache;
 mod executor;
@@ -55,6 +56,7 @@ mod tokens;
 mod turns;
 mod validate;
 mod variables;
+mod weight;
 
 pub(super) use self::{
     arguments::Arguments, render::Rendered, response_budget::ResponseBudget,

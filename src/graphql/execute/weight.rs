@@ -1,0 +1,107 @@
+//! The weight of a selection: about the number of fields that it resolves, and the bytes of its keys
+//! and arguments. Its lists are as long as it asks for.
+
+use async_graphql::Value as ConstValue;
+
+use super::{
+    normal_form::{Field, Value},
+    variables::Variables,
+};
+use crate::graphql::schema::page;
+
+/// The bytes beside each key: quotes, colon and comma.
+const KEY_SYNTAX: u64 = 4;
+
+/// The complexity of a page of comments beside that of its items. Each is a statement of its own.
+/// Pages of replies by one field are read together, so each field counts as one. So an operation
+/// runs at most 2,000 statements.
+pub(super) const PAGE_COMPLEXITY: u64 = 25;
+/// The lists without a requested length, with their lengths by default settings.
+const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
+/// The lists of introspection, with about their lengths in this schema. No field of the schema
+/// has one of these names.
+const INTROSPECTION: [(&str, u64); 8] = [
+    ("types", 45),
+    ("fields", 5),
+    ("args", 2),
+    ("inputFields", 3),
+    ("enumValues", 3),
+    ("interfaces", 1),
+    ("possibleTypes", 1),
+    ("directives", 4),
+];
+
+/// The weight of a selection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    /// Complexity of the fields, as often as they are resolved.
+    fields: u64,
+    /// Complexity of pages that are read together, however often their field is resolved.
+    pages: u64,
+    /// Size of the keys, as often as they are written.
+    pub(super) key_bytes: u64,
+    /// Size of the values of arguments.
+    pub(super) argument_bytes: usize,
+}
+
+impl Weight {
+    /// Returns the complexity of a selection that is resolved `times` times.
+    pub(super) fn cost(&self, times: u64) -> u64 {
+        self.fields.saturating_mul(times).saturating_add(self.pages)
+    }
+
+    /// Returns the weight of `fields` and all that they select.
+    pub(super) fn of(fields: &[Field], variables: &Variables) -> Self {
+        let mut sum = Self::default();
+        for field in fields {
+            let selection = Self::of(&field.selection, variables);
+            let length = length(field, variables);
+            let (own, pages) = match field.name.as_str() {
+                "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
+                "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
+                _ => (1, 0),
+            };
+            let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
+            let add = u64::saturating_add;
+            sum.fields = add(
+                sum.fields,
+                add(selection.fields.saturating_mul(length), own),
+            );
+            sum.pages = add(sum.pages, add(selection.pages, pages));
+            let keys = add(
+                selection.key_bytes.saturating_mul(length),
+                add(key, KEY_SYNTAX),
+            );
+            sum.key_bytes = add(sum.key_bytes, keys);
+            let arguments = field.arguments.iter();
+            let arguments = arguments.map(|(_, value)| value.resolved_bytes(variables));
+            sum.argument_bytes += arguments.sum::<usize>() + selection.argument_bytes;
+        }
+        sum
+    }
+}
+
+/// Returns the number of times that the selection of a field is resolved.
+pub(super) fn length(field: &Field, variables: &Variables) -> u64 {
+    let name = field.name.as_str();
+    let Some(usual) = page::default_first(name) else {
+        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
+        return known
+            .find(|(list, _)| *list == name)
+            .map_or(1, |(_, length)| *length);
+    };
+    let mut arguments = field.arguments.iter();
+    let first = arguments.find(|(name, _)| name == "first");
+    let first = first.and_then(|(_, value)| number(value, variables));
+    // The resolver refuses a page that is longer than the maximum.
+    first
+        .unwrap_or_else(|| usual.unsigned_abs().into())
+        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+}
+
+fn number(value: &Value, variables: &Variables) -> Option<u64> {
+    match value.resolve(variables) {
+        ConstValue::Number(number) => number.as_u64(),
+        _ => None,
+    }
+}
