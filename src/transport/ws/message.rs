@@ -195,3 +195,36 @@ impl ServerMessage<'_> {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init_payload(text: &str) -> InitPayload {
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::ConnectionInit {
+                payload: Some(payload),
+            }) => payload,
+            other => panic!("no payload: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn client_id_is_read_from_its_header_name_too() {
+        let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
+        let payload = init_payload(text);
+        assert_eq!(payload.client_id.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn token_is_found_under_authorization_in_any_case() {
+        for name in ["authorization", "Authorization", "AUTHORIZATION"] {
+            let text = format!(
+                r#"{{"type":"connection_init","payload":{{"{name}":"Bearer t","clientId":"c","more":1}}}}"#
+            );
+            let payload = init_payload(&text);
+            assert_eq!(payload.authorization.as_deref(), Some("Bearer t"));
+            assert_eq!(payload.client_id.as_deref(), Some("c"));
+        }
+    }
+}

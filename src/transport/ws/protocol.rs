@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     close::Close,
+    keepalive::{Keepalive, PingTimeout},
     message::{ClientMessage, InitPayload, OperationId, Unreadable, renewal},
 };
 use crate::{graphql::Params, json::Object};
@@ -70,8 +71,7 @@ pub(super) struct Protocol {
     limits: Limits,
     phase: Phase,
     operations: HashSet<OperationId>,
-    next_ping: Instant,
-    is_ping_unanswered: bool,
+    keepalive: Keepalive,
 }
 
 impl Protocol {
@@ -83,8 +83,7 @@ impl Protocol {
                 until: now + limits.init_timeout,
             },
             operations: HashSet::new(),
-            next_ping: now + limits.ping_interval,
-            is_ping_unanswered: false,
+            keepalive: Keepalive::new(limits.ping_interval, now),
         }
     }
 
@@ -139,7 +138,7 @@ impl Protocol {
 
     /// Records that the client sent something, which answers a ping.
     pub(super) fn record_activity(&mut self) {
-        self.is_ping_unanswered = false;
+        self.keepalive.record_activity();
     }
 
     /// Returns the time at which to call [`on_timeout`](Self::on_timeout).
@@ -149,7 +148,8 @@ impl Protocol {
             Phase::Initialising => None,
             Phase::Acknowledged { until } => until,
         };
-        phase.map_or(self.next_ping, |until| until.min(self.next_ping))
+        let next = self.keepalive.deadline();
+        phase.map_or(next, |until| until.min(next))
     }
 
     /// Returns the action that is due at `now`, if any.
@@ -163,15 +163,10 @@ impl Protocol {
             }
             _ => {}
         }
-        if now < self.next_ping {
-            return None;
+        match self.keepalive.on_timeout(now)? {
+            PingTimeout::Due => Some(Action::Ping),
+            PingTimeout::Silent => Some(Action::Disconnect),
         }
-        if self.is_ping_unanswered {
-            return Some(Action::Disconnect);
-        }
-        self.next_ping = now + self.limits.ping_interval;
-        self.is_ping_unanswered = true;
-        Some(Action::Ping)
     }
 
     fn init(&mut self, payload: Option<InitPayload>) -> Action {
@@ -253,13 +248,6 @@ mod tests {
         }
     }
 
-    fn init_payload(text: &str) -> InitPayload {
-        match Protocol::new(LIMITS, Instant::now()).on_text(text) {
-            Some(Action::Authenticate(payload)) => payload,
-            other => panic!("not authenticated: {other:?}"),
-        }
-    }
-
     #[track_caller]
     fn assert_starts(protocol: &mut Protocol, id: &str) {
         let action = protocol.on_text(&subscribe(id));
@@ -274,22 +262,6 @@ mod tests {
         assert!(protocol.on_timeout(now + LIMITS.init_timeout / 2).is_none());
         let action = protocol.on_timeout(now + LIMITS.init_timeout);
         assert_eq!(close_code(action), 4408);
-    }
-
-    #[test]
-    fn unanswered_ping_disconnects_at_the_next() {
-        let now = Instant::now();
-        let mut protocol = acknowledged(now, None);
-        let first = now + LIMITS.ping_interval;
-        assert!(matches!(protocol.on_timeout(first), Some(Action::Ping)));
-        protocol.record_activity();
-        let second = first + LIMITS.ping_interval;
-        assert!(matches!(protocol.on_timeout(second), Some(Action::Ping)));
-        let third = second + LIMITS.ping_interval;
-        let early = protocol.on_timeout(third - Duration::from_millis(1));
-        assert!(early.is_none());
-        let action = protocol.on_timeout(third);
-        assert!(matches!(action, Some(Action::Disconnect)));
     }
 
     #[test]
@@ -404,25 +376,6 @@ mod tests {
             assert_eq!(close_code(protocol.on_text(&list)), 4400, "{value}");
             let early = Protocol::new(LIMITS, Instant::now()).on_text(&unreadable("1"));
             assert_eq!(close_code(early), 4401, "{value}");
-        }
-    }
-
-    #[test]
-    fn client_id_is_read_from_its_header_name_too() {
-        let text = r#"{"type":"connection_init","payload":{"x-CLIENT-id":"c"}}"#;
-        let payload = init_payload(text);
-        assert_eq!(payload.client_id.as_deref(), Some("c"));
-    }
-
-    #[test]
-    fn token_is_found_under_authorization_in_any_case() {
-        for name in ["authorization", "Authorization", "AUTHORIZATION"] {
-            let text = format!(
-                r#"{{"type":"connection_init","payload":{{"{name}":"Bearer t","clientId":"c","more":1}}}}"#
-            );
-            let payload = init_payload(&text);
-            assert_eq!(payload.authorization.as_deref(), Some("Bearer t"));
-            assert_eq!(payload.client_id.as_deref(), Some("c"));
         }
     }
 }
