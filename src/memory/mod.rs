@@ -4,6 +4,8 @@
 //! responses and events until the last client has taken them. Beyond the budget a request is refused,
 //! and an event waits.
 
+mod default_limit;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -14,14 +16,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::{config::MIN_MEMORY, error::Error, model::ClientAddress};
+pub use self::default_limit::default_limit;
+use crate::{error::Error, model::ClientAddress};
 
 /// The least that requests of one address may hold: what the largest operation takes.
 const MIN_ADDRESS: usize = 40 * 1024 * 1024;
-/// The limit where the machine's memory is unknown.
-const DEFAULT_LIMIT: usize = 512 * 1024 * 1024;
 /// Retry hint for an address that holds its part.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -313,29 +313,12 @@ impl Drop for Reservation {
     }
 }
 
-/// Returns the default limit: half of the memory of the machine or of the process's control group,
-/// whichever is less, and the least that the setting allows.
-pub fn default_limit() -> usize {
-    let bytes = available().and_then(|bytes| usize::try_from(bytes / 2).ok());
-    bytes.unwrap_or(DEFAULT_LIMIT).max(MIN_MEMORY)
-}
-
-fn available() -> Option<u64> {
-    let mut system = System::new().ok()?;
-    system.refresh_memory();
-    let machine = system.total_memory();
-    let own = sysinfo::get_current_pid().ok()?;
-    let which = ProcessesToUpdate::Some(&[own]);
-    system.refresh_processes_specifics(which, false, ProcessRefreshKind::nothing());
-    let group = system.process(own)?.cgroup_limits();
-    Some(group.map_or(machine, |group| machine.min(group.total_memory)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
 
     use super::*;
+    use crate::config::MIN_MEMORY;
 
     const MIB: usize = 1024 * 1024;
 
@@ -390,14 +373,5 @@ mod tests {
         reservation.resize(50).unwrap();
         reservation.resize(40).unwrap();
         assert_eq!((reservation.bytes(), memory.used()), (40, 40));
-    }
-
-    #[test]
-    fn default_limit_is_half_of_the_machine_at_most() {
-        let mut system = System::new().unwrap();
-        system.refresh_memory();
-        let half = usize::try_from(system.total_memory() / 2).unwrap();
-        let limit = default_limit();
-        assert!(limit <= half.max(MIN_MEMORY), "{limit} of {half}");
     }
 }
