@@ -1,10 +1,10 @@
 //! Rooms on one node: membership, presence, typing, and ordered delivery of changes.
 //!
-//! The deciding parts are pure and take the time as an argument: `presence`, `grace`, `typing`,
-//! `resequencer` (order), `conflate` (bursts) and `delta` (changes to report to other nodes). `state` combines
-//! them. `room` puts the state behind one lock, together with the channels that listeners read.
-//! `hub` holds all rooms and `timers` wakes them. A subscription owns a `membership` and reads a
-//! `listener`.
+//! The deciding parts are pure and take the time as an argument: `presence` with the `viewers` that it
+//! counts, `grace`, `typing`, `resequencer` (order), `conflate` (bursts) and `delta` (changes to report to
+//! other nodes). `state` combines them. `room` puts the state behind one lock, together with the channels
+//! that listeners read. `hub` holds all rooms and `timers` wakes them. A subscription owns a `membership`
+//! and reads a `listener`.
 //!
 //! Rooms import neither the store, nor GraphQL, nor transports. They reach other nodes through the
 //! trait `Peers` only.
@@ -28,6 +28,7 @@ pub(crate) mod testing;
 mod timers;
 mod typing;
 mod viewer_id;
+mod viewers;
 
 pub(crate) use self::{
     delta::{Delta, Version},

@@ -10,6 +10,7 @@ use super::{
     grace::Grace,
     node_id::NodeId,
     viewer_id::ViewerId,
+    viewers::Viewers,
 };
 use crate::model::ClientId;
 
@@ -20,21 +21,10 @@ pub(super) struct Presence {
     /// Number of streams per client and viewer. A client is one viewer, except while it signs in,
     /// or if two clients use the same id.
     members: HashMap<ClientId, Vec<(ViewerId, usize)>>,
-    viewers: HashMap<ViewerId, RefCount>,
+    viewers: Viewers,
     /// Viewers whose last member on this node was sent away. Each keeps that member's reference.
     grace: Grace,
-    /// Number of viewers with a member on this node, or in grace.
-    local_viewers: usize,
     remote: HashMap<NodeId, RemoteViewers>,
-}
-
-/// Number of references to a viewer. At least one of the two is above zero.
-#[derive(Clone, Copy, Debug, Default)]
-struct RefCount {
-    /// Members on this node, or one for a viewer in grace.
-    members: u32,
-    /// Other nodes that report the viewer.
-    nodes: u32,
 }
 
 /// Viewers that one other node has reported.
@@ -79,11 +69,7 @@ impl Presence {
                     // The member takes over the reference.
                     return false;
                 }
-                let references = self.viewers.entry(viewer).or_default();
-                references.members += 1;
-                let is_new = references.members == 1;
-                self.local_viewers += usize::from(is_new);
-                is_new
+                self.viewers.add_member(viewer)
             }
         }
     }
@@ -116,12 +102,11 @@ impl Presence {
         if is_client_gone {
             member.remove();
         }
-        let references = self.viewers.get(&viewer);
-        let is_last = references.is_some_and(|references| references.members == 1);
+        let is_last = self.viewers.has_one_member(viewer);
         let is_in_grace = is_last && sent_away_at.is_some_and(|at| self.grace.begin(viewer, at));
         Departure {
             is_client_gone,
-            is_viewer_gone: !is_in_grace && self.release_member(viewer),
+            is_viewer_gone: !is_in_grace && self.viewers.remove_member(viewer),
         }
     }
 
@@ -129,14 +114,14 @@ impl Presence {
     pub(super) fn expire_grace(&mut self, now: Instant) -> Vec<ViewerId> {
         let expired = self.grace.expire(now);
         for viewer in &expired {
-            self.release_member(*viewer);
+            self.viewers.remove_member(*viewer);
         }
         expired
     }
 
     /// Removes a viewer if it is in grace. Returns true if it was.
     pub(super) fn end_grace(&mut self, viewer: ViewerId) -> bool {
-        self.grace.end(viewer) && self.release_member(viewer)
+        self.grace.end(viewer) && self.viewers.remove_member(viewer)
     }
 
     /// Returns the time at which to call [`expire_grace`](Self::expire_grace).
@@ -147,17 +132,6 @@ impl Presence {
     /// Returns true if there are members on this node, or viewers in grace.
     pub(super) fn is_local(&self) -> bool {
         !self.members.is_empty() || !self.grace.is_empty()
-    }
-
-    /// Releases a member's reference. Returns true if it was the viewer's last on this node.
-    fn release_member(&mut self, viewer: ViewerId) -> bool {
-        let mut is_gone = false;
-        self.release(viewer, |references| {
-            references.members -= 1;
-            is_gone = references.members == 0;
-        });
-        self.local_viewers -= usize::from(is_gone);
-        is_gone
     }
 
     /// Returns the number of distinct viewers on all nodes.
@@ -172,14 +146,7 @@ impl Presence {
 
     /// Returns the distinct viewers on this node.
     pub(super) fn local_viewers(&self) -> Vec<ViewerId> {
-        let mut viewers = Vec::with_capacity(self.local_viewers);
-        viewers.extend(
-            self.viewers
-                .iter()
-                .filter(|(_, references)| references.members > 0)
-                .map(|(&viewer, _)| viewer),
-        );
-        viewers
+        self.viewers.local()
     }
 
     /// Applies another node's delta to the viewers that it reports.
@@ -195,27 +162,20 @@ impl Presence {
             Some(base) if known != Some(base) => return ApplyResult::MissingBase,
             Some(_) => {}
         }
-        let Self {
-            viewers, remote, ..
-        } = self;
-        let reported = remote.entry(node).or_insert_with(|| RemoteViewers {
+        let reported = self.remote.entry(node).or_insert_with(|| RemoteViewers {
             version: delta.version,
             viewers: HashSet::new(),
         });
         reported.version = delta.version;
-        let mut gone = Vec::new();
         for viewer in &delta.left {
             if reported.viewers.remove(viewer) {
-                gone.push(*viewer);
+                self.viewers.remove_node(*viewer);
             }
         }
         for &viewer in &delta.joined {
             if reported.viewers.insert(viewer) {
-                viewers.entry(viewer).or_default().nodes += 1;
+                self.viewers.add_node(viewer);
             }
-        }
-        for viewer in gone {
-            self.release(viewer, |references| references.nodes -= 1);
         }
         ApplyResult::Applied
     }
@@ -231,18 +191,9 @@ impl Presence {
             return false;
         };
         for viewer in reported.viewers {
-            self.release(viewer, |references| references.nodes -= 1);
+            self.viewers.remove_node(viewer);
         }
         true
-    }
-
-    fn release(&mut self, viewer: ViewerId, change: impl FnOnce(&mut RefCount)) {
-        if let Entry::Occupied(mut references) = self.viewers.entry(viewer) {
-            change(references.get_mut());
-            if references.get().members == 0 && references.get().nodes == 0 {
-                references.remove();
-            }
-        }
     }
 }
 
@@ -279,6 +230,11 @@ mod tests {
             left: left.to_vec(),
             typists: None,
         }
+    }
+
+    /// Returns the number of viewers on all nodes, and on this node.
+    fn counts(presence: &Presence) -> (usize, usize) {
+        (presence.viewers(), presence.local_viewers().len())
     }
 
     #[test]
@@ -343,8 +299,8 @@ mod tests {
         assert_eq!(presence.expire_grace(start + GRACE), [BOB]);
         assert_eq!((presence.members(), presence.viewers()), (1, 1));
         assert_eq!(presence.leave(&a, ADA, None), BOTH_GONE);
-        assert!(!presence.is_local() && presence.viewers.is_empty());
-        assert_eq!(presence.local_viewers, 0);
+        assert!(!presence.is_local() && presence.viewers() == 0);
+        assert!(presence.local_viewers().is_empty());
     }
 
     #[test]
@@ -372,9 +328,9 @@ mod tests {
             presence.apply(two, &delta(None, 7, &[BOB, EVE], &[])),
             ApplyResult::Applied
         );
-        assert_eq!((presence.viewers(), presence.local_viewers), (3, 1));
+        assert_eq!(counts(&presence), (3, 1));
         assert_eq!(presence.leave(&client("a"), ADA, None), BOTH_GONE);
-        assert_eq!((presence.viewers(), presence.local_viewers), (3, 0));
+        assert_eq!(counts(&presence), (3, 0));
         assert_eq!(
             presence.apply(one, &delta(Some(1), 2, &[], &[ADA])),
             ApplyResult::Applied
@@ -385,7 +341,7 @@ mod tests {
         assert!(presence.forget(one));
         assert!(!presence.forget(one));
         assert_eq!(presence.viewers(), 0);
-        assert!(presence.viewers.is_empty() && presence.remote.is_empty());
+        assert!(presence.remote.is_empty());
     }
 
     #[test]
