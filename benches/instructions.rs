@@ -31,7 +31,7 @@ use causerie::{
     moderation::Moderation,
     rooms::Hub,
     server::Server,
-    store::{Creation, NewComment, NewPost, Store},
+    store::{NewComment, NewPost, Screened, Store},
     telemetry::Registry,
 };
 use clap::{Args, FromArgMatches};
@@ -145,10 +145,8 @@ fn publish(runtime: &Runtime) {
         let mut changes = Vec::new();
         for number in 0..=TIMES {
             let created = store.create_comment(comment(&post, number)).await;
-            let Creation::Added(change) = created.expect("a comment") else {
-                panic!("it has no key");
-            };
-            changes.push(Arc::new(change));
+            let change = created.expect("a comment").change;
+            changes.push(Arc::new(change.expect("it is published")));
         }
         (hub, changes.into_iter(), subscriptions)
     });
@@ -332,6 +330,7 @@ fn request(document: &str, post: &PostId) -> Value {
 
 fn comment(post: &PostId, number: usize) -> NewComment {
     NewComment {
+        screened: Screened::PASSED,
         post_id: post.clone(),
         parent_id: None,
         max_depth: 32,

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     error::Error,
     model::{PostId, Profile, Role, Timestamp, User, UserId},
-    store::{NewComment, NewPost, Store},
+    store::{NewComment, NewPost, Screened, Store},
 };
 
 /// Returns the URL of a SQLite database in `folder`.
@@ -87,6 +87,7 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
                     as_of: at,
                 },
                 body: body.to_owned(),
+                screened: Screened::PASSED,
                 at,
                 origin: None,
                 key: None,
@@ -96,7 +97,7 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
                 .await?;
             for (author, body) in comment.replies {
                 let mut reply = new(author, body);
-                reply.parent_id = Some(parent.comment().id);
+                reply.parent_id = Some(parent.comment.id);
                 store.create_comment(reply).await?;
             }
         }

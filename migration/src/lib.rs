@@ -12,6 +12,7 @@ mod m20261130_000004_entries;
 mod m20261130_000005_user_profiles;
 mod m20261130_000006_epoch;
 mod m20261130_000007_idempotency_keys;
+mod m20261201_000008_moderation;
 
 /// The list of all migrations, oldest first.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000005_user_profiles::Migration),
             Box::new(m20261130_000006_epoch::Migration),
             Box::new(m20261130_000007_idempotency_keys::Migration),
+            Box::new(m20261201_000008_moderation::Migration),
         ]
     }
 }

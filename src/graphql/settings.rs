@@ -1,6 +1,8 @@
 //! The settings of resolvers.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
+
+use crate::model::ModerationMode;
 
 /// The part of the configuration that resolvers go by.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +13,10 @@ pub struct Settings {
     pub guest_token_lifetime: Duration,
     /// Time after its creation in which an author may edit a comment.
     pub edit_window: Duration,
+    /// The comments that wait for a moderator on posts that do not say.
+    pub moderation: ModerationMode,
+    /// Number of reports after which a comment is held; `None` if they never hold one.
+    pub reports_to_hold: Option<NonZeroU32>,
     /// Maximum depth of replies.
     pub reply_depth: u32,
     /// Time after which a query or mutation is answered with `OPERATION_TIMEOUT`.

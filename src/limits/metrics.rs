@@ -12,6 +12,7 @@ pub(super) struct LimitMetrics {
     pub(super) comments_from_address: Counter,
     pub(super) guests: Counter,
     pub(super) mutations: Counter,
+    pub(super) reports: Counter,
     /// Mutations beyond the number that may be under way at once.
     pub(super) under_way: Counter,
 }
@@ -25,6 +26,7 @@ impl LimitMetrics {
             comments_from_address: refused("comments_from_address"),
             guests: refused("guests"),
             mutations: refused("mutations"),
+            reports: refused("reports"),
             under_way: refused("under_way"),
         }
     }

@@ -29,6 +29,8 @@ use crate::{
 /// Interval at which the state of inactive users and addresses is dropped.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Reports that a user may send a minute.
+const REPORTS_OF_USER: u32 = 10;
 /// Maximum number of mutations of one user that are under way at once.
 const MUTATIONS_OF_USER: u32 = 64;
 /// Maximum number of mutations from one address that are under way at once.
@@ -51,6 +53,7 @@ struct Limiters {
     comments_by_address: Limiter<ClientAddress>,
     mutations: Limiter<UserId>,
     mutations_of_moderators: Limiter<UserId>,
+    reports: Limiter<UserId>,
     mutations_of_user: UnderWay<UserId>,
     mutations_from_address: UnderWay<ClientAddress>,
     guests_by_address: Limiter<ClientAddress>,
@@ -77,6 +80,7 @@ impl Limits {
             comments_by_address: Limiter::per_minute(config.comments_per_address),
             mutations: Limiter::per_minute(config.mutations_per_user),
             mutations_of_moderators: Limiter::per_minute(config.mutations_per_moderator),
+            reports: Limiter::per_minute(REPORTS_OF_USER),
             mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
             mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
             guests_by_address: Limiter::per_minute(config.guests_per_address),
@@ -151,6 +155,23 @@ impl Limits {
         limiter.count_success(user, refused, write).await
     }
 
+    /// Runs `write`, which reports a comment, and counts it for the user unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `write`, if the user's budget is used up.
+    pub async fn report<T>(
+        &self,
+        user: &UserId,
+        write: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(limiters) = &self.limiters else {
+            return write.await;
+        };
+        let refused = &self.metrics.reports;
+        limiters.reports.count_success(user, refused, write).await
+    }
+
     /// Counts a mutation until its permit is dropped. Returns `RateLimited` if too many of the user or
     /// from the address are under way.
     pub fn begin_mutation(
@@ -210,6 +231,7 @@ impl Limits {
                 limiters.comments_by_address.drop_inactive();
                 limiters.mutations.drop_inactive();
                 limiters.mutations_of_moderators.drop_inactive();
+                limiters.reports.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
                 limiters.reads.drop_inactive();
             }

@@ -51,8 +51,10 @@ pub struct Comment {
     pub author: User,
     /// The text as it was written; empty once deleted.
     pub body: String,
-    /// Time at which it was added.
+    /// Time at which it was written.
     pub created_at: Timestamp,
+    /// Time at which it was first published, or else written. It grows along the feed.
+    pub published_at: Timestamp,
     /// Time of the latest edit.
     pub edited_at: Option<Timestamp>,
     /// True if only the tombstone is left.

@@ -4,6 +4,7 @@ mod ban;
 mod change;
 mod client;
 mod comment;
+mod moderation;
 mod post;
 mod shared_str;
 mod timestamp;
@@ -14,6 +15,10 @@ pub use self::{
     change::{Change, ChangeKind, Epoch, Seq},
     client::{ClientAddress, ClientId},
     comment::{Comment, CommentId, MAX_BODY_CHARS},
+    moderation::{
+        CommentStatus, Decision, HoldReason, MAX_NOTE_CHARS, ModeratedComment, ModerationMode,
+        QueueStatus, Report, ReportReason,
+    },
     post::{MAX_TITLE_CHARS, Post, PostId},
     timestamp::Timestamp,
     user::{MAX_NAME_CHARS, Profile, Role, User, UserId},

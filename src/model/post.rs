@@ -1,6 +1,9 @@
 //! Posts and their ids.
 
-use super::{change::Seq, shared_str::shared_str, timestamp::Timestamp};
+use super::{
+    change::Seq, comment::CommentId, moderation::ModerationMode, shared_str::shared_str,
+    timestamp::Timestamp,
+};
 
 /// Maximum length of a post's title, in characters after cleaning.
 pub const MAX_TITLE_CHARS: usize = 300;
@@ -36,6 +39,16 @@ pub struct Post {
     pub comment_count: i64,
     /// Position of the latest change in the post's feed.
     pub seq: Seq,
+    /// Number of commits that changed anything public of the post.
+    pub version: i64,
+    /// True if new comments are taken.
+    pub is_open: bool,
+    /// The comments that wait for a moderator. `None`: as the server's setting says.
+    pub moderation: Option<ModerationMode>,
+    /// The pinned comment.
+    pub pinned: Option<CommentId>,
+    /// Time at which the newest published comment was published.
+    pub last_comment_at: Option<Timestamp>,
 }
 
 impl Post {

@@ -23,6 +23,7 @@ pub(crate) fn change(seq: i64) -> Arc<Change> {
             author: user("author"),
             body: format!("number {seq}"),
             created_at: Timestamp(0),
+            published_at: Timestamp(0),
             edited_at: None,
             is_deleted: false,
             added_seq: Seq(seq),

@@ -3,8 +3,8 @@
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Store, epoch, error::OpenError, group_commit::Writer, metrics::StoreMetrics, pool::Connections,
-    postgres, sqlite, statements::StatementCounter,
+    Store, epoch, error::OpenError, group_commit::Writer, hash_key, metrics::StoreMetrics,
+    pool::Connections, postgres, sqlite, statements::StatementCounter,
 };
 use crate::{config::StoreConfig, telemetry::Registry};
 
@@ -29,6 +29,7 @@ impl Store {
             _ => return Err(OpenError::UnknownScheme),
         };
         let epoch = epoch::read(&connections.pools().read).await?;
+        let hash_key = hash_key::read(&connections.pools().read).await?;
         let writer = Writer::start(
             &connections,
             workers,
@@ -41,6 +42,7 @@ impl Store {
             connections,
             statements,
             epoch,
+            hash_key,
             tasks,
         })
     }

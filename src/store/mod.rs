@@ -12,6 +12,7 @@ mod epoch;
 mod error;
 mod feed;
 mod group_commit;
+mod hash_key;
 mod health;
 mod metrics;
 mod page;
@@ -30,14 +31,20 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     bans::{BanChange, BanSeq, NewBan},
-    comments::{Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
+    comments::{
+        CommentFilter, DeleteComment, EditComment, IdempotencyKey, ModerateComment, Moderated,
+        NewComment, NewReport, Pin, PinComment, Screened, SearchedPage, Verdict, Written,
+        WrittenAt,
+    },
     error::OpenError,
     feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
     posts::{NewPost, PostKey},
     restore::{RestoreError, restore},
 };
-use self::{group_commit::Writer, pool::Connections, statements::StatementCounter};
+use self::{
+    group_commit::Writer, hash_key::HashKey, pool::Connections, statements::StatementCounter,
+};
 use crate::{error::Error, model::Epoch};
 
 /// A handle to the database. Clones are cheap and share it.
@@ -47,6 +54,7 @@ pub struct Store {
     connections: Connections,
     statements: StatementCounter,
     epoch: Epoch,
+    hash_key: HashKey,
     /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }

@@ -53,6 +53,13 @@ impl Store {
             created_at: Set(new.at.0),
             comment_count: Set(0),
             seq: Set(0),
+            version: Set(0),
+            is_open: Set(true),
+            moderation: Set(None),
+            pinned_comment: Set(None),
+            last_comment_at: Set(None),
+            opened_at: Set(new.at.0),
+            unlisted_since: Set(None),
         };
         self.writer
             .write(move |transaction| {

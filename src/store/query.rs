@@ -35,10 +35,7 @@ pub(super) async fn select_page<T>(
     item: impl Fn(&QueryResult) -> Result<T, Error>,
     bytes_of: impl Fn(&T) -> usize,
 ) -> Result<Page<T>, Error> {
-    let mut taken = Taken {
-        allowance,
-        bytes: 0,
-    };
+    let mut taken = Taken::new(allowance);
     let page = read_page(query, first, connection, item, |item| {
         taken.take(bytes_of(item))
     });
@@ -49,19 +46,26 @@ pub(super) async fn select_page<T>(
 
 /// Bytes that were taken for rows of a page. They are given back if the page is not read to its end,
 /// because it may be read again on another connection.
-struct Taken<'a> {
+pub(super) struct Taken<'a> {
     allowance: &'a dyn Allowance,
     bytes: usize,
 }
 
-impl Taken<'_> {
-    fn take(&mut self, bytes: usize) -> Result<bool, Error> {
+impl<'a> Taken<'a> {
+    pub(super) fn new(allowance: &'a dyn Allowance) -> Self {
+        let bytes = 0;
+        Self { allowance, bytes }
+    }
+
+    /// Takes the bytes of a row. Returns false if the page ends before it.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<bool, Error> {
         let is_taken = self.allowance.take(bytes)?;
         self.bytes += if is_taken { bytes } else { 0 };
         Ok(is_taken)
     }
 
-    fn keep(mut self) {
+    /// Keeps what was taken, because the page was read to its end.
+    pub(super) fn keep(mut self) {
         self.bytes = 0;
     }
 }
@@ -101,7 +105,8 @@ async fn read_page<T>(
     })
 }
 
-fn limited(query: &SelectStatement, limit: u64, backend: DbBackend) -> Statement {
+/// Returns the statement of `query` with a limit. Its text has the limit, as [`select_limited`] explains.
+pub(super) fn limited(query: &SelectStatement, limit: u64, backend: DbBackend) -> Statement {
     let mut statement = backend.build(query);
     statement.sql.push_str(&format!(" LIMIT {limit}"));
     statement

@@ -1,16 +1,21 @@
 //! Users, as their newest tokens describe them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use sea_orm::{
     ActiveValue::Set,
-    DatabaseTransaction, DbErr, EntityTrait,
+    DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
     sea_query::{CaseStatement, Expr, ExprTrait, OnConflict},
 };
 
 use super::{
     Store,
-    entity::user::{ActiveModel, Column, Entity},
+    entity::user::{ActiveModel, Column, Entity, Model},
+    page::{Allowance, Page},
+    query::{is_any_of, select_page},
     rows,
 };
 use crate::{
@@ -27,6 +32,29 @@ impl Store {
             async move {
                 let rows = query.all(&connection).await?;
                 Ok(rows.into_iter().next().map(rows::user).transpose()?)
+            }
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Returns the users with these ids, in no order. Users without a row are left out. The page ends early
+    /// where `allowance` does.
+    pub async fn users_with(
+        &self,
+        ids: &[UserId],
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<User>, Error> {
+        let first = ids.len().next_power_of_two() as u64;
+        let ids = ids.iter().map(ToString::to_string);
+        let query = Entity::find().filter(is_any_of(Column::Id, ids, self.backend()));
+        let query = Arc::new(query.into_query());
+        self.read(move |connection| {
+            let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
+            async move {
+                let user = |row: &_| Ok(rows::user(Model::from_query_result(row, "")?)?);
+                select_page(&query, first, &*allowance, &connection, user, User::bytes).await
             }
         })
         .await

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use causerie::{
     config::StoreConfig,
     model::{PostId, Profile, Role, Timestamp, User, UserId},
-    store::{NewComment, Store},
+    store::{NewComment, Screened, Store},
     telemetry::Registry,
 };
 use serde_json::{Value, json};
@@ -433,6 +433,7 @@ async fn open_elsewhere(server: &TestServer) -> Store {
 
 async fn add_elsewhere(store: &Store, body: &str) {
     let new = NewComment {
+        screened: Screened::PASSED,
         post_id: PostId::parse("hello").expect("a post id"),
         parent_id: None,
         max_depth: 32,

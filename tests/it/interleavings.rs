@@ -3,7 +3,7 @@
 //! follower of all changes would query at the end.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -17,13 +17,13 @@ use causerie::{
     },
     memory::{Account, MemoryBudget},
     model::{
-        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Role, Seq, Timestamp,
-        User, UserId,
+        Change, ChangeKind, ClientId, Comment, CommentId, HoldReason, PostId, Profile, Role, Seq,
+        Timestamp, User, UserId,
     },
     rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
     store::{
-        Bodies, Creation, DeleteComment, Deletion, EditComment, Levels, NewComment, NewPost, Order,
-        Slice, Store,
+        Bodies, DeleteComment, EditComment, Levels, ModerateComment, NewComment, NewPost, Order,
+        Screened, Slice, Store, Verdict, Written,
     },
     telemetry::Registry,
 };
@@ -50,7 +50,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 enum Step {
     /// A writer commits an addition, to be published later: a reply, if there is a comment to reply to.
     Add { parent: Option<usize> },
-    /// A writer commits an edit of a comment.
+    /// A writer commits a comment that waits for a moderator.
+    Submit { parent: Option<usize> },
+    /// A moderator approves a comment, whatever its status.
+    Approve(usize),
+    /// A moderator rejects a comment, whatever its status.
+    Reject(usize),
+    /// A writer commits an edit of a comment, which is held if its number is even.
     Edit(usize),
     /// A writer commits a deletion of a comment.
     Delete(usize),
@@ -82,9 +88,20 @@ fn profile() -> Profile {
     }
 }
 
+/// Returns the findings on a text that is held.
+fn held() -> Screened {
+    Screened {
+        reason: Some(HoldReason::Links),
+        ..Screened::PASSED
+    }
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => any::<Option<usize>>().prop_map(|parent| Step::Add { parent }),
+        2 => any::<Option<usize>>().prop_map(|parent| Step::Submit { parent }),
+        3 => any::<usize>().prop_map(Step::Approve),
+        2 => any::<usize>().prop_map(Step::Reject),
         2 => any::<usize>().prop_map(Step::Edit),
         1 => any::<usize>().prop_map(Step::Delete),
         5 => any::<usize>().prop_map(Step::Publish),
@@ -95,7 +112,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::Cut),
         1 => any::<usize>().prop_map(Step::Resume),
     ];
-    prop::collection::vec(step, 1..60)
+    prop::collection::vec(step, 1..80)
 }
 
 /// A renderer that notes each change here. The payload is the number of the note.
@@ -204,10 +221,11 @@ impl FeedReader {
     }
 }
 
-/// The comments of a post as a page has them: for each parent its list, and each comment's state.
+/// The comments of a post as a page has them: for each parent its list in the order of publication, and each
+/// comment's state.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Page {
-    lists: HashMap<Option<CommentId>, Vec<CommentId>>,
+    lists: HashMap<Option<CommentId>, Vec<(Timestamp, CommentId)>>,
     states: HashMap<CommentId, (String, bool)>,
 }
 
@@ -219,7 +237,7 @@ impl Page {
             self.put(comment);
         } else if self.states.remove(&comment.id).is_some() {
             let list = self.lists.get_mut(&comment.parent_id).expect("its list");
-            list.retain(|id| *id != comment.id);
+            list.retain(|(_, id)| *id != comment.id);
             if list.is_empty() {
                 self.lists.remove(&comment.parent_id);
             }
@@ -235,10 +253,10 @@ impl Page {
         }
         let state = (comment.body.clone(), comment.is_deleted);
         if self.states.insert(comment.id, state).is_none() {
-            self.lists
-                .entry(comment.parent_id)
-                .or_default()
-                .push(comment.id);
+            let list = self.lists.entry(comment.parent_id).or_default();
+            let published_at = comment.published_at;
+            let place = list.partition_point(|(other, _)| *other < published_at);
+            list.insert(place, (published_at, comment.id));
         }
     }
 }
@@ -250,6 +268,8 @@ struct World {
     feed: Feed,
     post: PostId,
     filter: ChangeFilter,
+    /// The comments that were written, whatever became of them.
+    written: Vec<CommentId>,
     /// The committed changes, in order.
     log: Vec<Arc<Change>>,
     /// The changes that were committed and neither published nor lost.
@@ -293,6 +313,7 @@ impl World {
             hub,
             post,
             filter,
+            written: Vec::new(),
             log: Vec::new(),
             unpublished: Vec::new(),
             followers: Vec::new(),
@@ -335,26 +356,72 @@ impl World {
         (!added.is_empty()).then(|| added[number % added.len()].comment.id)
     }
 
+    /// Returns a time that grows with the feed.
+    fn now(&self) -> Timestamp {
+        Timestamp(self.head().0 + 1)
+    }
+
+    async fn create(&mut self, parent: Option<usize>, screened: Screened) {
+        let new = NewComment {
+            post_id: self.post.clone(),
+            parent_id: parent.and_then(|number| self.some_comment(number)),
+            max_depth: 32,
+            author: profile(),
+            body: format!("number {}", self.log.len()),
+            screened,
+            at: self.now(),
+            origin: None,
+            key: None,
+        };
+        let created = self.store.create_comment(new).await;
+        if let Ok(written) = &created {
+            self.written.push(written.comment.id);
+        }
+        self.take_result(created);
+    }
+
+    async fn moderate(&mut self, number: usize, verdict: Verdict) {
+        if self.written.is_empty() {
+            return;
+        }
+        let mut by = profile();
+        by.user.role = Role::Moderator;
+        let decision = ModerateComment {
+            id: self.written[number % self.written.len()],
+            verdict,
+            by,
+            at: self.now(),
+            origin: None,
+        };
+        match self.store.moderate_comment(decision).await {
+            Ok(moderated) => self.commit_all(moderated.change),
+            // It was deleted, or what it replies to is gone.
+            Err(Error::Conflict(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    fn take_result(&mut self, result: Result<Written, Error>) {
+        match result {
+            Ok(written) => self.commit_all(written.change),
+            // What it changes or replies to is gone.
+            Err(Error::Conflict(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    fn commit_all(&mut self, change: Option<Change>) {
+        if let Some(change) = change {
+            self.commit(change);
+        }
+    }
+
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Add { parent } => {
-                let new = NewComment {
-                    post_id: self.post.clone(),
-                    parent_id: parent.and_then(|number| self.some_comment(number)),
-                    max_depth: 32,
-                    author: profile(),
-                    body: format!("number {}", self.log.len()),
-                    at: Timestamp(0),
-                    origin: None,
-                    key: None,
-                };
-                match self.store.create_comment(new).await {
-                    Ok(created) => self.commit(added(created)),
-                    // Its parent was deleted.
-                    Err(Error::Conflict(_)) => {}
-                    Err(error) => panic!("{error:?}"),
-                }
-            }
+            Step::Add { parent } => self.create(parent, Screened::PASSED).await,
+            Step::Submit { parent } => self.create(parent, held()).await,
+            Step::Approve(number) => self.moderate(number, Verdict::Approve).await,
+            Step::Reject(number) => self.moderate(number, Verdict::Reject).await,
             Step::Edit(number) => {
                 let Some(id) = self.some_comment(number) else {
                     return;
@@ -362,15 +429,17 @@ impl World {
                 let edit = EditComment {
                     id,
                     body: format!("edit {}", self.log.len()),
+                    screened: if number % 2 == 0 {
+                        held()
+                    } else {
+                        Screened::PASSED
+                    },
                     by: profile(),
-                    at: Timestamp(0),
+                    at: self.now(),
                     origin: None,
                 };
-                match self.store.edit_comment(edit, |_| Ok(())).await {
-                    Ok(change) => self.commit(change),
-                    Err(Error::Conflict(_)) => {}
-                    Err(error) => panic!("{error:?}"),
-                }
+                let edited = self.store.edit_comment(edit, |_| Ok(())).await;
+                self.take_result(edited);
             }
             Step::Delete(number) => {
                 let Some(id) = self.some_comment(number) else {
@@ -379,18 +448,11 @@ impl World {
                 let delete = DeleteComment {
                     id,
                     by: profile(),
-                    at: Timestamp(0),
+                    at: self.now(),
                     origin: None,
                 };
-                match self
-                    .store
-                    .delete_comment(delete, |_| Ok(()))
-                    .await
-                    .expect("stored")
-                {
-                    Deletion::Deleted(change) => self.commit(change),
-                    Deletion::AlreadyDeleted(_) => {}
-                }
+                let deleted = self.store.delete_comment(delete, |_| Ok(())).await;
+                self.take_result(deleted);
             }
             Step::Publish(number) => {
                 if !self.unpublished.is_empty() {
@@ -541,9 +603,16 @@ impl World {
             .log
             .iter()
             .filter(|change| change.kind == ChangeKind::Added);
+        // A comment that was restored may have been withdrawn when the reader would have received it.
+        let restored = self
+            .log
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Restored);
+        let restored: HashSet<_> = restored.map(|change| change.comment.id).collect();
         let missed = added.clone().filter(|change| {
-            let is_listed = page.states.contains_key(&change.comment.id);
-            change.seq > latest && is_listed && !given.contains(&change.seq)
+            let id = &change.comment.id;
+            let is_due = page.states.contains_key(id) && !restored.contains(id);
+            change.seq > latest && is_due && !given.contains(&change.seq)
         });
         assert_eq!(
             missed.count(),
@@ -587,13 +656,6 @@ impl World {
         let ended = tokio::time::timeout(TIMEOUT, self.tasks.wait()).await;
         ended.expect("no task is left");
         self.store.close().await;
-    }
-}
-
-fn added(created: Creation) -> Change {
-    match created {
-        Creation::Added(change) => change,
-        Creation::Repeated(_) => panic!("it has no key"),
     }
 }
 

@@ -151,6 +151,7 @@ fn change(seq: i64) -> Arc<Change> {
         author: user("ada"),
         body: format!("comment {seq}"),
         created_at: Timestamp(seq),
+        published_at: Timestamp(seq),
         edited_at: None,
         is_deleted: false,
         added_seq: Seq(seq),

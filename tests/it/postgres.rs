@@ -12,7 +12,7 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     model::{CommentId, PostId, Profile, Role, Seq, Timestamp, User, UserId},
-    store::{Bodies, DeleteComment, EditComment, NewComment, NewPost, Store},
+    store::{Bodies, DeleteComment, EditComment, NewComment, NewPost, Screened, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -88,6 +88,7 @@ fn profile(name: &str) -> Profile {
 
 fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> NewComment {
     NewComment {
+        screened: Screened::PASSED,
         post_id: post.clone(),
         parent_id,
         author: profile(author),
@@ -226,7 +227,7 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
         let root = nodes[0]
             .create_comment(new_comment(&id, "root", None))
             .await;
-        roots.push(root.expect("a comment").comment().id);
+        roots.push(root.expect("a comment").comment.id);
         posts.push(id);
     }
     let writers = (0..WRITERS).map(|writer| {
@@ -237,8 +238,9 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
                 let author = format!("user{}", (writer * 7 + round) % 5);
                 let parent = (round % 2 == 0).then_some(roots[at]);
                 let added = store.create_comment(new_comment(&posts[at], &author, parent));
-                let id = added.await.expect("a comment").comment().id;
+                let id = added.await.expect("a comment").comment.id;
                 let edit = EditComment {
+                    screened: Screened::PASSED,
                     id: roots[at],
                     body: format!("{writer}/{round}"),
                     by: profile("editor"),
@@ -335,9 +337,10 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
         let added = nodes[0]
             .create_comment(new_comment(&post, "ada", None))
             .await;
-        let id = added.expect("a comment").comment().id;
+        let id = added.expect("a comment").comment.id;
         let (at, origin) = (Timestamp::now(), None);
         let edit = EditComment {
+            screened: Screened::PASSED,
             id,
             body: "back".to_owned(),
             by: profile("editor"),

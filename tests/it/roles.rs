@@ -43,6 +43,14 @@ const SET_TYPING: &str =
 const BAN: &str = "mutation($fresh: ID!) { banUser(input: { userId: $fresh }) { ban { userId } } }";
 const UNBAN: &str = "mutation($fresh: ID!) { unbanUser(input: { userId: $fresh }) { wasBanned } }";
 
+const REPORT: &str = "mutation($id: ID!) {
+    reportComment(input: { commentId: $id, reason: SPAM }) { commentId }
+}";
+const APPROVE: &str = "mutation($id: ID!) { approveComment(input: { id: $id }) { item { id } } }";
+const REJECT: &str = "mutation($id: ID!) { rejectComment(input: { id: $id }) { item { id } } }";
+const PIN: &str = "mutation($id: ID!) { pinComment(input: { id: $id }) { post { id } } }";
+const UNPIN: &str = "mutation($id: ID!) { unpinComment(input: { id: $id }) { post { id } } }";
+
 struct Row {
     mutation: &'static str,
     target: Target,
@@ -66,6 +74,12 @@ fn table() -> Vec<Row> {
         ("setTyping",     New,    SET_TYPING,     [who, ok, ok, ok, ok, no]),
         ("banUser",       New,    BAN,            [who, no, no, no, ok, no]),
         ("unbanUser",     Banned, UNBAN,          [who, no, no, no, ok, no]),
+        ("reportComment", Others, REPORT,         [who, ok, ok, ok, ok, no]),
+        ("approveComment", Others, APPROVE,       [who, no, no, no, ok, no]),
+        ("rejectComment", Others, REJECT,         [who, no, no, no, ok, no]),
+        ("rejectComment", Own,    REJECT,         [who, no, no, no, ok, no]),
+        ("pinComment",    Others, PIN,            [who, no, no, no, ok, no]),
+        ("unpinComment",  Others, UNPIN,          [who, no, no, no, ok, no]),
     ];
     let row = |(mutation, target, document, expected)| Row {
         mutation,

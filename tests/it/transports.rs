@@ -15,14 +15,14 @@ const ADDED: &str = "subscription($after: Cursor) {
 }";
 
 /// A subscription over any transport.
-enum Reader {
+pub(crate) enum Reader {
     WebSocket(Box<Socket>),
     Sse(Streaming),
     Multipart(Streaming),
 }
 
 /// Opens one subscription of the same client and user over each transport.
-async fn readers(
+pub(crate) async fn readers(
     server: &TestServer,
     token: &str,
     client: &str,
@@ -48,7 +48,7 @@ async fn readers(
 }
 
 impl Reader {
-    async fn data(&mut self) -> Value {
+    pub(crate) async fn data(&mut self) -> Value {
         match self {
             Self::WebSocket(socket) => socket.data("s").await,
             Self::Sse(stream) => stream.event_data().await,
@@ -86,7 +86,7 @@ impl Reader {
         }
     }
 
-    fn vanish(self) {
+    pub(crate) fn vanish(self) {
         match self {
             Self::WebSocket(socket) => socket.vanish(),
             Self::Sse(stream) | Self::Multipart(stream) => stream.vanish(),

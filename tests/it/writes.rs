@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use causerie::{
     model::{PostId, Profile, Role, Seq, Timestamp, User, UserId},
-    store::{NewComment, Store},
+    store::{NewComment, Screened, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -295,6 +295,7 @@ pub(crate) async fn stored(database: &str) -> HashSet<String> {
 
 fn new_comment(body: &str) -> NewComment {
     NewComment {
+        screened: Screened::PASSED,
         post_id: PostId::parse("hello").expect("an id"),
         parent_id: None,
         max_depth: 32,
@@ -337,7 +338,7 @@ async fn abandoned_write_is_atomic_and_close_finishes_accepted_ones() {
     let mut acknowledged = HashSet::new();
     for caller in callers {
         if let Ok(done) = caller.await {
-            acknowledged.insert(done.expect("a comment").comment().id.to_string());
+            acknowledged.insert(done.expect("a comment").comment.id.to_string());
         }
     }
     // Closing the store finishes what was accepted: what is under way and what waits after it.
@@ -359,7 +360,7 @@ async fn abandoned_write_is_atomic_and_close_finishes_accepted_ones() {
     run(&other, "ROLLBACK").await;
     for accepted in accepted {
         let change = accepted.await.expect("no panic").expect("a comment");
-        acknowledged.insert(change.comment().id.to_string());
+        acknowledged.insert(change.comment.id.to_string());
     }
     closing.await.expect("closed");
     assert!(store.create_comment(new_comment("too late")).await.is_err());
@@ -392,6 +393,6 @@ async fn timed_out_write_is_reported_and_never_committed() {
         .expect("a comment");
     store.close().await;
     let stored = stored(&database).await;
-    assert_eq!(stored, HashSet::from([kept.comment().id.to_string()]));
+    assert_eq!(stored, HashSet::from([kept.comment.id.to_string()]));
     drop(folder);
 }

@@ -24,6 +24,9 @@ pub(in crate::cluster) struct WireChange {
     author: WireUser,
     body: String,
     created_at: i64,
+    /// Absent if it is `created_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    published_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     edited_at: Option<i64>,
     is_deleted: bool,
@@ -81,6 +84,8 @@ impl From<&Change> for WireChange {
             author: WireUser::from(&comment.author),
             body: comment.body.clone(),
             created_at: comment.created_at.0,
+            published_at: (comment.published_at != comment.created_at)
+                .then_some(comment.published_at.0),
             edited_at: comment.edited_at.map(|at| at.0),
             is_deleted: comment.is_deleted,
             added_seq: comment.added_seq.0,
@@ -109,6 +114,7 @@ impl From<&WireChange> for Change {
                 author: User::from(&change.author),
                 body: change.body.clone(),
                 created_at: Timestamp(change.created_at),
+                published_at: Timestamp(change.published_at.unwrap_or(change.created_at)),
                 edited_at: change.edited_at.map(Timestamp),
                 is_deleted: change.is_deleted,
                 added_seq: Seq(change.added_seq),

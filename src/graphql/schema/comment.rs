@@ -9,12 +9,12 @@ use super::{
     datetime::DateTime,
     page::{self, Connection},
     post::Post,
-    relatives::{AncestorsOf, CommentWith, PostWith},
+    relatives::{AncestorsOf, CommentWith},
     replies::RepliesOf,
     user::User,
 };
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     graphql::{
         context::ContextExt,
         error::{At, Result},
@@ -71,9 +71,15 @@ impl Comment {
         context.text(&self.state.body).at(context)
     }
 
-    /// The time at which it was added.
+    /// The time at which it was written.
     async fn created_at(&self) -> DateTime {
         DateTime(self.state.created_at)
+    }
+
+    /// The time at which readers first saw it: lists are in this order. Later than `createdAt` if it waited
+    /// for a moderator. Of one never published: `createdAt`.
+    async fn published_at(&self) -> DateTime {
+        DateTime(self.state.published_at)
     }
 
     /// The time of the last edit. Null if it was never edited.
@@ -104,7 +110,8 @@ impl Comment {
 
     /// Its post. In a subscription this is one query an event, whatever the number of subscribers.
     async fn post(&self, context: &Context<'_>) -> Result<Post> {
-        Box::pin(self.load_post(context)).await.at(context)
+        let post = Post::load(context, &self.state.post_id);
+        Box::pin(post).await.at(context)
     }
 
     /// The number of its ancestors: 0 for a top-level comment.
@@ -151,12 +158,6 @@ impl Comment {
 // The resolvers put these on the heap, because the library keeps a resolver's future on the stack for each
 // level of a document.
 impl Comment {
-    async fn load_post(&self, context: &Context<'_>) -> std::result::Result<Post, Error> {
-        let key = PostWith(self.state.post_id.clone());
-        let post = context.loader().load_one(key).await?;
-        post.map(Post).ok_or(Error::NotFound(Kind::Post))
-    }
-
     async fn load_parent(
         &self,
         context: &Context<'_>,

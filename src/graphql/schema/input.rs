@@ -3,11 +3,14 @@
 use crate::{
     error::{Error, Kind},
     model::{
-        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS, PostId,
-        UserId,
+        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_REASON_CHARS,
+        MAX_TITLE_CHARS, PostId, UserId,
     },
     text::{self, MAX_URL_BYTES},
 };
+
+/// Maximum length of the text of a search, in characters.
+const MAX_SEARCH_CHARS: usize = 200;
 
 /// Cleans and checks a comment's text.
 pub(crate) fn body(text: &str) -> Result<String, Error> {
@@ -75,6 +78,21 @@ pub(crate) fn reason(text: &str) -> Result<Option<String>, Error> {
     };
     let text = Some(text.trim_start());
     checked("reason", "A reason", text, MAX_REASON_CHARS).map(|text| Some(text.to_owned()))
+}
+
+/// Cleans and checks the note of a report. Returns `None` if nothing of it is visible.
+pub(crate) fn note(text: &str) -> Result<Option<String>, Error> {
+    let Some(text) = text::paragraphs(text) else {
+        return Ok(None);
+    };
+    let text = Some(text.trim_start());
+    checked("note", "A note", text, MAX_NOTE_CHARS).map(|text| Some(text.to_owned()))
+}
+
+/// Checks the text of a search.
+pub(crate) fn search(text: &str) -> Result<String, Error> {
+    let text = Some(text).filter(|text| !text.is_empty());
+    checked("search", "A search", text, MAX_SEARCH_CHARS).map(str::to_owned)
 }
 
 /// Checks the length of a cleaned text; `None` is one without a visible character.

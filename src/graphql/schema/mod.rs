@@ -6,6 +6,7 @@ pub(super) mod cursor;
 mod datetime;
 pub(super) mod input;
 mod loader;
+mod moderation;
 mod mutation;
 mod non_null;
 pub(super) mod page;
@@ -16,6 +17,7 @@ mod replies;
 mod settings;
 mod subscription;
 mod user;
+mod viewer;
 
 pub(super) use self::{
     cursor::encode as encode_cursor,

@@ -24,11 +24,13 @@ pub(super) const DEFAULT_FIRST: i32 = 20;
 pub(super) const DEFAULT_FIRST_OF_ALL: i32 = 50;
 
 /// The fields that are lists of items, with the number of items in a page by default.
-const LISTS: [(&str, i32); 4] = [
+const LISTS: [(&str, i32); 6] = [
     ("posts", DEFAULT_FIRST),
     ("comments", DEFAULT_FIRST),
     ("allComments", DEFAULT_FIRST_OF_ALL),
     ("replies", DEFAULT_FIRST),
+    ("reports", DEFAULT_FIRST),
+    ("unpublishedComments", DEFAULT_FIRST),
 ];
 /// The number of fields that a list in an item counts as.
 const LIST_FIELDS: usize = 5;
@@ -47,17 +49,21 @@ pub(super) fn slice<Key>(
     after: Option<&str>,
     decode: impl FnOnce(&str) -> Result<Key, Error>,
 ) -> Result<Slice<Key>, Error> {
-    let first = first.unwrap_or(DEFAULT_FIRST);
-    if !(0..=MAX_FIRST).contains(&first) {
-        return Err(Error::bad_input(
-            "first",
-            format!("A page has 0 to {MAX_FIRST} items."),
-        ));
-    }
     Ok(Slice {
-        first: u64::from(first.unsigned_abs()),
+        first: self::first(first)?,
         after: after.map(decode).transpose()?,
     })
+}
+
+/// Reads the argument `first`.
+pub(super) fn first(first: Option<i32>) -> Result<u64, Error> {
+    let first = first.unwrap_or(DEFAULT_FIRST);
+    if (0..=MAX_FIRST).contains(&first) {
+        Ok(u64::from(first.unsigned_abs()))
+    } else {
+        let message = format!("A page has 0 to {MAX_FIRST} items.");
+        Err(Error::bad_input("first", message))
+    }
 }
 
 /// A page of a list. The library's own connection has no description.
@@ -66,6 +72,8 @@ pub(super) struct Connection<Node: OutputType> {
     /// The cursor that the page begins after.
     after: Option<String>,
     has_next_page: bool,
+    /// The cursor that the list goes on after, if that is not its last edge's.
+    end: Option<String>,
 }
 
 /// A page of a list, as Relay's connections are. Edges have cursors, nodes are the same items without
@@ -81,10 +89,11 @@ impl<Node: OutputType> Connection<Node> {
             has_next_page: self.has_next_page,
             start_cursor: self.edges.first().map(cursor),
             // A page that could take nothing continues where it began.
-            end_cursor: match self.edges.last() {
-                Some(edge) => Some(cursor(edge)),
-                None if self.has_next_page => self.after.clone(),
-                None => None,
+            end_cursor: match (&self.end, self.edges.last()) {
+                (Some(end), _) => Some(end.clone()),
+                (None, Some(edge)) => Some(cursor(edge)),
+                (None, None) if self.has_next_page => self.after.clone(),
+                (None, None) => None,
             },
         }
     }
@@ -97,6 +106,13 @@ impl<Node: OutputType> Connection<Node> {
     /// A list of nodes.
     async fn nodes(&self) -> Vec<&Node> {
         self.edges.iter().map(|edge| &edge.node).collect()
+    }
+}
+
+impl<Node: OutputType> Connection<Node> {
+    /// Sets the cursor that the list goes on after, where that is not its last edge's.
+    pub(super) fn ending_at(self, end: Option<String>) -> Self {
+        Self { end, ..self }
     }
 }
 
@@ -123,6 +139,7 @@ pub(super) fn connection<Item, Node: OutputType>(
     context.budget().take_fields(fields)?;
     Ok(Connection {
         after,
+        end: None,
         has_next_page: page.has_more,
         edges: page
             .items

@@ -8,17 +8,19 @@ use super::{
     comment::{self, Comment, CommentOrder},
     cursor::{self, Cursor},
     datetime::DateTime,
+    moderation::ModerationMode,
     non_null::NonNull,
     page::{self, Connection},
+    relatives::{CommentWith, PostWith},
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     graphql::{
         context::ContextExt,
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model,
+    model::{self, PostId},
     store::Levels,
 };
 
@@ -67,6 +69,32 @@ impl Post {
         Cursor::new(context.epoch(), &self.0.id, self.0.seq)
     }
 
+    /// True if new comments are taken. createComment on a closed post is FORBIDDEN, but for moderators.
+    async fn is_open(&self) -> bool {
+        self.0.is_open
+    }
+
+    /// The comments that wait for a moderator here. Null: as the setting MODERATION says.
+    async fn moderation(&self) -> Option<ModerationMode> {
+        self.0.moderation.map(Into::into)
+    }
+
+    /// The pinned comment. Null if there is none.
+    async fn pinned_comment(&self, context: &Context<'_>) -> Option<Result<Comment>> {
+        let comment = context.loader().load_one(CommentWith {
+            id: self.0.pinned?,
+            bodies: comment::bodies(&context.look_ahead()),
+        });
+        let comment = Box::pin(comment).await.map_err(Error::from);
+        let comment = comment.at(context).transpose()?;
+        Some(comment.map(Comment::from))
+    }
+
+    /// The time at which the newest published comment was published. Null if there is none.
+    async fn last_comment_at(&self) -> Option<DateTime> {
+        self.0.last_comment_at.map(DateTime)
+    }
+
     /// Top-level comments. At most 100 a page.
     async fn comments(
         &self,
@@ -84,7 +112,7 @@ impl Post {
         )]
         order: NonNull<CommentOrder>,
     ) -> Result<Connection<Comment>> {
-        Box::pin(self.load(context, Levels::Top, first, after, order))
+        Box::pin(self.load_comments(context, Levels::Top, first, after, order))
             .await
             .at(context)
     }
@@ -108,15 +136,24 @@ impl Post {
     ) -> Result<Connection<Comment>> {
         // An explicit null means the default too.
         let first = first.or(Some(page::DEFAULT_FIRST_OF_ALL));
-        Box::pin(self.load(context, Levels::All, first, after, order))
+        Box::pin(self.load_comments(context, Levels::All, first, after, order))
             .await
             .at(context)
     }
 }
 
 impl Post {
+    /// Loads a post together with others.
+    pub(super) async fn load(
+        context: &Context<'_>,
+        id: &PostId,
+    ) -> std::result::Result<Self, Error> {
+        let post = context.loader().load_one(PostWith(id.clone())).await?;
+        post.map(Self).ok_or(Error::NotFound(Kind::Post))
+    }
+
     /// Reads a page of comments in its turn.
-    async fn load(
+    async fn load_comments(
         &self,
         context: &Context<'_>,
         levels: Levels,

@@ -8,11 +8,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{
     comment::{self, Comment},
     input,
+    moderation::Moderation,
     non_null::NonNull,
     page::{self, Connection},
     post::Post,
     settings::Settings,
     user::{self, User},
+    viewer::Viewer,
 };
 use crate::{
     error::Error,
@@ -21,7 +23,7 @@ use crate::{
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model::{self, PostId, Timestamp},
+    model::{self, PostId, Role, Timestamp},
     store::PostKey,
 };
 
@@ -72,7 +74,22 @@ impl Query {
         Settings(*context.settings())
     }
 
-    /// The comment with this id. Null if there is none.
+    /// The fields that depend on the caller. Null for an anonymous request.
+    async fn viewer(&self, context: &Context<'_>) -> Option<Result<Viewer>> {
+        let caller = context.caller().at(context);
+        let principal = caller.map(|caller| caller.principal.clone());
+        principal.transpose().map(|viewer| viewer.map(Viewer))
+    }
+
+    /// The fields that only moderators may see. FORBIDDEN without the role `moderator`, UNAUTHENTICATED without a token.
+    async fn moderation(&self, context: &Context<'_>) -> Option<Result<Moderation>> {
+        let admitted = context
+            .signed_in()
+            .and_then(|principal| principal.require(Role::Moderator));
+        Some(admitted.at(context).map(|()| Moderation))
+    }
+
+    /// The comment with this id, or its tombstone. Null if readers never saw one.
     async fn comment(
         &self,
         context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! Batching of what a comment belongs to: its post, its parent, and all its ancestors.
+//! Batching of what a comment belongs to: its post, its parent, all its ancestors, and users.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,13 +7,17 @@ use async_graphql::dataloader::Loader;
 use super::loader::{SharedError, StoreLoader};
 use crate::{
     error::Error,
-    model::{Comment, CommentId, Post, PostId},
+    model::{Comment, CommentId, Post, PostId, User, UserId},
     store::{Bodies, Page},
 };
 
 /// The post with this id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PostWith(pub PostId);
+
+/// The user with this id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct UserWith(pub UserId);
 
 /// The comment with this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +48,21 @@ impl Loader<PostWith> for StoreLoader {
         let keyed = posts
             .into_iter()
             .map(|post| (PostWith(post.id.clone()), post));
+        Ok(keyed.collect())
+    }
+}
+
+impl Loader<UserWith> for StoreLoader {
+    type Value = User;
+    type Error = SharedError;
+
+    async fn load(&self, keys: &[UserWith]) -> Result<HashMap<UserWith, User>, SharedError> {
+        let ids: Vec<UserId> = keys.iter().map(|UserWith(id)| id.clone()).collect();
+        let users = self.store().users_with(&ids, self.allowance());
+        let users = self.in_turn(whole(users)).await?;
+        let keyed = users
+            .into_iter()
+            .map(|user| (UserWith(user.id.clone()), user));
         Ok(keyed.collect())
     }
 }
@@ -103,7 +122,9 @@ impl Loader<AncestorsOf> for StoreLoader {
 
 /// Returns all of a page. Fails if the execution may not read all of it, because single objects do not end
 /// early.
-async fn whole<T>(page: impl Future<Output = Result<Page<T>, Error>>) -> Result<Vec<T>, Error> {
+pub(super) async fn whole<T>(
+    page: impl Future<Output = Result<Page<T>, Error>>,
+) -> Result<Vec<T>, Error> {
     let Page { items, has_more } = page.await?;
     if has_more {
         return Err(Error::TooLarge("The operation would read too much."));

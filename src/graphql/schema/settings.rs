@@ -2,6 +2,7 @@
 
 use async_graphql::{ID, Object};
 
+use super::moderation::ModerationMode;
 use crate::{graphql::settings, model::MAX_BODY_CHARS};
 
 /// The settings that are public.
@@ -29,6 +30,11 @@ impl Settings {
     /// Maximum depth of replies; a reply to a top-level comment has depth 1.
     async fn reply_depth(&self) -> i32 {
         saturated(self.0.reply_depth)
+    }
+
+    /// The comments that wait for a moderator on posts that do not say.
+    async fn moderation(&self) -> ModerationMode {
+        self.0.moderation.into()
     }
 
     /// Time in which an author may edit a comment, in seconds. Null for no end.

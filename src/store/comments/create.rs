@@ -1,36 +1,32 @@
 //! Creating comments, in batches.
 //!
-//! A comment is validated before anything is written for it, so a refused one changes nothing. A
+//! A comment is accepted or refused before anything is written for it, so a refused one changes nothing. A
 //! handful of statements inserts any number of comments: each statement is a round trip to the
 //! database, and costs more than a row.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, Query},
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
 use super::{
+    held::{Screened, has_published},
     idempotency::{self, Claim, IdempotencyKey},
-    read::find,
-    seq::{advance_seq, lock_posts},
+    locked::count_replies,
+    parents::{Parent, no_parent, read_parents},
+    seq::{Advance, advance, lock_posts},
+    state::{StoredComment, Written},
 };
 use crate::{
     error::{Error, Kind},
     model::{
-        Change, ChangeKind, ClientId, Comment, CommentId, PostId, Profile, Seq, Timestamp, User,
-        UserId,
+        ChangeKind, ClientId, CommentId, CommentStatus, HoldReason, PostId, Profile, Role, Seq,
+        Timestamp, User, UserId,
     },
     store::{
-        Bodies, Store,
+        Store,
         entity::{
-            comment::{ActiveModel, Column, Entity},
+            comment::{Entity, Model},
             post,
         },
         group_commit::BatchInsert,
@@ -52,6 +48,8 @@ pub struct NewComment {
     pub author: Profile,
     /// The body, trimmed and not empty.
     pub body: String,
+    /// The findings on it.
+    pub screened: Screened,
     /// The current time.
     pub at: Timestamp,
     /// The client that makes the change.
@@ -60,97 +58,216 @@ pub struct NewComment {
     pub key: Option<IdempotencyKey>,
 }
 
-/// The result of a creation.
-#[derive(Clone, Debug)]
-pub enum Creation {
-    /// The comment was added.
-    Added(Change),
-    /// An earlier request with the same key added this comment, and nothing changed.
-    Repeated(Arc<Comment>),
-}
-
-impl Creation {
-    /// Returns the comment.
-    pub fn comment(&self) -> &Arc<Comment> {
-        match self {
-            Self::Added(change) => &change.comment,
-            Self::Repeated(comment) => comment,
-        }
-    }
-}
-
 impl Store {
-    /// Creates a comment.
+    /// Creates a comment, or holds it for a moderator. If an earlier request with the same key created one,
+    /// returns that as it is now, and changes nothing.
     ///
-    /// Fails with `NotFound` if there is no such post. Fails with `BadUserInput` if the parent is not a
-    /// comment of that post, or is at the maximum depth. Fails with `Conflict` if the parent was deleted, or
-    /// if the key was used for another request.
-    pub async fn create_comment(&self, new: NewComment) -> Result<Creation, Error> {
+    /// Fails with `NotFound` if there is no such post, and with `Forbidden` if it is closed. Fails as
+    /// [`Parent::depth_of_reply`] says. Fails with `Conflict` if the key was used for another request.
+    pub async fn create_comment(&self, new: NewComment) -> Result<Written, Error> {
         self.writer.insert(new).await
     }
 }
 
+/// A comment of a batch.
+enum Entry {
+    /// An earlier request with the same key was for this comment.
+    Repeated(Result<CommentId, Error>),
+    /// A new comment.
+    New(NewComment, Result<Accepted, Error>),
+}
+
+/// The decision to create a comment.
+struct Accepted {
+    depth: i64,
+    /// The reason to hold it, if there is one.
+    hold: Option<HoldReason>,
+}
+
+/// The stored state that decides over a batch.
+struct Circumstances {
+    posts: HashMap<String, post::Model>,
+    parents: HashMap<CommentId, Parent>,
+    /// The authors who have a published comment, of those for whom it matters.
+    published: HashSet<UserId>,
+}
+
 impl BatchInsert for NewComment {
-    type Inserted = Creation;
+    type Inserted = Written;
 
     async fn insert_batch(
         transaction: &DatabaseTransaction,
         batch: Vec<Self>,
-    ) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+    ) -> Result<Vec<Result<Written, Error>>, DbErr> {
         // Posts are locked first, then keys, then comments, then users, each in the order of their ids. So
         // concurrent transactions may wait for each other, but never in a circle.
-        let posts: BTreeSet<&str> = batch.iter().map(|new| new.post_id.as_str()).collect();
-        let posts = posts.into_iter().map(str::to_owned);
-        let posts = is_any_of(post::Column::Id, posts, transaction.get_database_backend());
-        lock_posts(transaction, posts).await?;
+        let posts = read_posts(transaction, &batch).await?;
         let batch: Vec<(CommentId, Self)> = batch
             .into_iter()
             .map(|new| (CommentId::new(), new))
             .collect();
         let mut repeated = idempotency::claim(transaction, claims(&batch)).await?;
-        let new: Vec<&Self> = batch
-            .iter()
-            .filter(|(id, _)| !repeated.contains_key(id))
-            .map(|(_, new)| new)
-            .collect();
-        let depths = count_replies(transaction, &new).await?;
-        let mut next_seqs = reserve_seqs(transaction, &new, &depths).await?;
-        let authors = upsert_authors(transaction, &new, &depths, &next_seqs).await?;
-        let mut depths = depths.into_iter();
-        let mut rows = Vec::with_capacity(batch.len());
-        let mut refused = HashSet::new();
-        let mut results = Vec::with_capacity(batch.len());
-        for (id, new) in batch {
-            let result = match repeated.remove(&id) {
-                Some(first) => first.map(Outcome::Repeated),
+        let new = || {
+            let new = batch.iter().filter(|(id, _)| !repeated.contains_key(id));
+            new.map(|(_, new)| new)
+        };
+        let circumstances = Circumstances {
+            parents: read_parents(transaction, new().filter_map(|new| new.parent_id)).await?,
+            published: published_authors(transaction, new(), &posts).await?,
+            posts,
+        };
+        let entries: Vec<(CommentId, Entry)> = batch
+            .into_iter()
+            .map(|(id, new)| match repeated.remove(&id) {
+                Some(first) => (id, Entry::Repeated(first)),
                 None => {
-                    let has_key = new.key.is_some();
-                    let added = match depths.next().unwrap_or(Ok(0)) {
-                        Ok(depth) => add(id, new, depth, &mut next_seqs, &authors),
-                        Err(refusal) => Err(refusal),
-                    };
-                    match &added {
-                        Ok(change) => rows.push(row(change)),
-                        Err(_) if has_key => {
-                            refused.insert(id);
-                        }
-                        Err(_) => {}
-                    }
-                    added.map(Outcome::Added)
+                    let accepted = circumstances.accept(&new);
+                    (id, Entry::New(new, accepted))
                 }
-            };
-            results.push(result);
+            })
+            .collect();
+        let mut seqs = take_seqs(transaction, &entries).await?;
+        add_replies(transaction, &entries).await?;
+        let authors = upsert_authors(transaction, &entries).await?;
+        let mut rows = Vec::with_capacity(entries.len());
+        let mut refused = HashSet::new();
+        let mut results = Vec::with_capacity(entries.len());
+        for (id, entry) in entries {
+            results.push(match entry {
+                Entry::Repeated(first) => first.map(Outcome::Repeated),
+                Entry::New(new, Err(refusal)) => {
+                    if new.key.is_some() {
+                        refused.insert(id);
+                    }
+                    Err(refusal)
+                }
+                Entry::New(new, Ok(accepted)) => {
+                    let written = circumstances.write(id, new, &accepted, &mut seqs, &authors);
+                    written.map(|(row, written)| {
+                        rows.push(row.into_active_model());
+                        Outcome::Written(written)
+                    })
+                }
+            });
         }
         idempotency::release(transaction, &refused).await?;
-        insert(transaction, rows).await?;
+        if !rows.is_empty() {
+            Entity::insert_many(rows)
+                .exec_without_returning(transaction)
+                .await?;
+        }
         answers(transaction, results).await
+    }
+}
+
+impl Circumstances {
+    /// Decides whether a comment is created, and whether it is held.
+    fn accept(&self, new: &NewComment) -> Result<Accepted, Error> {
+        let (post, author) = (self.post(&new.post_id)?, &new.author.user);
+        if !post.is_open && author.role < Role::Moderator {
+            return Err(Error::Forbidden("This post takes no new comments."));
+        }
+        let depth = match new.parent_id {
+            None => 0,
+            Some(id) => {
+                let parent = self.parents.get(&id).ok_or_else(no_parent)?;
+                parent.depth_of_reply(&new.post_id, &author.id, new.max_depth)?
+            }
+        };
+        let has_published = |user: &UserId| self.published.contains(user);
+        Ok(Accepted {
+            depth,
+            hold: new.screened.hold(author, post, has_published),
+        })
+    }
+
+    /// Returns the row of a comment, and the answer to its author.
+    fn write(
+        &self,
+        id: CommentId,
+        new: NewComment,
+        accepted: &Accepted,
+        seqs: &mut HashMap<PostId, Seq>,
+        authors: &HashMap<UserId, User>,
+    ) -> Result<(Model, Written), Error> {
+        let mut post = self.post(&new.post_id)?.clone();
+        let seq = match (accepted.hold, seqs.get_mut(&new.post_id)) {
+            (None, Some(next)) => {
+                let seq = *next;
+                *next = seq.next();
+                post.seq = seq.0;
+                Some(seq.0)
+            }
+            (None, None) => return Err(Error::NotFound(Kind::Post)),
+            (Some(_), _) => None,
+        };
+        let author = authors.get(&new.author.user.id);
+        let author = author.unwrap_or(&new.author.user).clone();
+        let origin = new.origin.as_ref().map(ToString::to_string);
+        let origin = origin.filter(|_| seq.is_some());
+        let status = match accepted.hold {
+            Some(_) => CommentStatus::Pending,
+            None => CommentStatus::Published,
+        };
+        let row = Model {
+            id: id.0,
+            post_id: new.post_id.to_string(),
+            parent_id: new.parent_id.map(|parent| parent.0),
+            author_id: author.id.to_string(),
+            body: new.body,
+            created_at: new.at.0,
+            edited_at: None,
+            deleted_at: None,
+            added_seq: seq,
+            changed_seq: seq,
+            entered_seq: seq,
+            entered_by: origin.clone(),
+            changed_by: origin,
+            change_kind: ChangeKind::Added.into(),
+            reply_count: 0,
+            depth: accepted.depth,
+            status: status.into(),
+            hold_reason: accepted.hold.map(Into::into),
+            decided_by: None,
+            decided_at: None,
+            published_at: seq.map(|_| new.at.0),
+        };
+        let comment = StoredComment { row, author, post };
+        let change = seq.map(|_| comment.change(new.origin)).transpose()?;
+        let written = Written {
+            held: accepted.hold,
+            change,
+            ..comment.unchanged()?
+        };
+        Ok((comment.row, written))
+    }
+
+    fn post(&self, id: &PostId) -> Result<&post::Model, Error> {
+        self.posts
+            .get(id.as_str())
+            .ok_or(Error::NotFound(Kind::Post))
     }
 }
 
 /// The result of a creation before repeated comments were read.
 enum Outcome {
-    Added(Change),
+    Written(Written),
     Repeated(CommentId),
+}
+
+/// Locks and reads the posts of a batch.
+async fn read_posts(
+    transaction: &DatabaseTransaction,
+    batch: &[NewComment],
+) -> Result<HashMap<String, post::Model>, DbErr> {
+    let ids: BTreeSet<&str> = batch.iter().map(|new| new.post_id.as_str()).collect();
+    let ids = ids.into_iter().map(str::to_owned);
+    let posts = is_any_of(post::Column::Id, ids, transaction.get_database_backend());
+    let posts = lock_posts(transaction, posts).await?;
+    Ok(posts
+        .into_iter()
+        .map(|post| (post.id.clone(), post))
+        .collect())
 }
 
 fn claims(batch: &[(CommentId, NewComment)]) -> Vec<Claim<'_>> {
@@ -165,61 +282,104 @@ fn claims(batch: &[(CommentId, NewComment)]) -> Vec<Claim<'_>> {
     claims.collect()
 }
 
-/// Gives a comment its seq, the next of its post.
-fn add(
-    id: CommentId,
-    new: NewComment,
-    depth: i64,
-    next_seqs: &mut HashMap<PostId, Seq>,
-    authors: &HashMap<UserId, User>,
-) -> Result<Change, Error> {
-    let seq = next_seqs.get_mut(&new.post_id);
-    let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
-    let author = authors.get(&new.author.user.id);
-    let author = author.unwrap_or(&new.author.user).clone();
-    let change = change(id, new, author, *seq, depth);
-    *seq = seq.next();
-    Ok(change)
+/// Returns the authors who have a published comment, of those whose comments depend on it.
+async fn published_authors(
+    transaction: &DatabaseTransaction,
+    batch: impl Iterator<Item = &NewComment>,
+    posts: &HashMap<String, post::Model>,
+) -> Result<HashSet<UserId>, DbErr> {
+    let asked = batch.filter_map(|new| {
+        let (user, post) = (&new.author.user, posts.get(new.post_id.as_str())?);
+        let asks = new.screened.asks_for_history(user, post);
+        asks.then(|| user.id.clone())
+    });
+    let mut published = HashSet::new();
+    for user in asked.collect::<BTreeSet<_>>() {
+        if has_published(transaction, &user).await? {
+            published.insert(user);
+        }
+    }
+    Ok(published)
+}
+
+/// Returns the comments that are created.
+fn accepted(entries: &[(CommentId, Entry)]) -> impl Iterator<Item = (&NewComment, &Accepted)> {
+    entries.iter().filter_map(|(_, entry)| match entry {
+        Entry::New(new, Ok(accepted)) => Some((new, accepted)),
+        Entry::New(_, Err(_)) | Entry::Repeated(_) => None,
+    })
+}
+
+/// Returns the comments that are published at once.
+fn published(entries: &[(CommentId, Entry)]) -> impl Iterator<Item = &NewComment> {
+    let published = accepted(entries).filter(|(_, accepted)| accepted.hold.is_none());
+    published.map(|(new, _)| new)
+}
+
+/// Takes a seq for each comment that is published, and returns each post's first one.
+async fn take_seqs(
+    transaction: &DatabaseTransaction,
+    entries: &[(CommentId, Entry)],
+) -> Result<HashMap<PostId, Seq>, DbErr> {
+    // Ordered by id, so two transactions that take seqs at once never deadlock.
+    let mut counts: BTreeMap<&PostId, (i64, Timestamp)> = BTreeMap::new();
+    for new in published(entries) {
+        let (count, newest) = counts.entry(&new.post_id).or_insert((0, new.at));
+        *count += 1;
+        *newest = new.at.max(*newest);
+    }
+    let mut first = HashMap::with_capacity(counts.len());
+    for (post, (count, newest)) in counts {
+        let counted = Advance {
+            changes: count,
+            comments: count,
+            published_at: Some(newest),
+        };
+        if let Some(Seq(last)) = advance(transaction, post, counted).await? {
+            first.insert(post.clone(), Seq(last - count + 1));
+        }
+    }
+    Ok(first)
+}
+
+/// Adds the replies that are published to their parents' reply counts.
+async fn add_replies(
+    transaction: &DatabaseTransaction,
+    entries: &[(CommentId, Entry)],
+) -> Result<(), DbErr> {
+    let mut replies: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for parent in published(entries).filter_map(|new| new.parent_id) {
+        *replies.entry(parent.0).or_default() += 1;
+    }
+    for (parent, count) in replies {
+        count_replies(transaction, Some(parent), count).await?;
+    }
+    Ok(())
 }
 
 /// Updates the authors of the comments that are created, and returns them as they are now.
 async fn upsert_authors(
     transaction: &DatabaseTransaction,
-    batch: &[&NewComment],
-    depths: &[Result<i64, Error>],
-    next_seqs: &HashMap<PostId, Seq>,
+    entries: &[(CommentId, Entry)],
 ) -> Result<HashMap<UserId, User>, DbErr> {
-    let is_created = |(new, depth): &(&&NewComment, &Result<_, _>)| {
-        depth.is_ok() && next_seqs.contains_key(&new.post_id)
-    };
-    let created = batch.iter().zip(depths).filter(is_created);
-    let authors: Vec<&Profile> = created.map(|(new, _)| &new.author).collect();
+    let authors: Vec<&Profile> = accepted(entries).map(|(new, _)| &new.author).collect();
     if authors.is_empty() {
         return Ok(HashMap::new());
     }
     users::upsert(transaction, authors).await
 }
 
-async fn insert(transaction: &DatabaseTransaction, rows: Vec<ActiveModel>) -> Result<(), DbErr> {
-    if !rows.is_empty() {
-        Entity::insert_many(rows)
-            .exec_without_returning(transaction)
-            .await?;
-    }
-    Ok(())
-}
-
 /// Reads the comments of repeated requests as they are now.
 async fn answers(
     transaction: &DatabaseTransaction,
     results: Vec<Result<Outcome, Error>>,
-) -> Result<Vec<Result<Creation, Error>>, DbErr> {
+) -> Result<Vec<Result<Written, Error>>, DbErr> {
     let mut answers = Vec::with_capacity(results.len());
     for result in results {
         answers.push(match result {
-            Ok(Outcome::Added(change)) => Ok(Creation::Added(change)),
-            Ok(Outcome::Repeated(id)) => match find(transaction, id, Bodies::Read).await {
-                Ok(Some(comment)) => Ok(Creation::Repeated(Arc::new(comment))),
+            Ok(Outcome::Written(written)) => Ok(written),
+            Ok(Outcome::Repeated(id)) => match StoredComment::find(transaction, id).await {
+                Ok(Some(comment)) => comment.unchanged(),
                 // Both requests were in this batch.
                 Ok(None) => Err(Error::Conflict(
                     "The first request with this key was refused.",
@@ -230,159 +390,4 @@ async fn answers(
         });
     }
     Ok(answers)
-}
-
-/// Adds the replies of `batch` to their parents' reply counts, and returns each comment's depth.
-/// Refuses a reply whose parent is not a comment of its post, was deleted, or is at the maximum depth.
-async fn count_replies(
-    transaction: &DatabaseTransaction,
-    batch: &[&NewComment],
-) -> Result<Vec<Result<i64, Error>>, DbErr> {
-    let mut replies: BTreeMap<(Uuid, &PostId, u32), Vec<usize>> = BTreeMap::new();
-    for (index, new) in batch.iter().enumerate() {
-        if let Some(parent) = new.parent_id {
-            replies
-                .entry((parent.0, &new.post_id, new.max_depth))
-                .or_default()
-                .push(index);
-        }
-    }
-    let mut depths: Vec<Result<i64, Error>> = batch.iter().map(|_| Ok(0)).collect();
-    for ((parent, post, max_depth), indexes) in replies {
-        let count = i64::try_from(indexes.len()).unwrap_or(i64::MAX);
-        let update = Query::update()
-            .table(Entity)
-            .value(Column::ReplyCount, Expr::col(Column::ReplyCount).add(count))
-            .and_where(Column::Id.eq(parent))
-            .and_where(Column::PostId.eq(post.as_str()))
-            .and_where(Column::Depth.lt(i64::from(max_depth)))
-            .and_where(Column::DeletedAt.is_null())
-            .returning_col(Column::Depth)
-            .to_owned();
-        if let Some(updated) = transaction.query_one(&update).await? {
-            let depth: i64 = updated.try_get_by_index(0)?;
-            for index in indexes {
-                depths[index] = Ok(depth + 1);
-            }
-            continue;
-        }
-        let refusal = find_refusal(transaction, CommentId(parent), post).await?;
-        for index in indexes {
-            depths[index] = Err(refusal.error(max_depth));
-        }
-    }
-    Ok(depths)
-}
-
-/// The reason why a comment cannot be replied to.
-#[derive(Clone, Copy)]
-enum Refusal {
-    NoPost,
-    NoParent,
-    DeletedParent,
-    TooDeep,
-}
-
-impl Refusal {
-    fn error(self, max_depth: u32) -> Error {
-        match self {
-            Self::NoPost => Error::NotFound(Kind::Post),
-            Self::NoParent => {
-                Error::bad_input("parentId", "The parent must be a comment of the same post.")
-            }
-            Self::DeletedParent => Error::Conflict("The comment to reply to was deleted."),
-            Self::TooDeep => {
-                let message = format!("The depth of replies is at most {max_depth}.");
-                Error::bad_input("parentId", message)
-            }
-        }
-    }
-}
-
-async fn find_refusal(
-    transaction: &impl ConnectionTrait,
-    parent: CommentId,
-    post: &PostId,
-) -> Result<Refusal, DbErr> {
-    let parent = Entity::find_by_id(parent.0).filter(Column::PostId.eq(post.as_str()));
-    if let Some(parent) = parent.one(transaction).await? {
-        return Ok(match parent.deleted_at {
-            Some(_) => Refusal::DeletedParent,
-            None => Refusal::TooDeep,
-        });
-    }
-    let post = post::Entity::find_by_id(post.as_str());
-    Ok(match post.one(transaction).await? {
-        Some(_) => Refusal::NoParent,
-        None => Refusal::NoPost,
-    })
-}
-
-/// Takes a seq for each comment that was not refused, and returns each post's first one. Posts that do
-/// not exist are left out.
-async fn reserve_seqs(
-    transaction: &DatabaseTransaction,
-    batch: &[&NewComment],
-    depths: &[Result<i64, Error>],
-) -> Result<HashMap<PostId, Seq>, DbErr> {
-    // Ordered by id, so two transactions that take seqs at once never deadlock.
-    let mut counts: BTreeMap<&PostId, i64> = BTreeMap::new();
-    for (new, depth) in batch.iter().zip(depths) {
-        if depth.is_ok() {
-            *counts.entry(&new.post_id).or_default() += 1;
-        }
-    }
-    let mut first = HashMap::with_capacity(counts.len());
-    for (post, count) in counts {
-        if let Some(Seq(last)) = advance_seq(transaction, post, count, count).await? {
-            first.insert(post.clone(), Seq(last - count + 1));
-        }
-    }
-    Ok(first)
-}
-
-fn change(id: CommentId, new: NewComment, author: User, seq: Seq, depth: i64) -> Change {
-    Change {
-        kind: ChangeKind::Added,
-        seq,
-        origin: new.origin,
-        comment: Arc::new(Comment {
-            id,
-            post_id: new.post_id,
-            parent_id: new.parent_id,
-            author,
-            body: new.body,
-            created_at: new.at,
-            edited_at: None,
-            is_deleted: false,
-            added_seq: seq,
-            changed_seq: seq,
-            entered_seq: Some(seq),
-            depth,
-            reply_count: 0,
-        }),
-    }
-}
-
-fn row(change: &Change) -> ActiveModel {
-    let comment = &change.comment;
-    let origin = change.origin.as_ref().map(ToString::to_string);
-    ActiveModel {
-        id: Set(comment.id.0),
-        post_id: Set(comment.post_id.to_string()),
-        parent_id: Set(comment.parent_id.map(|parent| parent.0)),
-        author_id: Set(comment.author.id.to_string()),
-        body: Set(comment.body.clone()),
-        created_at: Set(comment.created_at.0),
-        edited_at: Set(None),
-        deleted_at: Set(None),
-        added_seq: Set(comment.added_seq.0),
-        changed_seq: Set(comment.changed_seq.0),
-        entered_seq: Set(comment.entered_seq.map(|seq| seq.0)),
-        entered_by: Set(origin.clone()),
-        changed_by: Set(origin),
-        change_kind: Set(change.kind.into()),
-        reply_count: Set(0),
-        depth: Set(comment.depth),
-    }
 }

@@ -19,10 +19,18 @@ use crate::{
 };
 
 impl Store {
-    /// Returns the comment with this id, which may be a tombstone.
+    /// Returns the comment with this id, which may be a tombstone. `None` if it was never published.
     pub async fn comment(&self, id: CommentId, bodies: Bodies) -> Result<Option<Comment>, Error> {
-        self.read(move |connection| async move { find(&connection, id, bodies).await })
-            .await
+        let query = Entity::find_by_id(id.0).filter(Column::AddedSeq.is_not_null());
+        let query = rows::with_authors(query, bodies);
+        self.read(move |connection| {
+            let query = query.clone();
+            async move {
+                let rows = connection.query_all(&query).await?;
+                rows.first().map(rows::comment).transpose()
+            }
+        })
+        .await
     }
 
     /// Returns the comments with these ids, in no order. Those that do not exist are left out. The page
@@ -34,7 +42,9 @@ impl Store {
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
         let uuids = ids.iter().map(|id| id.0);
-        let query = Entity::find().filter(is_any_of(Column::Id, uuids, self.backend()));
+        let query = Entity::find()
+            .filter(is_any_of(Column::Id, uuids, self.backend()))
+            .filter(Column::AddedSeq.is_not_null());
         let first = ids.len().next_power_of_two() as u64;
         self.comments(rows::with_authors(query, bodies), first, allowance)
             .await
@@ -227,15 +237,4 @@ fn lines_up(ids: &[CommentId], backend: DbBackend) -> Statement {
          ) SELECT comment, ancestor FROM line ORDER BY depth"
     );
     parameters.statement(sql)
-}
-
-/// Returns the comment with this id, which may be a tombstone.
-pub(super) async fn find(
-    connection: &impl ConnectionTrait,
-    id: CommentId,
-    bodies: Bodies,
-) -> Result<Option<Comment>, Error> {
-    let query = rows::with_authors(Entity::find_by_id(id.0), bodies);
-    let rows = connection.query_all(&query).await?;
-    rows.first().map(rows::comment).transpose()
 }

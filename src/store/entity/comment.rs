@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::change_kind::ChangeKind;
+use super::codes::{ChangeKind, CommentStatus, HoldReason};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "comment")]
@@ -19,8 +19,10 @@ pub(crate) struct Model {
     pub created_at: i64,
     pub edited_at: Option<i64>,
     pub deleted_at: Option<i64>,
-    pub added_seq: i64,
-    pub changed_seq: i64,
+    /// The seq of its addition; null if it was never published.
+    pub added_seq: Option<i64>,
+    /// The seq of its latest change; null if it was never published.
+    pub changed_seq: Option<i64>,
     /// The seq of the change with which it last became listed; null if it is in no list.
     pub entered_seq: Option<i64>,
     /// The client that made that change, if it named itself.
@@ -34,6 +36,15 @@ pub(crate) struct Model {
     pub reply_count: i64,
     /// The number of its ancestors; 0 for a top-level comment.
     pub depth: i64,
+    pub status: CommentStatus,
+    /// The reason why it was last held or rejected.
+    pub hold_reason: Option<HoldReason>,
+    /// The moderator who decided last; null if an automatic decision followed.
+    #[sea_orm(column_type = "Text")]
+    pub decided_by: Option<String>,
+    pub decided_at: Option<i64>,
+    /// The time at which it was first published.
+    pub published_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,6 +55,12 @@ pub(crate) enum Relation {
         to = "super::user::Column::Id"
     )]
     Author,
+}
+
+impl Related<super::user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Author.def()
+    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}

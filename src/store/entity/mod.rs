@@ -2,9 +2,11 @@
 
 pub(super) mod ban;
 pub(super) mod ban_counter;
-pub(super) mod change_kind;
+pub(super) mod codes;
 pub(super) mod comment;
 pub(super) mod epoch;
+pub(super) mod hash_key;
 pub(super) mod idempotency_key;
 pub(super) mod post;
+pub(super) mod report;
 pub(super) mod user;

@@ -10,10 +10,10 @@ use crate::{
     error::Error,
     graphql::{
         context::ContextExt,
-        schema::{comment::Comment, input},
+        schema::{comment::Comment, input, moderation::CommentStatus},
     },
-    model::{Change, Role, Timestamp, UserId},
-    store::{Bodies, Creation, DeleteComment, Deletion, EditComment, IdempotencyKey, NewComment},
+    model::{Role, Timestamp, UserId},
+    store::{DeleteComment, EditComment, IdempotencyKey, NewComment, Screened, Written},
 };
 
 /// Maximum length of an idempotency key, in characters.
@@ -36,11 +36,13 @@ pub(super) struct CreateCommentInput {
     idempotency_key: Option<ID>,
 }
 
-/// The comment that was added.
+/// The comment that was created.
 #[derive(Debug, SimpleObject)]
 pub(super) struct CreateCommentPayload {
-    /// The comment.
+    /// The comment with its body, also if it waits for a moderator.
     comment: Comment,
+    /// PENDING: readers do not see it until a moderator approves it.
+    status: CommentStatus,
 }
 
 /// A comment's new text.
@@ -58,6 +60,9 @@ pub(super) struct EditCommentInput {
 pub(super) struct EditCommentPayload {
     /// The comment after the edit.
     comment: Comment,
+    /// An edit is checked as a new comment is. Readers of a published comment that goes back to PENDING see
+    /// it DELETED; its approval is RESTORED.
+    status: CommentStatus,
 }
 
 /// A comment to be deleted.
@@ -85,9 +90,9 @@ pub(super) async fn create(
     let key = key.map(|key| idempotency_key(key, input)).transpose()?;
     // What was done already needs no limit and no check, which it may not pass any more.
     if let Some(key) = &key
-        && let Some(comment) = repeated(context, &author.user.id, key).await?
+        && let Some(first) = repeated(context, &author.user.id, key).await?
     {
-        return Ok(CreateCommentPayload { comment });
+        return Ok(created(context, first));
     }
     let parent_id = input.parent_id.as_ref().map(|id| {
         input::comment_id(id).map_err(|_| {
@@ -96,6 +101,10 @@ pub(super) async fn create(
     });
     let new = NewComment {
         body: input::body(&input.body)?,
+        screened: Screened {
+            reason: None,
+            mode: context.settings().moderation,
+        },
         post_id: input::post_id(&input.post_id)?,
         parent_id: parent_id.transpose()?,
         max_depth: context.settings().reply_depth,
@@ -107,13 +116,8 @@ pub(super) async fn create(
     let author = new.author.user.id.clone();
     let write = context.store().create_comment(new);
     let limits = context.limits();
-    let created = limits.comment(&author, caller.address, write).await?;
-    Ok(CreateCommentPayload {
-        comment: match created {
-            Creation::Added(change) => publish(context, change),
-            Creation::Repeated(comment) => comment.into(),
-        },
-    })
+    let written = limits.comment(&author, caller.address, write).await?;
+    Ok(created(context, written))
 }
 
 /// Returns the comment that this user's first request with this key made, if there was one.
@@ -121,13 +125,20 @@ async fn repeated(
     context: &Context<'_>,
     user: &UserId,
     key: &IdempotencyKey,
-) -> Result<Option<Comment>, Error> {
+) -> Result<Option<Written>, Error> {
     let store = context.store();
-    let Some(id) = store.comment_of_key(user, key).await? else {
-        return Ok(None);
-    };
-    let comment = store.comment(id, Bodies::Read).await?;
-    Ok(comment.map(|comment| Arc::new(comment).into()))
+    match store.comment_of_key(user, key).await? {
+        Some(id) => store.written_comment(id).await,
+        None => Ok(None),
+    }
+}
+
+fn created(context: &Context<'_>, written: Written) -> CreateCommentPayload {
+    let status = written.status.into();
+    CreateCommentPayload {
+        comment: publish(context, written),
+        status,
+    }
 }
 
 fn idempotency_key(key: &ID, input: &CreateCommentInput) -> Result<IdempotencyKey, Error> {
@@ -153,6 +164,10 @@ pub(super) async fn edit(
     let at = Timestamp::now();
     let edit = EditComment {
         body: input::body(&input.body)?,
+        screened: Screened {
+            reason: None,
+            mode: context.settings().moderation,
+        },
         id: input::comment_id(&input.id)?,
         by: principal.profile(at),
         at,
@@ -162,12 +177,14 @@ pub(super) async fn edit(
     let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
     let write = context.store().edit_comment(edit, may_edit);
     let limits = context.limits();
-    let change = match role {
+    let written = match role {
         Role::Moderator => limits.mutation(&user, role, write).await?,
         Role::Reader | Role::Author => limits.comment(&user, caller.address, write).await?,
     };
+    let status = written.status.into();
     Ok(EditCommentPayload {
-        comment: publish(context, change),
+        comment: publish(context, written),
+        status,
     })
 }
 
@@ -187,18 +204,16 @@ pub(super) async fn delete(
     let (user, role) = (principal.user.id.clone(), principal.user.role);
     let may_delete = move |comment: &_| principal.may_delete(comment);
     let write = context.store().delete_comment(delete, may_delete);
-    let deletion = context.limits().mutation(&user, role, write).await?;
+    let written = context.limits().mutation(&user, role, write).await?;
     Ok(DeleteCommentPayload {
-        comment: match deletion {
-            Deletion::Deleted(change) => publish(context, change),
-            Deletion::AlreadyDeleted(tombstone) => tombstone.into(),
-        },
+        comment: publish(context, written),
     })
 }
 
-/// Publishes a change that was committed.
-fn publish(context: &Context<'_>, change: Change) -> Comment {
-    let comment = Arc::clone(&change.comment).into();
-    context.hub().publish(Arc::new(change));
-    comment
+/// Publishes the change of a write that was committed, and returns the comment as its author sees it.
+fn publish(context: &Context<'_>, written: Written) -> Comment {
+    if let Some(change) = written.change {
+        context.hub().publish(Arc::new(change));
+    }
+    written.comment.into()
 }

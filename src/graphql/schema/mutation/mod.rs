@@ -1,6 +1,7 @@
 //! The root of mutations. Each commits to the store first, and then publishes to the room.
 
 mod comment;
+mod decision;
 mod guest;
 mod moderation;
 mod post;
@@ -12,6 +13,11 @@ use self::{
     comment::{
         CreateCommentInput, CreateCommentPayload, DeleteCommentInput, DeleteCommentPayload,
         EditCommentInput, EditCommentPayload,
+    },
+    decision::{
+        ApproveCommentInput, ApproveCommentPayload, PinCommentInput, PinCommentPayload,
+        RejectCommentInput, RejectCommentPayload, ReportCommentInput, ReportCommentPayload,
+        UnpinCommentInput, UnpinCommentPayload,
     },
     guest::{SignInAsGuestInput, SignInAsGuestPayload},
     moderation::{BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
@@ -75,6 +81,57 @@ impl Mutation {
         #[graphql(desc = "The comment.")] input: DeleteCommentInput,
     ) -> Result<DeleteCommentPayload> {
         comment::delete(context, &input).await.at(context)
+    }
+
+    /// Reports a comment to moderators. Needs a token. Reporting a comment again replaces the earlier report.
+    /// RATE_LIMITED by user.
+    async fn report_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment and the reason.")] input: ReportCommentInput,
+    ) -> Result<ReportCommentPayload> {
+        decision::report(context, input).await.at(context)
+    }
+
+    /// Publishes a pending or rejected comment, and resolves its reports. Needs the role `moderator`. A
+    /// comment that was never published is ADDED to the feed now; one that was, is RESTORED. Approving a
+    /// published comment only resolves its reports. CONFLICT for a deleted comment, and for a reply whose
+    /// parent is in no list any more.
+    async fn approve_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: ApproveCommentInput,
+    ) -> Result<ApproveCommentPayload> {
+        decision::approve(context, &input).await.at(context)
+    }
+
+    /// Rejects a comment, and resolves its reports. Needs the role `moderator`. Readers of a published
+    /// comment see it DELETED. Rejecting a rejected comment is a no-op. CONFLICT for a deleted comment.
+    async fn reject_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: RejectCommentInput,
+    ) -> Result<RejectCommentPayload> {
+        decision::reject(context, &input).await.at(context)
+    }
+
+    /// Pins a comment above the others of its post. Needs the role `moderator`. At most one comment of a post
+    /// is pinned: pinning moves the pin. Deleting or rejecting a comment removes it.
+    async fn pin_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: PinCommentInput,
+    ) -> Result<PinCommentPayload> {
+        decision::pin(context, &input).await.at(context)
+    }
+
+    /// Unpins a comment. Needs the role `moderator`. A no-op if it is not pinned.
+    async fn unpin_comment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment.")] input: UnpinCommentInput,
+    ) -> Result<UnpinCommentPayload> {
+        decision::unpin(context, &input).await.at(context)
     }
 
     /// Starts, refreshes or ends the caller's typing indicator. Needs a token. It ends by itself

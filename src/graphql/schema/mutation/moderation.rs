@@ -72,7 +72,8 @@ pub(super) async fn unban(
     })
 }
 
-fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
+/// Returns the caller, if they are a moderator.
+pub(super) fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
     let principal = context.signed_in()?;
     principal.require(Role::Moderator)?;
     Ok(principal)

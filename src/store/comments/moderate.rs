@@ -1,0 +1,102 @@
+//! Decisions of moderators.
+
+use sea_orm::DatabaseTransaction;
+
+use super::{locked::LockedComment, reports::resolve_reports};
+use crate::{
+    error::Error,
+    model::{Change, ClientId, CommentId, CommentStatus, ModeratedComment, Profile, Timestamp},
+    store::Store,
+};
+
+/// A moderator's verdict on a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Readers shall see it.
+    Approve,
+    /// Readers shall not see it.
+    Reject,
+}
+
+/// A moderator's decision on a comment.
+#[derive(Clone, Debug)]
+pub struct ModerateComment {
+    /// The comment's id.
+    pub id: CommentId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The moderator, whose row is updated to match.
+    pub by: Profile,
+    /// The current time.
+    pub at: Timestamp,
+    /// The client that makes the change.
+    pub origin: Option<ClientId>,
+}
+
+/// The result of a moderator's decision.
+#[derive(Clone, Debug)]
+pub struct Moderated {
+    /// The comment as moderators see it.
+    pub comment: ModeratedComment,
+    /// The change that readers see, if they see one.
+    pub change: Option<Change>,
+}
+
+impl Store {
+    /// Approves or rejects a comment, and resolves its reports. Approving a published comment only resolves
+    /// them. Rejecting a rejected comment is a no-op.
+    ///
+    /// Fails with `NotFound` if there is no such comment. Fails with `Conflict` if it was deleted, or if it is
+    /// to be published under a comment that is in no list.
+    pub async fn moderate_comment(&self, decision: ModerateComment) -> Result<Moderated, Error> {
+        self.writer
+            .write(move |transaction| {
+                let decision = decision.clone();
+                Box::pin(async move { moderate(transaction, decision).await })
+            })
+            .await
+    }
+}
+
+async fn moderate(
+    transaction: &DatabaseTransaction,
+    decision: ModerateComment,
+) -> Result<Moderated, Error> {
+    let ModerateComment {
+        id,
+        verdict,
+        by,
+        at,
+        origin,
+    } = decision;
+    let mut comment = LockedComment::find(transaction, id, &by, at, origin).await?;
+    if comment.now.is_deleted() {
+        return Err(Error::Conflict("The comment was deleted."));
+    }
+    let status = match (verdict, comment.now.status()) {
+        (Verdict::Reject, CommentStatus::Rejected) => {
+            return Ok(Moderated {
+                comment: comment.now.moderated()?,
+                change: None,
+            });
+        }
+        (Verdict::Reject, CommentStatus::Pending) => CommentStatus::Rejected,
+        (Verdict::Reject, CommentStatus::Published) => {
+            comment.withdraw(transaction).await?;
+            CommentStatus::Rejected
+        }
+        (Verdict::Approve, CommentStatus::Published) => CommentStatus::Published,
+        (Verdict::Approve, CommentStatus::Pending | CommentStatus::Rejected) => {
+            comment.publish(transaction).await?;
+            CommentStatus::Published
+        }
+    };
+    comment.decide(status, &by.user);
+    resolve_reports(transaction, id, at).await?;
+    let moderated = comment.now.moderated()?;
+    let written = comment.save(transaction).await?;
+    Ok(Moderated {
+        comment: moderated,
+        change: written.change,
+    })
+}

@@ -1,0 +1,39 @@
+//! The key of the hashes that stand for what is not to be stored: the addresses of guests.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
+use sha2::Sha256;
+
+use super::entity::hash_key::Entity;
+use crate::model::ClientAddress;
+
+/// The key of a database's hashes. Without it a hash says nothing about what was hashed.
+#[derive(Clone)]
+pub(super) struct HashKey(Vec<u8>);
+
+impl HashKey {
+    /// Returns the hash of an address, as hexadecimal text.
+    pub(super) fn hash_address(&self, address: ClientAddress) -> String {
+        // A key of any length is accepted.
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0).map(|mac| {
+            let mac = mac.chain_update("address:");
+            mac.chain_update(address.to_string()).finalize()
+        });
+        mac.map_or_else(|_| String::new(), |mac| hex::encode(mac.into_bytes()))
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey")
+    }
+}
+
+/// Reads the key.
+pub(super) async fn read(connection: &DatabaseConnection) -> Result<HashKey, DbErr> {
+    let rows = Entity::find().all(connection).await?;
+    let key = rows.into_iter().next().map(|row| HashKey(row.value));
+    key.ok_or_else(|| DbErr::Custom("the table hash_key is empty".to_owned()))
+}
