@@ -145,7 +145,7 @@ fn publish(runtime: &Runtime) {
         let mut changes = Vec::new();
         for number in 0..=TIMES {
             let created = store.create_comment(comment(&post, number)).await;
-            let change = created.expect("a comment").change;
+            let change = created.expect("a comment").effects.change;
             changes.push(Arc::new(change.expect("it is published")));
         }
         (hub, changes.into_iter(), subscriptions)
@@ -317,6 +317,8 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,
             edit_window: config.writing.edit_window,
+            moderation: causerie::model::ModerationMode::None,
+            reports_to_hold: None,
             reply_depth: config.writing.reply_depth,
             operation_timeout: config.clients.operation_timeout,
         },

@@ -119,6 +119,7 @@ fn post_columns() -> Vec<ColumnDef> {
     let number = |column: Post| ColumnDef::new(column).big_integer().take();
     vec![
         number(Post::Version).not_null().default(0).take(),
+        number(Post::DetailVersion).not_null().default(0).take(),
         ColumnDef::new(Post::IsOpen)
             .boolean()
             .not_null()
@@ -262,6 +263,7 @@ enum Post {
     Table,
     Id,
     Version,
+    DetailVersion,
     IsOpen,
     Moderation,
     PinnedComment,

@@ -74,6 +74,10 @@ impl ClusterNode {
                 // The error means that there is no receiver.
                 let _ = self.user_changes.send(user.0);
             }
+            Body::DetailsChanged { post, version } => {
+                self.hub.announce_details(&post.0, version);
+            }
+            Body::QueueChanged => self.hub.announce_queue(),
             Body::TypingStopped { post, user, client } => {
                 let client = client.map(|id| id.0);
                 self.hub.stop_typing_here(&post.0, &user.0, client.as_ref());

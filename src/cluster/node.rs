@@ -134,7 +134,14 @@ impl ClusterNode {
 
     /// Sends all that is queued.
     fn send_queued(&mut self) {
-        let Queued { messages, rooms } = self.remote.outbound.take();
+        let Queued {
+            messages,
+            rooms,
+            queue_changed,
+        } = self.remote.outbound.take();
+        if queue_changed {
+            self.send(&Subject::All, Body::QueueChanged);
+        }
         for room in rooms.values() {
             self.send_deltas(room);
         }
@@ -156,6 +163,13 @@ impl ClusterNode {
                 Outbound::UserChanged(user) => {
                     let user = ValidId(user);
                     self.send(&Subject::All, Body::UserChanged { user });
+                }
+                Outbound::DetailsChanged { post, version } => {
+                    let body = Body::DetailsChanged {
+                        post: ValidId(post.clone()),
+                        version,
+                    };
+                    self.send(&Subject::Room(post), body);
                 }
                 Outbound::CountRequest(post) => queried.push(post),
             }

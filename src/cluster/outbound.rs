@@ -35,6 +35,8 @@ pub(super) enum Outbound {
     },
     /// A change of a user's status in the store.
     UserChanged(UserId),
+    /// A new version of a post's details.
+    DetailsChanged { post: PostId, version: i64 },
     /// A question for the number of viewers of a post.
     CountRequest(PostId),
 }
@@ -53,6 +55,8 @@ pub(super) struct Queued {
     pub(super) messages: VecDeque<Outbound>,
     /// Rooms whose deltas are to be taken. Each is queued once, so there are no more than rooms.
     pub(super) rooms: IndexMap<RoomId, Arc<Room>>,
+    /// True if the lists that wait for moderators changed. Any number of changes is one message.
+    pub(super) queue_changed: bool,
 }
 
 impl OutboundQueue {
@@ -71,6 +75,12 @@ impl OutboundQueue {
     /// Queues a room to have its deltas taken. Idempotent until [`take`](Self::take).
     pub(super) fn push_room(&self, room: &Arc<Room>) {
         self.queued.lock().rooms.insert(room.id(), Arc::clone(room));
+        self.wake.notify_one();
+    }
+
+    /// Queues that the lists which wait for moderators changed. Idempotent until [`take`](Self::take).
+    pub(super) fn push_queue_change(&self) {
+        self.queued.lock().queue_changed = true;
         self.wake.notify_one();
     }
 

@@ -37,6 +37,17 @@ impl Peers for RemoteHandle {
         self.outbound.push(Outbound::UserChanged(user.clone()));
     }
 
+    fn details_changed(&self, post: &PostId, version: i64) {
+        self.outbound.push(Outbound::DetailsChanged {
+            post: post.clone(),
+            version,
+        });
+    }
+
+    fn queue_changed(&self) {
+        self.outbound.push_queue_change();
+    }
+
     fn room_changed(&self, room: &Arc<Room>) {
         self.outbound.push_room(room);
     }

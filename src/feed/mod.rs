@@ -41,7 +41,8 @@ pub use self::{
     store_page::StorePage,
     subscriber_group::{SubscriberGroup, Subscription},
     topic::{
-        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Place, Received, Relation, Request,
-        Step, Topic, TypingAt, TypingRequest, ViewerCount, ViewersRequest,
+        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Place, PostChanged, PostRequest,
+        QueueRequest, Received, Relation, Request, Step, Topic, TypingAt, TypingRequest,
+        ViewerCount, ViewersRequest,
     },
 };

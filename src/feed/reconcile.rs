@@ -30,14 +30,14 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
                 for (post, seq) in std::mem::take(&mut ahead) {
                     hub.catch_up_to(&post, seq);
                 }
-                ahead = heads_ahead(&store, hub.heads()).await;
+                ahead = heads_ahead(&hub, &store, hub.heads()).await;
             }
             suspects = hub.posts_to_reconcile() => {
                 let heads = suspects
                     .into_iter()
                     .filter_map(|post| hub.head(&post).map(|head| (post, head)))
                     .collect();
-                for (post, seq) in heads_ahead(&store, heads).await {
+                for (post, seq) in heads_ahead(&hub, &store, heads).await {
                     hub.catch_up_to(&post, seq);
                 }
             }
@@ -45,16 +45,21 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
     }
 }
 
-/// Returns the store's heads that are ahead of `heads`. Posts whose query fails are left out.
-async fn heads_ahead(store: &Store, heads: Vec<(PostId, Seq)>) -> HashMap<PostId, Seq> {
+/// Returns the store's heads that are ahead of `heads`, and announces the versions of details. Posts whose
+/// query fails are left out.
+async fn heads_ahead(hub: &Hub, store: &Store, heads: Vec<(PostId, Seq)>) -> HashMap<PostId, Seq> {
     let mut ahead = HashMap::new();
     for part in heads.chunks(MAX_POSTS_PER_QUERY) {
         let posts: Vec<_> = part.iter().map(|(post, _)| post.clone()).collect();
-        match store.seqs(&posts).await {
-            Ok(seqs) => {
+        match store.stands(&posts).await {
+            Ok(stands) => {
                 for (post, head) in part {
-                    if let Some(&seq) = seqs.get(post).filter(|&seq| seq > head) {
-                        ahead.insert(post.clone(), seq);
+                    let Some(stand) = stands.get(post) else {
+                        continue;
+                    };
+                    hub.announce_details(post, stand.detail_version);
+                    if stand.seq > *head {
+                        ahead.insert(post.clone(), stand.seq);
                     }
                 }
             }

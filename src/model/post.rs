@@ -41,6 +41,8 @@ pub struct Post {
     pub seq: Seq,
     /// Number of commits that changed anything public of the post.
     pub version: i64,
+    /// Version at the latest change of its details: title, URL, state, moderation and pin.
+    pub detail_version: i64,
     /// True if new comments are taken.
     pub is_open: bool,
     /// The comments that wait for a moderator. `None`: as the server's setting says.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     membership::Membership,
@@ -49,6 +49,8 @@ struct Shared {
     /// Posts whose rooms may be behind the store.
     to_reconcile: Mutex<HashSet<PostId>>,
     reconcile_requested: Notify,
+    /// Number of changes of the lists that wait for moderators.
+    queue: watch::Sender<u64>,
     /// The other nodes; `None` on a standalone node.
     peers: Option<Arc<dyn Peers>>,
     metrics: RoomMetrics,
@@ -84,6 +86,7 @@ impl Hub {
                 created: AtomicU64::new(0),
                 to_reconcile: Mutex::default(),
                 reconcile_requested: Notify::new(),
+                queue: watch::Sender::new(0),
                 peers,
                 metrics: RoomMetrics::new(registry),
             }),
@@ -221,6 +224,14 @@ impl Hub {
             }
             self.shared.reconcile_requested.notified().await;
         }
+    }
+
+    pub(super) fn peers(&self) -> Option<&dyn Peers> {
+        self.shared.peers.as_deref()
+    }
+
+    pub(super) fn queue(&self) -> &watch::Sender<u64> {
+        &self.shared.queue
     }
 
     /// Counts rooms and members. Locks each room in turn.

@@ -81,6 +81,11 @@ impl Listener {
         Values { receiver }
     }
 
+    /// Subscribes to the versions of the post's details. Each announces that the post is to be read again.
+    pub fn details(&self) -> watch::Receiver<i64> {
+        self.room.details()
+    }
+
     /// Returns the users who are typing now. Values published later have a greater version.
     pub fn typists_now(&self) -> Published<Typists> {
         self.room.typists_now()

@@ -9,6 +9,7 @@
 //! Rooms import neither the store, nor GraphQL, nor transports. They reach other nodes through the
 //! trait `Peers` only.
 
+mod announcements;
 mod conflate;
 mod delta;
 mod grace;

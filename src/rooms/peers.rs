@@ -21,6 +21,12 @@ pub(crate) trait Peers: Debug + Send + Sync {
     /// Queues that something about a user's status has changed in the store.
     fn user_changed(&self, user: &UserId);
 
+    /// Queues that the post's details have this version.
+    fn details_changed(&self, post: &PostId, version: i64);
+
+    /// Queues that the lists which wait for moderators changed.
+    fn queue_changed(&self);
+
     /// Queues a room to have its deltas taken, and sent to the other nodes. Called with the room
     /// locked, so it must not lock the room.
     fn room_changed(&self, room: &Arc<Room>);

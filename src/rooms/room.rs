@@ -81,6 +81,8 @@ pub(crate) struct Room {
     feed: broadcast::Sender<FeedEvent>,
     counts: watch::Sender<Published<usize>>,
     typists: watch::Sender<Published<Typists>>,
+    /// The greatest known version of the post's details.
+    details: watch::Sender<i64>,
 }
 
 impl Room {
@@ -107,6 +109,7 @@ impl Room {
             feed: broadcast::Sender::new(buffer),
             counts: watch::Sender::new(Published::first(0)),
             typists: watch::Sender::new(Published::first(Typists::default())),
+            details: watch::Sender::new(0),
         }
     }
 
@@ -136,6 +139,19 @@ impl Room {
 
     pub(super) fn typists(&self) -> watch::Receiver<Published<Typists>> {
         self.typists.subscribe()
+    }
+
+    pub(super) fn details(&self) -> watch::Receiver<i64> {
+        self.details.subscribe()
+    }
+
+    /// Announces a version of the post's details. No-op if a later one is known.
+    pub(super) fn announce_details(&self, version: i64) {
+        self.details.send_if_modified(|known| {
+            let is_new = version > *known;
+            *known = version.max(*known);
+            is_new
+        });
     }
 
     /// Returns the current number of viewers. Values published later have a greater version.

@@ -54,6 +54,10 @@ pub(super) struct Recorder {
 impl Peers for Recorder {
     fn publish(&self, _change: Arc<Change>) {}
     fn stop_typing(&self, _post: &PostId, _user: &UserId, _client: Option<&ClientId>) {}
+    fn details_changed(&self, _: &PostId, _: i64) {}
+
+    fn queue_changed(&self) {}
+
     fn user_changed(&self, _user: &UserId) {}
     fn room_changed(&self, room: &Arc<Room>) {
         self.rooms.lock().push(room.id().0);

@@ -32,14 +32,14 @@ use tokio_util::task::TaskTracker;
 pub use self::{
     bans::{BanChange, BanSeq, NewBan},
     comments::{
-        CommentFilter, DeleteComment, EditComment, IdempotencyKey, ModerateComment, Moderated,
-        NewComment, NewReport, Pin, PinComment, Screened, SearchedPage, Verdict, Written,
-        WrittenAt,
+        ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
+        ModerateComment, Moderated, NewComment, NewReport, Pin, PinComment, Screened, SearchedPage,
+        Verdict, Written, WrittenAt,
     },
     error::OpenError,
     feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
-    posts::{NewPost, PostKey},
+    posts::{NewPost, PostKey, PostStand},
     restore::{RestoreError, restore},
 };
 use self::{

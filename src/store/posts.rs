@@ -43,6 +43,15 @@ pub struct PostKey {
     pub id: PostId,
 }
 
+/// The stand of what rooms follow of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostStand {
+    /// The seq of its latest change.
+    pub seq: Seq,
+    /// The version at the latest change of its details.
+    pub detail_version: i64,
+}
+
 impl Store {
     /// Opens a post for comments. Fails with `Conflict` if its id is taken.
     pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
@@ -54,6 +63,7 @@ impl Store {
             comment_count: Set(0),
             seq: Set(0),
             version: Set(0),
+            detail_version: Set(0),
             is_open: Set(true),
             moderation: Set(None),
             pinned_comment: Set(None),
@@ -160,22 +170,26 @@ impl Store {
         .await
     }
 
-    /// Returns the seq of each post's latest change, in one query. Posts that do not exist are left
-    /// out.
-    pub async fn seqs(&self, ids: &[PostId]) -> Result<HashMap<PostId, Seq>, Error> {
+    /// Returns the stand of each post, in one query. Posts that do not exist are left out.
+    pub async fn stands(&self, ids: &[PostId]) -> Result<HashMap<PostId, PostStand>, Error> {
         let ids = ids.iter().map(|id| id.as_str().to_owned());
         let query = Entity::find()
             .select_only()
-            .columns([Column::Id, Column::Seq])
+            .columns([Column::Id, Column::Seq, Column::DetailVersion])
             .filter(is_any_of(Column::Id, ids, self.backend()));
         self.read(move |connection| {
             let query = query.clone().into_tuple();
             async move {
-                let rows: Vec<(String, i64)> = query.all(&connection).await?;
-                Ok(rows
-                    .into_iter()
-                    .filter_map(|(id, seq)| Some((PostId::parse(&id)?, Seq(seq))))
-                    .collect())
+                let rows: Vec<(String, i64, i64)> = query.all(&connection).await?;
+                let stands = rows.into_iter().map(|(id, seq, detail_version)| {
+                    let seq = Seq(seq);
+                    let stand = PostStand {
+                        seq,
+                        detail_version,
+                    };
+                    Ok((rows::post_id(&id)?, stand))
+                });
+                stands.collect()
             }
         })
         .await

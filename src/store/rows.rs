@@ -31,6 +31,7 @@ pub(super) fn post(row: post::Model) -> Result<Post, Error> {
         comment_count: row.comment_count,
         seq: Seq(row.seq),
         version: row.version,
+        detail_version: row.detail_version,
         is_open: row.is_open,
         moderation: row.moderation.map(Into::into),
         pinned: row.pinned_comment.map(CommentId),

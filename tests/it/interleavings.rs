@@ -394,7 +394,7 @@ impl World {
             origin: None,
         };
         match self.store.moderate_comment(decision).await {
-            Ok(moderated) => self.commit_all(moderated.change),
+            Ok(moderated) => self.commit_all(moderated.effects.change),
             // It was deleted, or what it replies to is gone.
             Err(Error::Conflict(_)) => {}
             Err(error) => panic!("{error:?}"),
@@ -403,7 +403,7 @@ impl World {
 
     fn take_result(&mut self, result: Result<Written, Error>) {
         match result {
-            Ok(written) => self.commit_all(written.change),
+            Ok(written) => self.commit_all(written.effects.change),
             // What it changes or replies to is gone.
             Err(Error::Conflict(_)) => {}
             Err(error) => panic!("{error:?}"),

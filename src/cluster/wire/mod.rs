@@ -77,6 +77,10 @@ pub(super) enum Body {
     },
     /// To all: something about this user's status has changed in the store.
     UserChanged { user: ValidId<UserId> },
+    /// To a room: the post's details have this version.
+    DetailsChanged { post: ValidId<PostId>, version: i64 },
+    /// To all: the lists that wait for moderators changed.
+    QueueChanged,
     /// To all: the sender leaves, and its viewers with it.
     Leave,
 }
@@ -271,6 +275,11 @@ mod tests {
                 counts: vec![(post(), Some(4)), (post(), None)],
             },
             Body::UserChanged { user: ada() },
+            Body::DetailsChanged {
+                post: post(),
+                version: 3,
+            },
+            Body::QueueChanged,
             Body::Leave,
         ] {
             round_trip(body);
@@ -294,6 +303,8 @@ mod tests {
             r#""how_many":{"posts":["p"]}"#,
             r#""so_many":{"counts":[["p",4],["q",null]]}"#,
             r#""user_changed":{"user":"ada"}"#,
+            r#""details_changed":{"post":"p","version":3}"#,
+            r#""queue_changed":null"#,
             r#""leave":null"#,
         ] {
             let json = format!("{{{FROM},{body}}}");

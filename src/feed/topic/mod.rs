@@ -3,9 +3,11 @@
 //! A [`Topic`] says where its events come from, and how a subscriber gets from what it knows to the
 //! present. Groups, subscribers, catch-up tasks and rendering are common to all. There are two
 //! kinds: a *log* has its past in the store (`changes`), and a *value* has only a present, so a
-//! catch-up is the difference to it (`viewers`, `typing`).
+//! catch-up is the difference to it (`viewers`, `typing`, `post`, `queue`).
 
 mod changes;
+mod post;
+mod queue;
 pub(super) mod typing;
 mod viewers;
 
@@ -13,6 +15,8 @@ use std::fmt::Debug;
 
 pub use self::{
     changes::{ChangeEvent, ChangeFilter, Changes, ChangesRequest},
+    post::{PostChanged, PostRequest},
+    queue::QueueRequest,
     typing::{TypingAt, TypingRequest},
     viewers::{ViewerCount, ViewersRequest},
 };

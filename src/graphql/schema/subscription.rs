@@ -10,19 +10,21 @@ use super::{
     comment::{Comment, CommentChange},
     cursor::{self, Cursor},
     input,
+    moderation::ModerationQueueStatus,
+    post::Post,
     user::User,
 };
 use crate::{
     error::Error,
     feed::{
-        ChangeEvent, ChangeFilter, ChangesRequest, TypingAt, TypingRequest, ViewerCount,
-        ViewersRequest,
+        ChangeEvent, ChangeFilter, ChangesRequest, PostChanged, PostRequest, QueueRequest,
+        TypingAt, TypingRequest, ViewerCount, ViewersRequest,
     },
     graphql::{
         error::{At, Result},
         execute::{Arguments, Rendered, SubscriptionRequest},
     },
-    model::{Epoch, PostId},
+    model::{self, Epoch, PostId},
 };
 
 /// Reads the arguments of a root field into the request for its topic. Cursors are of `epoch`.
@@ -35,12 +37,14 @@ pub(in crate::graphql) fn request(
     arguments: &mut Arguments,
     epoch: Epoch,
 ) -> std::result::Result<SubscriptionRequest, Error> {
-    let post = input::post_id(&arguments.id("postId")?)?;
+    let mut post = || input::post_id(&arguments.id("postId")?);
     Ok(match field {
-        "commentAdded" => changes(ChangeFilter::Additions, post, arguments, epoch)?,
-        "commentChanged" => changes(ChangeFilter::All, post, arguments, epoch)?,
-        "viewerCount" => SubscriptionRequest::new(ViewersRequest { post }),
-        "typing" => SubscriptionRequest::new(TypingRequest { post }),
+        "commentAdded" => changes(ChangeFilter::Additions, post()?, arguments, epoch)?,
+        "commentChanged" => changes(ChangeFilter::All, post()?, arguments, epoch)?,
+        "viewerCount" => SubscriptionRequest::new(ViewersRequest { post: post()? }),
+        "typing" => SubscriptionRequest::new(TypingRequest { post: post()? }),
+        "postChanged" => SubscriptionRequest::new(PostRequest { post: post()? }),
+        "moderationQueueChanged" => SubscriptionRequest::new(QueueRequest),
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
     })
 }
@@ -136,6 +140,25 @@ impl SubscriptionRoot {
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
     ) -> Result<impl Stream<Item = TypingEvent>> {
         render(context, |typing: &TypingAt| TypingEvent(typing.clone()))
+    }
+
+    /// The post after a change of its title, URL, isOpen, moderation or pinned comment. Nothing is replayed:
+    /// query the post again after a loss.
+    async fn post_changed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "postId", desc = "The post.")] _post: ID,
+    ) -> Result<impl Stream<Item = Post>> {
+        render(context, |PostChanged(post)| Post(model::Post::clone(post)))
+    }
+
+    /// The lengths of the lists that wait for moderators: at once, then after changes. At most one value in
+    /// 250 ms, the last one always. Needs the role `moderator`. Joins no post's room.
+    async fn moderation_queue_changed(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<impl Stream<Item = ModerationQueueStatus>> {
+        render(context, |queue: &model::QueueStatus| (*queue).into())
     }
 }
 

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActi
 use uuid::Uuid;
 
 use super::{
+    effects::Effects,
     held::{Screened, has_published},
     idempotency::{self, Claim, IdempotencyKey},
     locked::count_replies,
@@ -236,7 +237,11 @@ impl Circumstances {
         let change = seq.map(|_| comment.change(new.origin)).transpose()?;
         let written = Written {
             held: accepted.hold,
-            change,
+            effects: Effects {
+                change,
+                queue: accepted.hold.is_some(),
+                details: None,
+            },
             ..comment.unchanged()?
         };
         Ok((comment.row, written))

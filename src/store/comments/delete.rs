@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
-use super::{locked::LockedComment, reports::resolve_reports, state::Written};
+use super::{effects::Effects, locked::LockedComment, reports::resolve_reports, state::Written};
 use crate::{
     error::Error,
     model::{ClientId, Comment, CommentId, CommentStatus, Profile, Timestamp},
@@ -45,7 +45,7 @@ impl Store {
                 comment: Arc::new(comment),
                 status: CommentStatus::Published,
                 held: None,
-                change: None,
+                effects: Effects::default(),
             });
         }
         let permit = Arc::new(permit);
@@ -64,7 +64,9 @@ impl Store {
                         comment.withdraw(transaction).await?;
                     }
                     comment.erase();
-                    resolve_reports(transaction, id, at).await?;
+                    let had_reports = resolve_reports(transaction, id, at).await?;
+                    comment.queue_changed |=
+                        had_reports || comment.now.status() == CommentStatus::Pending;
                     comment.save(transaction).await
                 })
             })

@@ -10,6 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
+    effects::{ChangedDetails, Effects},
     held::{Screened, has_published},
     seq::{Advance, advance, find_last_comment, lock_posts},
     state::{StoredComment, Written},
@@ -42,6 +43,10 @@ pub(super) struct LockedComment {
     origin: Option<ClientId>,
     /// The reason why this change holds it, if it does.
     held: Option<HoldReason>,
+    /// True if the lists that wait for moderators may change.
+    pub(super) queue_changed: bool,
+    /// True if this change removed the post's pin.
+    details_changed: bool,
 }
 
 impl LockedComment {
@@ -73,6 +78,8 @@ impl LockedComment {
             at,
             origin,
             held: None,
+            queue_changed: false,
+            details_changed: false,
         })
     }
 
@@ -108,6 +115,7 @@ impl LockedComment {
         row.decided_by = None;
         row.decided_at = None;
         self.held = Some(reason);
+        self.queue_changed = true;
     }
 
     /// Records a moderator's decision.
@@ -119,6 +127,7 @@ impl LockedComment {
         }
         row.decided_by = Some(by.id.to_string());
         row.decided_at = Some(self.at.0);
+        self.queue_changed = true;
     }
 
     /// Makes an edit of a published comment the feed's next change.
@@ -188,11 +197,15 @@ impl LockedComment {
             count_replies(transaction, row.parent_id, -1).await?;
         }
         if self.now.post.pinned_comment == Some(row.id) {
+            // The change that withdraws it has raised the version.
+            let version = Expr::col(post::Column::Version);
             post::Entity::update_many()
                 .col_expr(post::Column::PinnedComment, Expr::cust("NULL"))
+                .col_expr(post::Column::DetailVersion, version)
                 .filter(post::Column::Id.eq(&row.post_id))
                 .exec(transaction)
                 .await?;
+            self.details_changed = true;
         }
         Ok(())
     }
@@ -208,6 +221,7 @@ impl LockedComment {
         let seq = advance(transaction, &rows::post_id(&post.id)?, counted).await?;
         let seq = seq.ok_or(Error::NotFound(Kind::Post))?;
         post.seq = seq.0;
+        post.version += 1;
         row.changed_seq = Some(seq.0);
         row.changed_by = self.origin.as_ref().map(ToString::to_string);
         row.change_kind = kind.into();
@@ -242,10 +256,20 @@ impl LockedComment {
         if was_newest && !self.now.is_visible() {
             find_last_comment(transaction, &rows::post_id(&row.post_id)?).await?;
         }
+        let details = self.details_changed.then(|| {
+            Ok::<_, DbErr>(ChangedDetails {
+                post: rows::post_id(&row.post_id)?,
+                version: self.now.post.version,
+            })
+        });
         let change = is_changed.then(|| self.now.change(self.origin));
         Ok(Written {
             held: self.held,
-            change: change.transpose()?,
+            effects: Effects {
+                change: change.transpose()?,
+                details: details.transpose()?,
+                queue: self.queue_changed,
+            },
             ..self.now.unchanged()?
         })
     }

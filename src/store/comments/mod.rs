@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod edit;
+mod effects;
 mod held;
 mod idempotency;
 mod locked;
@@ -24,6 +25,7 @@ pub use self::{
     create::NewComment,
     delete::DeleteComment,
     edit::EditComment,
+    effects::{ChangedDetails, Effects},
     held::Screened,
     idempotency::IdempotencyKey,
     moderate::{ModerateComment, Moderated, Verdict},

@@ -2,10 +2,10 @@
 
 use sea_orm::DatabaseTransaction;
 
-use super::{locked::LockedComment, reports::resolve_reports};
+use super::{effects::Effects, locked::LockedComment, reports::resolve_reports};
 use crate::{
     error::Error,
-    model::{Change, ClientId, CommentId, CommentStatus, ModeratedComment, Profile, Timestamp},
+    model::{ClientId, CommentId, CommentStatus, ModeratedComment, Profile, Timestamp},
     store::Store,
 };
 
@@ -38,8 +38,8 @@ pub struct ModerateComment {
 pub struct Moderated {
     /// The comment as moderators see it.
     pub comment: ModeratedComment,
-    /// The change that readers see, if they see one.
-    pub change: Option<Change>,
+    /// The effects that others are to hear of.
+    pub effects: Effects,
 }
 
 impl Store {
@@ -77,7 +77,7 @@ async fn moderate(
         (Verdict::Reject, CommentStatus::Rejected) => {
             return Ok(Moderated {
                 comment: comment.now.moderated()?,
-                change: None,
+                effects: Effects::default(),
             });
         }
         (Verdict::Reject, CommentStatus::Pending) => CommentStatus::Rejected,
@@ -97,6 +97,6 @@ async fn moderate(
     let written = comment.save(transaction).await?;
     Ok(Moderated {
         comment: moderated,
-        change: written.change,
+        effects: written.effects,
     })
 }

@@ -5,7 +5,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use super::locked::LockedComment;
+use super::{effects::Effects, locked::LockedComment};
 use crate::{
     error::{Error, Kind},
     model::{CommentId, Post, Profile, Timestamp},
@@ -39,10 +39,11 @@ pub struct PinComment {
 }
 
 impl Store {
-    /// Pins a comment, in place of the post's pinned one, or unpins it. Returns the post. Idempotent.
+    /// Pins a comment, in place of the post's pinned one, or unpins it. Returns the post, and the effects
+    /// that others are to hear of. Idempotent.
     ///
     /// Fails with `NotFound` if readers see no such comment.
-    pub async fn pin_comment(&self, pin: PinComment) -> Result<Post, Error> {
+    pub async fn pin_comment(&self, pin: PinComment) -> Result<(Post, Effects), Error> {
         self.writer
             .write(move |transaction| {
                 let pin = pin.clone();
@@ -52,7 +53,7 @@ impl Store {
     }
 }
 
-async fn set(transaction: &DatabaseTransaction, pin: PinComment) -> Result<Post, Error> {
+async fn set(transaction: &DatabaseTransaction, pin: PinComment) -> Result<(Post, Effects), Error> {
     let comment = LockedComment::find(transaction, pin.id, &pin.by, pin.at, None).await?;
     let post = &comment.now.post;
     let is_pinned = post.pinned_comment == Some(pin.id.0);
@@ -60,14 +61,17 @@ async fn set(transaction: &DatabaseTransaction, pin: PinComment) -> Result<Post,
         Pin::Pinned if !comment.now.is_visible() => return Err(Error::NotFound(Kind::Comment)),
         Pin::Pinned if !is_pinned => Some(pin.id.0),
         Pin::Unpinned if is_pinned => None,
-        Pin::Pinned | Pin::Unpinned => return rows::post(post.clone()),
+        Pin::Pinned | Pin::Unpinned => return Ok((rows::post(post.clone())?, Effects::default())),
     };
     let changed = Entity::update_many()
         .col_expr(Column::PinnedComment, Expr::value(pinned))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::DetailVersion, Expr::col(Column::Version).add(1))
         .filter(Column::Id.eq(&post.id))
         .exec_with_returning(transaction)
         .await?;
     let post = changed.into_iter().next();
-    rows::post(post.ok_or(Error::NotFound(Kind::Post))?)
+    let post = rows::post(post.ok_or(Error::NotFound(Kind::Post))?)?;
+    let effects = Effects::of_details(&post);
+    Ok((post, effects))
 }

@@ -10,10 +10,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::locked::LockedComment;
+use super::{effects::Effects, locked::LockedComment};
 use crate::{
     error::{Error, Kind},
-    model::{Change, ClientAddress, CommentId, HoldReason, Profile, ReportReason, Role, Timestamp},
+    model::{ClientAddress, CommentId, HoldReason, Profile, ReportReason, Role, Timestamp},
     store::{
         Store,
         entity::report::{ActiveModel, Column, Entity},
@@ -41,11 +41,11 @@ pub struct NewReport {
 
 impl Store {
     /// Stores a report, in place of the user's earlier one of the same comment. Holds the comment if its
-    /// unresolved reports are enough, unless a moderator approved it. Returns the change that readers see
-    /// then.
+    /// unresolved reports are enough, unless a moderator approved it. Returns the effects that
+    /// others are to hear of.
     ///
     /// Fails with `NotFound` if readers see no such comment.
-    pub async fn report_comment(&self, new: NewReport) -> Result<Option<Change>, Error> {
+    pub async fn report_comment(&self, new: NewReport) -> Result<Effects, Error> {
         let source = match new.from {
             Some(address) if new.by.user.id.is_guest() => self.hash_key.hash_address(address),
             _ => new.by.user.id.to_string(),
@@ -63,7 +63,7 @@ async fn report(
     transaction: &DatabaseTransaction,
     new: NewReport,
     source: String,
-) -> Result<Option<Change>, Error> {
+) -> Result<Effects, Error> {
     // The change has no origin: the reporter's client is to see it too.
     let mut comment = LockedComment::find(transaction, new.comment, &new.by, new.at, None).await?;
     if !comment.now.is_visible() {
@@ -96,14 +96,22 @@ async fn report(
         .await?;
     let is_exempt = comment.now.row.decided_by.is_some() || comment.now.author.role >= Role::Author;
     let Some(enough) = new.reports_to_hold.filter(|_| !is_exempt) else {
-        return Ok(None);
+        return Ok(reported());
     };
     if count_sources(transaction, new.comment).await? < i64::from(enough.get()) {
-        return Ok(None);
+        return Ok(reported());
     }
     comment.hold(HoldReason::Reports);
     comment.withdraw(transaction).await?;
-    Ok(comment.save(transaction).await?.change)
+    Ok(comment.save(transaction).await?.effects)
+}
+
+/// Returns the effects of a report that holds nothing.
+fn reported() -> Effects {
+    Effects {
+        queue: true,
+        ..Effects::default()
+    }
 }
 
 /// Counts the sources of a comment's unresolved reports.
@@ -120,17 +128,17 @@ async fn count_sources(
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// Resolves the reports of a comment.
+/// Resolves the reports of a comment. Returns true if there were any.
 pub(super) async fn resolve_reports(
     transaction: &DatabaseTransaction,
     comment: CommentId,
     at: Timestamp,
-) -> Result<(), DbErr> {
-    Entity::update_many()
+) -> Result<bool, DbErr> {
+    let resolved = Entity::update_many()
         .col_expr(Column::ResolvedAt, Expr::value(at.0))
         .filter(Column::CommentId.eq(comment.0))
         .filter(Column::ResolvedAt.is_null())
         .exec(transaction)
         .await?;
-    Ok(())
+    Ok(resolved.rows_affected > 0)
 }

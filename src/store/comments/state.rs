@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 
+use super::effects::Effects;
 use crate::{
     error::Error,
     model::{
@@ -37,8 +38,8 @@ pub struct Written {
     pub status: CommentStatus,
     /// The reason why this write held it, if it did.
     pub held: Option<HoldReason>,
-    /// The change that readers see, if they see one.
-    pub change: Option<Change>,
+    /// The effects that others are to hear of.
+    pub effects: Effects,
 }
 
 impl Store {
@@ -145,7 +146,7 @@ impl StoredComment {
             comment: Arc::new(self.own()?),
             status: self.status(),
             held: None,
-            change: None,
+            effects: Effects::default(),
         })
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub seq: i64,
     /// The number of commits that changed anything public of the post.
     pub version: i64,
+    /// The version at the latest change of its title, URL, state, moderation or pin.
+    pub detail_version: i64,
     pub is_open: bool,
     /// The comments that wait for a moderator; null for the server's setting.
     pub moderation: Option<ModerationMode>,

@@ -8,5 +8,5 @@ mod root;
 pub(super) use self::{
     comment::ModeratedComment,
     enums::{CommentStatus, HoldReason, ModerationMode, ReportReason},
-    root::{Moderation, decode, encode},
+    root::{Moderation, ModerationQueueStatus, decode, encode},
 };

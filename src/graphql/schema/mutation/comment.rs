@@ -1,11 +1,10 @@
 //! Creation, editing and deletion of comments.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::announce;
 use crate::{
     error::Error,
     graphql::{
@@ -210,10 +209,8 @@ pub(super) async fn delete(
     })
 }
 
-/// Publishes the change of a write that was committed, and returns the comment as its author sees it.
+/// Publishes the effects of a write that was committed, and returns the comment as its author sees it.
 fn publish(context: &Context<'_>, written: Written) -> Comment {
-    if let Some(change) = written.change {
-        context.hub().publish(Arc::new(change));
-    }
+    announce(context, written.effects);
     written.comment.into()
 }

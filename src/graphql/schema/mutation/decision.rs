@@ -1,10 +1,8 @@
 //! Decisions of moderators on comments, and the reports that they act on.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::moderation::moderator;
+use super::{announce, moderation::moderator};
 use crate::{
     error::Error,
     graphql::{
@@ -15,7 +13,7 @@ use crate::{
             post::Post,
         },
     },
-    model::{Change, Timestamp},
+    model::Timestamp,
     store::{ModerateComment, NewReport, Pin, PinComment, Verdict},
 };
 
@@ -115,8 +113,8 @@ pub(super) async fn report(
         reports_to_hold: context.settings().reports_to_hold,
     };
     let write = context.store().report_comment(new);
-    let change = context.limits().report(&principal.user.id, write).await?;
-    publish(context, change);
+    let effects = context.limits().report(&principal.user.id, write).await?;
+    announce(context, effects);
     Ok(ReportCommentPayload {
         comment_id: input.comment_id,
     })
@@ -171,7 +169,7 @@ async fn decide(
     let write = context.store().moderate_comment(decision);
     let limits = context.limits();
     let decided = limits.mutation(&by.user.id, by.user.role, write).await?;
-    publish(context, decided.change);
+    announce(context, decided.effects);
     Ok(ModeratedComment(decided.comment))
 }
 
@@ -186,13 +184,7 @@ async fn set_pin(context: &Context<'_>, id: &ID, pin: Pin) -> Result<Post, Error
     };
     let write = context.store().pin_comment(pin);
     let limits = context.limits();
-    let post = limits.mutation(&by.user.id, by.user.role, write).await?;
+    let (post, effects) = limits.mutation(&by.user.id, by.user.role, write).await?;
+    announce(context, effects);
     Ok(Post(post))
-}
-
-/// Publishes a change that was committed, if there is one.
-fn publish(context: &Context<'_>, change: Option<Change>) {
-    if let Some(change) = change {
-        context.hub().publish(Arc::new(change));
-    }
 }

@@ -7,6 +7,8 @@ mod moderation;
 mod post;
 mod typing;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Object};
 
 use self::{
@@ -24,7 +26,27 @@ use self::{
     post::{CreatePostInput, CreatePostPayload},
     typing::{SetTypingInput, SetTypingPayload},
 };
-use crate::graphql::error::{At, Result};
+use crate::{
+    graphql::{
+        context::ContextExt,
+        error::{At, Result},
+    },
+    store::Effects,
+};
+
+/// Publishes the effects of a write that was committed.
+fn announce(context: &Context<'_>, effects: Effects) {
+    let hub = context.hub();
+    if let Some(change) = effects.change {
+        hub.publish(Arc::new(change));
+    }
+    if let Some(details) = effects.details {
+        hub.details_changed(&details.post, details.version);
+    }
+    if effects.queue {
+        hub.queue_changed();
+    }
+}
 
 /// The root of mutations.
 #[derive(Debug)]

@@ -1,0 +1,41 @@
+//! Announcements that something changed in the store. They carry no state: a listener reads the store.
+
+use tokio::sync::watch;
+
+use super::hub::Hub;
+use crate::model::PostId;
+
+impl Hub {
+    /// Announces on all nodes that the post's details changed, with the version of the change. Idempotent.
+    pub fn details_changed(&self, post: &PostId, version: i64) {
+        self.announce_details(post, version);
+        if let Some(peers) = self.peers() {
+            peers.details_changed(post, version);
+        }
+    }
+
+    /// Announces on this node that the post's details have this version. Idempotent.
+    pub fn announce_details(&self, post: &PostId, version: i64) {
+        if let Some(room) = self.find(post) {
+            room.announce_details(version);
+        }
+    }
+
+    /// Announces on all nodes that the lists which wait for moderators changed.
+    pub fn queue_changed(&self) {
+        self.announce_queue();
+        if let Some(peers) = self.peers() {
+            peers.queue_changed();
+        }
+    }
+
+    /// Announces on this node that the lists which wait for moderators changed.
+    pub(crate) fn announce_queue(&self) {
+        self.queue().send_modify(|changes| *changes += 1);
+    }
+
+    /// Subscribes to the changes of the lists that wait for moderators.
+    pub fn queue_changes(&self) -> watch::Receiver<u64> {
+        self.queue().subscribe()
+    }
+}
