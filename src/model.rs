@@ -16,8 +16,6 @@ use uuid::Uuid;
 pub const MAX_BODY_CHARS: usize = 10_000;
 /// Maximum length of a post's title, in characters after cleaning.
 pub const MAX_TITLE_CHARS: usize = 300;
-/// Maximum length of a user's name, in characters after cleaning.
-pub const MAX_NAME_CHARS: usize = 80;
 /// Maximum length of a ban's reason, in characters after cleaning.
 pub const MAX_REASON_CHARS: usize = 500;
 

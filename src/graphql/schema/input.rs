@@ -2,10 +2,7 @@
 
 use crate::{
     error::{Error, Kind},
-    model::{
-        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS, PostId,
-        UserId,
-    },
+    model::{CommentId, MAX_BODY_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS, PostId, UserId},
     text::{self, MAX_URL_BYTES},
 };
 
@@ -26,7 +23,7 @@ pub(crate) fn title(text: &str) -> Result<String, Error> {
 
 /// Cleans and checks a guest's name.
 pub(crate) fn name(text: &str) -> Result<String, Error> {
-    checked("name", "A name", text::line(text), MAX_NAME_CHARS)
+    visible("name", "A name", text::name(text))
 }
 
 /// Checks a post's URL, http or https, and returns it in its serialized form.
@@ -77,6 +74,12 @@ pub(crate) fn reason(text: &str) -> Result<Option<String>, Error> {
     checked("reason", "A reason", text, MAX_REASON_CHARS).map(|text| Some(text.to_owned()))
 }
 
+/// Refuses `None`, the cleaned form of a text without a visible character.
+fn visible<T>(field: &'static str, what: &str, text: Option<T>) -> Result<T, Error> {
+    let refusal = || Error::bad_input(field, format!("{what} must have a visible character."));
+    text.ok_or_else(refusal)
+}
+
 /// Checks the length of a cleaned text; `None` is one without a visible character.
 fn checked<T: AsRef<str>>(
     field: &'static str,
@@ -85,7 +88,7 @@ fn checked<T: AsRef<str>>(
     longest: usize,
 ) -> Result<T, Error> {
     let refusal = |rule: &str| Error::bad_input(field, format!("{what} {rule}"));
-    let text = text.ok_or_else(|| refusal("must have a visible character."))?;
+    let text = visible(field, what, text)?;
     let length = text.as_ref().chars().count();
     if length > longest {
         return Err(refusal(&format!(
