@@ -132,7 +132,7 @@ impl ClaimRules {
             };
         }
         if id.is_reserved() {
-            return refuse("sub", "must not be deleted or begin with guest: or import:");
+            return refuse("sub", UserId::UNRESERVED_RULE);
         }
         if !self.issuers.is_empty() && issuer.is_none_or(|issuer| !self.issuers.contains(&issuer)) {
             return refuse("iss", "must be one of JWT_ISSUER");

@@ -61,8 +61,8 @@ pub(crate) fn comment_id(text: &str) -> Result<CommentId, Error> {
 
 /// Reads the id of a user, who need not have been here.
 pub(crate) fn user_id(text: &str) -> Result<UserId, Error> {
-    UserId::parse(text)
-        .ok_or_else(|| Error::bad_input("userId", "A user's id is 1 to 255 bytes, none of them 0."))
+    let refusal = || Error::bad_input("userId", format!("A user's id {}.", UserId::RULE));
+    UserId::parse(text).ok_or_else(refusal)
 }
 
 /// Cleans and checks the reason of a ban. Returns `None` if nothing of it is visible.
