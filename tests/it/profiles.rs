@@ -10,7 +10,9 @@ use causerie::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Client, SECRET, Signal, TestServer, another_program, run, start_node};
+use crate::support::{
+    Client, SECRET, Signal, TestServer, another_program, raise_error, run, start_node, trigger,
+};
 
 const FOLLOW: &str =
     "subscription { commentAdded(postId: \"hello\") { author { name role isGuest } } }";
@@ -142,6 +144,68 @@ async fn refused_write_leaves_the_profile() {
             .await;
     }
     assert_eq!(author(&server, &id).await, described("Old", "READER"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn known_profile_is_not_written_again() {
+    let server = TestServer::start().await;
+    let ada = client(&server, "Ada", Role::Reader, Some(100));
+    let id = ada.comment("first").await;
+    let other = another_program(&server.database()).await;
+    let on_update = trigger("user", "BEFORE UPDATE", "1 = 1", raise_error());
+    run(&other, &on_update).await;
+    let edit =
+        "mutation($id: ID!) { editComment(input: { id: $id, body: \"b\" }) { comment { id } } }";
+    for same_or_older in [&ada, &client(&server, "Old", Role::Author, Some(900))] {
+        let comment = same_or_older.create_comment(json!({"body": "more"})).await;
+        assert_eq!(comment["author"]["name"], json!("Ada"));
+        same_or_older.send(edit, json!({"id": id})).await;
+    }
+    // Of two tokens of one time the later used counts. A newer one is written, if only for its rank.
+    let create =
+        "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
+    for newer in [
+        client(&server, "Renamed", Role::Reader, Some(100)),
+        client(&server, "Ada", Role::Moderator, Some(100)),
+        client(&server, "Ada", Role::Reader, Some(50)),
+        client(&server, "Ada", Role::Reader, None),
+    ] {
+        let error = newer.refused(create, json!({})).await;
+        assert_eq!(error["extensions"]["code"], json!("INTERNAL_SERVER_ERROR"));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn write_that_changes_nothing_stores_no_profile() {
+    let server = TestServer::start().await;
+    let old = client(&server, "Old", Role::Moderator, Some(900));
+    let kept = old.comment("kept").await;
+    let gone = old.comment("gone").await;
+    let variables = json!({"gone": gone});
+    let writes = [
+        "mutation($gone: ID!) { deleteComment(input: { id: $gone }) { comment { id } } }",
+        "mutation { banUser(input: { userId: \"eve\" }) { ban { userId } } }",
+        "mutation { unbanUser(input: { userId: \"nobody\" }) { wasBanned } }",
+        "mutation {
+            createComment(input: { postId: \"hello\", body: \"b\", idempotencyKey: \"k\" }) { comment { id } }
+        }",
+    ];
+    for name in ["Old", "New"] {
+        let age = if name == "Old" { 900 } else { 0 };
+        let client = client(&server, name, Role::Moderator, Some(age));
+        for write in writes {
+            let has_variable = write.contains("$gone");
+            let variables = if has_variable {
+                variables.clone()
+            } else {
+                json!({})
+            };
+            client.send(write, variables).await;
+        }
+    }
+    assert_eq!(author(&server, &kept).await, described("Old", "MODERATOR"));
     server.stop().await;
 }
 

@@ -76,7 +76,10 @@ impl Store {
             .write(move |transaction| {
                 let (edit, permit) = (edit.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find_locked(transaction, edit.id, &edit.by).await?;
+                    lock_post_of(transaction, edit.id).await?;
+                    // Before the comment is read, because the user may be its author.
+                    users::upsert(transaction, [&edit.by]).await?;
+                    let mut comment = find_existing(transaction, edit.id).await?;
                     permit(&comment)?;
                     if comment.is_deleted {
                         return Err(Error::Conflict("The comment was deleted."));
@@ -126,11 +129,13 @@ impl Store {
             .write(move |transaction| {
                 let (delete, permit) = (delete.clone(), Arc::clone(&permit));
                 Box::pin(async move {
-                    let mut comment = find_locked(transaction, delete.id, &delete.by).await?;
+                    lock_post_of(transaction, delete.id).await?;
+                    let mut comment = find_existing(transaction, delete.id).await?;
                     permit(&comment)?;
                     if comment.is_deleted {
                         return Ok(Deletion::AlreadyDeleted(Arc::new(comment)));
                     }
+                    users::upsert(transaction, [&delete.by]).await?;
                     comment.changed_seq = next_seq(transaction, &comment.post_id, -1).await?;
                     comment.is_deleted = true;
                     comment.body = String::new();
@@ -162,19 +167,17 @@ impl Store {
     }
 }
 
-/// Locks the comment's post and then reads the comment, because another node may be changing it. Before
-/// that, updates the row of the user who changes it, because that may be its author.
-async fn find_locked(
-    transaction: &DatabaseTransaction,
-    id: CommentId,
-    by: &Profile,
-) -> Result<Comment, Error> {
+/// Locks the comment's post, because another node may be changing the comment.
+async fn lock_post_of(transaction: &DatabaseTransaction, id: CommentId) -> Result<(), Error> {
     let post_id = Entity::find_by_id(id.0)
         .select_only()
         .column(Column::PostId)
         .into_query();
     lock_posts(transaction, post::Column::Id.in_subquery(post_id)).await?;
-    users::upsert(transaction, [by]).await?;
+    Ok(())
+}
+
+async fn find_existing(transaction: &DatabaseTransaction, id: CommentId) -> Result<Comment, Error> {
     let comment = find(transaction, id, Bodies::Read).await?;
     comment.ok_or(Error::NotFound(Kind::Comment))
 }

@@ -197,7 +197,7 @@ async fn upsert_authors(
     if authors.is_empty() {
         return Ok(HashMap::new());
     }
-    users::upsert(transaction, authors).await
+    users::upsert_returning(transaction, &authors).await
 }
 
 async fn insert(transaction: &DatabaseTransaction, rows: Vec<ActiveModel>) -> Result<(), DbErr> {
