@@ -11,7 +11,6 @@ pub(super) mod headers;
 mod multipart;
 pub(super) mod negotiation;
 pub(super) mod origin;
-mod refused_origins;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
@@ -46,7 +45,6 @@ use super::{
     operation_log::{OperationLog, TransportLabel, code_of_errors},
 };
 use crate::{
-    auth::TokenError,
     graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, server_error},
     model::Timestamp,
 };
@@ -129,7 +127,7 @@ async fn respond(
         Err(rejection) => {
             log_rejected(rejection.code());
             if let AuthRejection::Token(error) = rejection {
-                metrics.unauthenticated(error == TokenError::Expired);
+                metrics.unauthenticated(error);
             }
             return response::auth_rejected(json, rejection);
         }
