@@ -28,8 +28,6 @@ const KEY_SYNTAX: u64 = 4;
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
 const PAGE_COMPLEXITY: u64 = 25;
-/// The lists without a requested length, with their lengths by default settings.
-const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -101,8 +99,17 @@ impl TooComplex {
 ///
 /// # Errors
 ///
-/// Refuses an operation that is too complex with these values of its variables.
-pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, TooComplex> {
+/// Refuses an operation that is too complex with these values of its variables. A comment has at most
+/// `reply_depth` ancestors.
+pub(super) fn check(
+    form: &NormalForm,
+    variables: &Variables,
+    reply_depth: u32,
+) -> Result<usize, TooComplex> {
+    let lengths = Lengths {
+        variables,
+        reply_depth,
+    };
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
         return Err(TooComplex::MutationFields(form.fields.len()));
     }
@@ -110,10 +117,10 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, T
         OperationKind::Subscription => MAX_SUBSCRIPTION_COMPLEXITY,
         OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
     };
-    let weight = Weight::of(&form.fields, variables);
+    let weight = Weight::of(&form.fields, lengths);
     let cost = weight.cost(1);
     if cost > limit {
-        let costliest = Costliest::of(&form.fields, variables, cost);
+        let costliest = Costliest::of(&form.fields, lengths, cost);
         return Err(TooComplex::Complexity {
             cost,
             limit,
@@ -131,6 +138,14 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, T
         return Err(TooComplex::Subscription(kept));
     }
     Ok(weight.argument_bytes)
+}
+
+/// The source of the lengths of an operation's lists.
+#[derive(Clone, Copy)]
+struct Lengths<'a> {
+    variables: &'a Variables,
+    /// Maximum number of a comment's ancestors.
+    reply_depth: u32,
 }
 
 /// The weight of a selection.
@@ -158,7 +173,7 @@ pub(super) struct Costliest {
 impl Costliest {
     /// Follows the costliest field of each selection, as long as it has half of the operation's `total`.
     /// Of the fields on the way it returns the innermost list.
-    fn of(mut fields: &[Field], variables: &Variables, total: u64) -> Self {
+    fn of(mut fields: &[Field], lengths: Lengths<'_>, total: u64) -> Self {
         let (mut path, mut times) = (Vec::new(), 1_u64);
         let mut costliest = Self {
             path: Vec::new(),
@@ -166,7 +181,7 @@ impl Costliest {
         };
         loop {
             let costs = fields.iter().rev().map(|field| {
-                let weight = Weight::of(std::slice::from_ref(field), variables);
+                let weight = Weight::of(std::slice::from_ref(field), lengths);
                 (field, weight.cost(times))
             });
             let Some((field, cost)) = costs.max_by_key(|(_, cost)| *cost) else {
@@ -176,7 +191,7 @@ impl Costliest {
                 return costliest;
             }
             path.push(field.response_name().to_string());
-            let length = length(field, variables);
+            let length = lengths.of(field);
             if path.len() == 1 || length > 1 {
                 costliest = Self {
                     path: path.clone(),
@@ -195,11 +210,11 @@ impl Weight {
         self.fields.saturating_mul(times).saturating_add(self.pages)
     }
 
-    fn of(fields: &[Field], variables: &Variables) -> Self {
+    fn of(fields: &[Field], lengths: Lengths<'_>) -> Self {
         let mut sum = Self::default();
         for field in fields {
-            let selection = Self::of(&field.selection, variables);
-            let length = length(field, variables);
+            let selection = Self::of(&field.selection, lengths);
+            let length = lengths.of(field);
             let (own, pages) = match field.name.as_str() {
                 "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
                 "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
@@ -218,29 +233,34 @@ impl Weight {
             );
             sum.key_bytes = add(sum.key_bytes, keys);
             let arguments = field.arguments.iter();
-            let arguments = arguments.map(|(_, value)| value.resolved_bytes(variables));
+            let arguments = arguments.map(|(_, value)| value.resolved_bytes(lengths.variables));
             sum.argument_bytes += arguments.sum::<usize>() + selection.argument_bytes;
         }
         sum
     }
 }
 
-/// Returns the number of times that the selection of a field is resolved.
-fn length(field: &Field, variables: &Variables) -> u64 {
-    let name = field.name.as_str();
-    let Some(usual) = page::default_first(name) else {
-        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
-        return known
-            .find(|(list, _)| *list == name)
-            .map_or(1, |(_, length)| *length);
-    };
-    let mut arguments = field.arguments.iter();
-    let first = arguments.find(|(name, _)| name == "first");
-    let first = first.and_then(|(_, value)| number(value, variables));
-    // The resolver refuses a page that is longer than the maximum.
-    first
-        .unwrap_or_else(|| usual.unsigned_abs().into())
-        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+impl Lengths<'_> {
+    /// Returns the number of times that the selection of a field is resolved.
+    fn of(self, field: &Field) -> u64 {
+        let name = field.name.as_str();
+        if name == "ancestors" {
+            return self.reply_depth.into();
+        }
+        let Some(usual) = page::default_first(name) else {
+            let mut known = INTROSPECTION.iter();
+            return known
+                .find(|(list, _)| *list == name)
+                .map_or(1, |(_, length)| *length);
+        };
+        let mut arguments = field.arguments.iter();
+        let first = arguments.find(|(name, _)| name == "first");
+        let first = first.and_then(|(_, value)| number(value, self.variables));
+        // The resolver refuses a page that is longer than the maximum.
+        first
+            .unwrap_or_else(|| usual.unsigned_abs().into())
+            .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+    }
 }
 
 fn number(value: &Value, variables: &Variables) -> Option<u64> {
@@ -254,6 +274,8 @@ fn number(value: &Value, variables: &Variables) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::graphql::execute::testing;
+
+    const REPLY_DEPTH: u32 = 32;
 
     fn check(text: &str) -> Result<(), TooComplex> {
         check_with(text, serde_json::json!({}))
@@ -269,7 +291,7 @@ mod tests {
 
     fn check_with(text: &str, variables: serde_json::Value) -> Result<(), TooComplex> {
         let (form, variables) = testing::normal_form(text, variables);
-        super::check(&form, &variables).map(drop)
+        super::check(&form, &variables, REPLY_DEPTH).map(drop)
     }
 
     #[test]
