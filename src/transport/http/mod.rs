@@ -105,7 +105,7 @@ async fn respond(
     let metrics = &transport.metrics;
     let label = TransportLabel::from(preferred);
     let log_rejected = |code: &str| OperationLog::rejected(metrics, request_id, label, code);
-    let Received { params, memory } = match received {
+    let Received { mut params, memory } = match received {
         Ok(received) => received,
         Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
@@ -121,7 +121,6 @@ async fn respond(
             return response::document(json, Outcome::Refused(errors));
         }
     };
-    let client = params.client.clone();
     let mut caller = match authenticate::caller(head, transport).await {
         Ok(caller) => caller,
         Err(rejection) => {
@@ -132,8 +131,11 @@ async fn respond(
             return response::auth_rejected(json, rejection);
         }
     };
-    caller.client = caller.client.or(client);
-    let operation = match transport.requests.prepare(params) {
+    let prepared = match caller.name_client(params.client.take()) {
+        Ok(()) => transport.requests.prepare(params),
+        Err(error) => Err(vec![server_error(error)]),
+    };
+    let operation = match prepared {
         Ok(operation) => operation,
         Err(errors) => {
             log_rejected(code_of_errors(&errors));
