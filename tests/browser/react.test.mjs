@@ -339,6 +339,29 @@ for (const example of ['react-apollo', 'react-urql']) {
       assert.equal(commentCount, 2);
     });
 
+    test('a comment that is sent again by itself stays its writer\'s after another has signed in', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      let fail;
+      const failing = new Promise((resolve) => (fail = resolve));
+      let attempts = 0;
+      await page.route('**/graphql', async (route) => {
+        if (sending(route) && attempts++ === 0) {
+          await failing;
+          return route.abort();
+        }
+        await route.continue();
+      });
+      await post(page, "Ada's.");
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await signIn(page, 'Bob');
+      fail();
+      await pendingComments(page).waitFor({ state: 'detached' });
+      await page.reload();
+      await page.getByRole('article', { name: 'Comment by Ada' }).waitFor();
+      assert.equal(attempts, 2);
+    });
+
     test('a comment that is sent again after a network failure is stored and shown once', async () => {
       const page = await open();
       await signIn(page, 'Ada');
