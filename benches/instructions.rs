@@ -136,7 +136,7 @@ fn publish(runtime: &Runtime) {
         let mut subscriptions = Vec::new();
         for member in &members {
             let request = serde_json::from_value(request(ADDED, &post)).expect("a request");
-            let queries = Requests::new(1.try_into().expect("not zero"), 1, &Registry::new());
+            let queries = Requests::new(1.try_into().expect("not zero"), 1, 32, &Registry::new());
             let operation = queries.prepare(request).expect("an operation");
             let sink = Arc::clone(member) as Arc<dyn Sink>;
             let opened = executor.subscribe(operation, Caller::default(), sink);
@@ -216,7 +216,7 @@ fn hostile(runtime: &Runtime, name: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(&folder);
     let post = PostId::parse("hello").expect("an id");
-    let queries = Requests::new(1.try_into().expect("not zero"), 1, &Registry::new());
+    let queries = Requests::new(1.try_into().expect("not zero"), 1, 32, &Registry::new());
     let executor = runtime.block_on(async {
         let store = store_with(&config, &post).await;
         executor(&config, &store, &Hub::new(128, &Registry::new()))

@@ -4,11 +4,13 @@
 //! has keys of its own: an HS256 token is verified with the secret only. So a token that is signed
 //! with the bytes of a public key, which everyone has, is refused.
 
+use std::time::Instant;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header};
 
 use super::{
     claims::{ClaimRules, VerifiedBy},
-    error::{SetupError, TokenError},
+    error::{ClaimError, SetupError, TokenError},
     jwks::Jwks,
     keys::Verifier,
     principal::Principal,
@@ -17,6 +19,7 @@ use crate::{
     config::{AuthConfig, JwtAlgorithm, Secret},
     error::Error,
     model::Timestamp,
+    telemetry::LogLimit,
 };
 
 /// Maximum size of a token.
@@ -30,6 +33,7 @@ pub struct Authenticator {
     is_secret_shared: bool,
     jwks: Option<Jwks>,
     rules: ClaimRules,
+    refused_claims: LogLimit<ClaimError>,
 }
 
 impl std::fmt::Debug for Authenticator {
@@ -74,6 +78,7 @@ impl Authenticator {
             is_secret_shared: true,
             jwks: None,
             rules: ClaimRules::default(),
+            refused_claims: LogLimit::new(Instant::now()),
         }
     }
 
@@ -116,15 +121,20 @@ impl Authenticator {
 
     /// Verifies a token now. If it names an unknown public key, refreshes the keys first, at most once
     /// per cooldown. Logs the claim that makes it refuse a token with a good signature, because the host
-    /// site must correct that.
+    /// site must correct that. Each such claim is logged once an hour.
     pub async fn identify(&self, token: &str) -> Result<Principal, TokenError> {
         let mut principal = self.authenticate(token, Timestamp::now());
         if let (Some(jwks), Err(TokenError::UnknownKey)) = (&self.jwks, &principal) {
             jwks.refresh_for_unknown_key().await;
             principal = self.authenticate(token, Timestamp::now());
         }
-        if let Err(TokenError::Claim(error)) = &principal {
-            tracing::warn!(%error, "a token with a good signature was refused");
+        if let Err(TokenError::Claim(error)) = &principal
+            && self.refused_claims.is_first(*error, Instant::now())
+        {
+            tracing::warn!(
+                %error,
+                "refused a token with a good signature; more within the hour are only counted"
+            );
         }
         principal
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::AuthConfig,
-    model::{MAX_NAME_CHARS, Role, Timestamp, User, UserId},
+    model::{Role, Timestamp, User, UserId},
     text,
 };
 
@@ -132,7 +132,7 @@ impl ClaimRules {
             };
         }
         if id.is_reserved() {
-            return refuse("sub", "must not be deleted or begin with guest: or import:");
+            return refuse("sub", UserId::UNRESERVED_RULE);
         }
         if !self.issuers.is_empty() && issuer.is_none_or(|issuer| !self.issuers.contains(&issuer)) {
             return refuse("iss", "must be one of JWT_ISSUER");
@@ -169,12 +169,10 @@ impl ClaimRules {
     }
 }
 
-/// Returns the cleaned name. The host site may allow longer ones: they are truncated.
+/// Returns the cleaned name.
 fn name(claims: &SignedClaims) -> Result<String, TokenError> {
-    let name = text::line(&claims.name()?);
-    let name = name.and_then(|name| text::truncated(&name, MAX_NAME_CHARS).map(str::to_owned));
     let rule = ClaimError::new("name", "must have a visible character");
-    name.ok_or(TokenError::Claim(rule))
+    text::name(&claims.name()?).ok_or(TokenError::Claim(rule))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub enum TokenError {
 }
 
 /// A claim and the rule that it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("its claim `{claim}` {rule}")]
 pub struct ClaimError {
     claim: &'static str,

@@ -56,13 +56,14 @@ impl SignedClaims {
 
     /// Returns the user's id. An integer is read as text, because accounts often have numbers.
     pub(super) fn subject(&self) -> Result<UserId, TokenError> {
-        let rule = ClaimError::new("sub", "must be text of 1 to 255 bytes, or an integer");
+        let type_rule = ClaimError::new("sub", "must be text or an integer");
         let sub = match self.sub.as_deref().map(RawValue::get) {
             Some(number) if is_integer(number) => Some(number.to_owned()),
-            _ => read(self.sub.as_deref(), rule)?,
+            _ => read(self.sub.as_deref(), type_rule)?,
         };
-        let id = sub.and_then(|sub| UserId::parse(&sub));
-        id.ok_or(TokenError::Claim(rule))
+        let sub = sub.ok_or(TokenError::Claim(type_rule))?;
+        let id_rule = ClaimError::new("sub", UserId::RULE);
+        UserId::parse(&sub).ok_or(TokenError::Claim(id_rule))
     }
 
     pub(super) fn name(&self) -> Result<String, TokenError> {
@@ -76,7 +77,7 @@ impl SignedClaims {
     }
 
     pub(super) fn role(&self) -> Result<Role, TokenError> {
-        let rule = ClaimError::new("role", "must be reader, author or moderator");
+        let rule = ClaimError::new("role", Role::RULE);
         Ok(read(self.role.as_deref(), rule)?.unwrap_or(Role::Reader))
     }
 

@@ -57,9 +57,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Error> {
 }
 
 fn user_id(text: &str) -> Result<UserId, &'static str> {
-    let id = UserId::parse(text).ok_or("must be 1 to 255 bytes")?;
+    let id = UserId::parse(text).ok_or(UserId::RULE)?;
     if id.is_reserved() {
-        return Err("must not be deleted or begin with guest: or import:");
+        return Err(UserId::UNRESERVED_RULE);
     }
     Ok(id)
 }

@@ -3,6 +3,7 @@
 use super::execute::Turns;
 use crate::{
     auth::Principal,
+    error::Error,
     model::{ClientAddress, ClientId},
     rooms::{Participant, SentAway},
 };
@@ -23,6 +24,21 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Names the client as its request does, in `extensions.clientId`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name other than the one that its socket or header has.
+    pub fn name_client(&mut self, name: Option<ClientId>) -> Result<(), Error> {
+        let Some(name) = name else { return Ok(()) };
+        if *self.client.get_or_insert_with(|| name.clone()) == name {
+            return Ok(());
+        }
+        let rule =
+            "`extensions.clientId` must be the client's name in X-Client-Id or connection_init.";
+        Err(Error::bad_input("clientId", rule))
+    }
+
     /// Returns the caller as a participant of rooms. A caller without a client is a client of its
     /// own.
     pub(super) fn visitor(&self) -> Participant {

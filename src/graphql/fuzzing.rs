@@ -14,7 +14,7 @@ use crate::{
 
 /// Building the schema takes longer than most documents do.
 static REQUESTS: LazyLock<Requests> =
-    LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1, &Registry::new()));
+    LazyLock::new(|| Requests::new(NonZeroUsize::MIN, 1, 32, &Registry::new()));
 
 /// Prepares a document; after the first zero byte comes the JSON of its variables.
 pub fn document(bytes: &[u8]) {

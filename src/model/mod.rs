@@ -21,5 +21,5 @@ pub use self::{
     },
     post::{MAX_TITLE_CHARS, Post, PostId},
     timestamp::Timestamp,
-    user::{MAX_NAME_CHARS, Profile, Role, User, UserId},
+    user::{Profile, Role, User, UserId},
 };

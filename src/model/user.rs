@@ -6,8 +6,6 @@ use uuid::Uuid;
 
 use super::{shared_str::shared_str, timestamp::Timestamp};
 
-/// Maximum length of a user's name, in characters after cleaning.
-pub const MAX_NAME_CHARS: usize = 80;
 /// Id and name of the placeholder for the authors of tombstones.
 const DELETED: &str = "deleted";
 /// Prefix of guests' ids.
@@ -21,6 +19,11 @@ shared_str! {
 }
 
 impl UserId {
+    /// The rule for ids, as refusals state it.
+    pub const RULE: &'static str = "must have 1 to 255 bytes, none of them 0";
+    /// The rule for ids of the host site's users, as refusals state it.
+    pub const UNRESERVED_RULE: &'static str = "must not be deleted or begin with guest: or import:";
+
     /// Returns `None` if `text` is not a valid user id.
     pub fn parse(text: &str) -> Option<Self> {
         // PostgreSQL cannot store U+0000.
@@ -100,6 +103,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// The rule for the names of roles, as refusals state it.
+    pub const RULE: &'static str = "must be reader, author or moderator";
+
     /// Returns the role as tokens and the database name it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,6 +122,6 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let roles = [Self::Reader, Self::Author, Self::Moderator];
         let role = roles.into_iter().find(|role| role.as_str() == text);
-        role.ok_or("must be reader, author or moderator")
+        role.ok_or(Self::RULE)
     }
 }

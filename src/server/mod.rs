@@ -18,7 +18,7 @@ use self::{grace::end_grace_of_banned, metrics::SampledMetrics};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
-    config::{Config, HttpConfig, Switch},
+    config::{Config, Switch},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
     limits::{Limits, OperationLimits},
@@ -125,7 +125,7 @@ impl Server {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
             bans: Arc::clone(&bans),
-            requests: requests(&config.http, &registry),
+            requests: requests(&config, &registry),
             admission: admission.clone(),
             operation_limits: OperationLimits::new(
                 &config.clients,
@@ -362,8 +362,9 @@ fn memory_budget(config: &Config) -> MemoryBudget {
     }
 }
 
-fn requests(config: &HttpConfig, registry: &Registry) -> Requests {
-    let max = usize::try_from(config.persisted_queries).unwrap_or(usize::MAX);
+fn requests(config: &Config, registry: &Registry) -> Requests {
+    let max = usize::try_from(config.http.persisted_queries).unwrap_or(usize::MAX);
     let max = NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN);
-    Requests::new(max, config.persisted_query_bytes, registry)
+    let max_bytes = config.http.persisted_query_bytes;
+    Requests::new(max, max_bytes, config.writing.reply_depth, registry)
 }

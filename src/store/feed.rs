@@ -67,6 +67,8 @@ impl Store {
             .and(Column::EnteredSeq.is_not_null());
         let order = Column::AddedSeq.into_expr();
         let rows = self.feed_rows(condition, order, first, allowance);
+        // Nothing restores a comment yet. Of a restored one, `entered_by` is the client that restored it:
+        // the client that added it would be sent its own comment. Its place needs a column of its own.
         Ok(rows.await?.map(|row| FeedEntry {
             seq: row.comment.added_seq,
             reason: Reason::Entry,
@@ -86,17 +88,16 @@ impl Store {
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<FeedEntry>, Error> {
-        // A row has one place or two. The first places of all are among the first of each kind, so the
-        // statement finds them with two ranges of indexes.
-        let limit = first + 1;
+        // A row has one place or two. The first places of all are those of the first rows, and these are
+        // among the first of each kind. So the statement finds them with two ranges of indexes.
         let rows = self.feed_rows(
-            has_first_place(post, after, limit, self.backend()),
+            has_first_place(post, after, first + 1, self.backend()),
             first_place(after),
-            2 * limit,
+            first,
             allowance,
         );
         let Page { items, has_more } = rows.await?;
-        // Where the rows end early, a row that was not read may be before a second place.
+        // If there are more rows, one that was not read may come before a second place.
         let end = match items.last() {
             Some(last) if has_more => last.places(after).map(|entry| entry.seq).min(),
             _ => None,

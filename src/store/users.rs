@@ -1,4 +1,7 @@
 //! Users, as their newest tokens describe them.
+//!
+//! A write stores the profile of its user with the change. A write that changes nothing stores nothing,
+//! such as a repeated deletion, ban or comment.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,8 +10,9 @@ use std::{
 
 use sea_orm::{
     ActiveValue::Set,
-    DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
-    sea_query::{CaseStatement, Expr, ExprTrait, OnConflict},
+    ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    QueryTrait,
+    sea_query::{BinOper, Expr, ExprTrait, OnConflict},
 };
 
 use super::{
@@ -61,14 +65,14 @@ impl Store {
     }
 }
 
-/// Writes the profiles that are not older than the stored ones, and returns all of the users as they are
-/// stored then. Of two profiles of one time the later one in `profiles` counts.
+/// Stores the profiles that are not older than the stored ones and differ from them. Of two profiles of
+/// one time the later one in `profiles` counts.
 ///
-/// One statement does it all. It writes every row, because it returns only rows that it writes.
+/// On PostgreSQL it locks the rows of all of the users until the transaction ends.
 pub(super) async fn upsert(
     transaction: &DatabaseTransaction,
     profiles: impl IntoIterator<Item = &Profile>,
-) -> Result<HashMap<UserId, User>, DbErr> {
+) -> Result<(), DbErr> {
     // Ordered by id, so two transactions that write the same users never deadlock.
     let mut newest: BTreeMap<&UserId, &Profile> = BTreeMap::new();
     for profile in profiles {
@@ -88,21 +92,34 @@ pub(super) async fn upsert(
         });
     let stored = |column: Column| Expr::col((Entity, column));
     let new = |column: Column| Expr::col(("excluded", column));
-    let newer = |column: Column| {
-        let is_newer = new(Column::AsOf).gte(stored(Column::AsOf));
-        let value = CaseStatement::new().case(is_newer, new(column));
-        (column, value.finally(stored(column)).into())
-    };
     let columns = [Column::Name, Column::Avatar, Column::Role, Column::AsOf];
-    let written = Entity::insert_many(rows)
+    let is_as_new = new(Column::AsOf).gte(stored(Column::AsOf));
+    let differs = Expr::tuple(columns.map(new)).binary(
+        BinOper::Custom("IS DISTINCT FROM"),
+        Expr::tuple(columns.map(stored)),
+    );
+    Entity::insert_many(rows)
         .on_conflict(
             OnConflict::column(Column::Id)
-                .values(columns.map(newer))
+                .update_columns(columns)
+                .action_and_where(is_as_new.and(differs))
                 .to_owned(),
         )
-        .exec_with_returning(transaction)
+        .exec_without_returning(transaction)
         .await?;
-    let users = written.into_iter().map(|row| {
+    Ok(())
+}
+
+/// Stores profiles as [`upsert`] does, and returns all of the users as they are stored then.
+pub(super) async fn upsert_returning(
+    transaction: &DatabaseTransaction,
+    profiles: &[&Profile],
+) -> Result<HashMap<UserId, User>, DbErr> {
+    upsert(transaction, profiles.iter().copied()).await?;
+    let ids = profiles.iter().map(|profile| profile.user.id.to_string());
+    let is_one = is_any_of(Column::Id, ids, transaction.get_database_backend());
+    let rows = Entity::find().filter(is_one).all(transaction).await?;
+    let users = rows.into_iter().map(|row| {
         let user = rows::user(row)?;
         Ok((user.id.clone(), user))
     });

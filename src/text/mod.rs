@@ -9,6 +9,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use self::visible::is_visible;
 pub use self::web_url::{MAX_URL_BYTES, web_url};
 
+/// Maximum length of a name in characters. A longer one is truncated.
+const MAX_NAME_CHARS: usize = 80;
+
 /// Cleans a text of one line, such as a name or a title. Returns `None` if nothing of it is visible.
 ///
 /// Bidirectional controls are removed, because they reorder the text that is displayed next to it.
@@ -33,18 +36,18 @@ pub fn paragraphs(text: &str) -> Option<&str> {
     text.contains(is_visible).then_some(&text[start..])
 }
 
-/// Truncates a cleaned line to `max` characters between two grapheme clusters. Returns `None` if
-/// nothing that is left is visible.
-pub fn truncated(line: &str, max: usize) -> Option<&str> {
+/// Cleans a user's name as [`line()`] does, and truncates it to 80 characters between two grapheme
+/// clusters. Returns `None` if nothing that is left is visible.
+pub fn name(text: &str) -> Option<String> {
+    let line = line(text)?;
     let mut chars = 0;
-    let fits = |(_, grapheme): &(usize, &str)| {
+    let fits = |grapheme: &&str| {
         chars += grapheme.chars().count();
-        chars <= max
+        chars <= MAX_NAME_CHARS
     };
-    let end = line.grapheme_indices(true).take_while(fits).last();
-    let end = end.map_or(0, |(start, grapheme)| start + grapheme.len());
-    let line = line[..end].trim_end();
-    line.contains(is_visible).then_some(line)
+    let name: String = line.graphemes(true).take_while(fits).collect();
+    let name = name.trim_end();
+    name.contains(is_visible).then(|| name.to_owned())
 }
 
 fn is_bidi_control(character: char) -> bool {
@@ -105,15 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn line_is_truncated_between_graphemes() {
+    fn name_is_truncated_between_graphemes() {
         let ones = "x".repeat(79);
-        assert_eq!(truncated(&ones, 80), Some(ones.as_str()));
-        for rest in [FAMILY, " y", "e\u{301}"] {
+        for rest in ["", FAMILY, " y", "e\u{301}"] {
             let text = format!("{ones}{rest}");
-            assert_eq!(truncated(&text, 80), Some(ones.as_str()), "{text:?}");
+            assert_eq!(name(&text).as_ref(), Some(&ones), "{text:?}");
         }
-        assert_eq!(truncated(&format!("{ones}xy"), 80), Some(&*"x".repeat(80)));
+        assert_eq!(name(&format!(" {ones}xy")), Some("x".repeat(80)));
         let hidden = format!("{}x", "\u{3164}".repeat(80));
-        assert_eq!(truncated(&hidden, 80), None);
+        assert_eq!(name(&hidden), None);
     }
 }

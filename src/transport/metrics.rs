@@ -6,6 +6,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::{operation_log::TransportLabel, ws::CLOSE_CODES};
 use crate::{
+    auth::TokenError,
     graphql::{ErrorCode, OperationKind},
     telemetry::{GaugeGuard, Registry},
 };
@@ -31,6 +32,8 @@ pub(crate) struct TransportMetrics {
     /// Requests that were refused before the kind of their operation was known.
     unknown: OperationMetrics,
     expired: Counter,
+    /// Tokens with a good signature whose claims break a rule.
+    bad_claims: Counter,
     invalid: Counter,
     /// Connections dropped because their client read nothing.
     pub(super) slow: Counter,
@@ -97,6 +100,7 @@ impl TransportMetrics {
             subscription: OperationMetrics::new(registry, "subscription", None),
             unknown: OperationMetrics::new(registry, "unknown", None),
             expired: unauthenticated("expired"),
+            bad_claims: unauthenticated("claim"),
             invalid: unauthenticated("invalid"),
             slow: dropped("slow"),
             silent: dropped("silent"),
@@ -145,11 +149,11 @@ impl TransportMetrics {
     }
 
     /// Counts a refused token.
-    pub(super) fn unauthenticated(&self, has_expired: bool) {
-        let counter = if has_expired {
-            &self.expired
-        } else {
-            &self.invalid
+    pub(super) fn unauthenticated(&self, error: TokenError) {
+        let counter = match error {
+            TokenError::Expired => &self.expired,
+            TokenError::Claim(_) => &self.bad_claims,
+            TokenError::NotYet | TokenError::Invalid | TokenError::UnknownKey => &self.invalid,
         };
         counter.increment(1);
     }

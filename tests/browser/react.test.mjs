@@ -264,10 +264,15 @@ for (const example of ['react-apollo', 'react-urql']) {
       await counted(page, '2 comments').waitFor();
     });
 
-    test('a page whose cursor has expired is read again', async () => {
+    test('a page whose cursor has expired is read again, and keeps its drafts', async () => {
       await server.createComment({ postId, body: 'Kept.' }, person('bob'));
       const page = await open();
       await comment(page, 'Kept.').waitFor();
+      await signIn(page, 'Ada');
+      await newComment(page).fill('A draft.');
+      await comment(page, 'Kept.').getByRole('button', { name: 'Reply', exact: true }).click();
+      const draftOfReply = page.getByRole('textbox', { name: 'Reply to' });
+      await draftOfReply.fill('A reply.');
       const { port } = server;
       await server.stop();
       await promisify(execFile)(process.env.CAUSERIE_BIN, ['restore', '--database-url', database.databaseUrl]);
@@ -279,6 +284,8 @@ for (const example of ['react-apollo', 'react-urql']) {
       await comment(page, 'And now.').waitFor();
       assert.deepEqual(await bodies(page), ['And now.', 'Written since.', 'Kept.']);
       await counted(page, '3 comments').waitFor();
+      assert.equal(await newComment(page).inputValue(), 'A draft.');
+      assert.equal(await draftOfReply.inputValue(), 'A reply.');
     });
 
     test('a reader whose token expires reads on anonymously', async () => {
@@ -337,6 +344,29 @@ for (const example of ['react-apollo', 'react-urql']) {
 
       const { commentCount } = await server.post(postId);
       assert.equal(commentCount, 2);
+    });
+
+    test('a comment that is sent again by itself stays its writer\'s after another has signed in', async () => {
+      const page = await open();
+      await signIn(page, 'Ada');
+      let fail;
+      const failing = new Promise((resolve) => (fail = resolve));
+      let attempts = 0;
+      await page.route('**/graphql', async (route) => {
+        if (sending(route) && attempts++ === 0) {
+          await failing;
+          return route.abort();
+        }
+        await route.continue();
+      });
+      await post(page, "Ada's.");
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await signIn(page, 'Bob');
+      fail();
+      await pendingComments(page).waitFor({ state: 'detached' });
+      await page.reload();
+      await page.getByRole('article', { name: 'Comment by Ada' }).waitFor();
+      assert.equal(attempts, 2);
     });
 
     test('a comment that is sent again after a network failure is stored and shown once', async () => {

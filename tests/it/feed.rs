@@ -1,11 +1,18 @@
 //! The feed: nothing lost, nothing twice, in order.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use causerie::{
     config::StoreConfig,
-    model::{PostId, Profile, Role, Timestamp, User, UserId},
-    store::{NewComment, Screened, Store},
+    error::Error,
+    model::{PostId, Profile, Role, Seq, Timestamp, User, UserId},
+    store::{Allowance, FeedEntry, NewComment, Page, Screened, Store},
     telemetry::Registry,
 };
 use serde_json::{Value, json};
@@ -320,6 +327,89 @@ async fn catch_up_sends_entries_and_latest_changes_in_order() {
     socket.complete("s").await;
     assert!(socket.settle().await.is_empty());
     socket.close().await;
+    server.stop().await;
+}
+
+/// An allowance of a number of rows.
+#[derive(Debug)]
+struct Rows(AtomicUsize);
+
+impl Allowance for Rows {
+    fn take(&self, _: usize) -> Result<bool, Error> {
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        let one_less = |left: usize| left.checked_sub(1);
+        Ok(self.0.fetch_update(success, failure, one_less).is_ok())
+    }
+
+    fn give_back(&self, _: usize) {}
+}
+
+/// Returns a page of the changes of `hello` that may read `rows` rows, and the number of rows it left.
+async fn page_of(store: &Store, after: i64, first: u64, rows: usize) -> (Page<FeedEntry>, usize) {
+    let post = PostId::parse("hello").expect("a post id");
+    let allowance = Arc::new(Rows(AtomicUsize::new(rows)));
+    let page = store.changed_after(&post, Seq(after), first, Arc::clone(&allowance) as _);
+    let page = page.await.expect("a page");
+    (page, allowance.0.load(Ordering::Relaxed))
+}
+
+/// Writes three comments, at 1 to 3, and edits the first two, at 4 and 5.
+async fn write_and_edit(server: &TestServer) {
+    let ada = server.reader("ada");
+    let mut ids = Vec::new();
+    for body in ["a", "b", "c"] {
+        ids.push(ada.comment(body).await);
+    }
+    for id in &ids[..2] {
+        ada.send(EDIT, json!({"id": id, "body": "edited"})).await;
+    }
+}
+
+fn seqs(page: &Page<FeedEntry>) -> Vec<i64> {
+    page.items.iter().map(|entry| entry.seq.0).collect()
+}
+
+#[tokio::test]
+async fn page_of_changes_that_ends_by_bytes_skips_no_place() {
+    let server = TestServer::start().await;
+    write_and_edit(&server).await;
+    let store = open_elsewhere(&server).await;
+    for rows in 1..=3 {
+        let (mut after, mut all) = (0, Vec::new());
+        loop {
+            let (page, _) = page_of(&store, after, 50, rows).await;
+            let seqs = seqs(&page);
+            after = *seqs.last().expect("one entry at least");
+            all.extend(seqs);
+            if !page.has_more {
+                break;
+            }
+        }
+        assert_eq!(all, [1, 2, 3, 4, 5], "{rows} rows");
+    }
+    store.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn page_of_changes_reads_no_more_rows_than_entries() {
+    let server = TestServer::start().await;
+    write_and_edit(&server).await;
+    let store = open_elsewhere(&server).await;
+    for (after, first, expected) in [
+        (0, 1, vec![1]),
+        (0, 2, vec![1, 2]),
+        (1, 2, vec![2, 3]),
+        (2, 2, vec![3, 4]),
+        (3, 2, vec![4, 5]),
+        (4, 2, vec![5]),
+    ] {
+        let (page, left) = page_of(&store, after, first, 100).await;
+        assert_eq!(seqs(&page), expected, "{first} after {after}");
+        assert_eq!(page.has_more, expected.last() != Some(&5), "after {after}");
+        assert!(100 - left <= expected.len(), "{left} rows left");
+    }
+    store.close().await;
     server.stop().await;
 }
 

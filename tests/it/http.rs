@@ -585,6 +585,25 @@ async fn bearer_prefix_is_optional_and_case_insensitive() {
 }
 
 #[tokio::test]
+async fn request_must_name_the_client_as_its_header_does() {
+    let server = TestServer::start().await;
+    for (client, status) in [
+        ("tab-1", StatusCode::OK),
+        ("tab-2", StatusCode::BAD_REQUEST),
+    ] {
+        let body = json!({"query": "{ me { id } }", "extensions": {"clientId": client}});
+        let named = server.client().named("tab-1").accepting(GRAPHQL);
+        let reply = named.post("application/json", body.to_string()).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        if status != StatusCode::OK {
+            let extensions = json!({"code": "BAD_USER_INPUT", "field": "clientId"});
+            assert_eq!(reply.error()["extensions"], extensions);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn client_id_has_1_to_64_permitted_characters() {
     let server = TestServer::start().await;
     let me = "{ me { id } }";

@@ -87,7 +87,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("store", &["config", "error", "model", "telemetry"]),
     ("cluster", &["config", "model", "rooms", "telemetry"]),
     ("rooms", &["model", "telemetry"]),
-    ("auth", &["config", "error", "model", "text"]),
+    ("auth", &["config", "error", "model", "telemetry", "text"]),
     ("limits", &["config", "error", "model", "telemetry"]),
     ("telemetry", &["config", "error"]),
     ("shutdown", &[]),

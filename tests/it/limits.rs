@@ -588,6 +588,19 @@ async fn forwarded_header_of_an_untrusted_proxy_is_ignored() {
 // Replies
 
 #[tokio::test]
+async fn ancestors_weigh_the_depth_of_replies() {
+    let query =
+        "{ posts(first: 10) { nodes { comments(first: 50) { nodes { ancestors { id } } } } } }";
+    let server = TestServer::start_with(&["--reply-depth=100"]).await;
+    let error = server.client().refused(query, json!({})).await;
+    assert_eq!(error["extensions"]["code"], json!("QUERY_TOO_EXPENSIVE"));
+    server.stop().await;
+    let server = TestServer::start_with(&["--reply-depth=50"]).await;
+    server.client().send(query, json!({})).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn reply_depth_limit_is_exact() {
     let server = TestServer::start_with(&["--reply-depth=3"]).await;
     let ada = server.reader("ada");

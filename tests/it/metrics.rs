@@ -99,6 +99,12 @@ async fn each_event_is_counted_by_its_metric() {
         .with_token("nonsense")
         .try_send(query, json!({}))
         .await;
+    let nameless = token("eve", "", Role::Reader);
+    server
+        .client()
+        .with_token(&nameless)
+        .try_send(query, json!({}))
+        .await;
     let expired = token_for("ada", std::time::Duration::ZERO);
     server
         .client()
@@ -143,7 +149,7 @@ async fn each_event_is_counted_by_its_metric() {
         ),
         (
             "causerie_operations_total{type=\"unknown\",code=\"UNAUTHENTICATED\"}",
-            2.0,
+            3.0,
         ),
         (
             "causerie_operations_total{type=\"subscription\",code=\"OK\"}",
@@ -157,6 +163,7 @@ async fn each_event_is_counted_by_its_metric() {
         ),
         ("causerie_auth_failures_total{reason=\"invalid\"}", 1.0),
         ("causerie_auth_failures_total{reason=\"expired\"}", 1.0),
+        ("causerie_auth_failures_total{reason=\"claim\"}", 1.0),
         ("causerie_store_commits_total", 3.0),
         ("causerie_store_batch_writes_sum", 3.0),
         ("causerie_store_transaction_seconds_count", 3.0),

@@ -198,9 +198,17 @@ async fn inputs_are_validated_at_and_beyond_their_bounds() {
         rule.bad.push("a\u{0}b".to_owned());
     }
     let [comment, edit] = bodies;
+    let mut name = lengths("name", sign_in, 80, &line);
+    // A longer name is truncated, and refused if only what is cut off is visible.
+    let is_long = |name: &mut String| name.chars().count() > 80;
+    for long in name.bad.extract_if(.., is_long) {
+        let kept = long.chars().take(80).collect();
+        name.good.push((long, kept));
+    }
+    name.bad.push(format!("{}x", "\u{3164}".repeat(80)));
     let title = create("$fresh", "$value", "null", "title");
     let rules = [
-        lengths("name", sign_in, 80, &line),
+        name,
         comment,
         edit,
         lengths("title", &title, 300, &line),

@@ -379,6 +379,41 @@ async fn edit_racing_a_deletion_on_another_node_restores_nothing() {
 
 #[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn second_of_two_deletions_at_once_stores_no_profile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = postgres_url(folder.path());
+    let server = TestServer::start_on(folder, &url, &[]).await;
+    let id = server.reader("ada").comment("deleted twice").await;
+    let id = CommentId::parse(&id).expect("an id");
+    let (store, other) = (open(&url).await, another_program(&url).await);
+    run(&other, "BEGIN").await;
+    run(&other, "LOCK TABLE post IN EXCLUSIVE MODE").await;
+    let users = ["one", "two"];
+    let deletions = users.map(|by| {
+        let store = store.clone();
+        let delete = DeleteComment {
+            id,
+            by: profile(by),
+            at: Timestamp::now(),
+            origin: None,
+        };
+        tokio::spawn(async move { store.delete_comment(delete, |_| Ok(())).await })
+    });
+    // Both have found the comment undeleted.
+    wait_until_blocked(&url, 2).await;
+    run(&other, "ROLLBACK").await;
+    for (by, deletion) in users.into_iter().zip(deletions) {
+        let deletion = within("the deletion", deletion).await.expect("no panic");
+        let has_deleted = deletion.expect("a deletion").effects.change.is_some();
+        let stored = store.user(&profile(by).user.id).await.expect("an answer");
+        assert_eq!(stored.is_some(), has_deleted, "{by}");
+    }
+    store.close().await;
+    server.stop().await;
+}
+
+#[ignore = "needs PostgreSQL"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocked_write_is_retried_and_committed_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = postgres_url(folder.path());
@@ -391,7 +426,7 @@ async fn deadlocked_write_is_retried_and_committed_once() {
     run(&other, "BEGIN").await;
     run(&other, "SELECT 1 FROM \"user\" WHERE id = 'ada' FOR UPDATE").await;
     let writing = tokio::spawn(async move { ada.comment("in a circle").await });
-    wait_until_one_blocks(&server.database()).await;
+    wait_until_blocked(&server.database(), 1).await;
     run(&other, "SELECT 1 FROM post WHERE id = 'hello' FOR UPDATE").await;
     run(&other, "ROLLBACK").await;
     within("the comment", writing).await.expect("no panic");
@@ -399,16 +434,16 @@ async fn deadlocked_write_is_retried_and_committed_once() {
     server.stop().await;
 }
 
-/// Waits until a statement in this database waits for a lock.
-async fn wait_until_one_blocks(url: &str) {
+/// Waits until `count` statements in this database wait for a lock.
+async fn wait_until_blocked(url: &str, count: usize) {
     let looking = another_program(url).await;
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
         AND wait_event_type = 'Lock'";
     let backend = looking.get_database_backend();
-    wait_until("a statement waits", async || {
+    wait_until("statements wait", async || {
         let statement = Statement::from_string(backend, waiting);
         let rows = looking.query_all_raw(statement).await;
-        !rows.expect("rows").is_empty()
+        rows.expect("rows").len() == count
     })
     .await;
 }
@@ -730,7 +765,7 @@ async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
         let ada = ada.clone();
         tokio::spawn(async move { ada.refused(WRITE, json!({"body": "cut off"})).await })
     };
-    wait_until_one_blocks(&url).await;
+    wait_until_blocked(&url, 1).await;
     proxy.silence();
     // Its transaction now holds the post's lock, and no answer reaches the node.
     run(&other, "ROLLBACK").await;

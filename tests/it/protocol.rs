@@ -293,6 +293,31 @@ async fn client_id_names_the_same_client_as_over_http() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn operation_must_name_the_client_as_its_socket_does() {
+    let server = TestServer::start().await;
+    let query = |id: &str, client: &str| {
+        let payload = json!({"query": "{ me { id } }", "extensions": {"clientId": client}});
+        json!({"type": "subscribe", "id": id, "payload": payload})
+    };
+    let (mut named, mut unnamed) = (server.connect().await, server.connect().await);
+    named.init(json!({"clientId": "tab-1"})).await;
+    unnamed.init(json!({})).await;
+    named.send(query("same", "tab-1")).await;
+    assert_eq!(named.message().await["type"], json!("next"));
+    assert_eq!(named.message().await["type"], json!("complete"));
+    for (socket, client) in [(&mut named, "tab-2"), (&mut unnamed, "tab-1")] {
+        socket.send(query("other", client)).await;
+        let refused = socket.message().await;
+        assert_eq!(refused["type"], json!("error"), "{refused}");
+        let extensions = json!({"code": "BAD_USER_INPUT", "field": "clientId"});
+        assert_eq!(refused["payload"][0]["extensions"], extensions);
+    }
+    named.close().await;
+    unnamed.close().await;
+    server.stop().await;
+}
+
 /// ConnectionInit: the payload's members on this server.
 #[tokio::test]
 async fn malformed_client_id_or_token_closes_4400() {

@@ -188,7 +188,7 @@ async fn edit_failing_half_way_rolls_back_alone_in_a_shared_commit() {
     let other = another_program(&server.database()).await;
     // The trigger aborts the edit after it has taken its seq.
     let condition = "new.body = 'theirs'";
-    let trigger = trigger("BEFORE UPDATE OF body", condition, raise_error());
+    let trigger = trigger("comment", "BEFORE UPDATE OF body", condition, raise_error());
     run(&other, &trigger).await;
     let write = |number: usize| (ada.clone(), WRITE, json!({"body": format!("{number}")}));
     let mut wave: Vec<_> = (0..10).map(write).collect();
@@ -221,7 +221,8 @@ async fn failed_commit_is_reported_to_all_in_it_and_the_next_is_kept() {
             "CREATE TABLE debt (id INTEGER REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED)",
         )
         .await;
-        run(&other, &trigger("AFTER INSERT", "new.body = 'fails'", deed)).await;
+        let condition = "new.body = 'fails'";
+        run(&other, &trigger("comment", "AFTER INSERT", condition, deed)).await;
 
         let ada = server.reader("ada");
         let write = |body: String| (ada.clone(), WRITE, json!({"body": body}));

@@ -22,7 +22,6 @@ export function PostPage({ id }: { id: string }) {
     nextFetchPolicy: 'cache-first',
   });
   const [problem, setProblem] = useState<Error>();
-  const [visit, setVisit] = useState(0);
   // That it failed again is told by `error`.
   if (error) return <Problem error={error} retry={() => refetch().catch(() => {})} />;
   if (!data) return <p className="hint">Loading…</p>;
@@ -34,10 +33,13 @@ export function PostPage({ id }: { id: string }) {
       () => setProblem(undefined),
       setProblem,
     );
-  // The feed has no such place any more, as after a restored backup: another visit begins.
-  const reopen = () => refetch().then(() => setVisit((visit) => visit + 1), setProblem);
+  /** Reads the post again, and returns where its feed stands then. */
+  const reopen = async () => {
+    const read = await refetch().catch(setProblem);
+    return read?.data?.post?.cursor;
+  };
   return (
-    <Room key={visit} post={data.post} reopen={reopen}>
+    <Room post={data.post} reopen={reopen}>
       {problem && <Problem error={problem} />}
       {pageInfo.hasNextPage && (
         <button className="more" onClick={loadOlder}>
@@ -52,14 +54,14 @@ type Post = NonNullable<PostQuery['post']>;
 
 interface RoomProps {
   post: Post;
-  reopen: () => void;
+  reopen: () => Promise<string | undefined>;
   children: React.ReactNode;
 }
 
 function Room({ post, reopen, children }: RoomProps) {
   const postId = post.id;
   // Where the feed stood when the page was read. The socket brings it forward, see `resuming`.
-  const [after] = useState(post.cursor);
+  const [after, setAfter] = useState(post.cursor);
   const changes = useSubscription(COMMENT_CHANGED, {
     variables: { postId, after },
     ignoreResults: true,
@@ -67,8 +69,11 @@ function Room({ post, reopen, children }: RoomProps) {
       // Texts and counts are in the cache already, under their ids.
       if (data) place(client.cache, data.commentChanged.comment);
     },
-    onError(error) {
-      if (codeOf(error) === 'CURSOR_EXPIRED') reopen();
+    async onError(error) {
+      if (codeOf(error) !== 'CURSOR_EXPIRED') return;
+      // The feed has no such place any more, as after a restored backup. The room stays, and its drafts with it.
+      const cursor = await reopen();
+      if (cursor) setAfter(cursor);
     },
   });
   const readers = useSubscription(VIEWER_COUNT, { variables: { postId } }).data?.viewerCount;

@@ -133,6 +133,7 @@ function resuming(client: Client): Client {
   };
 }
 
+/** Names the reader. It comes before `retry`, so that what is sent again is sent as its own writer. */
 const identity = new SetContextLink(({ headers }) => {
   const token = session()?.token;
   return {
@@ -197,7 +198,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === 'subscription',
     new GraphQLWsLink(resuming(socket)),
-    ApolloLink.from([retry, failing, identity, new HttpLink({ uri: endpoint.href, fetch: fetchAsGuestIfRefused })]),
+    ApolloLink.from([identity, retry, failing, new HttpLink({ uri: endpoint.href, fetch: fetchAsGuestIfRefused })]),
   ),
   cache: new InMemoryCache({
     typePolicies: {

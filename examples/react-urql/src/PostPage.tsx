@@ -3,7 +3,7 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { createContext, useContext, useEffect, useReducer, useState } from 'react';
 import { useClient, useQuery, useSubscription } from 'urql';
-import type { AnyVariables, CombinedError } from 'urql';
+import type { CombinedError } from 'urql';
 
 import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
@@ -32,9 +32,7 @@ export function PostPage({ id }: { id: string }) {
   if (error) return <Problem error={error} retry={() => read({ requestPolicy: 'network-only' })} />;
   if (!data) return <p className="hint">Loading…</p>;
   if (!data.post) return <h1>There is no such post</h1>;
-  const { post } = data;
-  // Where the feed has no such place any more, as after a restored backup, another visit begins.
-  return <Room key={post.cursor} post={post} reopen={() => read({ requestPolicy: 'network-only' })} />;
+  return <Room post={data.post} reopen={() => read({ requestPolicy: 'network-only' })} />;
 }
 
 function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: () => void }) {
@@ -43,11 +41,13 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
   const [thread, dispatch] = useReducer(reduce, post, open);
   const [problem, setProblem] = useState<CombinedError>();
 
+  // If the feed has no such place any more, as after a restored backup, the post is read again. The room stays,
+  // and its drafts with it.
+  useEffect(() => dispatch({ type: 'opened', post }), [post]);
   // The socket brings `after` forward, see `client.ts`: here it stays where the page was read.
-  const [after] = useState(post.cursor);
   useEvents(
     COMMENT_CHANGED,
-    { postId, after },
+    { postId, after: post.cursor },
     ({ commentChanged: { comment } }) => dispatch({ type: 'changed', comment }),
     (error) => (codeOf(error) === 'CURSOR_EXPIRED' ? reopen() : setProblem(error)),
   );
@@ -104,7 +104,7 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
 }
 
 /** Hands over every event. urql's own hook is for the latest value, which is all that a count needs. */
-function useEvents<Data, Variables extends AnyVariables>(
+function useEvents<Data, Variables extends Record<string, unknown>>(
   query: TypedDocumentNode<Data, Variables>,
   variables: Variables,
   onData: (data: Data) => void,
@@ -117,8 +117,7 @@ function useEvents<Data, Variables extends AnyVariables>(
       if (error) onError?.(error);
     });
     return () => subscription.unsubscribe();
-    // Nothing of it changes while the page is open.
-  }, []);
+  }, Object.values(variables));
 }
 
 /** The names of those who type, by their ids. A new connection begins with those who type then. */

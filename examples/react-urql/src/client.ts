@@ -1,7 +1,7 @@
 // urql for Causerie: queries and mutations over HTTP, subscriptions over one WebSocket.
 
 import { retryExchange } from '@urql/exchange-retry';
-import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import { Client, fetchExchange, makeOperation, mapExchange, subscriptionExchange } from 'urql';
 import type { CombinedError, Operation } from 'urql';
 import { createClient } from 'graphql-ws';
 import type { Client as Socket } from 'graphql-ws';
@@ -139,16 +139,22 @@ const retry = retryExchange({
     (error.networkError !== undefined || UNANSWERED.includes(codeOf(error) as string)),
 });
 
+/** Names the reader. It comes before `retry`, so that what is sent again is sent as its own writer. */
+const identity = mapExchange({
+  onOperation(operation) {
+    const token = session.get()?.token;
+    const headers = { 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) };
+    return makeOperation(operation.kind, operation, { ...operation.context, fetchOptions: { headers } });
+  },
+});
+
 // There is no cache exchange: an open post is kept up to date by its feed, see `thread.ts`.
 export const client = new Client({
   url: endpoint.href,
   preferGetMethod: false,
   fetch: fetchAsGuestIfRefused,
-  fetchOptions: () => {
-    const token = session.get()?.token;
-    return { headers: { 'X-Client-Id': clientId, ...(token && { Authorization: `Bearer ${token}` }) } };
-  },
   exchanges: [
+    identity,
     retry,
     fetchExchange,
     subscriptionExchange({

@@ -19,6 +19,8 @@ export interface Thread {
 }
 
 export type Action =
+  /** The post was read. */
+  | { type: 'opened'; post: NonNullable<PostQuery['post']> }
   /** A comment is being sent, and not known to the server yet. It is shown, and not counted. */
   | { type: 'sending'; comment: CommentFragment }
   /** The server took it, or refused it. */
@@ -49,6 +51,8 @@ export function repliesTo(thread: Thread, id: string): List {
 
 export function reduce(thread: Thread, action: Action): Thread {
   switch (action.type) {
+    case 'opened':
+      return open(action.post);
     case 'sending':
       return place(thread, action.comment);
     case 'answered':

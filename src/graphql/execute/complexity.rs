@@ -3,8 +3,11 @@
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value as ConstValue};
 
 use super::{
-    costliest::Costliest, normal_form::NormalForm, operation::OperationKind, variables::Variables,
-    weight::Weight,
+    costliest::Costliest,
+    normal_form::NormalForm,
+    operation::OperationKind,
+    variables::Variables,
+    weight::{Lengths, Weight},
 };
 use crate::graphql::{error::request_error, error_code::ErrorCode};
 
@@ -77,8 +80,17 @@ impl TooComplex {
 ///
 /// # Errors
 ///
-/// Refuses an operation that is too complex with these values of its variables.
-pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, TooComplex> {
+/// Refuses an operation that is too complex with these values of its variables. A comment has at most
+/// `reply_depth` ancestors.
+pub(super) fn check(
+    form: &NormalForm,
+    variables: &Variables,
+    reply_depth: u32,
+) -> Result<usize, TooComplex> {
+    let lengths = Lengths {
+        variables,
+        reply_depth,
+    };
     if form.kind == OperationKind::Mutation && form.fields.len() > MAX_MUTATION_FIELDS {
         return Err(TooComplex::MutationFields(form.fields.len()));
     }
@@ -86,10 +98,10 @@ pub(super) fn check(form: &NormalForm, variables: &Variables) -> Result<usize, T
         OperationKind::Subscription => MAX_SUBSCRIPTION_COMPLEXITY,
         OperationKind::Query | OperationKind::Mutation => MAX_COMPLEXITY,
     };
-    let weight = Weight::of(&form.fields, variables);
+    let weight = Weight::of(&form.fields, lengths);
     let cost = weight.cost(1);
     if cost > limit {
-        let costliest = Costliest::of(&form.fields, variables, cost);
+        let costliest = Costliest::of(&form.fields, lengths, cost);
         return Err(TooComplex::Complexity {
             cost,
             limit,
@@ -114,6 +126,8 @@ mod tests {
     use super::*;
     use crate::graphql::execute::testing;
 
+    const REPLY_DEPTH: u32 = 32;
+
     fn check(text: &str) -> Result<(), TooComplex> {
         check_with(text, serde_json::json!({}))
     }
@@ -128,7 +142,7 @@ mod tests {
 
     fn check_with(text: &str, variables: serde_json::Value) -> Result<(), TooComplex> {
         let (form, variables) = testing::normal_form(text, variables);
-        super::check(&form, &variables).map(drop)
+        super::check(&form, &variables, REPLY_DEPTH).map(drop)
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::{
     normal_form::Field,
-    variables::Variables,
-    weight::{Weight, length},
+    weight::{Lengths, Weight},
 };
 
 /// The list of an operation that costs most, or a field at its root without lists.
@@ -18,7 +17,7 @@ pub(super) struct Costliest {
 impl Costliest {
     /// Follows the costliest field of each selection, as long as it has half of the operation's `total`.
     /// Of the fields on the way it returns the innermost list.
-    pub(super) fn of(mut fields: &[Field], variables: &Variables, total: u64) -> Self {
+    pub(super) fn of(mut fields: &[Field], lengths: Lengths<'_>, total: u64) -> Self {
         let (mut path, mut times) = (Vec::new(), 1_u64);
         let mut costliest = Self {
             path: Vec::new(),
@@ -26,7 +25,7 @@ impl Costliest {
         };
         loop {
             let costs = fields.iter().rev().map(|field| {
-                let weight = Weight::of(std::slice::from_ref(field), variables);
+                let weight = Weight::of(std::slice::from_ref(field), lengths);
                 (field, weight.cost(times))
             });
             let Some((field, cost)) = costs.max_by_key(|(_, cost)| *cost) else {
@@ -36,7 +35,7 @@ impl Costliest {
                 return costliest;
             }
             path.push(field.response_name().to_string());
-            let length = length(field, variables);
+            let length = lengths.of(field);
             if path.len() == 1 || length > 1 {
                 costliest = Self {
                     path: path.clone(),
@@ -58,8 +57,12 @@ mod tests {
     fn costliest_is_the_innermost_list_that_costs_most() {
         let costliest = |text: &str| {
             let (form, variables) = testing::normal_form(text, serde_json::json!({}));
-            let total = Weight::of(&form.fields, &variables).cost(1);
-            let costliest = Costliest::of(&form.fields, &variables, total);
+            let lengths = Lengths {
+                variables: &variables,
+                reply_depth: 32,
+            };
+            let total = Weight::of(&form.fields, lengths).cost(1);
+            let costliest = Costliest::of(&form.fields, lengths, total);
             (total, costliest.path.join("."), costliest.cost)
         };
         let lists = "{ me { id } all: posts(first: 100) { nodes { id

@@ -35,11 +35,18 @@ pub struct Requests {
     schema: Arc<Valid<Schema>>,
     persisted: PersistedQueries,
     documents: DocumentCache,
+    reply_depth: u32,
 }
 
 impl Requests {
-    /// Keeps at most `persisted` persisted queries, and `persisted_bytes` bytes of them.
-    pub fn new(persisted: NonZeroUsize, persisted_bytes: usize, registry: &Registry) -> Self {
+    /// Keeps at most `persisted` persisted queries, and `persisted_bytes` bytes of them. A comment has
+    /// at most `reply_depth` ancestors.
+    pub fn new(
+        persisted: NonZeroUsize,
+        persisted_bytes: usize,
+        reply_depth: u32,
+        registry: &Registry,
+    ) -> Self {
         Self {
             schema: schema_document(),
             persisted: PersistedQueries::new(
@@ -48,6 +55,7 @@ impl Requests {
                 CacheMetrics::persisted(registry),
             ),
             documents: DocumentCache::new(CacheMetrics::documents(registry)),
+            reply_depth,
         }
     }
 
@@ -111,7 +119,7 @@ impl Requests {
                 normalize(schema, document, operation, &variables)
             })
             .map_err(|error| vec![error])?;
-        let argument_bytes = complexity::check(&form, &variables)
+        let argument_bytes = complexity::check(&form, &variables, self.reply_depth)
             .map_err(|limit| vec![limit.error(form.position)])?;
         Ok(Operation::new(form, variables, argument_bytes, document))
     }
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn panic_in_the_parser_or_the_validator_is_an_internal_error() {
-        let requests = Requests::new(NonZeroUsize::MIN, 1, &Registry::new());
+        let requests = Requests::new(NonZeroUsize::MIN, 1, 32, &Registry::new());
         for place in PANICS {
             let params = Params {
                 document: DocumentSource::Text(format!("#{place}\n{{ me {{ id }} }}")),

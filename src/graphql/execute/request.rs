@@ -17,8 +17,7 @@ pub struct Params {
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: Option<Map<String, Value>>,
-    /// The client's id, from `extensions.clientId`: EventSource can send it nowhere else. A WebSocket names
-    /// its client when it opens, and ignores this.
+    /// The client's id, from `extensions.clientId`: EventSource can send it nowhere else.
     pub client: Option<ClientId>,
 }
 

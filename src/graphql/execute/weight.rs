@@ -16,8 +16,6 @@ const KEY_SYNTAX: u64 = 4;
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
 pub(super) const PAGE_COMPLEXITY: u64 = 25;
-/// The lists without a requested length, with their lengths by default settings.
-const UNSIZED: [(&str, u64); 1] = [("ancestors", 32)];
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -30,6 +28,14 @@ const INTROSPECTION: [(&str, u64); 8] = [
     ("possibleTypes", 1),
     ("directives", 4),
 ];
+
+/// The source of the lengths of an operation's lists.
+#[derive(Clone, Copy)]
+pub(super) struct Lengths<'a> {
+    pub(super) variables: &'a Variables,
+    /// Maximum number of a comment's ancestors.
+    pub(super) reply_depth: u32,
+}
 
 /// The weight of a selection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,14 +57,15 @@ impl Weight {
     }
 
     /// Returns the weight of `fields` and all that they select.
-    pub(super) fn of(fields: &[Field], variables: &Variables) -> Self {
+    pub(super) fn of(fields: &[Field], lengths: Lengths<'_>) -> Self {
         let mut sum = Self::default();
         for field in fields {
-            let selection = Self::of(&field.selection, variables);
-            let length = length(field, variables);
+            let selection = Self::of(&field.selection, lengths);
+            let length = lengths.of(field);
             let (own, pages) = match field.name.as_str() {
-                "comments" | "allComments" => (PAGE_COMPLEXITY, 0),
-                "replies" | "post" | "parent" | "ancestors" => (1, PAGE_COMPLEXITY),
+                "comments" | "allComments" | "unpublishedComments" => (PAGE_COMPLEXITY, 0),
+                "replies" | "post" | "parent" | "ancestors" | "pinnedComment" | "reports"
+                | "moderator" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),
             };
             let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
@@ -74,29 +81,34 @@ impl Weight {
             );
             sum.key_bytes = add(sum.key_bytes, keys);
             let arguments = field.arguments.iter();
-            let arguments = arguments.map(|(_, value)| value.resolved_bytes(variables));
+            let arguments = arguments.map(|(_, value)| value.resolved_bytes(lengths.variables));
             sum.argument_bytes += arguments.sum::<usize>() + selection.argument_bytes;
         }
         sum
     }
 }
 
-/// Returns the number of times that the selection of a field is resolved.
-pub(super) fn length(field: &Field, variables: &Variables) -> u64 {
-    let name = field.name.as_str();
-    let Some(usual) = page::default_first(name) else {
-        let mut known = UNSIZED.iter().chain(&INTROSPECTION);
-        return known
-            .find(|(list, _)| *list == name)
-            .map_or(1, |(_, length)| *length);
-    };
-    let mut arguments = field.arguments.iter();
-    let first = arguments.find(|(name, _)| name == "first");
-    let first = first.and_then(|(_, value)| number(value, variables));
-    // The resolver refuses a page that is longer than the maximum.
-    first
-        .unwrap_or_else(|| usual.unsigned_abs().into())
-        .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+impl Lengths<'_> {
+    /// Returns the number of times that the selection of a field is resolved.
+    pub(super) fn of(self, field: &Field) -> u64 {
+        let name = field.name.as_str();
+        if name == "ancestors" {
+            return self.reply_depth.into();
+        }
+        let Some(usual) = page::default_first(name) else {
+            let mut known = INTROSPECTION.iter();
+            return known
+                .find(|(list, _)| *list == name)
+                .map_or(1, |(_, length)| *length);
+        };
+        let mut arguments = field.arguments.iter();
+        let first = arguments.find(|(name, _)| name == "first");
+        let first = first.and_then(|(_, value)| number(value, self.variables));
+        // The resolver refuses a page that is longer than the maximum.
+        first
+            .unwrap_or_else(|| usual.unsigned_abs().into())
+            .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+    }
 }
 
 fn number(value: &Value, variables: &Variables) -> Option<u64> {

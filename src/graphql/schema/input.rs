@@ -3,8 +3,8 @@
 use crate::{
     error::{Error, Kind},
     model::{
-        CommentId, MAX_BODY_CHARS, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_REASON_CHARS,
-        MAX_TITLE_CHARS, PostId, UserId,
+        CommentId, MAX_BODY_CHARS, MAX_NOTE_CHARS, MAX_REASON_CHARS, MAX_TITLE_CHARS, PostId,
+        UserId,
     },
     text::{self, MAX_URL_BYTES},
 };
@@ -29,7 +29,7 @@ pub(crate) fn title(text: &str) -> Result<String, Error> {
 
 /// Cleans and checks a guest's name.
 pub(crate) fn name(text: &str) -> Result<String, Error> {
-    checked("name", "A name", text::line(text), MAX_NAME_CHARS)
+    visible("name", "A name", text::name(text))
 }
 
 /// Checks a post's URL, http or https, and returns it in its serialized form.
@@ -67,8 +67,8 @@ pub(crate) fn comment_id(text: &str) -> Result<CommentId, Error> {
 
 /// Reads the id of a user, who need not have been here.
 pub(crate) fn user_id(text: &str) -> Result<UserId, Error> {
-    UserId::parse(text)
-        .ok_or_else(|| Error::bad_input("userId", "A user's id is 1 to 255 bytes, none of them 0."))
+    let refusal = || Error::bad_input("userId", format!("A user's id {}.", UserId::RULE));
+    UserId::parse(text).ok_or_else(refusal)
 }
 
 /// Cleans and checks the reason of a ban. Returns `None` if nothing of it is visible.
@@ -95,6 +95,12 @@ pub(crate) fn search(text: &str) -> Result<String, Error> {
     checked("search", "A search", text, MAX_SEARCH_CHARS).map(str::to_owned)
 }
 
+/// Refuses `None`, the cleaned form of a text without a visible character.
+fn visible<T>(field: &'static str, what: &str, text: Option<T>) -> Result<T, Error> {
+    let refusal = || Error::bad_input(field, format!("{what} must have a visible character."));
+    text.ok_or_else(refusal)
+}
+
 /// Checks the length of a cleaned text; `None` is one without a visible character.
 fn checked<T: AsRef<str>>(
     field: &'static str,
@@ -103,7 +109,7 @@ fn checked<T: AsRef<str>>(
     longest: usize,
 ) -> Result<T, Error> {
     let refusal = |rule: &str| Error::bad_input(field, format!("{what} {rule}"));
-    let text = text.ok_or_else(|| refusal("must have a visible character."))?;
+    let text = visible(field, what, text)?;
     let length = text.as_ref().chars().count();
     if length > longest {
         return Err(refusal(&format!(

@@ -60,6 +60,7 @@ impl Store {
                     if comment.now.is_deleted() {
                         return comment.now.unchanged();
                     }
+                    comment.store_profile(transaction, &by).await?;
                     if comment.now.is_visible() {
                         comment.withdraw(transaction).await?;
                     }

@@ -53,6 +53,7 @@ impl Store {
                     let reason = comment
                         .hold_reason(transaction, edit.screened, &by.user)
                         .await?;
+                    comment.store_profile(transaction, &by).await?;
                     comment.edit(edit.body);
                     match (comment.now.status(), reason) {
                         (CommentStatus::Published, None) => {

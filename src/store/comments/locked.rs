@@ -50,8 +50,7 @@ pub(super) struct LockedComment {
 }
 
 impl LockedComment {
-    /// Locks the comment's post, updates the row of the user who makes the change, and then reads the
-    /// comment, because another node may be changing it and the user may be its author.
+    /// Locks the comment's post and then reads the comment, because another node may be changing it.
     ///
     /// Fails with `NotFound` if there is no such comment, or `by` may not know of it.
     pub(super) async fn find(
@@ -68,7 +67,6 @@ impl LockedComment {
         let posts = lock_posts(transaction, post::Column::Id.in_subquery(post_id)).await?;
         let missing = || Error::NotFound(Kind::Comment);
         let post = posts.into_iter().next().ok_or_else(missing)?;
-        users::upsert(transaction, [by]).await?;
         let now = StoredComment::find_of(post, transaction, id).await?;
         let now = now.filter(|comment| is_known_to(comment, &by.user));
         let now = now.ok_or_else(missing)?;
@@ -81,6 +79,20 @@ impl LockedComment {
             queue_changed: false,
             details_changed: false,
         })
+    }
+
+    /// Stores the profile of the user who makes the change. A write that changes nothing does not come here.
+    pub(super) async fn store_profile(
+        &mut self,
+        transaction: &DatabaseTransaction,
+        by: &Profile,
+    ) -> Result<(), Error> {
+        let users = users::upsert_returning(transaction, &[by]).await?;
+        // It may be the author.
+        if let Some(author) = users.get(&self.now.author.id) {
+            self.now.author = author.clone();
+        }
+        Ok(())
     }
 
     /// Returns the reason to hold its new text, which `by` wrote.

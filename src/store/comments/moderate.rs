@@ -91,6 +91,7 @@ async fn moderate(
             CommentStatus::Published
         }
     };
+    comment.store_profile(transaction, &by).await?;
     comment.decide(status, &by.user);
     resolve_reports(transaction, id, at).await?;
     let moderated = comment.now.moderated()?;

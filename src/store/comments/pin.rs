@@ -12,7 +12,7 @@ use crate::{
     store::{
         Store,
         entity::post::{Column, Entity},
-        rows,
+        rows, users,
     },
 };
 
@@ -63,6 +63,7 @@ async fn set(transaction: &DatabaseTransaction, pin: PinComment) -> Result<(Post
         Pin::Unpinned if is_pinned => None,
         Pin::Pinned | Pin::Unpinned => return Ok((rows::post(post.clone())?, Effects::default())),
     };
+    users::upsert(transaction, [&pin.by]).await?;
     let changed = Entity::update_many()
         .col_expr(Column::PinnedComment, Expr::value(pinned))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))

@@ -69,6 +69,7 @@ async fn report(
     if !comment.now.is_visible() {
         return Err(Error::NotFound(Kind::Comment));
     }
+    comment.store_profile(transaction, &new.by).await?;
     let row = ActiveModel {
         id: Set(Uuid::now_v7()),
         comment_id: Set(new.comment.0),

@@ -11,7 +11,6 @@ pub(super) mod headers;
 mod multipart;
 pub(super) mod negotiation;
 pub(super) mod origin;
-mod refused_origins;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
@@ -46,7 +45,6 @@ use super::{
     operation_log::{OperationLog, TransportLabel, code_of_errors},
 };
 use crate::{
-    auth::TokenError,
     graphql::{Caller, ErrorCode, Operation, OperationKind, Outcome, server_error},
     model::Timestamp,
 };
@@ -107,7 +105,7 @@ async fn respond(
     let metrics = &transport.metrics;
     let label = TransportLabel::from(preferred);
     let log_rejected = |code: &str| OperationLog::rejected(metrics, request_id, label, code);
-    let Received { params, memory } = match received {
+    let Received { mut params, memory } = match received {
         Ok(received) => received,
         Err(Rejection::Invalid { status, message }) => {
             log_rejected(ErrorCode::ValidationFailed.as_str());
@@ -123,19 +121,21 @@ async fn respond(
             return response::document(json, Outcome::Refused(errors));
         }
     };
-    let client = params.client.clone();
     let mut caller = match authenticate::caller(head, transport).await {
         Ok(caller) => caller,
         Err(rejection) => {
             log_rejected(rejection.code());
             if let AuthRejection::Token(error) = rejection {
-                metrics.unauthenticated(error == TokenError::Expired);
+                metrics.unauthenticated(error);
             }
             return response::auth_rejected(json, rejection);
         }
     };
-    caller.client = caller.client.or(client);
-    let operation = match transport.requests.prepare(params) {
+    let prepared = match caller.name_client(params.client.take()) {
+        Ok(()) => transport.requests.prepare(params),
+        Err(error) => Err(vec![server_error(error)]),
+    };
+    let operation = match prepared {
         Ok(operation) => operation,
         Err(errors) => {
             log_rejected(code_of_errors(&errors));

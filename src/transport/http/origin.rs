@@ -22,15 +22,18 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use parking_lot::Mutex;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{refused_origins::RefusedOrigins, request_id::X_REQUEST_ID, response};
+use super::{request_id::X_REQUEST_ID, response};
+use crate::telemetry::LogLimit;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Time for which a browser may cache the result of a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// Maximum length of an origin in bytes: a scheme, a host name and a port. A longer one is not logged.
+const MAX_ORIGIN_BYTES: usize = 300;
 
 /// Returns the CORS layer for `origins`, with the methods that the API needs and any headers.
 /// Credentials are not allowed, because tokens travel in a header.
@@ -48,10 +51,10 @@ pub(crate) fn cors(origins: &[String]) -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-/// The origins whose pages may call the API, and the latest that were refused.
+/// The origins whose pages may call the API, and the limit for logging others.
 pub(crate) struct Origins {
     allowed: Vec<String>,
-    refused: Mutex<RefusedOrigins>,
+    refused: LogLimit<String>,
 }
 
 impl Origins {
@@ -59,21 +62,26 @@ impl Origins {
     pub(crate) fn new(allowed: Vec<String>) -> Self {
         Self {
             allowed,
-            refused: Mutex::new(RefusedOrigins::new(Instant::now())),
+            refused: LogLimit::new(Instant::now()),
         }
     }
 
-    /// Logs the first refusal of an origin.
+    /// Logs the first refusal of an origin in an hour.
     fn log_refused(&self, headers: &HeaderMap) {
         let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
         if let Some(origin) = origin
-            && self.refused.lock().is_new(origin, Instant::now())
+            && self.is_to_be_logged(origin, Instant::now())
         {
             tracing::warn!(
                 origin,
                 "refused a page, because ALLOWED_ORIGINS does not list its origin"
             );
         }
+    }
+
+    /// Returns true for the first refusal of an origin in an hour.
+    fn is_to_be_logged(&self, origin: &str, now: Instant) -> bool {
+        origin.len() <= MAX_ORIGIN_BYTES && self.refused.is_first(origin.to_owned(), now)
     }
 }
 
@@ -134,6 +142,17 @@ mod tests {
         };
         let headers = headers.iter().map(header).collect();
         super::may_call(&headers, &["https://blog.example.org".to_owned()])
+    }
+
+    #[test]
+    fn refused_origin_is_logged_once_and_a_long_one_never() {
+        let (origins, now) = (Origins::new(Vec::new()), Instant::now());
+        let longest = "x".repeat(MAX_ORIGIN_BYTES);
+        for origin in ["https://a.example", &longest] {
+            assert!(origins.is_to_be_logged(origin, now));
+            assert!(!origins.is_to_be_logged(origin, now));
+        }
+        assert!(!origins.is_to_be_logged(&(longest + "x"), now));
     }
 
     #[test]

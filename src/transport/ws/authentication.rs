@@ -142,12 +142,10 @@ impl Authentication {
         transport: &Transport,
     ) -> Result<Option<Instant>, Close> {
         let principal = verified.map_err(|error| {
-            let is_expired = error == TokenError::Expired;
-            transport.metrics.unauthenticated(is_expired);
-            if is_expired {
-                Close::TokenExpired
-            } else {
-                Close::TokenRefused(error.to_string().into())
+            transport.metrics.unauthenticated(error);
+            match error {
+                TokenError::Expired => Close::TokenExpired,
+                _ => Close::TokenRefused(error.to_string().into()),
             }
         })?;
         let bans = &transport.bans;

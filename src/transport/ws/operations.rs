@@ -106,11 +106,16 @@ impl Operations {
     pub(super) fn start(
         &mut self,
         id: OperationId,
-        params: Params,
+        mut params: Params,
         caller: &Caller,
     ) -> Result<(), Vec<ServerError>> {
         let request_id = self.next_request_id();
-        let prepared = self.transport.requests.prepare(params);
+        let mut caller = caller.clone();
+        let named = caller.name_client(params.client.take());
+        let prepared = match named {
+            Ok(()) => self.transport.requests.prepare(params),
+            Err(error) => Err(vec![server_error(error)]),
+        };
         let operation = prepared.and_then(|operation| match operation.kind() {
             OperationKind::Mutation => {
                 match Arc::clone(&self.mutation_permits).try_acquire_owned() {
@@ -124,7 +129,7 @@ impl Operations {
             let code = code_of_errors(errors);
             self.log_rejected(&request_id, code);
         })?;
-        let (executor, caller) = (self.transport.executor.clone(), caller.clone());
+        let executor = self.transport.executor.clone();
         let log = OperationLog::begin(
             &self.transport.metrics,
             &request_id,

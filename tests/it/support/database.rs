@@ -72,17 +72,17 @@ pub(crate) async fn lock(connection: &DatabaseConnection) {
     }
 }
 
-/// Returns the SQL of a trigger on a row of `comment` that runs `deed` if `condition` holds.
-pub(crate) fn trigger(moment: &str, condition: &str, deed: &str) -> String {
+/// Returns the SQL of a trigger on a row of `table` that runs `deed` if `condition` holds.
+pub(crate) fn trigger(table: &str, moment: &str, condition: &str, deed: &str) -> String {
     if on_postgres() {
         format!(
             "CREATE FUNCTION deed() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN {deed}; RETURN new; END $$;
-             CREATE TRIGGER fails {moment} ON comment FOR EACH ROW
+             CREATE TRIGGER fails {moment} ON \"{table}\" FOR EACH ROW
              WHEN ({condition}) EXECUTE FUNCTION deed()"
         )
     } else {
-        format!("CREATE TRIGGER fails {moment} ON comment WHEN {condition} BEGIN {deed}; END")
+        format!("CREATE TRIGGER fails {moment} ON \"{table}\" WHEN {condition} BEGIN {deed}; END")
     }
 }
 

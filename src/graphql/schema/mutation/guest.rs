@@ -15,8 +15,8 @@ use crate::{
 /// A guest.
 #[derive(Debug, InputObject)]
 pub(super) struct SignInAsGuestInput {
-    /// The guest's name: 1 to 80 characters after cleaning, at least one of them visible. Control
-    /// characters become spaces, and controls of the text's direction are removed.
+    /// The guest's name, with at least one visible character. Control characters become spaces,
+    /// controls of the text's direction are removed, and a name of more than 80 characters is truncated.
     name: String,
 }
 
