@@ -17,6 +17,7 @@
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
+//! * [`outgoing`]: HTTP requests to other servers, bounded.
 //! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
 //! * [`memory`]: the process's budget of memory.
@@ -43,6 +44,7 @@ pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod moderation;
+pub mod outgoing;
 pub mod rooms;
 pub mod server;
 pub mod shutdown;
