@@ -17,7 +17,7 @@
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
-//! * [`outgoing`]: HTTP requests to other servers, bounded.
+//! * [`outgoing`]: HTTP requests to other servers, bounded and signed.
 //! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
 //! * [`memory`]: the process's budget of memory.

@@ -11,6 +11,7 @@ mod http;
 mod parse;
 mod rooms;
 mod secret;
+mod signing_secret;
 mod store;
 mod telemetry;
 mod writing;
@@ -29,6 +30,7 @@ pub use self::{
     http::HttpConfig,
     rooms::RoomsConfig,
     secret::Secret,
+    signing_secret::SigningSecret,
     store::StoreConfig,
     telemetry::LogFormat,
     writing::{Switch, WritingConfig},

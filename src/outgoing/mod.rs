@@ -8,9 +8,11 @@ mod endpoint;
 mod error;
 mod reach;
 mod resolver;
+mod signer;
 
 pub use self::{
     endpoint::{Bounds, Endpoint},
     error::{PrivateAddress, RequestError},
     reach::Reach,
+    signer::Signer,
 };
