@@ -11,7 +11,7 @@
 //! * `transport`: HTTP, SSE, multipart and WebSocket: from bytes to operations and back.
 //! * [`graphql`]: the schema, and how an operation is parsed, limited and executed.
 //! * [`feed`]: subscriptions: joining a room, catching up, one execution for many subscribers.
-//! * [`moderation`]: bans: stored, in effect on this node, shared with others.
+//! * [`moderation`]: bans, and the screening of comments before they are stored.
 //! * [`cluster`]: what nodes tell each other: changes, readers, heartbeats, over a backplane.
 //! * [`rooms`]: the live side of posts on this node: members, presence and typing.
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.

@@ -12,6 +12,10 @@ use std::{
 
 use uuid::Uuid;
 
+mod hold_reason;
+
+pub use self::hold_reason::HoldReason;
+
 /// Maximum length of a comment's body, in characters after cleaning.
 pub const MAX_BODY_CHARS: usize = 10_000;
 /// Maximum length of a post's title, in characters after cleaning.

@@ -23,7 +23,7 @@ use crate::{
     graphql::{Executor, Requests, Services, Settings},
     limits::{Limits, OperationLimits},
     memory::{self, MemoryBudget},
-    moderation::{Bans, Moderation, share_bans},
+    moderation::{Bans, Moderation, Screening, share_bans},
     shutdown::Shutdown,
     store::Store,
     telemetry::Registry,
@@ -49,6 +49,7 @@ pub struct Server {
     admission: Admission,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
+    screening: Arc<Screening>,
     bans: Arc<Bans>,
     stop: CancellationToken,
 }
@@ -79,6 +80,7 @@ impl Server {
         };
         let authenticator = Arc::new(Authenticator::new(&config.auth)?);
         let registry = Registry::new();
+        let screening = Arc::new(Screening::new(&config.moderation)?);
         let store = Store::open(&config.store, &registry).await?;
         authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());
@@ -105,6 +107,7 @@ impl Server {
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
             moderation: Arc::clone(&moderation),
+            screening: Arc::clone(&screening),
             limits: Arc::clone(&limits),
             memory: memory.clone(),
             settings: Settings {
@@ -176,6 +179,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            screening,
             bans,
             stop,
         })
@@ -215,6 +219,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            screening,
             bans,
             stop,
             ..
@@ -247,6 +252,7 @@ impl Server {
         background.spawn(end_grace_of_banned(hub.clone(), bans.imposed()));
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
+        background.spawn(async move { screening.run().await });
         let registry = observer.registry.clone();
         background.spawn(async move { registry.run().await });
         background.spawn(async move { authenticator.run().await });
