@@ -15,6 +15,7 @@ mod refused_origins;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
+pub(super) mod source;
 mod sse;
 mod stream;
 

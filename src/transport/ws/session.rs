@@ -23,7 +23,7 @@ use super::{
     writer::{Backlog, SocketWriter},
 };
 use crate::{
-    graphql::{ErrorCode, Outcome, Params, request_error, server_error},
+    graphql::{ErrorCode, Outcome, Params, RequestSource, request_error, server_error},
     limits::Excess,
     model::ClientAddress,
     shutdown::ConnectionHandle,
@@ -91,6 +91,7 @@ impl Session {
         tcp: TcpStream,
         read: &Bytes,
         address: Option<ClientAddress>,
+        source: RequestSource,
     ) -> Self {
         let config = &transport.ws;
         let limits = Limits {
@@ -114,7 +115,7 @@ impl Session {
             writer,
             reader,
             protocol: Protocol::new(limits, Instant::now()),
-            authentication: Authentication::new(address),
+            authentication: Authentication::new(address, source),
             operations,
             closing_until: None,
             is_draining: false,
