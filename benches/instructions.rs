@@ -313,7 +313,7 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
         ),
         authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
         moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
-        screening: Arc::new(Screening::new(&config.moderation).expect("a screening")),
+        screening: Arc::new(Screening::new(&config.moderation, &registry).expect("a screening")),
         limits: Arc::new(Limits::new(&config.writing, &registry)),
         memory,
         settings: Settings {

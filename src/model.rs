@@ -137,6 +137,12 @@ impl From<IpAddr> for ClientAddress {
     }
 }
 
+impl From<ClientAddress> for IpAddr {
+    fn from(ClientAddress(address): ClientAddress) -> Self {
+        address
+    }
+}
+
 /// A comment's id: a version 7 UUID. Its order is not the feed's order, which is [`Seq`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommentId(pub Uuid);

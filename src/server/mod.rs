@@ -80,7 +80,7 @@ impl Server {
         };
         let authenticator = Arc::new(Authenticator::new(&config.auth)?);
         let registry = Registry::new();
-        let screening = Arc::new(Screening::new(&config.moderation)?);
+        let screening = Arc::new(Screening::new(&config.moderation, &registry)?);
         let store = Store::open(&config.store, &registry).await?;
         authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());

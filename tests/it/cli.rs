@@ -378,6 +378,29 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("HOLD_LINKS", &up_to_a_thousand),
         ("BLOCKED_WORDS", &["", "no/such/file.txt", "."]),
         ("REPORTS_TO_HOLD", &up_to_a_thousand),
+        (
+            "CHECK_URL",
+            // The last one needs a secret.
+            &[
+                "",
+                "check.example",
+                "https://",
+                "ftp://check.example",
+                "https://user:password@check.example",
+                "https://check.example/",
+            ],
+        ),
+        (
+            "CHECK_SECRET",
+            // The last one needs a URL.
+            &[
+                "",
+                "secret",
+                "whsec_MfKQ9r8GKYqrTwjUPD8=",
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ],
+        ),
+        ("WEBHOOK_ALLOW_PRIVATE", &["", "maybe", "true"]),
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),

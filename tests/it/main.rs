@@ -49,6 +49,7 @@ mod resume;
 mod roles;
 mod rooms;
 mod schema;
+mod screening;
 mod sharing;
 mod silent;
 mod slow;

@@ -8,6 +8,15 @@ pub enum SetupError {
     /// The blocked words cannot be read.
     #[error("BLOCKED_WORDS (--blocked-words): {0}")]
     BlockedWords(#[from] ListError),
+    /// A check is set, and no secret to sign its requests with.
+    #[error("CHECK_URL (--check-url): its requests need CHECK_SECRET (--check-secret)")]
+    NoSecret,
+    /// A secret is set, and no check.
+    #[error("CHECK_SECRET (--check-secret): there is no CHECK_URL (--check-url)")]
+    NoUrl,
+    /// The system's root certificates cannot be read.
+    #[error("CHECK_URL (--check-url): the system's root certificates: {0}")]
+    Roots(io::Error),
 }
 
 /// The reason why a list of words cannot be used.

@@ -1,10 +1,14 @@
-//! Screening of comments before they are stored: blocked words and links.
+//! Screening of comments before they are stored: blocked words, links, and the site's own check.
 
 mod blocked_words;
+mod check;
+mod check_request;
 mod error;
 mod links;
+mod metrics;
 mod service;
 mod submission;
+mod verdict;
 mod word_list;
 
 pub use self::{
