@@ -28,7 +28,7 @@ use causerie::{
     limits::Limits,
     memory::{self, MemoryBudget},
     model::{PostId, Profile, Role, Timestamp, User, UserId},
-    moderation::Moderation,
+    moderation::{Moderation, Screening},
     rooms::Hub,
     server::Server,
     store::{NewComment, NewPost, Screened, Store},
@@ -311,6 +311,7 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
         ),
         authenticator: Arc::new(Authenticator::new(&config.auth).expect("an authenticator")),
         moderation: Arc::new(Moderation::new(store.clone(), Arc::default())),
+        screening: Arc::new(Screening::new(&config.moderation, &registry).expect("a screening")),
         limits: Arc::new(Limits::new(&config.writing, &registry)),
         memory,
         settings: Settings {

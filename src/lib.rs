@@ -11,12 +11,13 @@
 //! * `transport`: HTTP, SSE, multipart and WebSocket: from bytes to operations and back.
 //! * [`graphql`]: the schema, and how an operation is parsed, limited and executed.
 //! * [`feed`]: subscriptions: joining a room, catching up, one execution for many subscribers.
-//! * [`moderation`]: bans: stored, in effect on this node, shared with others.
+//! * [`moderation`]: bans, and the screening of comments before they are stored.
 //! * [`cluster`]: what nodes tell each other: changes, readers, heartbeats, over a backplane.
 //! * [`rooms`]: the live side of posts on this node: members, presence and typing.
 //! * [`store`]: every query to SQLite or PostgreSQL, with group commit. The source of truth.
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
+//! * [`outgoing`]: HTTP requests to other servers, bounded and signed.
 //! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
 //! * [`memory`]: the process's budget of memory.
@@ -43,6 +44,7 @@ pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod moderation;
+pub mod outgoing;
 pub mod rooms;
 pub mod server;
 pub mod shutdown;

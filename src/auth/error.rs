@@ -1,8 +1,8 @@
 //! Errors of authentication: a token's, the settings', and those of fetching public keys.
 
-use std::{io, time::Duration};
+use std::io;
 
-use hyper::StatusCode;
+use crate::outgoing::RequestError;
 
 /// The reason why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,16 +61,10 @@ pub enum JwksError {
     /// The system's root certificates cannot be read.
     #[error("the system's root certificates: {0}")]
     Roots(io::Error),
-    /// The connection failed, or the response is not HTTP.
-    #[error("no response: {0}")]
-    Unreachable(String),
-    /// The status is not 200. Redirects are not followed, so that only the configured URL is trusted.
-    #[error("unexpected status {0}")]
-    Status(StatusCode),
-    /// The fetch timed out.
-    #[error("no response within {} seconds", .0.as_secs())]
-    Timeout(Duration),
-    /// The response or file is larger than this number of bytes.
+    /// The request failed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The file is larger than this number of bytes.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
     /// The response or file is not JSON, or has no list of keys.

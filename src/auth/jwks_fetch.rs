@@ -1,32 +1,22 @@
 //! Fetching the host site's public keys, from a file or over HTTP.
-//!
-//! The HTTP client is assembled from hyper, because reqwest with TLS takes its cryptography from a
-//! default of the whole process.
 
 use std::{
-    io::{self, Read},
+    io::Read,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{
-    Request, StatusCode,
+    Method,
     body::Bytes,
-    header::{ACCEPT, CACHE_CONTROL, HeaderMap, USER_AGENT},
+    header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue},
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::time::timeout;
-use url::Url;
 
 use super::error::JwksError;
-use crate::config::JwksSource;
+use crate::{
+    config::JwksSource,
+    outgoing::{Bounds, Endpoint, Reach},
+};
 
 /// Timeout of a fetch, from connecting to the last byte.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,12 +27,10 @@ const MIN_AGE: Duration = Duration::from_secs(60);
 /// Maximum of a response's `max-age`.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
-
-/// A source of keys, with its client.
+/// A source of keys.
 pub(super) enum Fetcher {
     File(PathBuf),
-    Url(Url, Box<HttpClient>),
+    Url(Box<Endpoint>),
 }
 
 /// The text of a key set.
@@ -56,7 +44,16 @@ impl Fetcher {
     pub(super) fn new(source: &JwksSource) -> Result<Self, JwksError> {
         Ok(match source {
             JwksSource::File(path) => Self::File(path.clone()),
-            JwksSource::Url(url) => Self::Url(url.clone(), Box::new(client(url)?)),
+            JwksSource::Url(url) => {
+                let bounds = Bounds {
+                    time: FETCH_TIMEOUT,
+                    bytes: MAX_BYTES,
+                    // Fetches are minutes apart.
+                    idle_connections: 0,
+                };
+                let endpoint = Endpoint::new(url.clone(), Reach::All, bounds);
+                Self::Url(Box::new(endpoint.map_err(JwksError::Roots)?))
+            }
         })
     }
 
@@ -64,7 +61,7 @@ impl Fetcher {
     pub(super) fn read_file(&self) -> Option<Result<Response, JwksError>> {
         match self {
             Self::File(path) => Some(read(path)),
-            Self::Url(..) => None,
+            Self::Url(_) => None,
         }
     }
 
@@ -72,62 +69,18 @@ impl Fetcher {
     pub(super) async fn fetch(&self) -> Result<Response, JwksError> {
         match self {
             Self::File(path) => read(path),
-            Self::Url(url, client) => timeout(FETCH_TIMEOUT, get(url, client))
-                .await
-                .unwrap_or(Err(JwksError::Timeout(FETCH_TIMEOUT))),
+            Self::Url(endpoint) => get(endpoint).await,
         }
     }
 }
 
-fn client(url: &Url) -> Result<HttpClient, JwksError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    let builder = HttpsConnectorBuilder::new();
-    let builder = match url.scheme() {
-        // The server is on this machine: there is no certificate to verify.
-        "http" => builder.with_tls_config(tls_without_roots().map_err(JwksError::Roots)?),
-        _ => builder
-            .with_provider_and_native_roots(ring::default_provider())
-            .map_err(JwksError::Roots)?,
-    };
-    let connector = builder.https_or_http().enable_http1().wrap_connector(http);
-    Ok(Client::builder(TokioExecutor::new())
-        // Fetches are minutes apart, so connections are not reused.
-        .pool_max_idle_per_host(0)
-        .build(connector))
-}
-
-fn tls_without_roots() -> io::Result<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions();
-    let builder = builder.map_err(io::Error::other)?;
-    Ok(builder
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
-}
-
-async fn get(url: &Url, client: &HttpClient) -> Result<Response, JwksError> {
-    let request = Request::get(url.as_str())
-        .header(ACCEPT, "application/jwk-set+json, application/json")
-        .header(USER_AGENT, concat!("causerie/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::new())
-        .map_err(|error| JwksError::Unreachable(error.to_string()))?;
-    let response = client.request(request).await;
-    let response = response.map_err(|error| JwksError::Unreachable(with_causes(&error)))?;
-    if response.status() != StatusCode::OK {
-        return Err(JwksError::Status(response.status()));
-    }
-    let max_age = max_age(response.headers());
-    let body = Limited::new(response.into_body(), MAX_BYTES)
-        .collect()
-        .await;
-    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => JwksError::TooLarge(MAX_BYTES),
-        false => JwksError::Unreachable(with_causes(&*error)),
-    })?;
+async fn get(endpoint: &Endpoint) -> Result<Response, JwksError> {
+    let accepted = HeaderValue::from_static("application/jwk-set+json, application/json");
+    let headers = HeaderMap::from_iter([(ACCEPT, accepted)]);
+    let response = endpoint.send(Method::GET, headers, Bytes::new()).await?;
     Ok(Response {
-        text: body.to_bytes().into(),
-        max_age,
+        max_age: max_age(response.headers()),
+        text: response.into_body().into(),
     })
 }
 
@@ -157,17 +110,6 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         is_max_age.then(|| seconds.trim_matches('"').parse().ok())?
     })?;
     Some(Duration::from_secs(seconds).clamp(MIN_AGE, MAX_AGE))
-}
-
-/// Returns the text of an error and of its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

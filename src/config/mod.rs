@@ -8,9 +8,11 @@ mod backplane;
 mod cli_error;
 mod clients;
 mod http;
+mod moderation;
 mod parse;
 mod rooms;
 mod secret;
+mod signing_secret;
 mod store;
 mod telemetry;
 mod writing;
@@ -27,8 +29,10 @@ pub use self::{
     cli_error::in_one_line,
     clients::{ClientsConfig, MIN_MEMORY, ProxyHeader},
     http::HttpConfig,
+    moderation::{ModerationConfig, ModerationMode},
     rooms::RoomsConfig,
     secret::Secret,
+    signing_secret::SigningSecret,
     store::StoreConfig,
     telemetry::LogFormat,
     writing::{Switch, WritingConfig},
@@ -80,6 +84,9 @@ pub struct Config {
     /// Settings of comments and their rate limits.
     #[command(flatten)]
     pub writing: WritingConfig,
+    /// Settings of what is held back from readers.
+    #[command(flatten)]
+    pub moderation: ModerationConfig,
     /// Settings of rooms and feeds.
     #[command(flatten)]
     pub rooms: RoomsConfig,

@@ -1,6 +1,6 @@
 //! The sender of an operation.
 
-use super::execute::Turns;
+use super::{execute::Turns, request_source::RequestSource};
 use crate::{
     auth::Principal,
     error::Error,
@@ -17,6 +17,8 @@ pub struct Caller {
     pub client: Option<ClientId>,
     /// The client's address, as far as it is known.
     pub address: Option<ClientAddress>,
+    /// The software and page that it sends from, as far as its headers say.
+    pub source: RequestSource,
     /// Set when the server itself ends the client's connection.
     pub sent_away: SentAway,
     /// The order of the mutations of its connection.

@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     memory::MemoryBudget,
     model::{Epoch, Timestamp},
-    moderation::{Banned, Moderation},
+    moderation::{Banned, Moderation, Screening},
     rooms::Hub,
     store::Store,
 };
@@ -35,6 +35,8 @@ pub struct Services {
     pub authenticator: Arc<Authenticator>,
     /// Bans users.
     pub moderation: Arc<Moderation>,
+    /// Decides which comments a moderator must see first.
+    pub screening: Arc<Screening>,
     /// Limits the requests of users and addresses.
     pub limits: Arc<Limits>,
     /// The process's memory, which executions reserve theirs from.
@@ -71,6 +73,8 @@ pub(super) trait ContextExt<'a> {
     fn authenticator(&self) -> &'a Authenticator;
     /// Returns the service that bans users. The response is not cached.
     fn moderation(&self) -> &'a Moderation;
+    /// Returns the service that screens comments. The response is not cached.
+    fn screening(&self) -> &'a Screening;
     /// Returns the limits. The response is not cached.
     fn limits(&self) -> &'a Limits;
     /// Returns the settings, which are constant while the server runs.
@@ -127,6 +131,11 @@ impl<'a> ContextExt<'a> for Context<'a> {
     fn moderation(&self) -> &'a Moderation {
         Cacheability::forbid(self);
         &services(self).moderation
+    }
+
+    fn screening(&self) -> &'a Screening {
+        Cacheability::forbid(self);
+        &services(self).screening
     }
 
     fn limits(&self) -> &'a Limits {

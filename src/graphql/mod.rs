@@ -7,6 +7,7 @@ mod error_code;
 mod execute;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod request_source;
 mod schema;
 mod schema_document;
 mod settings;
@@ -21,6 +22,7 @@ pub use self::{
         Counts, DocumentSource, Executed, Executor, Operation, OperationKind, Outcome, Params,
         QueryHash, Requests, Turns,
     },
+    request_source::RequestSource,
     schema_document::sdl,
     settings::Settings,
 };

@@ -33,6 +33,12 @@ impl ClientId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
+impl From<ClientAddress> for IpAddr {
+    fn from(ClientAddress(address): ClientAddress) -> Self {
+        address
+    }
+}
+
 impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::hub::Hub;
-use crate::model::PostId;
+use crate::model::{PostId, UserId};
 
 impl Hub {
     /// Announces on all nodes that the post's details changed, with the version of the change. Idempotent.
@@ -37,5 +37,12 @@ impl Hub {
     /// Subscribes to the changes of the lists that wait for moderators.
     pub fn queue_changes(&self) -> watch::Receiver<u64> {
         self.queue().subscribe()
+    }
+
+    /// Tells the other nodes that something about a user's status has changed in the store.
+    pub fn user_changed(&self, user: &UserId) {
+        if let Some(peers) = self.peers() {
+            peers.user_changed(user);
+        }
     }
 }

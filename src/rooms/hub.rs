@@ -2,7 +2,7 @@
 //! last one has left.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,13 +11,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::{
     membership::Membership,
     metrics::RoomMetrics,
     participant::Participant,
     peers::Peers,
+    reconcile_requests::ReconcileRequests,
     room::{FollowUp, Room, RoomId},
     state::State,
     timers::{Timers, now},
@@ -46,9 +47,8 @@ struct Shared {
     buffer: usize,
     /// Number of rooms created so far.
     created: AtomicU64,
-    /// Posts whose rooms may be behind the store.
-    to_reconcile: Mutex<HashSet<PostId>>,
-    reconcile_requested: Notify,
+    /// The rooms that may be behind the store.
+    to_reconcile: ReconcileRequests,
     /// Number of changes of the lists that wait for moderators.
     queue: watch::Sender<u64>,
     /// The other nodes; `None` on a standalone node.
@@ -84,8 +84,7 @@ impl Hub {
                 timers: Timers::default(),
                 buffer,
                 created: AtomicU64::new(0),
-                to_reconcile: Mutex::default(),
-                reconcile_requested: Notify::new(),
+                to_reconcile: ReconcileRequests::default(),
                 queue: watch::Sender::new(0),
                 peers,
                 metrics: RoomMetrics::new(registry),
@@ -159,13 +158,6 @@ impl Hub {
         })
     }
 
-    /// Tells the other nodes that something about a user's status has changed in the store.
-    pub fn user_changed(&self, user: &UserId) {
-        if let Some(peers) = &self.shared.peers {
-            peers.user_changed(user);
-        }
-    }
-
     /// Returns the number of distinct viewers of the post on all nodes. If this node has no room of
     /// the post, it asks the others and waits at most 0.4 s.
     pub async fn viewers(&self, post: &PostId) -> usize {
@@ -210,20 +202,13 @@ impl Hub {
 
     /// Requests that these posts' rooms are compared with the store soon.
     pub(crate) fn request_reconcile(&self, posts: impl IntoIterator<Item = PostId>) {
-        self.shared.to_reconcile.lock().extend(posts);
-        self.shared.reconcile_requested.notify_one();
+        self.shared.to_reconcile.add(posts);
     }
 
     /// Waits for posts whose rooms must be compared with the store before the next tick, because
     /// messages about them may have been lost. Cancel safe.
     pub async fn posts_to_reconcile(&self) -> Vec<PostId> {
-        loop {
-            let posts = std::mem::take(&mut *self.shared.to_reconcile.lock());
-            if !posts.is_empty() {
-                return posts.into_iter().collect();
-            }
-            self.shared.reconcile_requested.notified().await;
-        }
+        self.shared.to_reconcile.take().await
     }
 
     pub(super) fn peers(&self) -> Option<&dyn Peers> {

@@ -21,6 +21,7 @@ mod node_id;
 mod participant;
 mod peers;
 mod presence;
+mod reconcile_requests;
 mod resequencer;
 mod room;
 mod state;

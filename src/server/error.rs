@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{auth::SetupError, cluster::backplane, error::Error, store::OpenError};
+use crate::{auth, cluster::backplane, error::Error, moderation, store::OpenError};
 
 /// The reason why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,10 @@ pub enum StartError {
     Backplane(#[from] backplane::ConnectError),
     /// The settings of tokens cannot be used.
     #[error(transparent)]
-    Auth(#[from] SetupError),
+    Auth(#[from] auth::SetupError),
+    /// The settings of screening cannot be used.
+    #[error(transparent)]
+    Screening(#[from] moderation::SetupError),
     /// The bans cannot be read.
     #[error("DATABASE_URL (--database-url): {0}")]
     Bans(#[source] Error),

@@ -7,7 +7,13 @@ mod grace;
 mod metrics;
 mod observer;
 
-use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
@@ -18,13 +24,13 @@ use self::{grace::end_grace_of_banned, metrics::SampledMetrics};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
-    config::{Config, Switch},
+    config::{self, Config, Switch},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
     limits::{Limits, OperationLimits},
     memory::{self, MemoryBudget},
-    model::ModerationMode,
-    moderation::{Bans, Moderation, share_bans},
+    model,
+    moderation::{Bans, Moderation, Screening, share_bans},
     shutdown::Shutdown,
     store::Store,
     telemetry::Registry,
@@ -50,6 +56,7 @@ pub struct Server {
     admission: Admission,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
+    screening: Arc<Screening>,
     bans: Arc<Bans>,
     stop: CancellationToken,
 }
@@ -80,6 +87,7 @@ impl Server {
         };
         let authenticator = Arc::new(Authenticator::new(&config.auth)?);
         let registry = Registry::new();
+        let screening = Arc::new(Screening::new(&config.moderation, &registry)?);
         let store = Store::open(&config.store, &registry).await?;
         authenticator.prepare(&config.auth).await;
         let bans = Arc::new(Bans::default());
@@ -106,14 +114,15 @@ impl Server {
             hub: hub.clone(),
             authenticator: Arc::clone(&authenticator),
             moderation: Arc::clone(&moderation),
+            screening: Arc::clone(&screening),
             limits: Arc::clone(&limits),
             memory: memory.clone(),
             settings: Settings {
                 allow_guests: config.auth.allow_guests,
                 guest_token_lifetime: config.auth.guest_token_lifetime,
                 edit_window: config.writing.edit_window,
-                moderation: ModerationMode::None,
-                reports_to_hold: None,
+                moderation: moderation_mode(config.moderation.moderation),
+                reports_to_hold: NonZeroU32::new(config.moderation.reports_to_hold),
                 reply_depth: config.writing.reply_depth,
                 operation_timeout: config.clients.operation_timeout,
             },
@@ -179,6 +188,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            screening,
             bans,
             stop,
         })
@@ -218,6 +228,7 @@ impl Server {
             admission,
             authenticator,
             moderation,
+            screening,
             bans,
             stop,
             ..
@@ -250,6 +261,7 @@ impl Server {
         background.spawn(end_grace_of_banned(hub.clone(), bans.imposed()));
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
+        background.spawn(async move { screening.run().await });
         let registry = observer.registry.clone();
         background.spawn(async move { registry.run().await });
         background.spawn(async move { authenticator.run().await });
@@ -367,4 +379,13 @@ fn requests(config: &Config, registry: &Registry) -> Requests {
     let max = NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN);
     let max_bytes = config.http.persisted_query_bytes;
     Requests::new(max, max_bytes, config.writing.reply_depth, registry)
+}
+
+/// Converts a setting.
+fn moderation_mode(mode: config::ModerationMode) -> model::ModerationMode {
+    match mode {
+        config::ModerationMode::None => model::ModerationMode::None,
+        config::ModerationMode::NewAuthors => model::ModerationMode::NewAuthors,
+        config::ModerationMode::All => model::ModerationMode::All,
+    }
 }

@@ -289,6 +289,7 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
     let time = ["", "0s", "soon", "-1s", "10"];
     let any_time = ["", "soon", "-1s", "10"];
     let number = ["", "0", "-1", "many", "1.5", "4294967296"];
+    let up_to_a_thousand = ["", "-1", "many", "1.5", "1001"];
     let bytes = ["", "0", "1023", "67108865", "-1", "1k"];
     let wrong: &[(&str, &[&str])] = &[
         (
@@ -373,6 +374,33 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("TYPING_PER_USER", &number),
         ("GUESTS_PER_ADDRESS", &number),
         ("REPLY_DEPTH", &number),
+        ("MODERATION", &["", "some", "new_authors", "ALL"]),
+        ("HOLD_LINKS", &up_to_a_thousand),
+        ("BLOCKED_WORDS", &["", "no/such/file.txt", "."]),
+        ("REPORTS_TO_HOLD", &up_to_a_thousand),
+        (
+            "CHECK_URL",
+            // The last one needs a secret.
+            &[
+                "",
+                "check.example",
+                "https://",
+                "ftp://check.example",
+                "https://user:password@check.example",
+                "https://check.example/",
+            ],
+        ),
+        (
+            "CHECK_SECRET",
+            // The last one needs a URL.
+            &[
+                "",
+                "secret",
+                "whsec_MfKQ9r8GKYqrTwjUPD8=",
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ],
+        ),
+        ("WEBHOOK_ALLOW_PRIVATE", &["", "maybe", "true"]),
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),

@@ -230,8 +230,8 @@ async fn invalid_jwks_response_keeps_the_known_keys() {
         Behaviour::Text(String::new()),
         Behaviour::Text("<html></html>".to_owned()),
         Behaviour::Text(others.to_string().replace("keys", "key")),
-        Behaviour::Keys(many),
-        Behaviour::Keys(large),
+        Behaviour::Json(many),
+        Behaviour::Json(large),
     ] {
         issuer.behave(behaviour.clone());
         let before = issuer.requests();

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, header::AUTHORIZATION, request::Parts};
 
+use super::source::source;
 use crate::{
     auth::{TokenError, bearer},
     graphql::Caller,
@@ -66,6 +67,7 @@ pub(super) async fn caller(head: &Parts, transport: &Transport) -> Result<Caller
         principal,
         client,
         address: transport.admission.client(head),
+        source: source(&head.headers),
         ..Caller::default()
     })
 }

@@ -14,6 +14,7 @@ pub(super) mod origin;
 mod request;
 pub(super) mod request_id;
 pub(super) mod response;
+pub(super) mod source;
 mod sse;
 mod stream;
 

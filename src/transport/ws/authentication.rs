@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{close::Close, message::InitPayload};
 use crate::{
     auth::{Principal, TokenError, bearer},
-    graphql::{Caller, Turns},
+    graphql::{Caller, RequestSource, Turns},
     model::{ClientAddress, ClientId, Timestamp, UserId},
     moderation::{BanWatch, Banned},
     transport::Transport,
@@ -37,10 +37,11 @@ pub(super) struct Authentication {
 
 impl Authentication {
     /// Creates the identity of an anonymous client.
-    pub(super) fn new(address: Option<ClientAddress>) -> Self {
+    pub(super) fn new(address: Option<ClientAddress>, source: RequestSource) -> Self {
         Self {
             caller: Caller {
                 address,
+                source,
                 turns: Turns::in_order(),
                 ..Caller::default()
             },

@@ -23,7 +23,7 @@ use super::{close::Close, session::Session};
 use crate::transport::{
     Transport,
     connections::LingeringStream,
-    http::{request_id::RequestId, response},
+    http::{request_id::RequestId, response, source::source},
     operation_log::TransportLabel,
 };
 
@@ -56,6 +56,7 @@ pub(in crate::transport) fn accept(
         return response::too_many_sockets();
     };
     let address = transport.admission.client(&request);
+    let source = source(&request.headers);
     let has_subprotocol = offers_subprotocol(&request.headers);
     if has_subprotocol {
         let chosen = HeaderValue::from_static(SUBPROTOCOL);
@@ -74,7 +75,7 @@ pub(in crate::transport) fn accept(
             return tracing::error!("WebSocket upgrade of a connection that is not TCP");
         };
         let _gauge_guard = transport.metrics.connected(TransportLabel::WebSocket);
-        let mut session = Session::new(transport, request_id, tcp, &read, address);
+        let mut session = Session::new(transport, request_id, tcp, &read, address, source);
         // Frees the read buffer of the HTTP connection.
         drop(read);
         if !has_subprotocol {

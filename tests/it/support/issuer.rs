@@ -91,14 +91,14 @@ impl Key {
     }
 }
 
-/// The host site's response to a request for its keys.
+/// The host site's response to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Behaviour {
-    /// These keys, as JSON.
-    Keys(Value),
+    /// This JSON.
+    Json(Value),
     /// This text.
     Text(String),
-    /// This status, with the keys as the body.
+    /// This status, with JSON as the body.
     Status(StatusCode, Value),
     /// A redirect to an address.
     Redirect(String),
@@ -128,7 +128,7 @@ impl Issuer {
     /// Starts a site on a listener that was bound before.
     pub(crate) fn start_on(listener: TcpListener, keys: &[&Key]) -> Self {
         let site = Arc::new(Site {
-            behaviour: watch::Sender::new(Behaviour::Keys(set(keys))),
+            behaviour: watch::Sender::new(Behaviour::Json(set(keys))),
             requests: watch::Sender::default(),
         });
         let address = listener.local_addr().expect("an address");
@@ -151,7 +151,7 @@ impl Issuer {
     }
 
     pub(crate) fn publish(&self, keys: &[&Key]) {
-        self.behave(Behaviour::Keys(set(keys)));
+        self.behave(Behaviour::Json(set(keys)));
     }
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
@@ -188,7 +188,7 @@ async fn answer(State(site): State<Arc<Site>>) -> Response {
     site.requests.send_modify(|requests| *requests += 1);
     let behaviour = site.behaviour.borrow().clone();
     match behaviour {
-        Behaviour::Keys(keys) => keys.to_string().into_response(),
+        Behaviour::Json(keys) => keys.to_string().into_response(),
         Behaviour::Text(text) => text.into_response(),
         Behaviour::Status(status, keys) => (status, keys.to_string()).into_response(),
         Behaviour::Redirect(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),

@@ -1,6 +1,7 @@
 //! The test harness: a real server on a real socket with a real database. `testkit` has what needs no part of
 //! the server: programs, proxies and clients.
 
+mod checker;
 mod database;
 pub(crate) mod frame;
 mod issuer;
@@ -19,6 +20,7 @@ pub(crate) use testkit::{
 };
 
 pub(crate) use self::{
+    checker::Checker,
     database::{
         another_program, database_url, everything, lock, on_postgres, postgres_url, raise_error,
         run, sqlite_url, trigger,

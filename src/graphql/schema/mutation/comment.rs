@@ -4,7 +4,10 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::announce;
+use super::{
+    announce,
+    screening::{Text, screen, screen_edit},
+};
 use crate::{
     error::Error,
     graphql::{
@@ -84,7 +87,8 @@ pub(super) async fn create(
 ) -> Result<CreateCommentPayload, Error> {
     let caller = context.caller()?;
     let at = Timestamp::now();
-    let author = context.signed_in()?.profile(at);
+    let principal = context.signed_in()?;
+    let author = principal.profile(at);
     let key = input.idempotency_key.as_ref();
     let key = key.map(|key| idempotency_key(key, input)).transpose()?;
     // What was done already needs no limit and no check, which it may not pass any more.
@@ -98,12 +102,9 @@ pub(super) async fn create(
             Error::bad_input("parentId", "The parent must be a comment of the same post.")
         })
     });
-    let new = NewComment {
+    let mut new = NewComment {
         body: input::body(&input.body)?,
-        screened: Screened {
-            reason: None,
-            mode: context.settings().moderation,
-        },
+        screened: Screened::PASSED,
         post_id: input::post_id(&input.post_id)?,
         parent_id: parent_id.transpose()?,
         max_depth: context.settings().reply_depth,
@@ -112,10 +113,18 @@ pub(super) async fn create(
         origin: caller.client.clone(),
         key,
     };
-    let author = new.author.user.id.clone();
-    let write = context.store().create_comment(new);
-    let limits = context.limits();
-    let written = limits.comment(&author, caller.address, write).await?;
+    let write = async {
+        let text = Text {
+            post: &new.post_id,
+            body: &new.body,
+            parent: new.parent_id,
+            edited: None,
+        };
+        new.screened = screen(context, principal, text).await?;
+        context.store().create_comment(new).await
+    };
+    let (limits, author) = (context.limits(), &principal.user.id);
+    let written = limits.comment(author, caller.address, write).await?;
     Ok(created(context, written))
 }
 
@@ -161,20 +170,21 @@ pub(super) async fn edit(
     let principal = context.signed_in()?.clone();
     let window = context.settings().edit_window;
     let at = Timestamp::now();
-    let edit = EditComment {
+    let mut edit = EditComment {
         body: input::body(&input.body)?,
-        screened: Screened {
-            reason: None,
-            mode: context.settings().moderation,
-        },
+        screened: Screened::PASSED,
         id: input::comment_id(&input.id)?,
         by: principal.profile(at),
         at,
         origin: caller.client.clone(),
     };
     let (user, role) = (principal.user.id.clone(), principal.user.role);
-    let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
-    let write = context.store().edit_comment(edit, may_edit);
+    let write = async {
+        let may_edit = |comment: &_| principal.may_edit(comment, window, at);
+        edit.screened = screen_edit(context, &principal, edit.id, &edit.body, may_edit).await?;
+        let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
+        context.store().edit_comment(edit, may_edit).await
+    };
     let limits = context.limits();
     let written = match role {
         Role::Moderator => limits.mutation(&user, role, write).await?,

@@ -5,6 +5,7 @@ mod decision;
 mod guest;
 mod moderation;
 mod post;
+mod screening;
 mod typing;
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ use super::{
     writer::SocketWriter,
 };
 use crate::{
-    graphql::{ErrorCode, Outcome, Params, request_error, server_error},
+    graphql::{ErrorCode, Outcome, Params, RequestSource, request_error, server_error},
     limits::Excess,
     model::ClientAddress,
     shutdown::ConnectionHandle,
@@ -80,6 +80,7 @@ impl Session {
         tcp: TcpStream,
         read: &Bytes,
         address: Option<ClientAddress>,
+        source: RequestSource,
     ) -> Self {
         let config = &transport.ws;
         let limits = Limits {
@@ -103,7 +104,7 @@ impl Session {
             writer,
             reader,
             protocol: Protocol::new(limits, Instant::now()),
-            authentication: Authentication::new(address),
+            authentication: Authentication::new(address, source),
             operations,
             closing_until: None,
             is_draining: false,
