@@ -132,6 +132,12 @@ mod tests {
             created_at: Timestamp(0),
             comment_count: 0,
             seq: Seq(0),
+            version: 0,
+            detail_version: 0,
+            is_open: true,
+            moderation: None,
+            pinned: None,
+            last_comment_at: None,
         };
         let submission = Submission {
             post: &post,

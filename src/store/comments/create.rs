@@ -75,7 +75,7 @@ enum Entry {
     /// An earlier request with the same key was for this comment.
     Repeated(Result<CommentId, Error>),
     /// A new comment.
-    New(NewComment, Result<Accepted, Error>),
+    New(Box<NewComment>, Result<Accepted, Error>),
 }
 
 /// The decision to create a comment.
@@ -123,7 +123,7 @@ impl BatchInsert for NewComment {
                 Some(first) => (id, Entry::Repeated(first)),
                 None => {
                     let accepted = circumstances.accept(&new);
-                    (id, Entry::New(new, accepted))
+                    (id, Entry::New(Box::new(new), accepted))
                 }
             })
             .collect();
@@ -143,7 +143,7 @@ impl BatchInsert for NewComment {
                     Err(refusal)
                 }
                 Entry::New(new, Ok(accepted)) => {
-                    let written = circumstances.write(id, new, &accepted, &mut seqs, &authors);
+                    let written = circumstances.write(id, *new, &accepted, &mut seqs, &authors);
                     written.map(|(row, written)| {
                         rows.push(row.into_active_model());
                         Outcome::Written(written)
@@ -310,7 +310,7 @@ async fn published_authors(
 /// Returns the comments that are created.
 fn accepted(entries: &[(CommentId, Entry)]) -> impl Iterator<Item = (&NewComment, &Accepted)> {
     entries.iter().filter_map(|(_, entry)| match entry {
-        Entry::New(new, Ok(accepted)) => Some((new, accepted)),
+        Entry::New(new, Ok(accepted)) => Some((&**new, accepted)),
         Entry::New(_, Err(_)) | Entry::Repeated(_) => None,
     })
 }
