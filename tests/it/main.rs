@@ -26,6 +26,7 @@ mod imports;
 mod interleavings;
 mod keys;
 mod language;
+mod leak;
 mod limits;
 mod logs;
 mod memory;
