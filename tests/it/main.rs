@@ -31,6 +31,7 @@ mod limits;
 mod logs;
 mod memory;
 mod metrics;
+mod moderated_feed;
 mod moderation;
 mod move_to_postgres;
 mod multipart;
