@@ -6,10 +6,11 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, LockType, Query},
 };
 
+use super::visibility::{PUBLISHED, holds};
 use crate::{
-    model::{CommentStatus, PostId, Seq, Timestamp},
+    model::{PostId, Seq, Timestamp},
     store::entity::{
-        codes, comment,
+        comment,
         post::{Column, Entity, Model},
     },
 };
@@ -76,13 +77,11 @@ pub(super) async fn find_last_comment(
     transaction: &DatabaseTransaction,
     post: &PostId,
 ) -> Result<(), DbErr> {
-    let published = codes::CommentStatus::from(CommentStatus::Published);
     let newest = Query::select()
         .expr(Func::max(Expr::col(comment::Column::PublishedAt)))
         .from(comment::Entity)
         .and_where(comment::Column::PostId.eq(post.as_str()))
-        .and_where(comment::Column::Status.eq(published))
-        .and_where(comment::Column::DeletedAt.is_null())
+        .and_where(holds(PUBLISHED))
         .take();
     Entity::update_many()
         .col_expr(
