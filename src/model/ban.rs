@@ -17,3 +17,11 @@ pub struct Ban {
     /// A note for other moderators.
     pub reason: Option<String>,
 }
+
+impl Ban {
+    /// Returns about how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let ids = self.user_id.as_str().len() + self.banned_by.as_str().len();
+        size_of::<Self>() + ids + self.reason.as_ref().map_or(0, String::len)
+    }
+}

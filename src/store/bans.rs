@@ -3,10 +3,12 @@
 //! Every change takes the next seq of all bans in the transaction that makes it. It thereby locks the
 //! counter's row until the commit. So a reader of all changes after a seq misses none.
 
+use std::sync::Arc;
+
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QueryTrait,
+    ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QueryTrait,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 
@@ -16,7 +18,8 @@ use super::{
         ban::{ActiveModel, Column, Entity, Model},
         ban_counter,
     },
-    query::select_limited,
+    page::{Allowance, Page, Slice},
+    query::{select_limited, select_page},
     users,
 };
 use crate::{
@@ -39,6 +42,24 @@ pub struct NewBan {
     pub at: Timestamp,
     /// The reason, for other moderators.
     pub reason: Option<String>,
+}
+
+/// The place of a ban in the list of bans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanKey {
+    /// Time of the ban.
+    pub at: Timestamp,
+    /// The banned user, which orders bans of the same millisecond.
+    pub user: UserId,
+}
+
+impl From<&Ban> for BanKey {
+    fn from(ban: &Ban) -> Self {
+        Self {
+            at: ban.at,
+            user: ban.user_id.clone(),
+        }
+    }
 }
 
 /// The latest change of a user's ban.
@@ -121,6 +142,44 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// Returns a page of the bans in effect, newest first. It ends early where `allowance` does.
+    pub async fn bans(
+        &self,
+        slice: Slice<BanKey>,
+        allowance: Arc<dyn Allowance>,
+    ) -> Result<Page<Ban>, Error> {
+        let mut query = Entity::find()
+            .filter(Column::LiftedAt.is_null())
+            .order_by_desc(Column::BannedAt)
+            .order_by_desc(Column::UserId);
+        if let Some(BanKey { at, user }) = slice.after {
+            let same_time = Condition::all()
+                .add(Column::BannedAt.eq(at.0))
+                .add(Column::UserId.lt(user.as_str()));
+            let earlier = Condition::any()
+                .add(Column::BannedAt.lt(at.0))
+                .add(same_time);
+            query = query.filter(earlier);
+        }
+        let query = Arc::new(query.into_query());
+        self.read(move |connection| {
+            let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
+            async move {
+                let row = |row: &_| ban(Model::from_query_result(row, "")?);
+                select_page(
+                    &query,
+                    slice.first,
+                    &*allowance,
+                    &connection,
+                    row,
+                    Ban::bytes,
+                )
+                .await
+            }
+        })
+        .await
     }
 
     /// Returns the first `limit` users whose latest change came after `after`, in the order of the

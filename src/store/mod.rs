@@ -30,7 +30,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    bans::{BanChange, BanSeq, NewBan},
+    bans::{BanChange, BanKey, BanSeq, NewBan},
     comments::{
         ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
         ModerateComment, Moderated, NewComment, NewReport, Pin, PinComment, Screened, SearchedPage,

@@ -503,3 +503,28 @@ async fn repeated_creation_answers_the_held_comment() {
     assert_eq!(page(&ada).await["commentCount"], 1);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn bans_in_effect_are_listed_newest_first() {
+    const BANS: &str = "query($after: String) { moderation { bans(first: 2, after: $after) {
+        nodes { userId bannedBy reason } pageInfo { hasNextPage endCursor }
+    } } }";
+    let server = TestServer::start().await;
+    let moderator = moderator(&server);
+    for user in ["ada", "bob", "cleo", "dan"] {
+        let ban = "mutation($id: ID!) { banUser(input: { userId: $id, reason: \"spam\" }) { ban { userId } } }";
+        moderator.send(ban, json!({"id": user})).await;
+    }
+    let unban = "mutation { unbanUser(input: { userId: \"cleo\" }) { wasBanned } }";
+    moderator.send(unban, json!({})).await;
+    let first = moderator.send(BANS, json!({})).await["moderation"]["bans"].take();
+    let ban = |user: &str| json!({"userId": user, "bannedBy": "mod", "reason": "spam"});
+    assert_eq!(first["nodes"], json!([ban("dan"), ban("bob")]));
+    let after = json!({"after": first["pageInfo"]["endCursor"]});
+    let second = moderator.send(BANS, after).await["moderation"]["bans"].take();
+    assert_eq!(second["nodes"], json!([ban("ada")]));
+    assert_eq!(second["pageInfo"]["hasNextPage"], false);
+    let refused = moderator.refused(BANS, json!({"after": "x"})).await;
+    assert_eq!(code(&refused), "BAD_USER_INPUT");
+    server.stop().await;
+}

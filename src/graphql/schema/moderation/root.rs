@@ -1,6 +1,6 @@
 //! The root of what moderators see.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,13 +13,14 @@ use crate::{
         error::{At, Result},
         execute::ResponseBudget,
         schema::{
+            ban::Ban,
             input,
             non_null::NonNull,
             page::{self, Connection},
         },
     },
-    model::{self, CommentId, Timestamp},
-    store::{CommentFilter, WrittenAt},
+    model::{self, CommentId, Timestamp, UserId},
+    store::{BanKey, CommentFilter, WrittenAt},
 };
 
 /// The part of the schema that moderators see. It is only made for a moderator.
@@ -79,6 +80,37 @@ impl Moderation {
         let queue = Box::pin(context.budget().in_turn(queue));
         queue.await.at(context).map(Into::into)
     }
+
+    /// The bans in effect, newest first. At most 100 a page.
+    async fn bans(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
+    ) -> Result<Connection<Ban>> {
+        Box::pin(bans(context, first, after)).await.at(context)
+    }
+}
+
+async fn bans(
+    context: &Context<'_>,
+    first: Option<i32>,
+    after: Option<String>,
+) -> std::result::Result<Connection<Ban>, Error> {
+    let slice = page::slice(first, after.as_deref(), |text| {
+        let (at, user) = timed_place(text)?;
+        let user = UserId::parse(&user).ok_or_else(no_place)?;
+        Ok(BanKey { at, user })
+    })?;
+    let budget = context.budget();
+    let allowance = Arc::<ResponseBudget>::clone(budget);
+    let bans = budget.in_turn(context.store().bans(slice, allowance));
+    let cursor = |ban: &model::Ban| encode_place(ban.at, &ban.user_id);
+    page::connection(context, bans.await?, after, cursor, Ban)
 }
 
 async fn comments(
@@ -100,7 +132,25 @@ async fn comments(
 
 /// Encodes a place in a list of comments by time.
 pub(in crate::graphql::schema) fn encode(place: WrittenAt) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{}", place.created_at.0, place.id))
+    encode_place(place.created_at, place.id)
+}
+
+fn encode_place(at: Timestamp, id: impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{id}", at.0))
+}
+
+/// Decodes a place in a list by time: the time, and the text of an id.
+fn timed_place(text: &str) -> std::result::Result<(Timestamp, String), Error> {
+    let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
+        let text = String::from_utf8(bytes).ok()?;
+        let (at, id) = text.split_once(':')?;
+        Some((Timestamp(at.parse().ok()?), id.to_owned()))
+    });
+    place.ok_or_else(no_place)
+}
+
+fn no_place() -> Error {
+    Error::bad_input("after", "This is not a cursor of this list.")
 }
 
 /// Decodes a place in a list of comments by time.
@@ -109,15 +159,9 @@ pub(in crate::graphql::schema) fn encode(place: WrittenAt) -> String {
 ///
 /// Returns `BadUserInput` for `after` if it is no such place.
 pub(in crate::graphql::schema) fn decode(text: &str) -> std::result::Result<WrittenAt, Error> {
-    let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
-        let text = String::from_utf8(bytes).ok()?;
-        let (created_at, id) = text.split_once(':')?;
-        Some(WrittenAt {
-            created_at: Timestamp(created_at.parse().ok()?),
-            id: CommentId::parse(id)?,
-        })
-    });
-    place.ok_or_else(|| Error::bad_input("after", "This is not a cursor of this list."))
+    let (created_at, id) = timed_place(text)?;
+    let id = CommentId::parse(&id).ok_or_else(no_place)?;
+    Ok(WrittenAt { created_at, id })
 }
 
 /// The lengths of the lists that wait for moderators.
