@@ -97,6 +97,7 @@ impl MigrationTrait for Migration {
         create_reports(manager).await?;
         create_old_ids(manager).await?;
         create_hash_key(manager).await?;
+        create_user_version(manager).await?;
         run(&COMMON).await
     }
 }
@@ -289,6 +290,30 @@ enum Report {
     Note,
     CreatedAt,
     ResolvedAt,
+}
+
+/// Creates the table of the version that all users share, which has one row.
+async fn create_user_version(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let number = |column: UserVersion| ColumnDef::new(column).big_integer().not_null().take();
+    let table = Table::create()
+        .table(UserVersion::Table)
+        .col(number(UserVersion::Id).primary_key().take())
+        .col(number(UserVersion::Value))
+        .take();
+    manager.create_table(table).await?;
+    let row = Query::insert()
+        .into_table(UserVersion::Table)
+        .columns([UserVersion::Id, UserVersion::Value])
+        .values_panic([1i64.into(), 0i64.into()])
+        .take();
+    manager.exec_stmt(row).await
+}
+
+#[derive(DeriveIden)]
+enum UserVersion {
+    Table,
+    Id,
+    Value,
 }
 
 #[derive(DeriveIden)]

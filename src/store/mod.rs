@@ -25,6 +25,7 @@ mod rows;
 mod sqlite;
 mod statements;
 mod users;
+mod versions;
 
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
@@ -41,6 +42,7 @@ pub use self::{
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
     posts::{NewPost, PostKey, PostStand},
     restore::{RestoreError, restore},
+    versions::Versions,
 };
 use self::{
     group_commit::Writer, hash_key::HashKey, pool::Connections, statements::StatementCounter,

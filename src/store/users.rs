@@ -10,9 +10,9 @@ use std::{
 
 use sea_orm::{
     ActiveValue::Set,
-    ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter,
-    QueryTrait,
-    sea_query::{BinOper, Expr, ExprTrait, OnConflict},
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait, LockType, OnConflict},
 };
 
 use super::{
@@ -20,11 +20,11 @@ use super::{
     entity::user::{ActiveModel, Column, Entity, Model},
     page::{Allowance, Page},
     query::{is_any_of, select_page},
-    rows,
+    rows, versions,
 };
 use crate::{
     error::Error,
-    model::{Profile, User, UserId},
+    model::{Profile, Timestamp, User, UserId},
 };
 
 impl Store {
@@ -65,15 +65,15 @@ impl Store {
     }
 }
 
-/// Stores the profiles that are not older than the stored ones and differ from them. Of two profiles of
-/// one time the later one in `profiles` counts.
+/// Stores the profiles that are not older than the stored ones and differ from them, and returns all of the
+/// users as they are stored then. Of two profiles of one time the later one in `profiles` counts.
 ///
-/// On PostgreSQL it locks the rows of all of the users until the transaction ends.
+/// On PostgreSQL it locks the rows of the users until the transaction ends, in the order of their ids, so two
+/// transactions that write the same users never deadlock.
 pub(super) async fn upsert(
     transaction: &DatabaseTransaction,
     profiles: impl IntoIterator<Item = &Profile>,
-) -> Result<(), DbErr> {
-    // Ordered by id, so two transactions that write the same users never deadlock.
+) -> Result<HashMap<UserId, User>, DbErr> {
     let mut newest: BTreeMap<&UserId, &Profile> = BTreeMap::new();
     for profile in profiles {
         let place = newest.entry(&profile.user.id).or_insert(profile);
@@ -81,47 +81,73 @@ pub(super) async fn upsert(
             *place = profile;
         }
     }
-    let rows = newest
-        .into_values()
-        .map(|Profile { user, as_of }| ActiveModel {
-            id: Set(user.id.to_string()),
-            name: Set(user.name.to_string()),
-            avatar: Set(user.avatar.as_deref().map(str::to_owned)),
-            role: Set(user.role.as_str().to_owned()),
-            as_of: Set(as_of.0),
-        });
-    let stored = |column: Column| Expr::col((Entity, column));
-    let new = |column: Column| Expr::col(("excluded", column));
+    let mut stored = find_locked(transaction, newest.keys().copied()).await?;
+    newest.retain(|id, profile| match stored.get(*id) {
+        Some(known) => profile.as_of >= known.as_of && *profile != known,
+        None => true,
+    });
+    if !newest.is_empty() {
+        insert_newer(transaction, newest.values().copied()).await?;
+        let is_visible = |profile: &&Profile| {
+            let known = stored.get(&profile.user.id);
+            known.is_some_and(|known| known.user != profile.user)
+        };
+        if newest.values().any(is_visible) {
+            versions::raise_users(transaction).await?;
+        }
+    }
+    let written = newest.into_values();
+    stored.extend(written.map(|profile| (profile.user.id.clone(), profile.clone())));
+    let users = stored.into_iter().map(|(id, profile)| (id, profile.user));
+    Ok(users.collect())
+}
+
+/// Reads the stored profiles of these users, and locks them.
+async fn find_locked(
+    transaction: &DatabaseTransaction,
+    ids: impl Iterator<Item = &UserId>,
+) -> Result<HashMap<UserId, Profile>, DbErr> {
+    let backend = transaction.get_database_backend();
+    let ids = ids.map(ToString::to_string);
+    let users = Entity::find()
+        .filter(is_any_of(Column::Id, ids, backend))
+        .order_by_asc(Column::Id);
+    let users = match backend {
+        DbBackend::Postgres => users.lock(LockType::NoKeyUpdate),
+        _ => users,
+    };
+    let profiles = users.all(transaction).await?.into_iter().map(|row| {
+        let as_of = Timestamp(row.as_of);
+        let user = rows::user(row)?;
+        Ok((user.id.clone(), Profile { user, as_of }))
+    });
+    profiles.collect()
+}
+
+/// Inserts the profiles, in place of older ones.
+async fn insert_newer(
+    transaction: &DatabaseTransaction,
+    profiles: impl Iterator<Item = &Profile>,
+) -> Result<(), DbErr> {
+    let rows = profiles.map(|Profile { user, as_of }| ActiveModel {
+        id: Set(user.id.to_string()),
+        name: Set(user.name.to_string()),
+        avatar: Set(user.avatar.as_deref().map(str::to_owned)),
+        role: Set(user.role.as_str().to_owned()),
+        as_of: Set(as_of.0),
+    });
+    // Another transaction may have inserted the same user meanwhile.
+    let stored = Expr::col((Entity, Column::AsOf));
+    let is_as_new = Expr::col(("excluded", Column::AsOf)).gte(stored);
     let columns = [Column::Name, Column::Avatar, Column::Role, Column::AsOf];
-    let is_as_new = new(Column::AsOf).gte(stored(Column::AsOf));
-    let differs = Expr::tuple(columns.map(new)).binary(
-        BinOper::Custom("IS DISTINCT FROM"),
-        Expr::tuple(columns.map(stored)),
-    );
     Entity::insert_many(rows)
         .on_conflict(
             OnConflict::column(Column::Id)
                 .update_columns(columns)
-                .action_and_where(is_as_new.and(differs))
+                .action_and_where(is_as_new)
                 .to_owned(),
         )
         .exec_without_returning(transaction)
         .await?;
     Ok(())
-}
-
-/// Stores profiles as [`upsert`] does, and returns all of the users as they are stored then.
-pub(super) async fn upsert_returning(
-    transaction: &DatabaseTransaction,
-    profiles: &[&Profile],
-) -> Result<HashMap<UserId, User>, DbErr> {
-    upsert(transaction, profiles.iter().copied()).await?;
-    let ids = profiles.iter().map(|profile| profile.user.id.to_string());
-    let is_one = is_any_of(Column::Id, ids, transaction.get_database_backend());
-    let rows = Entity::find().filter(is_one).all(transaction).await?;
-    let users = rows.into_iter().map(|row| {
-        let user = rows::user(row)?;
-        Ok((user.id.clone(), user))
-    });
-    users.collect()
 }

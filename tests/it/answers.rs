@@ -108,3 +108,48 @@ async fn answer_about_caller_or_viewers_is_never_shared() {
     }
     server.stop().await;
 }
+
+/// Returns how many queries the response cache answered.
+async fn hits(server: &TestServer) -> f64 {
+    let metrics = server.client().page("/metrics").await;
+    let text = metrics.body.as_str().expect("a text").to_owned();
+    let hits = text
+        .lines()
+        .find_map(|line| line.strip_prefix("causerie_kept_answers_total{result=\"hit\"} "));
+    hits.expect("the metric").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn answer_about_a_post_outlives_commits_to_others() {
+    let server = TestServer::start().await;
+    let author = server
+        .client()
+        .with_token(&token("author", "Author", Role::Author));
+    let create =
+        "mutation { createPost(input: { id: \"other\", title: \"Other\" }) { post { id } } }";
+    author.send(create, json!({})).await;
+    let ada = server.reader("ada");
+    ada.comment("one").await;
+    let page = async || server.client().send(PAGE, json!({"id": "hello"})).await;
+    // A response that is asked for again is kept with the versions that it depends on.
+    let first = page().await;
+    let elsewhere = json!({"postId": "other", "body": "elsewhere"});
+    ada.create_comment(elsewhere.clone()).await;
+    assert_eq!(page().await, first);
+    let before = hits(&server).await;
+    ada.create_comment(elsewhere).await;
+    assert_eq!(page().await, first);
+    assert_eq!(hits(&server).await, before + 1.0);
+    // It does not outlive a change of its own post, or of a user.
+    ada.comment("two").await;
+    assert_eq!(page().await["post"]["commentCount"], json!(2));
+    let renamed = token("ada", "Ada L.", Role::Reader);
+    let renamed = server.client().with_token(&renamed);
+    renamed
+        .create_comment(json!({"postId": "other", "body": "renamed"}))
+        .await;
+    let shown = page().await;
+    let author = &shown["post"]["comments"]["nodes"][0]["author"]["name"];
+    assert_eq!(author, &json!("Ada L."));
+    server.stop().await;
+}

@@ -20,13 +20,13 @@ use super::{
     panics::contain_async,
     render::{Counts, RenderServices, Renderer},
     response_budget::ResponseBudget,
-    response_cache::{Cacheability, ResponseCache},
+    response_cache::{Cacheability, ResponseCache, State},
     stream,
     subscription_request::{Subscriber, SubscriptionRequest, located},
 };
 use crate::{
     error::Error,
-    feed::{Feed, Sink, Subscription},
+    feed::{Feed, Payload, Sink, Subscription},
     graphql::{
         Caller, Services,
         error::{self, request_error, server_error},
@@ -183,12 +183,11 @@ impl Executor {
         memory: Result<Reservation, Error>,
     ) -> Result<Outcome, Error> {
         let mut memory = memory?;
-        // Where other nodes write too, no node knows for how long a response holds.
-        let Some(state) = self.store.data_version() else {
-            return self.query(operation, caller, memory).await;
-        };
         let (fingerprint, since) = (operation.fingerprint(), Instant::now());
-        if let Some(payload) = self.responses.get(&fingerprint, state, since) {
+        let cached = self.responses.get(&fingerprint, since);
+        let (valid, state) = self.validated(&operation, cached).await;
+        self.responses.record(valid.is_some());
+        if let Some(payload) = valid {
             memory.resize(payload.len())?;
             return Ok(Outcome::rendered(payload.reserved_by(memory)));
         }
@@ -200,12 +199,39 @@ impl Executor {
             code: None,
         }) = &outcome
             && cacheability.is_cacheable()
+            && state.is_known()
         {
             // The cache has a bound of its own.
             self.responses
                 .insert(fingerprint, payload.unreserved(), state, since);
         }
         Ok(outcome)
+    }
+
+    /// Returns a cached response if it is still valid, and the current state of the store.
+    async fn validated(
+        &self,
+        operation: &Operation,
+        cached: Option<(Payload, State)>,
+    ) -> (Option<Payload>, State) {
+        let data = self.store.data_version();
+        let versions = None;
+        let (payload, known) = match cached {
+            Some((payload, known)) if data.is_some() && known.data == data => {
+                return (Some(payload), State { data, versions });
+            }
+            Some((payload, known)) => (Some(payload), known.versions),
+            // The versions cost a statement, which an operation may never need that comes once.
+            None if data.is_some() => return (None, State { data, versions }),
+            None => (None, None),
+        };
+        let versions = match operation.posts() {
+            // Without them the response is not cached, or read again.
+            Some(posts) => self.store.versions(&posts).await.ok().flatten(),
+            None => None,
+        };
+        let payload = payload.filter(|_| versions.is_some() && known == versions);
+        (payload, State { data, versions })
     }
 
     /// Executes a query within its budget.

@@ -16,6 +16,7 @@ use super::{
     normal_form::{Field, NormalForm},
     variables::Variables,
 };
+use crate::model::PostId;
 
 /// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +163,21 @@ impl Operation {
         let arguments = field.arguments.iter();
         let arguments = arguments.map(|(name, value)| (name.clone(), self.resolve(value)));
         arguments.collect()
+    }
+
+    /// Returns the posts that its result depends on, if it depends on nothing but these and the users.
+    pub(super) fn posts(&self) -> Option<Vec<PostId>> {
+        let fields = self.fields().iter();
+        let fields =
+            fields.filter(|field| !matches!(field.name.as_str(), "settings" | "__typename"));
+        let posts = fields.map(|field| {
+            let mut arguments = self.arguments(field).into_iter();
+            match (field.name.as_str(), arguments.next()) {
+                ("post", Some((_, ConstValue::String(id)))) => PostId::parse(&id),
+                _ => None,
+            }
+        });
+        posts.collect()
     }
 
     /// Returns the document and the variables, if introspection has to be answered from them.

@@ -1,12 +1,11 @@
-//! The cache of responses to queries: one execution while the store does not change.
+//! The cache of responses to queries: one execution while what they depend on does not change.
 //!
 //! A response is cached if it depends on nothing but the store. The resolver of a field that depends
 //! on more, such as the caller or the room, forbids caching with [`Cacheability`].
 //!
-//! A response is valid until the next commit after its execution began, so every response has all
-//! writes that were acknowledged before its request. It expires after one second, because another
-//! program may write to the database. If other nodes write to it, the store has no state to compare,
-//! and nothing is cached.
+//! A response is valid while its [`State`] is, which was read before its execution began. So every response
+//! has all writes that were acknowledged before its request. It expires after one second, because another
+//! program may write to the database.
 
 use std::{
     num::NonZeroUsize,
@@ -21,7 +20,10 @@ use async_graphql::Context;
 use parking_lot::Mutex;
 
 use super::{cache::Cache, fingerprint::Fingerprint, metrics::CacheMetrics};
-use crate::{feed::Payload, store::DataVersion};
+use crate::{
+    feed::Payload,
+    store::{DataVersion, Versions},
+};
 
 /// Maximum number of cached responses. The least recently used are evicted.
 const MAX_RESPONSES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -42,8 +44,24 @@ pub(super) struct ResponseCache {
 #[derive(Clone)]
 struct Entry {
     payload: Payload,
-    state: DataVersion,
+    state: State,
     since: Instant,
+}
+
+/// The state of the store that a response shows. The response is valid if either part is as it was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// The version of all data, if no other node writes to the database.
+    pub(super) data: Option<DataVersion>,
+    /// The versions of the posts and users that the response depends on, if they are known.
+    pub(super) versions: Option<Versions>,
+}
+
+impl State {
+    /// Returns true if a later state can be compared with it.
+    pub(super) fn is_known(&self) -> bool {
+        self.data.is_some() || self.versions.is_some()
+    }
 }
 
 impl ResponseCache {
@@ -55,27 +73,25 @@ impl ResponseCache {
         }
     }
 
-    /// Returns the cached response to `query`, if it is of the store's `state` and not expired.
-    pub(super) fn get(
-        &self,
-        query: &Fingerprint,
-        state: DataVersion,
-        now: Instant,
-    ) -> Option<Payload> {
-        let is_valid =
-            |entry: &Entry| entry.state == state && now.duration_since(entry.since) < MAX_AGE;
-        let entry = self.entries.lock().get(query).filter(is_valid);
-        self.metrics.record(entry.is_some());
-        entry.map(|entry| entry.payload)
+    /// Returns the cached response to `query` with its state, if it is not expired.
+    pub(super) fn get(&self, query: &Fingerprint, now: Instant) -> Option<(Payload, State)> {
+        let is_fresh = |entry: &Entry| now.duration_since(entry.since) < MAX_AGE;
+        let entry = self.entries.lock().get(query).filter(is_fresh)?;
+        Some((entry.payload, entry.state))
     }
 
-    /// Caches a response to `query`. Its execution began at `since`, in the store's `state`. A
+    /// Counts a lookup.
+    pub(super) fn record(&self, is_hit: bool) {
+        self.metrics.record(is_hit);
+    }
+
+    /// Caches a response to `query`. Its execution began at `since`, in this `state` of the store. A
     /// response that is too large is not cached.
     pub(super) fn insert(
         &self,
         query: Fingerprint,
         payload: Payload,
-        state: DataVersion,
+        state: State,
         since: Instant,
     ) {
         let bytes = query.bytes() + payload.len();

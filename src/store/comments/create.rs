@@ -371,7 +371,7 @@ async fn upsert_authors(
     if authors.is_empty() {
         return Ok(HashMap::new());
     }
-    users::upsert_returning(transaction, &authors).await
+    users::upsert(transaction, authors).await
 }
 
 /// Reads the comments of repeated requests as they are now.

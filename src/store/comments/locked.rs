@@ -87,7 +87,7 @@ impl LockedComment {
         transaction: &DatabaseTransaction,
         by: &Profile,
     ) -> Result<(), Error> {
-        let users = users::upsert_returning(transaction, &[by]).await?;
+        let users = users::upsert(transaction, [by]).await?;
         // It may be the author.
         if let Some(author) = users.get(&self.now.author.id) {
             self.now.author = author.clone();

@@ -10,3 +10,4 @@ pub(super) mod idempotency_key;
 pub(super) mod post;
 pub(super) mod report;
 pub(super) mod user;
+pub(super) mod user_version;
