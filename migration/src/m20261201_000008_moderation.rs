@@ -29,8 +29,14 @@ const NULLABLE_SEQS_POSTGRES: [&str; 2] = [
 
 /// Fills the new columns of comments, in one pass.
 const FILL_SQLITE: &str = r#"UPDATE "comment" SET "added_seq" = "old_added_seq",
-    "changed_seq" = "old_changed_seq", "published_at" = "created_at""#;
-const FILL_POSTGRES: &str = r#"UPDATE "comment" SET "published_at" = "created_at""#;
+    "changed_seq" = "old_changed_seq", "published_at" = "created_at",
+    "added_by" = "entered_by""#;
+const FILL_POSTGRES: &str =
+    r#"UPDATE "comment" SET "published_at" = "created_at", "added_by" = "entered_by""#;
+
+/// Refuses what a node of an earlier version writes, because it knows no status.
+const REFUSE_OLD_POSTGRES: &str = r#"ALTER TABLE "comment" ADD CONSTRAINT "comment_published_at"
+    CHECK ("added_seq" IS NULL OR "published_at" IS NOT NULL)"#;
 
 const REBUILT_SQLITE: [&str; 7] = [
     r#"ALTER TABLE "comment" DROP COLUMN "old_added_seq""#,
@@ -47,7 +53,7 @@ const REBUILT_SQLITE: [&str; 7] = [
 
 /// Fills the new columns of posts and adds the indexes, which both databases have. Status 0 is PUBLISHED, and
 /// 1 PENDING.
-const COMMON: [&str; 10] = [
+const COMMON: [&str; 12] = [
     r#"UPDATE "post" SET "version" = "seq", "opened_at" = "created_at", "last_comment_at" = (
         SELECT MAX("published_at") FROM "comment"
         WHERE "comment"."post_id" = "post"."id" AND "deleted_at" IS NULL
@@ -63,6 +69,10 @@ const COMMON: [&str; 10] = [
         WHERE "status" <> 0 AND "deleted_at" IS NULL"#,
     r#"CREATE INDEX "comment_pending" ON "comment" ("created_at", "id")
         WHERE "status" = 1 AND "deleted_at" IS NULL"#,
+    r#"CREATE INDEX "comment_pending_of_post" ON "comment" ("post_id", "created_at", "id")
+        WHERE "status" = 1 AND "deleted_at" IS NULL"#,
+    r#"CREATE INDEX "comment_rejected_of_post" ON "comment" ("post_id", "created_at", "id")
+        WHERE "status" = 2 AND "deleted_at" IS NULL"#,
     r#"CREATE INDEX "comment_pending_reply" ON "comment" ("parent_id")
         WHERE "status" = 1 AND "deleted_at" IS NULL"#,
     r#"CREATE INDEX "comment_rejected" ON "comment" ("created_at", "id")
@@ -87,7 +97,7 @@ impl MigrationTrait for Migration {
         add_columns(manager, Comment::Table, comment_columns(backend)).await?;
         if is_postgres {
             run(&NULLABLE_SEQS_POSTGRES).await?;
-            run(&[FILL_POSTGRES]).await?;
+            run(&[FILL_POSTGRES, REFUSE_OLD_POSTGRES]).await?;
         } else {
             run(&NULLABLE_SEQS_SQLITE).await?;
             run(&[FILL_SQLITE]).await?;
@@ -113,6 +123,7 @@ fn comment_columns(backend: DbBackend) -> Vec<ColumnDef> {
         id_of(backend, ColumnDef::new(Comment::DecidedBy).text().take()),
         ColumnDef::new(Comment::DecidedAt).big_integer().take(),
         ColumnDef::new(Comment::PublishedAt).big_integer().take(),
+        ColumnDef::new(Comment::AddedBy).text().take(),
     ]
 }
 
@@ -257,6 +268,7 @@ enum Comment {
     DecidedBy,
     DecidedAt,
     PublishedAt,
+    AddedBy,
 }
 
 #[derive(DeriveIden, Clone)]

@@ -13,6 +13,7 @@ pub(super) struct LimitMetrics {
     pub(super) guests: Counter,
     pub(super) mutations: Counter,
     pub(super) reports: Counter,
+    pub(super) checks: Counter,
     /// Mutations beyond the number that may be under way at once.
     pub(super) under_way: Counter,
 }
@@ -27,6 +28,7 @@ impl LimitMetrics {
             guests: refused("guests"),
             mutations: refused("mutations"),
             reports: refused("reports"),
+            checks: refused("checks"),
             under_way: refused("under_way"),
         }
     }

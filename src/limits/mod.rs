@@ -1,10 +1,13 @@
 //! Rate limits of users and addresses, for actions that reach a whole room or create a user.
 
+mod checks;
 mod limiter;
 mod lru_store;
 mod metrics;
 mod operations;
 mod reads;
+#[cfg(test)]
+mod tests;
 mod under_way;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
@@ -12,12 +15,16 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::Quota;
 use tokio::sync::Semaphore;
 
-pub use self::operations::{Excess, OperationLimits, SocketRate};
 use self::{
+    checks::CheckLimits,
     limiter::Limiter,
     metrics::LimitMetrics,
     reads::ReadTurns,
     under_way::{Counted, UnderWay},
+};
+pub use self::{
+    checks::CheckPermit,
+    operations::{Excess, OperationLimits, SocketRate},
 };
 use crate::{
     config::{Switch, WritingConfig},
@@ -54,6 +61,7 @@ struct Limiters {
     mutations: Limiter<UserId>,
     mutations_of_moderators: Limiter<UserId>,
     reports: Limiter<UserId>,
+    checks: CheckLimits,
     mutations_of_user: UnderWay<UserId>,
     mutations_from_address: UnderWay<ClientAddress>,
     guests_by_address: Limiter<ClientAddress>,
@@ -81,6 +89,7 @@ impl Limits {
             mutations: Limiter::per_minute(config.mutations_per_user),
             mutations_of_moderators: Limiter::per_minute(config.mutations_per_moderator),
             reports: Limiter::per_minute(REPORTS_OF_USER),
+            checks: CheckLimits::new(config),
             mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
             mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
             guests_by_address: Limiter::per_minute(config.guests_per_address),
@@ -172,6 +181,18 @@ impl Limits {
         limiters.reports.count_success(user, refused, write).await
     }
 
+    /// Counts a question to the site's check, also if its comment is refused then, and until the permit is
+    /// dropped. Returns `RateLimited` if the user or the address asks too often, or too much at once. Returns
+    /// `None` if limits are off.
+    pub fn begin_check(
+        &self,
+        user: &UserId,
+        from: Option<ClientAddress>,
+    ) -> Result<Option<CheckPermit>, Error> {
+        let begin = |limiters: &Limiters| limiters.checks.begin(user, from, &self.metrics.checks);
+        self.limiters.as_ref().map(begin).transpose()
+    }
+
     /// Counts a mutation until its permit is dropped. Returns `RateLimited` if too many of the user or
     /// from the address are under way.
     pub fn begin_mutation(
@@ -232,6 +253,7 @@ impl Limits {
                 limiters.mutations.drop_inactive();
                 limiters.mutations_of_moderators.drop_inactive();
                 limiters.reports.drop_inactive();
+                limiters.checks.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
                 limiters.reads.drop_inactive();
             }
@@ -242,142 +264,4 @@ impl Limits {
 /// Converts a setting whose parser refuses zero.
 fn non_zero(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::error::Kind;
-
-    fn limits(rate_limits: Switch) -> Limits {
-        let config = WritingConfig {
-            edit_window: Duration::from_secs(1),
-            rate_limits,
-            comments_per_user: 3,
-            comments_per_address: 5,
-            mutations_per_user: 6,
-            mutations_per_moderator: 7,
-            typing_per_user: 4,
-            guests_per_address: 2,
-            reply_depth: 1,
-        };
-        Limits::new(&config, &Registry::new())
-    }
-
-    fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
-    }
-
-    fn address(text: &str) -> Option<ClientAddress> {
-        Some(text.parse::<IpAddr>().unwrap().into())
-    }
-
-    /// Counts a comment that is stored.
-    fn comment(limits: &Limits, name: &str, from: Option<ClientAddress>) -> Result<(), Error> {
-        comment_with(limits, name, from, Ok(()))
-    }
-
-    fn comment_with(
-        limits: &Limits,
-        name: &str,
-        from: Option<ClientAddress>,
-        result: Result<(), Error>,
-    ) -> Result<(), Error> {
-        let user = user(name);
-        let writing = limits.comment(&user, from, async { result });
-        writing.now_or_never().unwrap()
-    }
-
-    fn wait(result: Result<(), Error>) -> Duration {
-        match result {
-            Err(Error::RateLimited { retry_after }) => retry_after,
-            other => panic!("not limited: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn typing_burst_is_allowed_then_refused_with_retry_after() {
-        let limits = limits(Switch::On);
-        for _ in 0..10 {
-            limits.typing(&user("ada")).unwrap();
-        }
-        let retry_after = wait(limits.typing(&user("ada")));
-        assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_millis(250));
-        limits.typing(&user("bob")).unwrap();
-    }
-
-    #[test]
-    fn comments_are_limited_by_user_and_by_address() {
-        let limits = limits(Switch::On);
-        let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
-        for _ in 0..3 {
-            comment(&limits, "ada", here).unwrap();
-        }
-        // The user's fourth comment, from any address.
-        assert!(wait(comment(&limits, "ada", there)) <= Duration::from_secs(20));
-        // The sixth comment from an address, by any user.
-        comment(&limits, "bob", here).unwrap();
-        comment(&limits, "bob", here).unwrap();
-        assert!(wait(comment(&limits, "cleo", here)) <= Duration::from_secs(12));
-        comment(&limits, "cleo", there).unwrap();
-        comment(&limits, "cleo", None).unwrap();
-    }
-
-    #[test]
-    fn refused_comment_gives_both_budgets_back() {
-        let limits = limits(Switch::On);
-        let here = address("192.0.2.1");
-        for _ in 0..100 {
-            let refused = Err(Error::NotFound(Kind::Post));
-            let result = comment_with(&limits, "ada", here, refused);
-            assert!(matches!(result, Err(Error::NotFound(_))), "{result:?}");
-        }
-        for name in ["ada", "ada", "ada", "bob", "bob"] {
-            comment(&limits, name, here).unwrap();
-        }
-        wait(comment(&limits, "ada", address("192.0.2.2")));
-        // The address refuses the comment, and the user's budget is full again.
-        for _ in 0..100 {
-            wait(comment(&limits, "cleo", here));
-        }
-        for _ in 0..3 {
-            comment(&limits, "cleo", address("192.0.2.2")).unwrap();
-        }
-    }
-
-    #[test]
-    fn comment_whose_outcome_is_unknown_counts() {
-        let limits = limits(Switch::On);
-        for _ in 0..3 {
-            let unknown = Err(Error::OutcomeUnknown("lost".into()));
-            assert!(comment_with(&limits, "ada", None, unknown).is_err());
-        }
-        wait(comment(&limits, "ada", None));
-    }
-
-    #[test]
-    fn guests_are_limited_by_address() {
-        let limits = limits(Switch::On);
-        let (here, there) = (address("2001:db8::1"), address("2001:db8:0:1::1"));
-        limits.guest(here).unwrap();
-        limits.guest(address("2001:db8::2")).unwrap();
-        assert!(wait(limits.guest(here)) <= Duration::from_secs(30));
-        limits.guest(there).unwrap();
-        limits.guest(None).unwrap();
-    }
-
-    #[test]
-    fn limits_switched_off_refuse_nothing() {
-        let limits = limits(Switch::Off);
-        let here = address("192.0.2.1");
-        for _ in 0..1000 {
-            limits.typing(&user("ada")).unwrap();
-            comment(&limits, "ada", here).unwrap();
-            limits.guest(here).unwrap();
-        }
-    }
 }

@@ -106,6 +106,11 @@ impl Role {
     /// The rule for the names of roles, as refusals state it.
     pub const RULE: &'static str = "must be reader, author or moderator";
 
+    /// Returns true for authors and moderators, whose comments never wait for a moderator.
+    pub fn is_trusted(self) -> bool {
+        self >= Self::Author
+    }
+
     /// Returns the role as tokens and the database name it.
     pub fn as_str(self) -> &'static str {
         match self {

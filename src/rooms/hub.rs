@@ -116,7 +116,9 @@ impl Hub {
             return;
         };
         self.update(&room, |state| {
-            if change.kind == ChangeKind::Added {
+            // The author of one that waited for a moderator may be writing another.
+            let comment = &change.comment;
+            if change.kind == ChangeKind::Added && comment.published_at == comment.created_at {
                 state.change_typing(|typing| typing.posted(&change.comment.author.id));
             }
             let ready = state.resequencer.accept(change);

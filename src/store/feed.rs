@@ -30,8 +30,8 @@ pub struct FeedEntry {
     pub comment: Arc<Comment>,
     /// The client that made the change at this place, if it named itself.
     pub origin: Option<ClientId>,
-    /// The client that added the comment, or restored it, if it named itself.
-    pub entered_by: Option<ClientId>,
+    /// The client that added the comment, if it named itself.
+    pub added_by: Option<ClientId>,
 }
 
 /// A comment's reason to be at a place in the feed.
@@ -47,6 +47,7 @@ pub enum Reason {
 struct Row {
     comment: Arc<Comment>,
     latest: ChangeKind,
+    added_by: Option<ClientId>,
     entered_by: Option<ClientId>,
     changed_by: Option<ClientId>,
 }
@@ -67,14 +68,12 @@ impl Store {
             .and(Column::EnteredSeq.is_not_null());
         let order = Column::AddedSeq.into_expr();
         let rows = self.feed_rows(condition, order, first, allowance);
-        // Nothing restores a comment yet. Of a restored one, `entered_by` is the client that restored it:
-        // the client that added it would be sent its own comment. Its place needs a column of its own.
         Ok(rows.await?.map(|row| FeedEntry {
             seq: row.comment.added_seq,
             reason: Reason::Entry,
             comment: row.comment,
-            origin: row.entered_by.clone(),
-            entered_by: row.entered_by,
+            origin: row.added_by.clone(),
+            added_by: row.added_by,
         }))
     }
 
@@ -154,7 +153,7 @@ impl Row {
                 reason,
                 comment: Arc::clone(&self.comment),
                 origin: origin.clone(),
-                entered_by: self.entered_by.clone(),
+                added_by: self.added_by.clone(),
             })
     }
 }
@@ -194,10 +193,11 @@ fn first_place(after: Seq) -> Expr {
 }
 
 fn row(row: &QueryResult) -> Result<Row, Error> {
-    let [entered_by, changed_by] = rows::origins(row)?;
+    let [added_by, entered_by, changed_by] = rows::origins(row)?;
     Ok(Row {
         comment: Arc::new(rows::comment(row)?),
         latest: rows::latest_change(row)?,
+        added_by,
         entered_by,
         changed_by,
     })

@@ -34,8 +34,8 @@ pub use self::{
     bans::{BanChange, BanKey, BanSeq, NewBan},
     comments::{
         ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
-        ModerateComment, Moderated, NewComment, NewReport, Pin, PinComment, Screened, SearchedPage,
-        Verdict, Written, WrittenAt,
+        ModerateComment, Moderated, ModerationAction, NewComment, NewReport, Pin, PinComment,
+        Screened, SearchedPage, Written, WrittenAt,
     },
     error::OpenError,
     feed::{FeedEntry, Reason},

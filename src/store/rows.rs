@@ -92,11 +92,14 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
             user::Column::Role,
         ])
         .columns([
+            Column::AddedBy,
             Column::EnteredBy,
             Column::ChangedBy,
             Column::ChangeKind,
-            Column::PublishedAt,
         ])
+        .expr(Expr::cust(
+            "COALESCE(comment.published_at, comment.created_at)",
+        ))
         .into_query()
 }
 
@@ -122,7 +125,7 @@ pub(super) fn comment(row: &QueryResult) -> Result<Comment, Error> {
         },
         body: row.try_get_by_index(3)?,
         created_at: Timestamp(row.try_get_by_index(4)?),
-        published_at: Timestamp(row.try_get_by_index(19)?),
+        published_at: Timestamp(row.try_get_by_index(20)?),
         edited_at: edited_at.map(Timestamp),
         is_deleted: row.try_get_by_index(6)?,
         added_seq: Seq(row.try_get_by_index(7)?),
@@ -155,15 +158,18 @@ pub(super) fn moderated(row: comment::Model, author: User) -> Result<ModeratedCo
     })
 }
 
-/// Returns the client that added or restored the row's comment, and the one that made its latest change.
-pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 2], Error> {
-    let entered_by: Option<String> = row.try_get_by_index(16)?;
-    let changed_by: Option<String> = row.try_get_by_index(17)?;
-    Ok([entered_by, changed_by].map(|id| id.as_deref().and_then(ClientId::parse)))
+/// Returns the clients that added the row's comment, made it enter the lists, and changed it last.
+pub(super) fn origins(row: &QueryResult) -> Result<[Option<ClientId>; 3], Error> {
+    let ids: [Option<String>; 3] = [
+        row.try_get_by_index(16)?,
+        row.try_get_by_index(17)?,
+        row.try_get_by_index(18)?,
+    ];
+    Ok(ids.map(|id| id.as_deref().and_then(ClientId::parse)))
 }
 
 /// Returns the kind of the latest change of the row's comment.
 pub(super) fn latest_change(row: &QueryResult) -> Result<ChangeKind, Error> {
-    let kind: codes::ChangeKind = row.try_get_by_index(18)?;
+    let kind: codes::ChangeKind = row.try_get_by_index(19)?;
     Ok(kind.into())
 }

@@ -58,8 +58,8 @@ impl Store {
     }
 }
 
-/// Raises the version of all users. No other transaction raises it until this one ends, so it comes after all
-/// other locks.
+/// Raises the version of all users. No other transaction raises it until this one ends. What comes later in a
+/// transaction is guarded by the lock of its post.
 pub(super) async fn raise_users(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     use user_version::{Column, Entity};
     Entity::update_many()

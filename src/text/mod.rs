@@ -1,5 +1,6 @@
 //! Cleaning of the texts that users and host sites write: names, titles, bodies and URLs.
 
+mod folded;
 mod visible;
 mod web_url;
 
@@ -7,7 +8,10 @@ use icu_properties::{CodePointSetData, props::BidiControl};
 use unicode_segmentation::UnicodeSegmentation;
 
 use self::visible::is_visible;
-pub use self::web_url::{MAX_URL_BYTES, web_url};
+pub use self::{
+    folded::folded,
+    web_url::{MAX_URL_BYTES, web_url},
+};
 
 /// Maximum length of a name in characters. A longer one is truncated.
 const MAX_NAME_CHARS: usize = 80;

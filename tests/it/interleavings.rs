@@ -22,8 +22,8 @@ use causerie::{
     },
     rooms::{Hub, Participant, RoomId, RoomStats, SentAway},
     store::{
-        Bodies, DeleteComment, EditComment, Levels, ModerateComment, NewComment, NewPost, Order,
-        Screened, Slice, Store, Verdict, Written,
+        Bodies, DeleteComment, EditComment, Levels, ModerateComment, ModerationAction, NewComment,
+        NewPost, Order, Screened, Slice, Store, Written,
     },
     telemetry::Registry,
 };
@@ -380,7 +380,7 @@ impl World {
         self.take_result(created);
     }
 
-    async fn moderate(&mut self, number: usize, verdict: Verdict) {
+    async fn moderate(&mut self, number: usize, action: ModerationAction) {
         if self.written.is_empty() {
             return;
         }
@@ -388,7 +388,7 @@ impl World {
         by.user.role = Role::Moderator;
         let decision = ModerateComment {
             id: self.written[number % self.written.len()],
-            verdict,
+            action,
             by,
             at: self.now(),
             origin: None,
@@ -420,8 +420,8 @@ impl World {
         match step {
             Step::Add { parent } => self.create(parent, Screened::PASSED).await,
             Step::Submit { parent } => self.create(parent, held()).await,
-            Step::Approve(number) => self.moderate(number, Verdict::Approve).await,
-            Step::Reject(number) => self.moderate(number, Verdict::Reject).await,
+            Step::Approve(number) => self.moderate(number, ModerationAction::Approve).await,
+            Step::Reject(number) => self.moderate(number, ModerationAction::Reject).await,
             Step::Edit(number) => {
                 let Some(id) = self.some_comment(number) else {
                     return;

@@ -450,6 +450,7 @@ async fn search_ignores_case_and_filters_combine() {
         ("ada", "Über Äpfel"),
         ("bob", "apples"),
         ("ada", "über nichts"),
+        ("cleo", "ΟΔΥΣΣΕΑΣ in der Straße"),
         ("ada", "nothing"),
         ("ada", "ÜBER alles"),
     ] {
@@ -474,13 +475,16 @@ async fn search_ignores_case_and_filters_combine() {
         found(json!({"search": "ÜBER"})).await,
         ["ÜBER alles", "über nichts", "Über Äpfel"]
     );
+    for search in ["οδυσσεασ", "STRASSE"] {
+        assert_eq!(found(json!({"search": search})).await.len(), 1, "{search}");
+    }
     assert_eq!(found(json!({"author": "bob"})).await, ["apples"]);
     assert_eq!(
         found(json!({"search": "über", "author": "bob"})).await,
         [""; 0]
     );
     assert_eq!(found(json!({"status": "REJECTED"})).await, [""; 0]);
-    assert_eq!(found(json!({"status": "PENDING"})).await.len(), 5);
+    assert_eq!(found(json!({"status": "PENDING"})).await.len(), 6);
     server.stop().await;
 }
 
@@ -526,5 +530,88 @@ async fn bans_in_effect_are_listed_newest_first() {
     assert_eq!(second["pageInfo"]["hasNextPage"], false);
     let refused = moderator.refused(BANS, json!({"after": "x"})).await;
     assert_eq!(code(&refused), "BAD_USER_INPUT");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn queue_is_told_after_changes_only_and_to_moderators() {
+    const QUEUE_CHANGED: &str =
+        "subscription { moderationQueueChanged { pendingCount reportedCount } }";
+    let server = TestServer::start_with(&["--moderation=all"]).await;
+    let authorization = |role| format!("Bearer {}", token("mod", "Mod", role));
+    let mut socket = server.connect().await;
+    socket
+        .init(json!({"authorization": authorization(Role::Moderator)}))
+        .await;
+    socket.subscribe("s", QUEUE_CHANGED, json!({})).await;
+    let queue = |pending: u32| json!({"pendingCount": pending, "reportedCount": 0});
+    assert_eq!(socket.data("s").await["moderationQueueChanged"], queue(0));
+    let ada = server.reader("ada");
+    let id = submit(&ada, "one").await;
+    assert_eq!(socket.data("s").await["moderationQueueChanged"], queue(1));
+    // What changes neither length is no value: the next one is that of the second comment.
+    ada.send(EDIT, json!({"id": id, "body": "edited"})).await;
+    moderator(&server).refused(PIN, json!({"id": id})).await;
+    submit(&ada, "two").await;
+    assert_eq!(socket.data("s").await["moderationQueueChanged"], queue(2));
+    // A token of a lower role ends the connection, and the client comes back without the stream.
+    let renewal = json!({"authorization": authorization(Role::Reader)});
+    socket
+        .send(json!({"type": "ping", "payload": renewal}))
+        .await;
+    assert_eq!(socket.closed().await.0, 4403);
+
+    let mut reader = server.reader_socket("ada").await;
+    reader.subscribe("s", QUEUE_CHANGED, json!({})).await;
+    let refused = reader.message().await;
+    assert_eq!(code(&refused["payload"][0]), "FORBIDDEN");
+    reader.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn restored_comment_still_is_its_own_clients() {
+    const ADDED: &str = "subscription($after: Cursor) { commentAdded(postId: \"hello\", after: $after) { id body } }";
+    let server = TestServer::start().await;
+    let (ada, moderator) = (server.reader("ada").named("ada"), moderator(&server));
+    let start = "{ post(id: \"hello\") { cursor } }";
+    let start = ada.send(start, json!({})).await["post"]["cursor"].clone();
+    let id = ada.comment("mine").await;
+    moderator.send(REJECT, json!({"id": id})).await;
+    moderator.send(APPROVE, json!({"id": id})).await;
+    server.reader("bob").comment("another").await;
+    let mut own = server.reader_socket("ada").await;
+    own.subscribe("s", ADDED, json!({"after": start})).await;
+    assert_eq!(own.data("s").await["commentAdded"]["body"], "another");
+    // Its page learns of a rejection that it has missed.
+    moderator.send(REJECT, json!({"id": id})).await;
+    own.subscribe("c", CHANGED, json!({"after": start})).await;
+    let changes = [own.data("c").await, own.data("c").await];
+    let kinds: Vec<_> = changes
+        .iter()
+        .map(|data| &data["commentChanged"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["ADDED", "DELETED"]);
+    own.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn text_that_changed_since_its_approval_can_be_held_by_reports() {
+    let server = TestServer::start_with(&["--reports-to-hold=1"]).await;
+    let ada = server.reader("ada");
+    let id = ada.comment("harmless").await;
+    moderator(&server).send(APPROVE, json!({"id": id})).await;
+    server.reader("bob").send(REPORT, json!({"id": id})).await;
+    assert_eq!(page(&ada).await["commentCount"], 1);
+    ada.send(EDIT, json!({"id": id, "body": "harmful"})).await;
+    server.reader("bob").send(REPORT, json!({"id": id})).await;
+    assert_eq!(page(&ada).await["commentCount"], 0);
+    let by_id = "query($id: ID!) { comment(id: $id) { editedAt isDeleted } }";
+    let tombstone = ada.send(by_id, json!({"id": id})).await;
+    assert_eq!(
+        tombstone["comment"],
+        json!({"editedAt": null, "isDeleted": true})
+    );
     server.stop().await;
 }

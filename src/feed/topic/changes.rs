@@ -271,7 +271,7 @@ impl Scan {
             reason,
             comment,
             origin,
-            entered_by,
+            added_by,
         } = entry;
         let is_excluded = |client: Option<&ClientId>| match excluded {
             Some(Origin::Client(excluded)) => client == Some(excluded),
@@ -279,7 +279,7 @@ impl Scan {
         };
         let is_new = comment.added_seq > self.start;
         // The client has its own comments from its mutations.
-        let is_unknown = is_new && !is_excluded(entered_by.as_ref());
+        let is_unknown = is_new && !is_excluded(added_by.as_ref());
         let was_never_sent = is_unknown && !comment.is_listed() && seq <= self.head;
         if is_excluded(origin.as_ref()) || was_never_sent {
             return None;

@@ -66,6 +66,8 @@ pub struct PostReceiver {
     post: PostId,
     store: Store,
     versions: watch::Receiver<i64>,
+    /// The post that was received last.
+    last: Option<PostChanged>,
 }
 
 impl Request for PostRequest {
@@ -111,6 +113,7 @@ impl Topic for PostTopic {
             post: source.listener.post().clone(),
             store: source.store.clone(),
             versions,
+            last: None,
         };
         let state = None;
         Ok((receiver, Progress { position, state }))
@@ -123,7 +126,13 @@ impl Topic for PostTopic {
             match read(&receiver.store, &receiver.post).await {
                 Ok(post) => {
                     let event = PostChanged(Arc::clone(&post));
-                    return Some(Received::Steps(vec![Step::shown(progress(post), event)]));
+                    let progress = progress(post);
+                    let is_new = receiver.last.replace(event.clone()) != progress.state;
+                    return Some(Received::Steps(vec![if is_new {
+                        Step::shown(progress, event)
+                    } else {
+                        Step::hidden(progress)
+                    }]));
                 }
                 // It was deleted, and its room ends.
                 Err(Error::NotFound(_)) => return None,

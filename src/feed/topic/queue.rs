@@ -53,6 +53,8 @@ pub struct QueueReceiver {
     changes: watch::Receiver<u64>,
     /// Time before which no value is sent.
     next: Instant,
+    /// The value that was received last.
+    last: Option<QueueStatus>,
 }
 
 impl Request for QueueRequest {
@@ -96,6 +98,7 @@ impl Topic for Queue {
             store: source.store.clone(),
             changes,
             next: Instant::now(),
+            last: None,
         };
         let state = None;
         Ok((receiver, Progress { position, state }))
@@ -116,8 +119,13 @@ impl Topic for Queue {
             match receiver.store.moderation_queue().await {
                 Ok(status) => {
                     let state = Some(status);
-                    let step = Step::shown(Progress { position, state }, status);
-                    return Some(Received::Steps(vec![step]));
+                    let progress = Progress { position, state };
+                    let is_new = receiver.last.replace(status) != state;
+                    return Some(Received::Steps(vec![if is_new {
+                        Step::shown(progress, status)
+                    } else {
+                        Step::hidden(progress)
+                    }]));
                 }
                 Err(error) => tracing::warn!(?error, "failed to read the queue, retrying"),
             }

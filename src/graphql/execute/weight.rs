@@ -91,6 +91,10 @@ impl Weight {
 impl Lengths<'_> {
     /// Returns the number of times that the selection of a field is resolved.
     pub(super) fn of(self, field: &Field) -> u64 {
+        // A scalar is no list of items.
+        if field.selection.is_empty() {
+            return 1;
+        }
         let name = field.name.as_str();
         if name == "ancestors" {
             return self.reply_depth.into();

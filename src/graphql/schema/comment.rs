@@ -82,9 +82,10 @@ impl Comment {
         DateTime(self.state.published_at)
     }
 
-    /// The time of the last edit. Null if it was never edited.
+    /// The time of the last edit. Null if it was never edited, and for a tombstone.
     async fn edited_at(&self) -> Option<DateTime> {
-        self.state.edited_at.map(DateTime)
+        let edited_at = self.state.edited_at.filter(|_| !self.state.is_deleted);
+        edited_at.map(DateTime)
     }
 
     /// True for a tombstone. It is listed if it had replies when it was deleted.

@@ -86,6 +86,8 @@ impl Post {
             bodies: comment::bodies(&context.look_ahead()),
         });
         let comment = Box::pin(comment).await.map_err(Error::from);
+        // It may have been withdrawn since the post was read.
+        let comment = comment.map(|comment| comment.filter(|comment| !comment.is_deleted));
         let comment = comment.at(context).transpose()?;
         Some(comment.map(Comment::from))
     }

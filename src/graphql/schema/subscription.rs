@@ -74,7 +74,8 @@ pub(crate) struct SubscriptionRoot;
 /// one client in one room are one membership.
 #[Subscription(name = "Subscription")]
 impl SubscriptionRoot {
-    /// New comments, in the order in which the post took them.
+    /// New comments, in the order in which the post took them. A comment that was withdrawn and is published
+    /// again comes by `commentChanged` only.
     async fn comment_added(
         &self,
         context: &Context<'_>,

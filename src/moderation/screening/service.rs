@@ -6,12 +6,7 @@ use super::{
     SetupError, Submission, blocked_words::BlockedWords, check::Check, links::count_links,
     metrics::CheckMetrics, verdict::Verdict,
 };
-use crate::{
-    config::ModerationConfig,
-    error::Error,
-    model::{HoldReason, Role},
-    telemetry::Registry,
-};
+use crate::{config::ModerationConfig, error::Error, model::HoldReason, telemetry::Registry};
 
 /// Decides which comments a moderator must see before readers do.
 #[derive(Debug)]
@@ -42,13 +37,18 @@ impl Screening {
     /// Screens a comment before it is stored. Returns the reason to hold it, if there is one: a blocked
     /// word, then links, then the site's check. Comments of authors and moderators are exempt.
     ///
-    /// Takes at most about two seconds. Cancel safe.
+    /// Calls `admit` before the check is asked, and keeps its permit until the check has answered. Takes at
+    /// most about two seconds. Cancel safe.
     ///
     /// # Errors
     ///
-    /// Returns `BadUserInput` for the body if the site's check rejects the comment.
-    pub async fn screen(&self, submission: &Submission<'_>) -> Result<Option<HoldReason>, Error> {
-        if submission.author.role >= Role::Author {
+    /// Returns `BadUserInput` for the body if the site's check rejects the comment, and the error of `admit`.
+    pub async fn screen<Permit>(
+        &self,
+        submission: &Submission<'_>,
+        admit: impl FnOnce() -> Result<Permit, Error>,
+    ) -> Result<Option<HoldReason>, Error> {
+        if submission.author.role.is_trusted() {
             return Ok(None);
         }
         let blocked_words = self.blocked_words.as_ref();
@@ -62,6 +62,7 @@ impl Screening {
         let Some(check) = &self.check else {
             return Ok(None);
         };
+        let _permit = admit()?;
         match check.verdict(submission).await {
             Verdict::Publish => Ok(None),
             Verdict::Hold => Ok(Some(HoldReason::Check)),

@@ -4,15 +4,11 @@
 //! boundaries (UAX 29) say so, and each sign of punctuation is a word of its own. White space only
 //! separates words.
 
-use std::borrow::Cow;
-
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use icu_casemap::CaseMapper;
-use icu_normalizer::ComposingNormalizer;
-use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::ListError;
+use crate::text;
 
 /// Maximum size of a list, in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
@@ -67,7 +63,7 @@ impl WordList {
 
 /// Returns the folded words of a text, each between two boundaries.
 fn words(text: &str) -> String {
-    let text = folded(text);
+    let text = text::folded(text);
     let segments = text.split_word_bounds();
     let words = segments.filter(|segment| !segment.chars().all(char::is_whitespace));
     let mut marked = String::from(BOUNDARY);
@@ -76,23 +72,6 @@ fn words(text: &str) -> String {
         marked.push(BOUNDARY);
     }
     marked
-}
-
-/// Folds a text as the mapping NFKC_Casefold of the Unicode Standard does: neither case, compatible
-/// forms nor invisible characters make a difference.
-fn folded(text: &str) -> String {
-    let normalizer = ComposingNormalizer::new_nfkc();
-    let text = normalizer.normalize(text);
-    let text: Cow<str> = match text.contains(is_ignorable) {
-        true => text.replace(is_ignorable, "").into(),
-        false => text,
-    };
-    let text = CaseMapper::new().fold_string(&text);
-    normalizer.normalize(&text).into_owned()
-}
-
-fn is_ignorable(character: char) -> bool {
-    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
 #[cfg(test)]

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
-
-use super::{effects::Effects, locked::LockedComment, reports::resolve_reports, state::Written};
+use super::{
+    locked::LockedComment,
+    reports::resolve_reports,
+    state::{StoredComment, Written},
+};
 use crate::{
     error::Error,
     model::{ClientId, Comment, CommentId, CommentStatus, Profile, Timestamp},
-    store::{
-        Bodies, Store,
-        entity::comment::{Column, Entity},
-        rows,
-    },
+    store::Store,
 };
 
 /// A comment to turn into a tombstone.
@@ -39,14 +37,9 @@ impl Store {
         permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Written, Error> {
         // A deletion is final, so a repeated one needs no writer.
-        if let Some(comment) = self.deleted_comment(delete.id).await? {
-            permit(&comment)?;
-            return Ok(Written {
-                comment: Arc::new(comment),
-                status: CommentStatus::Published,
-                held: None,
-                effects: Effects::default(),
-            });
+        if let Some(deleted) = self.deleted_comment(delete.id).await? {
+            permit(&deleted.comment)?;
+            return Ok(deleted);
         }
         let permit = Arc::new(permit);
         self.writer
@@ -74,18 +67,12 @@ impl Store {
             .await
     }
 
-    /// Returns the tombstone with this id, if readers saw the comment and it was deleted for good.
-    async fn deleted_comment(&self, id: CommentId) -> Result<Option<Comment>, Error> {
-        let query = Entity::find_by_id(id.0)
-            .filter(Column::DeletedAt.is_not_null())
-            .filter(Column::AddedSeq.is_not_null());
-        let query = rows::with_authors(query, Bodies::Omit);
-        self.read(move |connection| {
-            let query = query.clone();
-            async move {
-                let rows = connection.query_all(&query).await?;
-                rows.first().map(rows::comment).transpose()
-            }
+    /// Returns the comment with this id, if readers saw it and it was deleted for good.
+    async fn deleted_comment(&self, id: CommentId) -> Result<Option<Written>, Error> {
+        self.read(move |connection| async move {
+            let found = StoredComment::find(&connection, id).await?;
+            let deleted = found.filter(|comment| comment.is_deleted() && comment.was_published());
+            deleted.map(|comment| comment.unchanged()).transpose()
         })
         .await
     }

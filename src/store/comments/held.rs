@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::visibility::{PUBLISHED, holds};
 use crate::{
-    model::{HoldReason, ModerationMode, Role, User, UserId},
+    model::{HoldReason, ModerationMode, User, UserId},
     store::entity::{
         comment::{Column, Entity},
         post,
@@ -37,7 +37,7 @@ impl Screened {
         post: &post::Model,
         has_published: impl FnOnce(&UserId) -> bool,
     ) -> Option<HoldReason> {
-        if by.role >= Role::Author {
+        if by.role.is_trusted() {
             return None;
         }
         let waits = match self.mode_of(post) {
@@ -50,7 +50,7 @@ impl Screened {
 
     /// Returns true if the decision depends on the author's earlier comments.
     pub(super) fn asks_for_history(self, by: &User, post: &post::Model) -> bool {
-        by.role < Role::Author
+        !by.role.is_trusted()
             && self.reason.is_none()
             && self.mode_of(post) == ModerationMode::NewAuthors
     }

@@ -19,8 +19,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     model::{
-        ChangeKind, ClientId, CommentId, CommentStatus, HoldReason, Profile, Role, Seq, Timestamp,
-        User,
+        ChangeKind, ClientId, CommentId, CommentStatus, HoldReason, Profile, Seq, Timestamp, User,
     },
     store::{
         entity::{
@@ -68,7 +67,7 @@ impl LockedComment {
         let missing = || Error::NotFound(Kind::Comment);
         let post = posts.into_iter().next().ok_or_else(missing)?;
         let now = StoredComment::find_of(post, transaction, id).await?;
-        let now = now.filter(|comment| is_known_to(comment, &by.user));
+        let now = now.filter(|comment| comment.is_known_to(&by.user));
         let now = now.ok_or_else(missing)?;
         Ok(Self {
             stored: now.row.clone(),
@@ -79,6 +78,13 @@ impl LockedComment {
             queue_changed: false,
             details_changed: false,
         })
+    }
+
+    /// Returns true if a moderator approved its present text.
+    pub(super) fn is_approved(&self) -> bool {
+        let row = &self.now.row;
+        let is_published = self.now.status() == CommentStatus::Published;
+        is_published && row.decided_by.is_some() && row.edited_at <= row.decided_at
     }
 
     /// Stores the profile of the user who makes the change. A write that changes nothing does not come here.
@@ -182,7 +188,10 @@ impl LockedComment {
         };
         let seq = self.take_place(transaction, kind, counted).await?;
         let row = &mut self.now.row;
-        row.added_seq.get_or_insert(seq.0);
+        if row.added_seq.is_none() {
+            row.added_seq = Some(seq.0);
+            row.added_by = row.changed_by.clone();
+        }
         if row.entered_seq.is_none() {
             row.entered_seq = Some(seq.0);
             row.entered_by = row.changed_by.clone();
@@ -251,6 +260,7 @@ impl LockedComment {
         update.edited_at.set_if_not_equals(row.edited_at);
         update.deleted_at.set_if_not_equals(row.deleted_at);
         update.added_seq.set_if_not_equals(row.added_seq);
+        update.added_by.set_if_not_equals(row.added_by);
         update.changed_seq.set_if_not_equals(row.changed_seq);
         update.changed_by.set_if_not_equals(row.changed_by);
         update.change_kind.set_if_not_equals(row.change_kind);
@@ -285,11 +295,6 @@ impl LockedComment {
             ..self.now.unchanged()?
         })
     }
-}
-
-/// Returns false if the comment was never published, and `user` is neither its author nor a moderator.
-fn is_known_to(comment: &StoredComment, user: &User) -> bool {
-    comment.was_published() || comment.author.id == user.id || user.role == Role::Moderator
 }
 
 async fn has_pending_reply(transaction: &DatabaseTransaction, row: &Model) -> Result<bool, Error> {

@@ -2,7 +2,11 @@
 //!
 //! Every change that readers see takes the post's next seq in the transaction that makes it. It thereby locks
 //! the post's row until the commit, so the order of commits is the order of the feed.
+//!
+//! On PostgreSQL the post's lock guards its comments and their reports. Posts are locked first, then keys, then
+//! users, each in the order of their ids. So transactions may wait for each other, but never in a circle.
 
+mod circumstances;
 mod create;
 mod delete;
 mod edit;
@@ -28,7 +32,7 @@ pub use self::{
     effects::{ChangedDetails, Effects},
     held::Screened,
     idempotency::IdempotencyKey,
-    moderate::{ModerateComment, Moderated, Verdict},
+    moderate::{ModerateComment, Moderated, ModerationAction},
     moderated::{CommentFilter, SearchedPage, WrittenAt},
     pin::{Pin, PinComment},
     reports::NewReport,

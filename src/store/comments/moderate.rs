@@ -9,9 +9,9 @@ use crate::{
     store::Store,
 };
 
-/// A moderator's verdict on a comment.
+/// An action of a moderator on a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ModerationAction {
     /// Readers shall see it.
     Approve,
     /// Readers shall not see it.
@@ -23,8 +23,8 @@ pub enum Verdict {
 pub struct ModerateComment {
     /// The comment's id.
     pub id: CommentId,
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The action.
+    pub action: ModerationAction,
     /// The moderator, whose row is updated to match.
     pub by: Profile,
     /// The current time.
@@ -64,7 +64,7 @@ async fn moderate(
 ) -> Result<Moderated, Error> {
     let ModerateComment {
         id,
-        verdict,
+        action,
         by,
         at,
         origin,
@@ -73,20 +73,20 @@ async fn moderate(
     if comment.now.is_deleted() {
         return Err(Error::Conflict("The comment was deleted."));
     }
-    let status = match (verdict, comment.now.status()) {
-        (Verdict::Reject, CommentStatus::Rejected) => {
+    let status = match (action, comment.now.status()) {
+        (ModerationAction::Reject, CommentStatus::Rejected) => {
             return Ok(Moderated {
                 comment: comment.now.moderated()?,
                 effects: Effects::default(),
             });
         }
-        (Verdict::Reject, CommentStatus::Pending) => CommentStatus::Rejected,
-        (Verdict::Reject, CommentStatus::Published) => {
+        (ModerationAction::Reject, CommentStatus::Pending) => CommentStatus::Rejected,
+        (ModerationAction::Reject, CommentStatus::Published) => {
             comment.withdraw(transaction).await?;
             CommentStatus::Rejected
         }
-        (Verdict::Approve, CommentStatus::Published) => CommentStatus::Published,
-        (Verdict::Approve, CommentStatus::Pending | CommentStatus::Rejected) => {
+        (ModerationAction::Approve, CommentStatus::Published) => CommentStatus::Published,
+        (ModerationAction::Approve, CommentStatus::Pending | CommentStatus::Rejected) => {
             comment.publish(transaction).await?;
             CommentStatus::Published
         }

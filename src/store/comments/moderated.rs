@@ -22,6 +22,7 @@ use crate::{
         query::{Taken, limited, select_page},
         rows,
     },
+    text::folded,
 };
 
 /// Maximum number of comments that a search reads for one page.
@@ -144,7 +145,7 @@ async fn search(
     allowance: &dyn Allowance,
     connection: &DatabaseConnection,
 ) -> Result<SearchedPage, Error> {
-    let text = text.to_lowercase();
+    let text = folded(text);
     let backend = ConnectionTrait::get_database_backend(connection);
     let statement = limited(&select(filter, slice.after), SEARCHED, backend);
     let mut rows = connection.stream_raw(statement).await?;
@@ -154,7 +155,7 @@ async fn search(
     let mut is_full = false;
     while let Some(row) = rows.try_next().await? {
         let comment = moderated(&row)?;
-        let contains = comment.body.to_lowercase().contains(&text);
+        let contains = folded(&comment.body).contains(&text);
         if contains && (items.len() == max || !taken.take(comment.bytes())?) {
             is_full = true;
             break;

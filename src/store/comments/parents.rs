@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
@@ -27,9 +27,9 @@ pub(super) struct Parent {
     was_published: bool,
 }
 
-/// Reads the comments with these ids, of posts that are locked.
+/// Reads the comments with these ids.
 pub(super) async fn read_parents(
-    transaction: &DatabaseTransaction,
+    connection: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = CommentId>,
 ) -> Result<HashMap<CommentId, Parent>, DbErr> {
     let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
@@ -61,10 +61,10 @@ pub(super) async fn read_parents(
         .filter(is_any_of(
             Column::Id,
             ids,
-            transaction.get_database_backend(),
+            connection.get_database_backend(),
         ))
         .into_tuple()
-        .all(transaction)
+        .all(connection)
         .await?;
     let parents = rows.into_iter().map(|row| {
         let (id, post_id, author_id, depth, deleted_at, status, added_seq) = row;

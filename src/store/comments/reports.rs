@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{effects::Effects, locked::LockedComment};
 use crate::{
     error::{Error, Kind},
-    model::{ClientAddress, CommentId, HoldReason, Profile, ReportReason, Role, Timestamp},
+    model::{ClientAddress, CommentId, HoldReason, Profile, ReportReason, Timestamp},
     store::{
         Store,
         entity::report::{ActiveModel, Column, Entity},
@@ -48,6 +48,8 @@ impl Store {
     pub async fn report_comment(&self, new: NewReport) -> Result<Effects, Error> {
         let source = match new.from {
             Some(address) if new.by.user.id.is_guest() => self.hash_key.hash_address(address),
+            // Guests cost nothing, so those of unknown addresses are one source.
+            None if new.by.user.id.is_guest() => "guests".to_owned(),
             _ => new.by.user.id.to_string(),
         };
         self.writer
@@ -95,7 +97,7 @@ async fn report(
         )
         .exec_without_returning(transaction)
         .await?;
-    let is_exempt = comment.now.row.decided_by.is_some() || comment.now.author.role >= Role::Author;
+    let is_exempt = comment.is_approved() || comment.now.author.role.is_trusted();
     let Some(enough) = new.reports_to_hold.filter(|_| !is_exempt) else {
         return Ok(reported());
     };

@@ -8,8 +8,8 @@ use super::effects::Effects;
 use crate::{
     error::Error,
     model::{
-        Change, ClientId, Comment, CommentId, CommentStatus, HoldReason, ModeratedComment, Seq,
-        Timestamp, User,
+        Change, ClientId, Comment, CommentId, CommentStatus, HoldReason, ModeratedComment, Role,
+        Seq, Timestamp, User,
     },
     store::{
         Store,
@@ -43,11 +43,21 @@ pub struct Written {
 }
 
 impl Store {
-    /// Returns the comment with this id as its author sees it, whatever its status.
-    pub async fn written_comment(&self, id: CommentId) -> Result<Option<Written>, Error> {
-        self.read(move |connection| async move {
-            let found = StoredComment::find(&connection, id).await?;
-            found.map(|comment| comment.unchanged()).transpose()
+    /// Returns the comment with this id as its author sees it, whatever its status. `None` if `user` may not
+    /// know of it.
+    pub async fn comment_known_to(
+        &self,
+        user: &User,
+        id: CommentId,
+    ) -> Result<Option<Written>, Error> {
+        let user = user.clone();
+        self.read(move |connection| {
+            let user = user.clone();
+            async move {
+                let found = StoredComment::find(&connection, id).await?;
+                let known = found.filter(|comment| comment.is_known_to(&user));
+                known.map(|comment| comment.unchanged()).transpose()
+            }
         })
         .await
     }
@@ -87,6 +97,11 @@ impl StoredComment {
 
     pub(super) fn status(&self) -> CommentStatus {
         self.row.status.into()
+    }
+
+    /// Returns false if the comment was never published, and `user` is neither its author nor a moderator.
+    pub(super) fn is_known_to(&self, user: &User) -> bool {
+        self.was_published() || self.author.id == user.id || user.role == Role::Moderator
     }
 
     /// Returns true if readers saw it at some time.

@@ -6,10 +6,12 @@ use sea_orm::sea_query::Expr;
 
 /// Holds for a comment that readers see.
 pub(in crate::store) const PUBLISHED: &str = "comment.status = 0 AND comment.deleted_at IS NULL";
-/// Holds for a comment that waits for a moderator.
-pub(in crate::store) const PENDING: &str = "comment.status = 1 AND comment.deleted_at IS NULL";
+/// Holds for a comment that waits for a moderator. SQLite does not conclude that it is not published.
+pub(in crate::store) const PENDING: &str =
+    "comment.status = 1 AND comment.status <> 0 AND comment.deleted_at IS NULL";
 /// Holds for a comment that was rejected.
-pub(in crate::store) const REJECTED: &str = "comment.status = 2 AND comment.deleted_at IS NULL";
+pub(in crate::store) const REJECTED: &str =
+    "comment.status = 2 AND comment.status <> 0 AND comment.deleted_at IS NULL";
 /// Holds for a comment that was not deleted.
 pub(in crate::store) const KEPT: &str = "comment.deleted_at IS NULL";
 

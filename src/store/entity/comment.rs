@@ -28,6 +28,9 @@ pub(crate) struct Model {
     /// The client that made that change, if it named itself.
     #[sea_orm(column_type = "Text")]
     pub entered_by: Option<String>,
+    /// The client that added it, if it named itself.
+    #[sea_orm(column_type = "Text")]
+    pub added_by: Option<String>,
     /// The client that made the latest change, if it named itself.
     #[sea_orm(column_type = "Text")]
     pub changed_by: Option<String>,

@@ -136,7 +136,7 @@ impl Authentication {
     ///
     /// # Errors
     ///
-    /// Fails if the token is invalid, its user is banned, or it renews another user's.
+    /// Fails if the token is invalid, its user is banned, or it renews another user's or one of a higher role.
     pub(super) fn admit(
         &mut self,
         verified: Verified,
@@ -155,6 +155,11 @@ impl Authentication {
         }
         if self.is_admitted && self.user() != principal.as_ref().map(|caller| &caller.user.id) {
             return Err(Close::TokenRefused("The token is another user's.".into()));
+        }
+        let role = |principal: &Option<Principal>| principal.as_ref().map(|known| known.user.role);
+        if self.is_admitted && role(&principal) < role(&self.caller.principal) {
+            // Its subscriptions may need the role that is lost.
+            return Err(Close::TokenRefused("The token grants a lower role.".into()));
         }
         self.is_admitted = true;
         self.ban = principal.as_ref().map(|principal| bans.watch(principal));

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     announce,
-    screening::{Text, screen, screen_edit},
+    screening::{screen, screen_edit},
 };
 use crate::{
     error::Error,
@@ -14,7 +14,7 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input, moderation::CommentStatus},
     },
-    model::{Role, Timestamp, UserId},
+    model::{Role, Timestamp, User},
     store::{DeleteComment, EditComment, IdempotencyKey, NewComment, Screened, Written},
 };
 
@@ -93,7 +93,7 @@ pub(super) async fn create(
     let key = key.map(|key| idempotency_key(key, input)).transpose()?;
     // What was done already needs no limit and no check, which it may not pass any more.
     if let Some(key) = &key
-        && let Some(first) = repeated(context, &author.user.id, key).await?
+        && let Some(first) = repeated(context, &author.user, key).await?
     {
         return Ok(created(context, first));
     }
@@ -114,29 +114,29 @@ pub(super) async fn create(
         key,
     };
     let write = async {
-        let text = Text {
-            post: &new.post_id,
-            body: &new.body,
-            parent: new.parent_id,
-            edited: None,
-        };
-        new.screened = screen(context, principal, text).await?;
+        new.screened = screen(context, principal, &new).await?;
         context.store().create_comment(new).await
     };
     let (limits, author) = (context.limits(), &principal.user.id);
     let written = limits.comment(author, caller.address, write).await?;
+    if written.held.is_some() {
+        let post = &written.comment.post_id;
+        context
+            .hub()
+            .stop_typing(post, &principal.user, caller.client.as_ref());
+    }
     Ok(created(context, written))
 }
 
 /// Returns the comment that this user's first request with this key made, if there was one.
 async fn repeated(
     context: &Context<'_>,
-    user: &UserId,
+    user: &User,
     key: &IdempotencyKey,
 ) -> Result<Option<Written>, Error> {
     let store = context.store();
-    match store.comment_of_key(user, key).await? {
-        Some(id) => store.written_comment(id).await,
+    match store.comment_of_key(&user.id, key).await? {
+        Some(id) => store.comment_known_to(user, id).await,
         None => Ok(None),
     }
 }
@@ -181,7 +181,7 @@ pub(super) async fn edit(
     let (user, role) = (principal.user.id.clone(), principal.user.role);
     let write = async {
         let may_edit = |comment: &_| principal.may_edit(comment, window, at);
-        edit.screened = screen_edit(context, &principal, edit.id, &edit.body, may_edit).await?;
+        edit.screened = screen_edit(context, &principal, &edit, may_edit).await?;
         let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
         context.store().edit_comment(edit, may_edit).await
     };

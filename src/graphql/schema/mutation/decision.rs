@@ -14,7 +14,7 @@ use crate::{
         },
     },
     model::Timestamp,
-    store::{ModerateComment, NewReport, Pin, PinComment, Verdict},
+    store::{ModerateComment, ModerationAction, NewReport, Pin, PinComment},
 };
 
 /// A comment to be reported.
@@ -124,7 +124,7 @@ pub(super) async fn approve(
     context: &Context<'_>,
     input: &ApproveCommentInput,
 ) -> Result<ApproveCommentPayload, Error> {
-    let item = decide(context, &input.id, Verdict::Approve).await?;
+    let item = decide(context, &input.id, ModerationAction::Approve).await?;
     Ok(ApproveCommentPayload { item })
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn reject(
     context: &Context<'_>,
     input: &RejectCommentInput,
 ) -> Result<RejectCommentPayload, Error> {
-    let item = decide(context, &input.id, Verdict::Reject).await?;
+    let item = decide(context, &input.id, ModerationAction::Reject).await?;
     Ok(RejectCommentPayload { item })
 }
 
@@ -155,13 +155,13 @@ pub(super) async fn unpin(
 async fn decide(
     context: &Context<'_>,
     id: &ID,
-    verdict: Verdict,
+    action: ModerationAction,
 ) -> Result<ModeratedComment, Error> {
     let by = moderator(context)?;
     let at = Timestamp::now();
     let decision = ModerateComment {
         id: input::comment_id(id)?,
-        verdict,
+        action,
         by: by.profile(at),
         at,
         origin: context.caller()?.client.clone(),
