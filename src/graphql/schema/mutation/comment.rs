@@ -14,7 +14,7 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input, moderation::CommentStatus},
     },
-    model::{Role, Timestamp, UserId},
+    model::{Timestamp, UserId},
     store::{DeleteComment, EditComment, IdempotencyKey, NewComment, Screened, Written},
 };
 
@@ -123,9 +123,9 @@ pub(super) async fn create(
         new.screened = screen(context, principal, text).await?;
         context.store().create_comment(new).await
     };
-    let (limits, author) = (context.limits(), &principal.user.id);
-    let written = limits.comment(author, caller.address, write).await?;
-    Ok(created(context, written))
+    let (limits, author) = (context.limits(), &principal.user);
+    let limited = limits.comment(&author.id, author.role, caller.address, write);
+    Ok(created(context, limited.await?))
 }
 
 /// Returns the comment that this user's first request with this key made, if there was one.
@@ -186,10 +186,7 @@ pub(super) async fn edit(
         context.store().edit_comment(edit, may_edit).await
     };
     let limits = context.limits();
-    let written = match role {
-        Role::Moderator => limits.mutation(&user, role, write).await?,
-        Role::Reader | Role::Author => limits.comment(&user, caller.address, write).await?,
-    };
+    let written = limits.comment(&user, role, caller.address, write).await?;
     let status = written.status.into();
     Ok(EditCommentPayload {
         comment: publish(context, written),
