@@ -43,7 +43,8 @@ pub use self::{
     restore::{RestoreError, restore},
 };
 use self::{
-    group_commit::Writer, hash_key::HashKey, pool::Connections, statements::StatementCounter,
+    comments::ModerationMetrics, group_commit::Writer, hash_key::HashKey, pool::Connections,
+    statements::StatementCounter,
 };
 use crate::{error::Error, model::Epoch};
 
@@ -56,6 +57,7 @@ pub struct Store {
     epoch: Epoch,
     hash_key: HashKey,
     /// The workers of the writer, and running reads.
+    moderation: ModerationMetrics,
     tasks: TaskTracker,
 }
 

@@ -31,6 +31,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod moderation;
+mod moderation_metrics;
 mod move_to_postgres;
 mod multipart;
 mod mutations;

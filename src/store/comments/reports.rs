@@ -50,12 +50,34 @@ impl Store {
             Some(address) if new.by.user.id.is_guest() => self.hash_key.hash_address(address),
             _ => new.by.user.id.to_string(),
         };
-        self.writer
+        let reported = self
+            .writer
             .write(move |transaction| {
                 let (new, source) = (new.clone(), source.clone());
                 Box::pin(async move { report(transaction, new, source).await })
             })
-            .await
+            .await?;
+        self.moderation.reported(reported.held);
+        Ok(reported.effects)
+    }
+}
+
+/// The result of a report.
+struct Reported {
+    /// The reason why it held the comment, if it did.
+    held: Option<HoldReason>,
+    effects: Effects,
+}
+
+impl Reported {
+    /// Returns the result of a report that holds nothing.
+    fn kept() -> Self {
+        let held = None;
+        let effects = Effects {
+            queue: true,
+            ..Effects::default()
+        };
+        Self { held, effects }
     }
 }
 
@@ -63,7 +85,7 @@ async fn report(
     transaction: &DatabaseTransaction,
     new: NewReport,
     source: String,
-) -> Result<Effects, Error> {
+) -> Result<Reported, Error> {
     // The change has no origin: the reporter's client is to see it too.
     let mut comment = LockedComment::find(transaction, new.comment, &new.by, new.at, None).await?;
     if !comment.now.is_visible() {
@@ -97,22 +119,18 @@ async fn report(
         .await?;
     let is_exempt = comment.now.row.decided_by.is_some() || comment.now.author.role >= Role::Author;
     let Some(enough) = new.reports_to_hold.filter(|_| !is_exempt) else {
-        return Ok(reported());
+        return Ok(Reported::kept());
     };
     if count_sources(transaction, new.comment).await? < i64::from(enough.get()) {
-        return Ok(reported());
+        return Ok(Reported::kept());
     }
     comment.hold(HoldReason::Reports);
     comment.withdraw(transaction).await?;
-    Ok(comment.save(transaction).await?.effects)
-}
-
-/// Returns the effects of a report that holds nothing.
-fn reported() -> Effects {
-    Effects {
-        queue: true,
-        ..Effects::default()
-    }
+    let written = comment.save(transaction).await?;
+    Ok(Reported {
+        held: written.held,
+        effects: written.effects,
+    })
 }
 
 /// Counts the sources of a comment's unresolved reports.
