@@ -101,7 +101,8 @@ impl Limits {
     }
 
     /// Runs `write`, which writes a new or edited comment, and counts it for the user and the address
-    /// unless it fails. Without an address, only the user's budget counts.
+    /// unless it fails. Without an address, only the user's budget counts. A moderator's counts as
+    /// [`mutation`](Self::mutation) does.
     ///
     /// # Errors
     ///
@@ -110,14 +111,14 @@ impl Limits {
     pub async fn comment<T>(
         &self,
         user: &UserId,
-        from: Option<ClientAddress>,
         role: Role,
+        from: Option<ClientAddress>,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(limiters) = &self.limiters else {
         if role == Role::Moderator {
             return self.mutation(user, role, write).await;
         }
+        let Some(limiters) = &self.limiters else {
             return write.await;
         };
         let counted_for_address = async {
@@ -210,14 +211,22 @@ impl Limits {
         }
     }
 
-    /// Counts a guest's sign-in. Returns `RateLimited` if the budget of the address is used up.
-    pub fn guest(&self, from: Option<ClientAddress>) -> Result<(), Error> {
+    /// Runs `admission`, which admits a guest, and counts it for the address unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `admission`, if the budget of the address is used up.
+    pub async fn guest(
+        &self,
+        from: Option<ClientAddress>,
+        admission: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Error> {
         match (&self.limiters, from) {
             (Some(limiters), Some(from)) => {
-                let refused = &self.metrics.guests;
-                limiters.guests_by_address.count(&from, refused)
+                let (limiter, refused) = (&limiters.guests_by_address, &self.metrics.guests);
+                limiter.count_success(&from, refused, admission).await
             }
-            _ => Ok(()),
+            _ => admission.await,
         }
     }
 
@@ -294,6 +303,11 @@ mod tests {
         writing.now_or_never().unwrap()
     }
 
+    /// Counts a guest who is admitted.
+    fn guest(limits: &Limits, from: Option<ClientAddress>) -> Result<(), Error> {
+        limits.guest(from, async { Ok(()) }).now_or_never().unwrap()
+    }
+
     fn wait(result: Result<(), Error>) -> Duration {
         match result {
             Err(Error::RateLimited { retry_after }) => retry_after,
@@ -365,11 +379,11 @@ mod tests {
     fn guests_are_limited_by_address() {
         let limits = limits(Switch::On);
         let (here, there) = (address("2001:db8::1"), address("2001:db8:0:1::1"));
-        limits.guest(here).unwrap();
-        limits.guest(address("2001:db8::2")).unwrap();
-        assert!(wait(limits.guest(here)) <= Duration::from_secs(30));
-        limits.guest(there).unwrap();
-        limits.guest(None).unwrap();
+        guest(&limits, here).unwrap();
+        guest(&limits, address("2001:db8::2")).unwrap();
+        assert!(wait(guest(&limits, here)) <= Duration::from_secs(30));
+        guest(&limits, there).unwrap();
+        guest(&limits, None).unwrap();
     }
 
     #[test]
@@ -379,7 +393,7 @@ mod tests {
         for _ in 0..1000 {
             limits.typing(&user("ada")).unwrap();
             comment(&limits, "ada", here).unwrap();
-            limits.guest(here).unwrap();
+            guest(&limits, here).unwrap();
         }
     }
 }

@@ -12,6 +12,7 @@ mod epoch;
 mod error;
 mod feed;
 mod group_commit;
+mod guest_addresses;
 mod hash_key;
 mod health;
 mod metrics;
@@ -56,8 +57,8 @@ pub struct Store {
     statements: StatementCounter,
     epoch: Epoch,
     hash_key: HashKey,
-    /// The workers of the writer, and running reads.
     moderation: ModerationMetrics,
+    /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }
 

@@ -18,6 +18,7 @@ use sea_orm::{
 use super::{
     Store,
     entity::user::{ActiveModel, Column, Entity, Model},
+    guest_addresses,
     page::{Allowance, Page},
     query::{is_any_of, select_page},
     rows,
@@ -66,16 +67,17 @@ impl Store {
 }
 
 /// Stores the profiles that are not older than the stored ones and differ from them. Of two profiles of
-/// one time the later one in `profiles` counts.
+/// one time the later one in `profiles` counts. Stores the addresses that guests write from.
 ///
 /// On PostgreSQL it locks the rows of all of the users until the transaction ends.
 pub(super) async fn upsert(
     transaction: &DatabaseTransaction,
     profiles: impl IntoIterator<Item = &Profile>,
 ) -> Result<(), DbErr> {
+    let profiles: Vec<&Profile> = profiles.into_iter().collect();
     // Ordered by id, so two transactions that write the same users never deadlock.
     let mut newest: BTreeMap<&UserId, &Profile> = BTreeMap::new();
-    for profile in profiles {
+    for profile in &profiles {
         let place = newest.entry(&profile.user.id).or_insert(profile);
         if profile.as_of >= place.as_of {
             *place = profile;
@@ -83,7 +85,7 @@ pub(super) async fn upsert(
     }
     let rows = newest
         .into_values()
-        .map(|Profile { user, as_of }| ActiveModel {
+        .map(|Profile { user, as_of, .. }| ActiveModel {
             id: Set(user.id.to_string()),
             name: Set(user.name.to_string()),
             avatar: Set(user.avatar.as_deref().map(str::to_owned)),
@@ -107,7 +109,7 @@ pub(super) async fn upsert(
         )
         .exec_without_returning(transaction)
         .await?;
-    Ok(())
+    guest_addresses::remember(transaction, &profiles).await
 }
 
 /// Stores profiles as [`upsert`] does, and returns all of the users as they are stored then.

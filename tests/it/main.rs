@@ -18,6 +18,7 @@ mod drain;
 mod failure;
 mod feed;
 mod grace;
+mod guest_addresses;
 mod health;
 mod hostile;
 mod http;

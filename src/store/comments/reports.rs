@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{effects::Effects, locked::LockedComment};
 use crate::{
     error::{Error, Kind},
-    model::{ClientAddress, CommentId, HoldReason, Profile, ReportReason, Role, Timestamp},
+    model::{CommentId, HoldReason, Profile, ReportReason, Role, Timestamp},
     store::{
         Store,
         entity::report::{ActiveModel, Column, Entity},
@@ -25,10 +25,8 @@ use crate::{
 pub struct NewReport {
     /// The comment's id.
     pub comment: CommentId,
-    /// The user who reports it, whose row is updated to match.
+    /// The user who reports it, whose row is updated to match. Guests of one address count as one.
     pub by: Profile,
-    /// The address that it came from. Those of guests from one address count as one.
-    pub from: Option<ClientAddress>,
     /// The reason.
     pub reason: ReportReason,
     /// A note for moderators, cleaned.
@@ -46,9 +44,9 @@ impl Store {
     ///
     /// Fails with `NotFound` if readers see no such comment.
     pub async fn report_comment(&self, new: NewReport) -> Result<Effects, Error> {
-        let source = match new.from {
-            Some(address) if new.by.user.id.is_guest() => self.hash_key.hash_address(address),
-            _ => new.by.user.id.to_string(),
+        let source = match &new.by.source {
+            Some(guest) => guest.address.to_string(),
+            None => new.by.user.id.to_string(),
         };
         let reported = self
             .writer

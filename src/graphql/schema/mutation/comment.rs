@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     announce,
     screening::{Text, screen, screen_edit},
+    writer::writer,
 };
 use crate::{
     error::Error,
@@ -88,7 +89,7 @@ pub(super) async fn create(
     let caller = context.caller()?;
     let at = Timestamp::now();
     let principal = context.signed_in()?;
-    let author = principal.profile(at);
+    let author = writer(context, principal, at)?;
     let key = input.idempotency_key.as_ref();
     let key = key.map(|key| idempotency_key(key, input)).transpose()?;
     // What was done already needs no limit and no check, which it may not pass any more.
@@ -174,7 +175,7 @@ pub(super) async fn edit(
         body: input::body(&input.body)?,
         screened: Screened::PASSED,
         id: input::comment_id(&input.id)?,
-        by: principal.profile(at),
+        by: writer(context, &principal, at)?,
         at,
         origin: caller.client.clone(),
     };
@@ -203,7 +204,7 @@ pub(super) async fn delete(
     let at = Timestamp::now();
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
-        by: principal.profile(at),
+        by: writer(context, &principal, at)?,
         at,
         origin: caller.client.clone(),
     };
