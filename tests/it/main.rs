@@ -62,6 +62,7 @@ mod support;
 mod toy_topic;
 mod traces;
 mod transports;
+mod upgrade;
 mod web;
 mod websocket;
 mod writes;
