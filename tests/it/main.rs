@@ -32,6 +32,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod moderation;
+mod moderation_fields;
 mod moderation_metrics;
 mod move_to_postgres;
 mod multipart;
