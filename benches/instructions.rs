@@ -337,15 +337,15 @@ fn comment(post: &PostId, number: usize) -> NewComment {
         post_id: post.clone(),
         parent_id: None,
         max_depth: 32,
-        author: Profile {
-            user: User {
+        author: Profile::new(
+            User {
                 id: UserId::parse("ada").expect("an id"),
                 name: "Ada".into(),
                 avatar: None,
                 role: Role::Reader,
             },
-            as_of: Timestamp::now(),
-        },
+            Timestamp::now(),
+        ),
         body: format!("{number} {}", "x".repeat(150)),
         at: Timestamp::now(),
         origin: None,

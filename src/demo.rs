@@ -82,10 +82,7 @@ pub async fn fill(store: &Store) -> Result<(), Error> {
                 post_id: id.clone(),
                 parent_id: None,
                 max_depth: 32,
-                author: Profile {
-                    user: sample_user(author),
-                    as_of: at,
-                },
+                author: Profile::new(sample_user(author), at),
                 body: body.to_owned(),
                 screened: Screened::PASSED,
                 at,

@@ -20,12 +20,10 @@ pub struct Principal {
 
 impl Principal {
     /// Returns the user as of the time that the token was issued, or of its use at `now` if that is
-    /// earlier or the token does not say.
+    /// earlier or the token does not say. It has no address, which writes of guests need.
     pub fn profile(&self, now: Timestamp) -> Profile {
-        Profile {
-            user: self.user.clone(),
-            as_of: self.issued_at.map_or(now, |issued_at| issued_at.min(now)),
-        }
+        let as_of = self.issued_at.map_or(now, |issued_at| issued_at.min(now));
+        Profile::new(self.user.clone(), as_of)
     }
 
     /// Returns `Forbidden` unless the role is at least `role`.

@@ -16,16 +16,17 @@ pub struct WritingConfig {
     /// tests.
     #[arg(long, env = "RATE_LIMITS", default_value = "on")]
     pub rate_limits: Switch,
-    /// Comments that a user may write a minute, edits included.
+    /// Comments that a user may write a minute, edits included. Those of moderators do not count.
     #[arg(long, env = "COMMENTS_PER_USER", default_value = "20", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub comments_per_user: u32,
-    /// Comments that one address may write a minute, edits included.
+    /// Comments that one address may write a minute, edits included. Those of moderators do not count.
     #[arg(long, env = "COMMENTS_PER_ADDRESS", default_value = "120", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub comments_per_address: u32,
     /// Other mutations that a reader may send a minute: deletions.
     #[arg(long, env = "MUTATIONS_PER_USER", default_value = "120", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub mutations_per_user: u32,
-    /// Other mutations that an author or a moderator may send a minute: deletions, posts, bans.
+    /// Other mutations that an author or a moderator may send a minute: deletions, posts, bans; of a
+    /// moderator comments too.
     #[arg(long, env = "MUTATIONS_PER_MODERATOR", default_value = "600", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub mutations_per_moderator: u32,
     /// Typing signals that a user may send a second.

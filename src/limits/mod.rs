@@ -110,7 +110,8 @@ impl Limits {
     }
 
     /// Runs `write`, which writes a new or edited comment, and counts it for the user and the address
-    /// unless it fails. Without an address, only the user's budget counts.
+    /// unless it fails. Without an address, only the user's budget counts. A moderator's counts as
+    /// [`mutation`](Self::mutation) does.
     ///
     /// # Errors
     ///
@@ -119,9 +120,13 @@ impl Limits {
     pub async fn comment<T>(
         &self,
         user: &UserId,
+        role: Role,
         from: Option<ClientAddress>,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        if role == Role::Moderator {
+            return self.mutation(user, role, write).await;
+        }
         let Some(limiters) = &self.limiters else {
             return write.await;
         };
@@ -135,11 +140,9 @@ impl Limits {
                 None => write.await,
             }
         };
-        let refused = &self.metrics.comments;
-        let limiter = &limiters.comments;
-        limiter
-            .count_success(user, refused, counted_for_address)
-            .await
+        let (limiter, refused) = (&limiters.comments, &self.metrics.comments);
+        let counted = limiter.count_success(user, refused, counted_for_address);
+        counted.await
     }
 
     /// Runs `write`, a mutation that no other limit counts, and counts it for the user unless it fails.
@@ -229,14 +232,22 @@ impl Limits {
         }
     }
 
-    /// Counts a guest's sign-in. Returns `RateLimited` if the budget of the address is used up.
-    pub fn guest(&self, from: Option<ClientAddress>) -> Result<(), Error> {
+    /// Runs `admission`, which admits a guest, and counts it for the address unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `admission`, if the budget of the address is used up.
+    pub async fn guest(
+        &self,
+        from: Option<ClientAddress>,
+        admission: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Error> {
         match (&self.limiters, from) {
             (Some(limiters), Some(from)) => {
-                let refused = &self.metrics.guests;
-                limiters.guests_by_address.count(&from, refused)
+                let (limiter, refused) = (&limiters.guests_by_address, &self.metrics.guests);
+                limiter.count_success(&from, refused, admission).await
             }
-            _ => Ok(()),
+            _ => admission.await,
         }
     }
 

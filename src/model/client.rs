@@ -33,6 +33,18 @@ impl ClientId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
+shared_str! {
+    /// A keyed hash of an address: 64 hexadecimal digits. It is stored in place of the address.
+    AddressHash
+}
+
+impl AddressHash {
+    /// Creates the text of a hash.
+    pub fn new(hash: [u8; 32]) -> Self {
+        Self(hex::encode(hash).into())
+    }
+}
+
 impl From<ClientAddress> for IpAddr {
     fn from(ClientAddress(address): ClientAddress) -> Self {
         address

@@ -13,7 +13,7 @@ mod user;
 pub use self::{
     ban::{Ban, MAX_REASON_CHARS},
     change::{Change, ChangeKind, Epoch, Seq},
-    client::{ClientAddress, ClientId},
+    client::{AddressHash, ClientAddress, ClientId},
     comment::{Comment, CommentId, MAX_BODY_CHARS},
     moderation::{
         CommentStatus, Decision, HoldReason, MAX_NOTE_CHARS, ModeratedComment, ModerationMode,
@@ -21,5 +21,5 @@ pub use self::{
     },
     post::{MAX_TITLE_CHARS, Post, PostId},
     timestamp::Timestamp,
-    user::{Profile, Role, User, UserId},
+    user::{GuestSource, Profile, Role, User, UserId},
 };

@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{shared_str::shared_str, timestamp::Timestamp};
+use super::{client::AddressHash, shared_str::shared_str, timestamp::Timestamp};
 
 /// Id and name of the placeholder for the authors of tombstones.
 const DELETED: &str = "deleted";
@@ -86,6 +86,29 @@ pub struct Profile {
     pub user: User,
     /// Time of the description. A later one replaces it.
     pub as_of: Timestamp,
+    /// The place that a guest writes from. `None` for other users.
+    pub source: Option<GuestSource>,
+}
+
+impl Profile {
+    /// Creates the profile of a user whose address is not stored.
+    pub fn new(user: User, as_of: Timestamp) -> Self {
+        let source = None;
+        Self {
+            user,
+            as_of,
+            source,
+        }
+    }
+}
+
+/// The place that a guest writes from, which is stored with the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestSource {
+    /// The hash of the address.
+    pub address: AddressHash,
+    /// The time of the write.
+    pub at: Timestamp,
 }
 
 /// A user's permissions. Each role includes those before it.

@@ -52,7 +52,8 @@ impl Moderation {
         self.bans.admit(principal)
     }
 
-    /// Bans a user. When it returns, this node refuses the user and closes the user's connections.
+    /// Bans a user. When it returns, this node refuses the user and closes the user's connections. For
+    /// `addresses_for` no guest may sign in from the addresses that the user used as a guest.
     ///
     /// Idempotent. Returns `Forbidden` if `by` may not ban, or the user is a moderator, and `Conflict`
     /// if the maximum number of users is banned.
@@ -61,6 +62,7 @@ impl Moderation {
         by: &Principal,
         user: UserId,
         reason: Option<String>,
+        addresses_for: Option<Duration>,
     ) -> Result<Ban, Error> {
         by.may_ban(&user)?;
         let at = Timestamp::now();
@@ -75,6 +77,7 @@ impl Moderation {
             by: by.profile(at),
             at,
             reason,
+            addresses_until: addresses_for.map(|time| at.plus(time)),
         };
         let ban = self.store.ban(new).await?;
         self.publish(user).await;

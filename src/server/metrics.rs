@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use super::observer::Observer;
+use super::{observer::Observer, queue_metrics::QueueMetrics};
 use crate::{graphql::Counts, memory::Pool, rooms::RoomStats, telemetry::Registry};
 
 /// Sampled metrics.
@@ -17,6 +17,7 @@ pub(super) struct SampledMetrics {
     executions: Counter,
     deliveries: Counter,
     commits: Counter,
+    queue: QueueMetrics,
 }
 
 impl SampledMetrics {
@@ -55,11 +56,12 @@ impl SampledMetrics {
                 &[],
                 "Committed transactions.",
             ),
+            queue: QueueMetrics::new(registry),
         }
     }
 
     /// Sets all metrics to what `observer` sees now.
-    pub(super) fn sample(&self, observer: &Observer) {
+    pub(super) async fn sample(&self, observer: &Observer) {
         let number = |count: usize| count as f64;
         let RoomStats { rooms, members } = observer.rooms();
         let Counts {
@@ -77,6 +79,7 @@ impl SampledMetrics {
         self.executions.absolute(executions);
         self.deliveries.absolute(deliveries);
         self.commits.absolute(observer.commits());
+        self.queue.sample(observer.store()).await;
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod grace;
 mod metrics;
 mod observer;
+mod queue_metrics;
 
 use std::{
     future::Future,
@@ -16,6 +17,7 @@ use std::{
 };
 
 use axum::{Router, serve::ListenerExt};
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -163,7 +165,10 @@ impl Server {
             shutdown: shutdown.clone(),
             metrics: {
                 let observer = observer.clone();
-                Arc::new(move || observer.metrics())
+                Arc::new(move || {
+                    let observer = observer.clone();
+                    async move { observer.metrics().await }.boxed()
+                })
             },
         };
         let metrics_here = match metrics_listener {

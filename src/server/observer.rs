@@ -63,9 +63,10 @@ impl Observer {
         self.store.commits()
     }
 
-    /// Renders the metrics in Prometheus's text format.
-    pub fn metrics(&self) -> String {
-        self.sampled.sample(self);
+    /// Renders the metrics in Prometheus's text format. Takes at most a second if the database does not
+    /// answer.
+    pub async fn metrics(&self) -> String {
+        self.sampled.sample(self).await;
         self.registry.render()
     }
 

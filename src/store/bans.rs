@@ -18,6 +18,7 @@ use super::{
         ban::{ActiveModel, Column, Entity, Model},
         ban_counter,
     },
+    guest_addresses,
     page::{Allowance, Page, Slice},
     query::{select_limited, select_page},
     users,
@@ -42,6 +43,8 @@ pub struct NewBan {
     pub at: Timestamp,
     /// The reason, for other moderators.
     pub reason: Option<String>,
+    /// The time until which no guest may sign in from the addresses that the user used as a guest.
+    pub addresses_until: Option<Timestamp>,
 }
 
 /// The place of a ban in the list of bans.
@@ -74,12 +77,15 @@ pub struct BanChange {
 }
 
 impl Store {
-    /// Bans a user. If they are banned already, returns that ban unchanged.
+    /// Bans a user, and the addresses of a guest. If they are banned already, returns that ban unchanged.
     pub async fn ban(&self, new: NewBan) -> Result<Ban, Error> {
         self.writer
             .write(move |transaction| {
                 let new = new.clone();
                 Box::pin(async move {
+                    if let Some(ends_at) = new.addresses_until {
+                        guest_addresses::ban(transaction, &new.user_id, new.at, ends_at).await?;
+                    }
                     let before = find(transaction, &new.user_id).await?;
                     if let Some(row) = before.filter(|row| row.lifted_at.is_none()) {
                         return ban(row);
@@ -119,7 +125,7 @@ impl Store {
             .await
     }
 
-    /// Lifts a user's ban. Returns false if there was none.
+    /// Lifts a user's ban, and that of their addresses. Returns false if there was none.
     pub async fn unban(&self, user: &UserId, by: Profile, at: Timestamp) -> Result<bool, Error> {
         let user = user.clone();
         self.writer
@@ -137,6 +143,7 @@ impl Store {
                         .filter(Column::UserId.eq(user.as_str()))
                         .exec(transaction)
                         .await?;
+                    guest_addresses::unban(transaction, &user).await?;
                     users::upsert(transaction, [&by]).await?;
                     Ok(true)
                 })

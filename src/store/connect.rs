@@ -3,8 +3,8 @@
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Store, epoch, error::OpenError, group_commit::Writer, hash_key, metrics::StoreMetrics,
-    pool::Connections, postgres, sqlite, statements::StatementCounter,
+    Store, comments::ModerationMetrics, epoch, error::OpenError, group_commit::Writer, hash_key,
+    metrics::StoreMetrics, pool::Connections, postgres, sqlite, statements::StatementCounter,
 };
 use crate::{config::StoreConfig, telemetry::Registry};
 
@@ -43,6 +43,7 @@ impl Store {
             statements,
             epoch,
             hash_key,
+            moderation: ModerationMetrics::new(registry),
             tasks,
         })
     }

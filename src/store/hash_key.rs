@@ -7,21 +7,19 @@ use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use sha2::Sha256;
 
 use super::entity::hash_key::Entity;
-use crate::model::ClientAddress;
+use crate::model::{AddressHash, ClientAddress};
 
 /// The key of a database's hashes. Without it a hash says nothing about what was hashed.
 #[derive(Clone)]
 pub(super) struct HashKey(Vec<u8>);
 
 impl HashKey {
-    /// Returns the hash of an address, as hexadecimal text.
-    pub(super) fn hash_address(&self, address: ClientAddress) -> String {
-        // A key of any length is accepted.
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0).map(|mac| {
-            let mac = mac.chain_update("address:");
-            mac.chain_update(address.to_string()).finalize()
-        });
-        mac.map_or_else(|_| String::new(), |mac| hex::encode(mac.into_bytes()))
+    /// Returns the hash of an address.
+    pub(super) fn hash_address(&self, address: ClientAddress) -> AddressHash {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length is a key");
+        let mac = mac.chain_update("address:");
+        let mac = mac.chain_update(address.to_string()).finalize();
+        AddressHash::new(mac.into_bytes().into())
     }
 }
 

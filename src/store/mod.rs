@@ -12,6 +12,7 @@ mod epoch;
 mod error;
 mod feed;
 mod group_commit;
+mod guest_addresses;
 mod hash_key;
 mod health;
 mod metrics;
@@ -45,7 +46,8 @@ pub use self::{
     versions::Versions,
 };
 use self::{
-    group_commit::Writer, hash_key::HashKey, pool::Connections, statements::StatementCounter,
+    comments::ModerationMetrics, group_commit::Writer, hash_key::HashKey, pool::Connections,
+    statements::StatementCounter,
 };
 use crate::{error::Error, model::Epoch};
 
@@ -57,6 +59,7 @@ pub struct Store {
     statements: StatementCounter,
     epoch: Epoch,
     hash_key: HashKey,
+    moderation: ModerationMetrics,
     /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }

@@ -18,6 +18,7 @@ use sea_orm::{
 use super::{
     Store,
     entity::user::{ActiveModel, Column, Entity, Model},
+    guest_addresses,
     page::{Allowance, Page},
     query::{is_any_of, select_page},
     rows, versions,
@@ -66,7 +67,8 @@ impl Store {
 }
 
 /// Stores the profiles that are not older than the stored ones and differ from them, and returns all of the
-/// users as they are stored then. Of two profiles of one time the later one in `profiles` counts.
+/// users as they are stored then. Of two profiles of one time the later one in `profiles` counts. Stores the
+/// addresses that guests write from.
 ///
 /// On PostgreSQL it locks the rows of the users until the transaction ends, in the order of their ids, so two
 /// transactions that write the same users never deadlock.
@@ -74,8 +76,9 @@ pub(super) async fn upsert(
     transaction: &DatabaseTransaction,
     profiles: impl IntoIterator<Item = &Profile>,
 ) -> Result<HashMap<UserId, User>, DbErr> {
+    let profiles: Vec<&Profile> = profiles.into_iter().collect();
     let mut newest: BTreeMap<&UserId, &Profile> = BTreeMap::new();
-    for profile in profiles {
+    for profile in &profiles {
         let place = newest.entry(&profile.user.id).or_insert(profile);
         if profile.as_of >= place.as_of {
             *place = profile;
@@ -83,7 +86,10 @@ pub(super) async fn upsert(
     }
     let mut stored = find_locked(transaction, newest.keys().copied()).await?;
     newest.retain(|id, profile| match stored.get(*id) {
-        Some(known) => profile.as_of >= known.as_of && *profile != known,
+        Some(known) => {
+            let differs = profile.as_of != known.as_of || profile.user != known.user;
+            profile.as_of >= known.as_of && differs
+        }
         None => true,
     });
     if !newest.is_empty() {
@@ -96,6 +102,7 @@ pub(super) async fn upsert(
             versions::raise_users(transaction).await?;
         }
     }
+    guest_addresses::remember(transaction, &profiles).await?;
     let written = newest.into_values();
     stored.extend(written.map(|profile| (profile.user.id.clone(), profile.clone())));
     let users = stored.into_iter().map(|(id, profile)| (id, profile.user));
@@ -119,7 +126,13 @@ async fn find_locked(
     let profiles = users.all(transaction).await?.into_iter().map(|row| {
         let as_of = Timestamp(row.as_of);
         let user = rows::user(row)?;
-        Ok((user.id.clone(), Profile { user, as_of }))
+        let source = None;
+        let profile = Profile {
+            user,
+            as_of,
+            source,
+        };
+        Ok((profile.user.id.clone(), profile))
     });
     profiles.collect()
 }
@@ -129,7 +142,7 @@ async fn insert_newer(
     transaction: &DatabaseTransaction,
     profiles: impl Iterator<Item = &Profile>,
 ) -> Result<(), DbErr> {
-    let rows = profiles.map(|Profile { user, as_of }| ActiveModel {
+    let rows = profiles.map(|Profile { user, as_of, .. }| ActiveModel {
         id: Set(user.id.to_string()),
         name: Set(user.name.to_string()),
         avatar: Set(user.avatar.as_deref().map(str::to_owned)),

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::future::BoxFuture;
 use serde_json::{Map, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -27,7 +28,7 @@ pub(crate) struct AdminState {
     /// The shutdown of the server. Once it has begun, `/readyz` fails.
     pub shutdown: Shutdown,
     /// Renders the metrics in Prometheus's text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    pub metrics: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
 }
 
 /// The presence of `/metrics` on a listener.
@@ -56,7 +57,7 @@ pub(crate) fn admin_router(state: AdminState, metrics: MetricsRoute) -> Router {
 async fn metrics(State(state): State<AdminState>) -> Response {
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     let headers = [no_store(), (CONTENT_TYPE, media_type)];
-    (headers, (state.metrics)()).into_response()
+    (headers, (state.metrics)().await).into_response()
 }
 
 /// Returns 200 while the process is alive. It checks no dependency, because a restart mends none.

@@ -361,7 +361,9 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
     let boss = identity("m", Role::Moderator);
     let watch = known.watch(&identity("ada", Role::Reader));
 
-    here.ban(&boss, user("ada"), None).await.expect("banned");
+    here.ban(&boss, user("ada"), None, None)
+        .await
+        .expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
     // Nothing changes on the other node before it has read the ban.
     assert!(!known.is_banned(&user("ada")));
@@ -371,7 +373,9 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
 
     // Repeating a ban announces it again because the first message may have been lost. Changes read from
     // other nodes are not announced.
-    here.ban(&boss, user("ada"), None).await.expect("banned");
+    here.ban(&boss, user("ada"), None, None)
+        .await
+        .expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
     there.unban(&boss, user("ada")).await.expect("unbanned");
     here.refresh().await.expect("read");
@@ -394,7 +398,7 @@ async fn concurrent_bans_and_unbans_converge_on_all_nodes() {
             if number % 3 == 0 {
                 node.unban(boss, id).await.expect("unbanned");
             } else {
-                node.ban(boss, id, None).await.expect("banned");
+                node.ban(boss, id, None, None).await.expect("banned");
             }
         }
     });

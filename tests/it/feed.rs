@@ -527,15 +527,15 @@ async fn add_elsewhere(store: &Store, body: &str) {
         post_id: PostId::parse("hello").expect("a post id"),
         parent_id: None,
         max_depth: 32,
-        author: Profile {
-            user: User {
+        author: Profile::new(
+            User {
                 id: UserId::parse("elsewhere").expect("a user id"),
                 name: "Elsewhere".into(),
                 avatar: None,
                 role: Role::Reader,
             },
-            as_of: Timestamp::now(),
-        },
+            Timestamp::now(),
+        ),
         body: body.to_owned(),
         at: Timestamp::now(),
         origin: None,

@@ -77,15 +77,15 @@ enum Step {
 }
 
 fn profile() -> Profile {
-    Profile {
-        user: User {
+    Profile::new(
+        User {
             id: UserId::parse("u").expect("an id"),
             name: "u".into(),
             avatar: None,
             role: Role::Reader,
         },
-        as_of: Timestamp(0),
-    }
+        Timestamp(0),
+    )
 }
 
 /// Returns the findings on a text that is held.

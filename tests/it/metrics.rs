@@ -217,7 +217,7 @@ async fn labels_never_contain_client_text() {
     let query = "query NameOfOperation { post(id: \"post-of-ada\") { id } }";
     ada.send(query, json!({})).await;
     ada.comment("text of a comment").await;
-    let text = server.observer().metrics();
+    let text = server.observer().metrics().await;
     for word in ["ada", "Ada", "hello", "NameOfOperation", "text of"] {
         assert!(!text.contains(word), "{word}: {text}");
     }
@@ -310,8 +310,8 @@ fn named(expression: &str) -> BTreeSet<String> {
 }
 
 /// Returns the names and types of the metrics that a running server exports.
-fn exported(server: &TestServer) -> BTreeMap<String, String> {
-    let text = server.observer().metrics();
+async fn exported(server: &TestServer) -> BTreeMap<String, String> {
+    let text = server.observer().metrics().await;
     let types = text.lines().filter_map(|line| {
         let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
         Some((name.to_owned(), kind.to_owned()))
@@ -327,7 +327,7 @@ async fn documented_metrics_and_types_match_the_exported() {
         let name = cells.next()?.strip_suffix('`')?.to_owned();
         Some((name, cells.next()?.to_owned()))
     });
-    assert_eq!(rows.collect::<BTreeMap<_, _>>(), exported(&server));
+    assert_eq!(rows.collect::<BTreeMap<_, _>>(), exported(&server).await);
     server.stop().await;
 }
 
@@ -364,7 +364,7 @@ async fn dashboard_and_alarms_use_exactly_the_exported_metrics() {
         }
     }
     // Every metric of the server is shown somewhere.
-    for (name, kind) in exported(&server) {
+    for (name, kind) in exported(&server).await {
         let endings: &[&str] = if kind == "histogram" {
             &["_bucket", "_sum"]
         } else {

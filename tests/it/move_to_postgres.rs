@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use causerie::model::Role;
 use serde_json::{Value, json};
 use testkit::process::command;
 
-use crate::support::{Program, TestServer, causerie, postgres_url, sqlite_url};
+use crate::support::{Program, TestServer, causerie, postgres_url, sqlite_url, token};
 
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
+const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token user { id } } }";
 const COMMENTS: &str = "{ post(id: \"hello\") { title cursor comments(first: 100) { nodes {
     id body createdAt author { id name } replies { nodes { id body } } } } } }";
 
@@ -47,6 +49,7 @@ async fn move_to_postgres_keeps_whatever_texts_contain() {
             .await;
         ada.comment(body).await;
     }
+    ban_this_address(&server).await;
     let kept = comments(&server).await;
     let folder = server.shut_down().await;
 
@@ -59,7 +62,24 @@ async fn move_to_postgres_keeps_whatever_texts_contain() {
     let server = TestServer::start_on(folder, &new, &[]).await;
     assert_eq!(comments(&server).await, kept);
     ada_writes_again(&server).await;
+    let refused = server.client().refused(SIGN_IN, json!({})).await;
+    assert_eq!(refused["extensions"]["code"], "FORBIDDEN");
     server.stop().await;
+}
+
+/// Bans a guest, and the address of this machine with them.
+async fn ban_this_address(server: &TestServer) {
+    const BAN: &str = "mutation($user: ID!) {
+        banUser(input: { userId: $user, banAddressFor: 86400 }) { ban { userId } }
+    }";
+    let data = server.client().send(SIGN_IN, json!({})).await;
+    let signed_in = &data["signInAsGuest"];
+    let guest = signed_in["token"].as_str().expect("a token");
+    server.client().with_token(guest).comment("spam").await;
+    let boss = token("boss", "Boss", Role::Moderator);
+    let boss = server.client().with_token(&boss);
+    boss.send(BAN, json!({"user": signed_in["user"]["id"]}))
+        .await;
 }
 
 /// Asserts that the feed goes on where it stood.

@@ -80,10 +80,7 @@ fn user(name: &str) -> User {
 }
 
 fn profile(name: &str) -> Profile {
-    Profile {
-        user: user(name),
-        as_of: Timestamp::now(),
-    }
+    Profile::new(user(name), Timestamp::now())
 }
 
 fn new_comment(post: &PostId, author: &str, parent_id: Option<CommentId>) -> NewComment {

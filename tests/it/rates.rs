@@ -66,7 +66,57 @@ async fn edits_of_a_moderator_have_the_rate_of_moderators() {
         outcome(&boss, edit, variables).await.expect("edited");
     }
     assert!(is_limited(&outcome(&boss, edit, json!({"id": id})).await));
-    outcome(&boss, WRITE, json!({})).await.expect("a comment");
+    assert!(is_limited(&outcome(&boss, WRITE, json!({})).await));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn moderator_comments_count_as_mutations_only() {
+    let settings = [
+        "--rate-limits=on",
+        "--comments-per-user=1",
+        "--comments-per-address=1",
+        "--mutations-per-moderator=3",
+    ];
+    let server = TestServer::start_with(&settings).await;
+    let boss = server
+        .client()
+        .with_token(&token("boss", "Boss", Role::Moderator));
+    for _ in 0..3 {
+        outcome(&boss, WRITE, json!({})).await.expect("a comment");
+    }
+    assert!(is_limited(&outcome(&boss, WRITE, json!({})).await));
+    // The budget of the address is untouched.
+    let ada = server.reader("ada");
+    outcome(&ada, WRITE, json!({})).await.expect("a comment");
+    let bob = server.reader("bob");
+    assert!(is_limited(&outcome(&bob, WRITE, json!({})).await));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn refused_report_uses_no_rate_up() {
+    const REPORT: &str = "mutation($id: ID!, $note: String) {
+        reportComment(input: { commentId: $id, reason: SPAM, note: $note }) { commentId }
+    }";
+    let server = TestServer::start_with(&["--rate-limits=on"]).await;
+    let (ada, bob) = (server.reader("ada"), server.reader("bob"));
+    let id = ada.comment("a comment").await;
+    let unknown = uuid::Uuid::now_v7().to_string();
+    for _ in 0..12 {
+        let variables = json!({"id": unknown});
+        let error = outcome(&bob, REPORT, variables).await.expect_err("none");
+        assert_eq!(code(&error), "NOT_FOUND");
+        let variables = json!({"id": id, "note": "n".repeat(501)});
+        let error = outcome(&bob, REPORT, variables).await.expect_err("long");
+        assert_eq!(code(&error), "BAD_USER_INPUT");
+    }
+    let report = async |by| outcome(by, REPORT, json!({"id": id})).await;
+    for _ in 0..10 {
+        report(&bob).await.expect("a report");
+    }
+    assert!(is_limited(&report(&bob).await));
+    report(&server.reader("cleo")).await.expect("a report");
     server.stop().await;
 }
 

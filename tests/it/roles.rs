@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, TestServer, token};
 
 /// The users that try each mutation.
-const ACTORS: [&str; 6] = [
+pub(crate) const ACTORS: [&str; 6] = [
     "anonymous",
     "guest",
     "reader",
@@ -30,7 +30,7 @@ enum Target {
     Banned,
 }
 
-const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
+pub(crate) const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
 const CREATE_POST: &str =
     "mutation($fresh: ID!) { createPost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
 const CREATE_COMMENT: &str =

@@ -300,15 +300,15 @@ fn new_comment(body: &str) -> NewComment {
         post_id: PostId::parse("hello").expect("an id"),
         parent_id: None,
         max_depth: 32,
-        author: Profile {
-            user: User {
+        author: Profile::new(
+            User {
                 id: UserId::parse("ada").expect("an id"),
                 name: "Ada".into(),
                 avatar: None,
                 role: Role::Reader,
             },
-            as_of: Timestamp::now(),
-        },
+            Timestamp::now(),
+        ),
         body: body.to_owned(),
         at: Timestamp::now(),
         origin: None,

@@ -1,5 +1,7 @@
 //! The contract's rules for input.
 
+use std::time::Duration;
+
 use crate::{
     error::{Error, Kind},
     model::{
@@ -11,6 +13,10 @@ use crate::{
 
 /// Maximum length of the text of a search, in characters.
 const MAX_SEARCH_CHARS: usize = 200;
+/// Minimum time for which addresses are banned.
+const MIN_BAN_TIME: Duration = Duration::from_secs(1);
+/// Maximum time for which addresses are banned.
+const MAX_BAN_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Cleans and checks a comment's text.
 pub(crate) fn body(text: &str) -> Result<String, Error> {
@@ -78,6 +84,19 @@ pub(crate) fn reason(text: &str) -> Result<Option<String>, Error> {
     };
     let text = Some(text.trim_start());
     checked("reason", "A reason", text, MAX_REASON_CHARS).map(|text| Some(text.to_owned()))
+}
+
+/// Checks the seconds for which addresses are banned.
+pub(crate) fn ban_time(seconds: i32) -> Result<Duration, Error> {
+    let time = u64::try_from(seconds).map(Duration::from_secs);
+    let time = time
+        .ok()
+        .filter(|time| (MIN_BAN_TIME..=MAX_BAN_TIME).contains(time));
+    time.ok_or_else(|| {
+        let (min, max) = (MIN_BAN_TIME.as_secs(), MAX_BAN_TIME.as_secs());
+        let message = format!("Addresses are banned for {min} to {max} seconds.");
+        Error::bad_input("banAddressFor", message)
+    })
 }
 
 /// Cleans and checks the note of a report. Returns `None` if nothing of it is visible.

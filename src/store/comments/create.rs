@@ -60,7 +60,8 @@ impl Store {
     /// Fails with `NotFound` if there is no such post, and with `Forbidden` if it is closed. Fails as
     /// [`Parent::depth_of_reply`] says. Fails with `Conflict` if the key was used for another request.
     pub async fn create_comment(&self, new: NewComment) -> Result<Written, Error> {
-        self.writer.insert(new).await
+        let written = self.writer.insert(new).await;
+        written.inspect(|written| self.moderation.written(written.held))
     }
 }
 

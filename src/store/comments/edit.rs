@@ -37,7 +37,8 @@ impl Store {
         permit: impl Fn(&Comment) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Result<Written, Error> {
         let permit = Arc::new(permit);
-        self.writer
+        let written = self
+            .writer
             .write(move |transaction| {
                 let (edit, permit) = (edit.clone(), Arc::clone(&permit));
                 Box::pin(async move {
@@ -69,6 +70,8 @@ impl Store {
                     comment.save(transaction).await
                 })
             })
-            .await
+            .await?;
+        self.moderation.written(written.held);
+        Ok(written)
     }
 }

@@ -14,6 +14,7 @@ mod effects;
 mod held;
 mod idempotency;
 mod locked;
+mod metrics;
 mod moderate;
 mod moderated;
 mod open_reports;
@@ -25,6 +26,7 @@ mod seq;
 mod state;
 pub(super) mod visibility;
 
+pub(super) use self::metrics::ModerationMetrics;
 pub use self::{
     create::NewComment,
     delete::DeleteComment,

@@ -49,12 +49,19 @@ impl Store {
     /// Fails with `NotFound` if there is no such comment. Fails with `Conflict` if it was deleted, or if it is
     /// to be published under a comment that is in no list.
     pub async fn moderate_comment(&self, decision: ModerateComment) -> Result<Moderated, Error> {
-        self.writer
+        let action = decision.action;
+        let moderated = self
+            .writer
             .write(move |transaction| {
                 let decision = decision.clone();
                 Box::pin(async move { moderate(transaction, decision).await })
             })
-            .await
+            .await?;
+        // A no-op is no decision.
+        if moderated.effects.queue {
+            self.moderation.decided(action);
+        }
+        Ok(moderated)
     }
 }
 

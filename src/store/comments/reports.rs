@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{effects::Effects, locked::LockedComment};
 use crate::{
     error::{Error, Kind},
-    model::{ClientAddress, CommentId, HoldReason, Profile, ReportReason, Timestamp},
+    model::{CommentId, HoldReason, Profile, ReportReason, Timestamp},
     store::{
         Store,
         entity::report::{ActiveModel, Column, Entity},
@@ -25,10 +25,8 @@ use crate::{
 pub struct NewReport {
     /// The comment's id.
     pub comment: CommentId,
-    /// The user who reports it, whose row is updated to match.
+    /// The user who reports it, whose row is updated to match. Guests of one address count as one.
     pub by: Profile,
-    /// The address that it came from. Those of guests from one address count as one.
-    pub from: Option<ClientAddress>,
     /// The reason.
     pub reason: ReportReason,
     /// A note for moderators, cleaned.
@@ -46,18 +44,40 @@ impl Store {
     ///
     /// Fails with `NotFound` if readers see no such comment.
     pub async fn report_comment(&self, new: NewReport) -> Result<Effects, Error> {
-        let source = match new.from {
-            Some(address) if new.by.user.id.is_guest() => self.hash_key.hash_address(address),
+        let source = match &new.by.source {
+            Some(guest) => guest.address.to_string(),
             // Guests cost nothing, so those of unknown addresses are one source.
             None if new.by.user.id.is_guest() => "guests".to_owned(),
-            _ => new.by.user.id.to_string(),
+            None => new.by.user.id.to_string(),
         };
-        self.writer
+        let reported = self
+            .writer
             .write(move |transaction| {
                 let (new, source) = (new.clone(), source.clone());
                 Box::pin(async move { report(transaction, new, source).await })
             })
-            .await
+            .await?;
+        self.moderation.reported(reported.held);
+        Ok(reported.effects)
+    }
+}
+
+/// The result of a report.
+struct Reported {
+    /// The reason why it held the comment, if it did.
+    held: Option<HoldReason>,
+    effects: Effects,
+}
+
+impl Reported {
+    /// Returns the result of a report that holds nothing.
+    fn kept() -> Self {
+        let held = None;
+        let effects = Effects {
+            queue: true,
+            ..Effects::default()
+        };
+        Self { held, effects }
     }
 }
 
@@ -65,7 +85,7 @@ async fn report(
     transaction: &DatabaseTransaction,
     new: NewReport,
     source: String,
-) -> Result<Effects, Error> {
+) -> Result<Reported, Error> {
     // The change has no origin: the reporter's client is to see it too.
     let mut comment = LockedComment::find(transaction, new.comment, &new.by, new.at, None).await?;
     if !comment.now.is_visible() {
@@ -99,22 +119,18 @@ async fn report(
         .await?;
     let is_exempt = comment.is_approved() || comment.now.author.role.is_trusted();
     let Some(enough) = new.reports_to_hold.filter(|_| !is_exempt) else {
-        return Ok(reported());
+        return Ok(Reported::kept());
     };
     if count_sources(transaction, new.comment).await? < i64::from(enough.get()) {
-        return Ok(reported());
+        return Ok(Reported::kept());
     }
     comment.hold(HoldReason::Reports);
     comment.withdraw(transaction).await?;
-    Ok(comment.save(transaction).await?.effects)
-}
-
-/// Returns the effects of a report that holds nothing.
-fn reported() -> Effects {
-    Effects {
-        queue: true,
-        ..Effects::default()
-    }
+    let written = comment.save(transaction).await?;
+    Ok(Reported {
+        held: written.held,
+        effects: written.effects,
+    })
 }
 
 /// Counts the sources of a comment's unresolved reports.

@@ -2,9 +2,11 @@
 
 pub(super) mod ban;
 pub(super) mod ban_counter;
+pub(super) mod banned_address;
 pub(super) mod codes;
 pub(super) mod comment;
 pub(super) mod epoch;
+pub(super) mod guest_address;
 pub(super) mod hash_key;
 pub(super) mod idempotency_key;
 pub(super) mod post;

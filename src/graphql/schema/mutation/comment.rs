@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     announce,
     screening::{screen, screen_edit},
+    writer::writer,
 };
 use crate::{
     error::Error,
@@ -14,7 +15,7 @@ use crate::{
         context::ContextExt,
         schema::{comment::Comment, input, moderation::CommentStatus},
     },
-    model::{Role, Timestamp, User},
+    model::{Timestamp, User},
     store::{DeleteComment, EditComment, IdempotencyKey, NewComment, Screened, Written},
 };
 
@@ -88,7 +89,7 @@ pub(super) async fn create(
     let caller = context.caller()?;
     let at = Timestamp::now();
     let principal = context.signed_in()?;
-    let author = principal.profile(at);
+    let author = writer(context, principal, at)?;
     let key = input.idempotency_key.as_ref();
     let key = key.map(|key| idempotency_key(key, input)).transpose()?;
     // What was done already needs no limit and no check, which it may not pass any more.
@@ -117,13 +118,14 @@ pub(super) async fn create(
         new.screened = screen(context, principal, &new).await?;
         context.store().create_comment(new).await
     };
-    let (limits, author) = (context.limits(), &principal.user.id);
-    let written = limits.comment(author, caller.address, write).await?;
+    let (limits, author) = (context.limits(), &principal.user);
+    let limited = limits.comment(&author.id, author.role, caller.address, write);
+    let written = limited.await?;
     if written.held.is_some() {
         let post = &written.comment.post_id;
         context
             .hub()
-            .stop_typing(post, &principal.user, caller.client.as_ref());
+            .stop_typing(post, author, caller.client.as_ref());
     }
     Ok(created(context, written))
 }
@@ -174,7 +176,7 @@ pub(super) async fn edit(
         body: input::body(&input.body)?,
         screened: Screened::PASSED,
         id: input::comment_id(&input.id)?,
-        by: principal.profile(at),
+        by: writer(context, &principal, at)?,
         at,
         origin: caller.client.clone(),
     };
@@ -186,10 +188,7 @@ pub(super) async fn edit(
         context.store().edit_comment(edit, may_edit).await
     };
     let limits = context.limits();
-    let written = match role {
-        Role::Moderator => limits.mutation(&user, role, write).await?,
-        Role::Reader | Role::Author => limits.comment(&user, caller.address, write).await?,
-    };
+    let written = limits.comment(&user, role, caller.address, write).await?;
     let status = written.status.into();
     Ok(EditCommentPayload {
         comment: publish(context, written),
@@ -206,7 +205,7 @@ pub(super) async fn delete(
     let at = Timestamp::now();
     let delete = DeleteComment {
         id: input::comment_id(&input.id)?,
-        by: principal.profile(at),
+        by: writer(context, &principal, at)?,
         at,
         origin: caller.client.clone(),
     };

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::{announce, moderation::moderator};
+use super::{announce, moderation::moderator, writer::writer};
 use crate::{
     error::Error,
     graphql::{
@@ -95,13 +95,11 @@ pub(super) async fn report(
     context: &Context<'_>,
     input: ReportCommentInput,
 ) -> Result<ReportCommentPayload, Error> {
-    let caller = context.caller()?;
     let principal = context.signed_in()?;
     let at = Timestamp::now();
     let new = NewReport {
         comment: input::comment_id(&input.comment_id)?,
-        by: principal.profile(at),
-        from: caller.address,
+        by: writer(context, principal, at)?,
         reason: input.reason.into(),
         note: input
             .note

@@ -9,7 +9,7 @@ use crate::{
         context::ContextExt,
         schema::{datetime::DateTime, input, user::User},
     },
-    model::{self, Role, Timestamp, UserId},
+    model::{self, ClientAddress, Role, Timestamp, UserId},
 };
 
 /// A guest.
@@ -32,7 +32,7 @@ pub(super) struct SignInAsGuestPayload {
     user: User,
 }
 
-pub(super) fn sign_in(
+pub(super) async fn sign_in(
     context: &Context<'_>,
     input: &SignInAsGuestInput,
 ) -> Result<SignInAsGuestPayload, Error> {
@@ -42,8 +42,9 @@ pub(super) fn sign_in(
     }
     let name = input::name(&input.name)?;
     let address = context.caller()?.address;
-    context.limits().guest(address)?;
     let now = Timestamp::now();
+    let admission = admit(context, address, now);
+    context.limits().guest(address, admission).await?;
     let until = now.plus(settings.guest_token_lifetime);
     let guest = Principal {
         user: model::User {
@@ -60,4 +61,23 @@ pub(super) fn sign_in(
         expires_at: DateTime(guest.expires_at),
         user: User(guest.user),
     })
+}
+
+/// Refuses guests from the addresses of banned guests.
+async fn admit(
+    context: &Context<'_>,
+    address: Option<ClientAddress>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let store = context.store();
+    let address = store.hash_address(address);
+    match store.is_address_banned(&address, now).await? {
+        true => Err(Error::Forbidden(
+            "This server takes no guests from your address at present.",
+        )),
+        false => Ok(()),
+    }
 }

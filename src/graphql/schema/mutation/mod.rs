@@ -7,6 +7,7 @@ mod moderation;
 mod post;
 mod screening;
 mod typing;
+mod writer;
 
 use std::sync::Arc;
 
@@ -57,13 +58,14 @@ pub(crate) struct Mutation;
 #[Object]
 impl Mutation {
     /// Issues a token to a reader without an account on the host site, under a name of their choice.
-    /// FORBIDDEN if the server is set to accept no guests. RATE_LIMITED by address.
+    /// FORBIDDEN if the server is set to accept no guests, and for a time from the addresses of a banned
+    /// guest. RATE_LIMITED by address.
     async fn sign_in_as_guest(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The guest.")] input: SignInAsGuestInput,
     ) -> Result<SignInAsGuestPayload> {
-        guest::sign_in(context, &input).at(context)
+        guest::sign_in(context, &input).await.at(context)
     }
 
     /// Opens a post to comments under the id that the host site uses for it. Needs the role
@@ -171,7 +173,7 @@ impl Mutation {
     /// Bans a user. Their sockets and streams end at once on every node, and requests with a token of
     /// theirs are refused until the ban is lifted. Needs the role `moderator`. You cannot ban
     /// yourself or another moderator. A ban on a moderator takes effect once the host site issues
-    /// them a lower role. Banning a banned user is a no-op.
+    /// them a lower role. Banning a banned user is a no-op, except for the addresses.
     async fn ban_user(
         &self,
         context: &Context<'_>,
@@ -180,7 +182,8 @@ impl Mutation {
         moderation::ban(context, &input).await.at(context)
     }
 
-    /// Lifts the ban of a user. Needs the role `moderator`. A no-op if the user is not banned.
+    /// Lifts the ban of a user, and that of their addresses. Needs the role `moderator`. A no-op if the user
+    /// is not banned.
     async fn unban_user(
         &self,
         context: &Context<'_>,

@@ -19,6 +19,9 @@ pub(super) struct BanUserInput {
     user_id: ID,
     /// The reason, for other moderators: at most 500 characters after cleaning.
     reason: Option<String>,
+    /// Seconds, 1 to 2,592,000 (30 days), for which no guest may sign in from the addresses that the user
+    /// used as a guest. Without effect for other users. On a banned user it replaces the earlier time.
+    ban_address_for: Option<i32>,
 }
 
 /// The ban that is in effect.
@@ -51,7 +54,9 @@ pub(super) async fn ban(
     let by = moderator(context)?;
     let user = input::user_id(&input.user_id)?;
     let reason = input.reason.as_deref().map(input::reason).transpose()?;
-    let write = context.moderation().ban(by, user, reason.flatten());
+    let addresses_for = input.ban_address_for.map(input::ban_time).transpose()?;
+    let moderation = context.moderation();
+    let write = moderation.ban(by, user, reason.flatten(), addresses_for);
     let limits = context.limits();
     let ban = limits.mutation(&by.user.id, by.user.role, write).await?;
     Ok(BanUserPayload { ban: Ban(ban) })
