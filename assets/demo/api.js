@@ -4,7 +4,7 @@ import { clientId, randomId } from './session.js';
 
 const COMMENT = `
   fragment Text on Comment {
-    id parentId body createdAt editedAt isDeleted isListed replyCount
+    id parentId body createdAt publishedAt editedAt isDeleted isListed replyCount
     author { id name avatar role isGuest }
   }`;
 
@@ -39,7 +39,7 @@ const POSTS = `
 const POST = `
   query Post($id: ID!) {
     post(id: $id) {
-      id title url createdAt commentCount cursor
+      id title url createdAt commentCount cursor isOpen
       comments(first: 10, order: NEWEST_FIRST) { nodes { ...Thread } ${PAGE} }
     }
   }
@@ -61,6 +61,18 @@ const REPLIES = `
   }
   ${THREAD}`;
 
+const DETAILS = `
+  query Details($id: ID!) {
+    post(id: $id) { title isOpen }
+  }`;
+
+const UNPUBLISHED = `
+  query Unpublished($postId: ID!) {
+    viewer {
+      unpublishedComments(postId: $postId, first: 100) { nodes { id parentId body createdAt editedAt status } }
+    }
+  }`;
+
 const SIGN_IN = `
   mutation SignIn($input: SignInAsGuestInput!) {
     signInAsGuest(input: $input) { token user { id name avatar role isGuest } }
@@ -68,13 +80,13 @@ const SIGN_IN = `
 
 const CREATE = `
   mutation Create($input: CreateCommentInput!) {
-    createComment(input: $input) { comment { ...Counted } }
+    createComment(input: $input) { status comment { ...Counted } }
   }
   ${COUNTED}`;
 
 const EDIT = `
   mutation Edit($input: EditCommentInput!) {
-    editComment(input: $input) { comment { ...Counted } }
+    editComment(input: $input) { status comment { ...Counted } }
   }
   ${COUNTED}`;
 
@@ -94,6 +106,11 @@ export const COMMENT_CHANGED = `
     commentChanged(postId: $postId, after: $after) { kind cursor comment { ...Counted } }
   }
   ${COUNTED}`;
+
+export const POST_CHANGED = `
+  subscription PostChanged($postId: ID!) {
+    postChanged(postId: $postId) { title isOpen }
+  }`;
 
 export const VIEWER_COUNT = `
   subscription ViewerCount($postId: ID!) {
@@ -157,6 +174,16 @@ export class Api {
     return (await this.#read(REPLIES, { id: commentId, after })).comment.replies;
   }
 
+  async details(id) {
+    return (await this.#read(DETAILS, { id })).post;
+  }
+
+  /** The reader's own comments that others do not see. */
+  async unpublished(postId) {
+    const { viewer } = await this.#read(UNPUBLISHED, { postId });
+    return viewer?.unpublishedComments.nodes ?? [];
+  }
+
   async signInAsGuest(name) {
     return (await this.#send(SIGN_IN, { input: { name } })).signInAsGuest;
   }
@@ -172,7 +199,7 @@ export class Api {
       try {
         const { createComment } = await this.#send(CREATE, { input });
         if (this.#unanswered === input) this.#unanswered = null;
-        return createComment.comment;
+        return createComment;
       } catch (error) {
         if (!UNANSWERED.includes(error.code) || attempt === RETRIES) throw error;
         await new Promise((resume) => setTimeout(resume, 2 ** attempt * 500));
@@ -181,11 +208,11 @@ export class Api {
   }
 
   async editComment(id, body) {
-    return (await this.#send(EDIT, { input: { id, body } })).editComment.comment;
+    return (await this.#send(EDIT, { input: { id, body } })).editComment;
   }
 
   async deleteComment(id) {
-    return (await this.#send(DELETE, { input: { id } })).deleteComment.comment;
+    return (await this.#send(DELETE, { input: { id } })).deleteComment;
   }
 
   async setTyping(postId, isTyping) {

@@ -4,8 +4,8 @@
 import { explain } from './api.js';
 import { button, h } from './dom.js';
 
-export const oldestFirst = (a, b) => a.createdAt < b.createdAt;
-export const newestFirst = (a, b) => a.createdAt > b.createdAt;
+export const oldestFirst = (a, b) => a.publishedAt < b.publishedAt;
+export const newestFirst = (a, b) => a.publishedAt > b.publishedAt;
 
 export class CommentList {
   element;
@@ -60,7 +60,8 @@ export class CommentList {
 
   /** Whether a comment would stand among the loaded ones; otherwise it comes with a later page. */
   reachesTo(comment) {
-    return this.#more.hidden || this.#views.some((view) => this.#comesBefore(comment, view.comment));
+    const loaded = this.#views.filter((view) => !view.comment.status);
+    return this.#more.hidden || loaded.some((view) => this.#comesBefore(comment, view.comment));
   }
 
   async #loadMore() {

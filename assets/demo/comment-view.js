@@ -5,6 +5,9 @@ import { CommentList, oldestFirst } from './comment-list.js';
 import { Composer } from './composer.js';
 import { avatar, badge, button, h, nameOf, time } from './dom.js';
 
+/** What an author is told about a comment that others do not see. */
+const MARKS = { PENDING: 'Waits for a moderator', REJECTED: 'Rejected' };
+
 export class CommentView {
   element;
   comment;
@@ -37,9 +40,10 @@ export class CommentView {
 
   update(comment) {
     this.comment = comment;
-    const { author, createdAt, editedAt, isDeleted, parentId } = comment;
+    const { author, createdAt, editedAt, isDeleted, parentId, status } = comment;
     const answered = parentId && this.#page.authorOf(parentId);
     this.element.classList.toggle('deleted', isDeleted);
+    this.element.classList.toggle('unpublished', !!status);
     const heading = h(
       'header',
       {},
@@ -49,6 +53,7 @@ export class CommentView {
       answered && h('span', { class: 'answered' }, 'to ', h('bdi', {}, answered.name)),
       time(createdAt),
       editedAt && !isDeleted && h('span', { class: 'edited' }, 'edited'),
+      status && h('span', { class: 'mark', 'data-testid': 'mark' }, MARKS[status]),
     );
     this.#heading.replaceWith(heading);
     this.#heading = heading;
@@ -60,10 +65,10 @@ export class CommentView {
 
   /** Apart from `update`, because it depends on who reads as well. */
   updateActions() {
-    const { author, isDeleted } = this.comment;
+    const { author, isDeleted, status } = this.comment;
     const isOwn = author.id === this.#page.user?.id;
     const actions = [];
-    if (!isDeleted) actions.push(button('Reply', () => this.#reply()));
+    if (!isDeleted && !status && this.#page.isOpen) actions.push(button('Reply', () => this.#reply()));
     if (!isDeleted && isOwn) {
       actions.push(
         button('Edit', () => this.#edit()),

@@ -1,6 +1,6 @@
 // A post and what is said under it, live: this page is in the post's room while it is open.
 
-import { COMMENT_CHANGED, TYPING, VIEWER_COUNT, explain } from './api.js';
+import { COMMENT_CHANGED, POST_CHANGED, TYPING, VIEWER_COUNT, explain } from './api.js';
 import { CommentList, newestFirst } from './comment-list.js';
 import { CommentView } from './comment-view.js';
 import { Composer } from './composer.js';
@@ -33,6 +33,7 @@ class PostPage {
   #typists = new Map();
   #closing = new AbortController();
 
+  #title;
   #heading = h('h2', { id: 'comments', tabindex: -1, 'data-testid': 'comment-count' });
   #desk = h('div');
   #invitation = button('Write a comment…', () => this.#acceptInvitation(), { class: 'invitation' });
@@ -40,6 +41,7 @@ class PostPage {
   #typingLine = h('p', { class: 'typing', 'data-testid': 'typing', 'aria-live': 'polite' });
   #connection = h('p', { class: 'connection', 'data-testid': 'connection', role: 'status' });
   #room = h('div', { class: 'room' }, this.#reading, this.#typingLine, this.#connection);
+  #closed = h('p', { class: 'hint' }, 'Comments are closed.');
   #empty = h('p', { class: 'hint' }, 'Nobody has said anything yet.');
   #problem = h('p', { class: 'problem', role: 'alert', hidden: true });
 
@@ -48,6 +50,7 @@ class PostPage {
     this.#context = context;
     this.#thread = new Thread(post.commentCount);
     this.title = post.title;
+    this.#title = h('h1', { tabindex: -1, dir: 'auto' }, post.title);
     this.typing = new TypingSignal(async (isTyping) => {
       if (this.user) await context.api.setTyping(post.id, isTyping);
     });
@@ -74,7 +77,7 @@ class PostPage {
         'header',
         { class: 'post' },
         h('a', { href: '#/', class: 'back' }, 'All posts'),
-        h('h1', { tabindex: -1, dir: 'auto' }, post.title),
+        this.#title,
         h('p', { class: 'meta' }, time(post.createdAt), articleLink(post.url)),
       ),
       this.#room,
@@ -105,12 +108,18 @@ class PostPage {
   showConnection(state) {
     this.#room.dataset.state = state;
     this.#connection.textContent = CONNECTION[state];
+    if (state === 'live') this.#readUnreplayed();
   }
 
   // What a comment asks of its page.
 
   get user() {
     return this.#context.session.user;
+  }
+
+  /** Whether this reader may write here. */
+  get isOpen() {
+    return this.#post.isOpen || this.user?.role === 'MODERATOR';
   }
 
   signedIn() {
@@ -126,26 +135,27 @@ class PostPage {
   }
 
   async create(text, parentId = null) {
-    const comment = await this.#asReader(() =>
+    const answer = await this.#asReader(() =>
       this.#context.api.createComment(this.#post.id, parentId, text),
     );
-    this.#apply('ADDED', comment);
-    this.#views.get(comment.id)?.element.focus();
+    this.#answered(answer);
+    this.#views.get(answer.comment.id)?.element.focus();
   }
 
   async edit(id, text) {
-    this.#apply('EDITED', await this.#asReader(() => this.#context.api.editComment(id, text)));
+    this.#answered(await this.#asReader(() => this.#context.api.editComment(id, text)));
   }
 
   async delete(id) {
-    const comment = await this.#asReader(() => this.#context.api.deleteComment(id));
-    this.#apply('DELETED', comment);
-    if (!comment.isListed) this.#heading.focus();
+    const answer = await this.#asReader(() => this.#context.api.deleteComment(id));
+    this.#answered(answer);
+    if (!answer.comment.isListed) this.#heading.focus();
   }
 
   /** The view of a comment that came with a page, its replies taken in. */
   viewOf(comment) {
-    const latest = this.#thread.learn(comment);
+    this.#thread.meet(comment);
+    const latest = this.#thread.get(comment.id);
     const view = this.#views.get(comment.id) ?? this.#newView(latest);
     view.update(latest);
     if (comment.replies) view.replies.addPage(comment.replies);
@@ -156,6 +166,7 @@ class PostPage {
   #newView(comment) {
     const view = new CommentView(comment, this);
     this.#views.set(comment.id, view);
+    for (const id of this.#thread.unpublished(comment.id)) this.#show(id);
     return view;
   }
 
@@ -191,6 +202,10 @@ class PostPage {
         ['CURSOR_EXPIRED', 'BAD_USER_INPUT'].includes(error.extensions?.code) ? reload() : this.#showProblem(error),
     );
     join(
+      () => ({ query: POST_CHANGED, variables: { postId } }),
+      ({ postChanged }) => this.#showDetails(postChanged),
+    );
+    join(
       () => ({ query: VIEWER_COUNT, variables: { postId } }),
       ({ viewerCount }) => {
         this.#reading.textContent = `${viewerCount.toLocaleString('en')} reading`;
@@ -212,29 +227,68 @@ class PostPage {
   }
 
   #receive(kind, comment) {
+    const known = this.#thread.get(comment.id);
     const isNews = !this.#views.has(comment.id) && !comment.isDeleted;
-    this.#apply(kind, comment);
+    this.#thread.change(comment);
+    this.#show(comment.id, kind === 'ADDED');
+    // A tombstone names nobody. If it was held or rejected, its author still sees it.
+    if (comment.isDeleted && known && known.author.id === this.user?.id) this.#readUnpublished();
     if (kind === 'ADDED' && isNews) {
       this.#views.get(comment.id)?.highlight();
       this.#context.announce(`New comment by ${comment.author.name}`);
     }
   }
 
-  /** Shows a change, a reader's own or another's. Seeing the same change twice does no harm. */
-  #apply(kind, comment) {
-    const latest = this.#thread.learn(comment);
-    const known = this.#views.get(comment.id);
+  #answered(answer) {
+    this.#thread.answer(answer);
+    this.#show(answer.comment.id, true);
+  }
+
+  /** Shows the latest state of a comment. Showing the same state twice does no harm. */
+  #show(id, isNew = false) {
+    const view = this.#views.get(id);
+    const comment = this.#thread.get(id);
+    const { parentId } = comment ?? view?.comment ?? {};
     // A reply to a comment that is not loaded comes along when that one is.
-    const list = comment.parentId ? this.#views.get(comment.parentId)?.replies : this.#list;
-    if (!latest.isListed) {
-      list?.remove(known);
-      this.#views.delete(comment.id);
-    } else if (known) {
-      known.update(latest);
-    } else if (list && (kind === 'ADDED' || list.reachesTo(comment))) {
-      list.add(this.#newView(latest));
+    const list = parentId ? this.#views.get(parentId)?.replies : this.#list;
+    if (!comment?.isListed) {
+      list?.remove(view);
+      this.#views.delete(id);
+    } else if (view) {
+      const isMoved = view.comment.publishedAt !== comment.publishedAt;
+      view.update(comment);
+      if (isMoved) {
+        list?.remove(view);
+        list?.add(view);
+      }
+    } else if (list && (isNew || comment.status || list.reachesTo(comment))) {
+      list.add(this.#newView(comment));
     }
     this.#showCount();
+  }
+
+  /** Reads what the feed does not replay. It is read again after the next reconnection, so a failure is none. */
+  async #readUnreplayed() {
+    this.#readUnpublished();
+    const details = await this.#context.api.details(this.#post.id).catch(() => null);
+    if (details) this.#showDetails(details);
+  }
+
+  async #readUnpublished() {
+    const author = this.user;
+    const read = author ? await this.#context.api.unpublished(this.#post.id).catch(() => null) : [];
+    if (!read || author?.id !== this.user?.id) return;
+    const before = this.#thread.unpublished();
+    this.#thread.setUnpublished(read.map((comment) => ({ ...comment, author })));
+    for (const id of new Set([...before, ...this.#thread.unpublished()])) this.#show(id);
+  }
+
+  #showDetails({ title, isOpen }) {
+    this.#title.textContent = title;
+    if (this.#post.isOpen === isOpen) return;
+    this.#post.isOpen = isOpen;
+    for (const view of this.#views.values()) view.updateActions();
+    this.#showDesk();
   }
 
   #showCount() {
@@ -253,13 +307,15 @@ class PostPage {
   }
 
   #readerChanged() {
+    if (!this.user) this.#readUnpublished();
     for (const view of this.#views.values()) view.updateActions();
     this.#showDesk();
   }
 
   /** The composer for who has a name, and for who has none the way to one. A text once begun stays. */
   #showDesk() {
-    const shown = this.user || !this.#composer.isEmpty ? this.#composer.element : this.#invitation;
+    const mayBegin = this.user || !this.#composer.isEmpty;
+    const shown = !this.isOpen ? this.#closed : mayBegin ? this.#composer.element : this.#invitation;
     // Putting an element where it is already would take the focus from it.
     if (this.#desk.firstChild !== shown) this.#desk.replaceChildren(shown);
   }

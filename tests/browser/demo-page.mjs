@@ -19,6 +19,12 @@ export const comment = (page, text) =>
     .locator('[data-testid=comment] > article')
     .filter({ has: page.getByTestId('body').getByText(text, { exact: true }) });
 
+/** Locates the mark of a comment that others do not see. */
+export const mark = (page, text, words) => comment(page, text).getByTestId('mark').getByText(words, { exact: true });
+
+/** Returns the texts of all shown comments, from top to bottom. */
+export const bodies = (page) => page.getByTestId('body').allTextContents();
+
 export async function signIn(page, name) {
   await page.getByRole('button', { name: 'Write a comment' }).click();
   await giveName(page, name);

@@ -4,14 +4,17 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { startServer } from '../support/server.mjs';
+import { startNetwork } from '../support/network.mjs';
+import { keptDatabase, startServer } from '../support/server.mjs';
 import { launch, openWindow } from './chromium.mjs';
 import {
+  bodies,
   comment,
   giveName,
   isLive,
+  mark,
   newComment,
   openPost,
   post,
@@ -275,4 +278,209 @@ test('a missing post shows an error page', async () => {
   const page = await openWindow(browser, `${server.url}/#/post/no-such-post`);
   await page.getByRole('heading', { name: 'There is no such post' }).waitFor();
   page.assertNoComplaints();
+});
+
+describe('moderated', () => {
+  let database, server, network, postId;
+  before(async () => {
+    database = await keptDatabase();
+    server = await startServer({ ...database, env: { MODERATION: 'all' } });
+    network = await startNetwork(server.port);
+  });
+  beforeEach(async () => (postId = await server.createPost('Moderated')));
+  after(async () => {
+    network?.stop();
+    await server?.stop();
+    await database?.remove();
+  });
+
+  const open = () => openPost(browser, network, postId);
+  const publish = (body, parentId) => server.createComment({ postId, body, parentId }, server.moderator());
+  const waits = (page, text) => mark(page, text, 'Waits for a moderator').waitFor();
+  const isGone = (page, text) => comment(page, text).waitFor({ state: 'detached' });
+  const counted = (page, text) => page.getByRole('heading', { name: text, exact: true }).waitFor();
+
+  /** Asserts that the windows show exactly what a query answers. */
+  async function agree(pages, expected) {
+    assert.deepEqual(await server.comments(postId), expected);
+    for (const page of pages) {
+      await counted(page, `${expected.length} comments`);
+      assert.deepEqual(await bodies(page), expected);
+      assert.equal(await page.getByTestId('mark').count(), 0);
+      page.assertNoComplaints();
+    }
+  }
+
+  test("a comment that waits is its author's until it is approved", async () => {
+    await publish('Before.');
+    const [ada, bob] = await Promise.all([open(), open()]);
+    await signIn(ada, 'Ada');
+    await post(ada, 'Let me in.');
+    await waits(ada, 'Let me in.');
+    await publish('Meanwhile.');
+    await Promise.all([ada, bob].map((page) => comment(page, 'Meanwhile.').waitFor()));
+    assert.deepEqual(await bodies(bob), ['Meanwhile.', 'Before.']);
+    await counted(ada, '2 comments');
+
+    await ada.reload();
+    await waits(ada, 'Let me in.');
+    assert.deepEqual(await bodies(ada), ['Meanwhile.', 'Let me in.', 'Before.']);
+    assert.equal(await comment(ada, 'Let me in.').getByRole('button', { name: 'Reply' }).count(), 0);
+    await isLive(ada);
+
+    const id = await server.pendingComment(postId);
+    await server.approve(id);
+    await comment(bob, 'Let me in.').waitFor();
+    await mark(ada, 'Let me in.', 'Waits for a moderator').waitFor({ state: 'detached' });
+    await agree([ada, bob], ['Let me in.', 'Meanwhile.', 'Before.']);
+    await publish('Later.');
+    await Promise.all([ada, bob].map((page) => comment(page, 'Later.').waitFor()));
+
+    await server.reject(id);
+    await isGone(bob, 'Let me in.');
+    assert.deepEqual(await bodies(bob), ['Later.', 'Meanwhile.', 'Before.']);
+    await mark(ada, 'Let me in.', 'Rejected').waitFor();
+    await counted(ada, '3 comments');
+    await ada.reload();
+    await mark(ada, 'Let me in.', 'Rejected').waitFor();
+    await isLive(ada);
+
+    await server.approve(id);
+    await comment(bob, 'Let me in.').waitFor();
+    await mark(ada, 'Let me in.', 'Rejected').waitFor({ state: 'detached' });
+    await agree([ada, bob], ['Later.', 'Let me in.', 'Meanwhile.', 'Before.']);
+  });
+
+  test('a reply that waits is shown beneath its parent', async () => {
+    await publish('Answer me.');
+    const page = await open();
+    await signIn(page, 'Ada');
+    await reply(page, 'Answer me.', 'I do.');
+    await waits(page, 'I do.');
+    const others = Array.from({ length: 10 }, (_, i) => `Comment number ${10 - i}.`);
+    for (const body of others.toReversed()) await publish(body);
+    await page.reload();
+    await comment(page, others[0]).waitFor();
+    await isLive(page);
+    await page.getByRole('button', { name: 'Load more comments' }).click();
+    await waits(page, 'I do.');
+    assert.deepEqual(await bodies(page), [...others, 'Answer me.', 'I do.']);
+
+    await server.approve(await server.pendingComment(postId));
+    await mark(page, 'I do.', 'Waits for a moderator').waitFor({ state: 'detached' });
+    assert.deepEqual(await bodies(page), [...others, 'Answer me.', 'I do.']);
+    await counted(page, '12 comments');
+  });
+
+  test('a held edit shows its text to its author only', async () => {
+    const [ada, bob] = await Promise.all([open(), open()]);
+    await signIn(ada, 'Ada');
+    await post(ada, 'The first version.');
+    await waits(ada, 'The first version.');
+    const id = await server.pendingComment(postId);
+    await server.approve(id);
+    await comment(bob, 'The first version.').waitFor();
+    await publish('An answer.', id);
+    await comment(ada, 'An answer.').waitFor();
+    // Another tab of the same reader.
+    const tab = await open();
+    await tab.evaluate(
+      (kept) => sessionStorage.setItem('causerie.session', kept),
+      await ada.evaluate(() => sessionStorage.getItem('causerie.session')),
+    );
+    await tab.reload();
+    await comment(tab, 'The first version.').waitFor();
+    await isLive(tab);
+
+    await comment(ada, 'The first version.').getByRole('button', { name: 'Edit' }).click();
+    await ada.getByRole('textbox', { name: 'Edit your comment' }).fill('The second version.');
+    await ada.getByRole('button', { name: 'Save' }).click();
+    await comment(bob, 'This comment was deleted.').waitFor();
+    for (const page of [ada, tab]) {
+      await waits(page, 'The second version.');
+      assert.deepEqual(await bodies(page), ['The second version.', 'An answer.']);
+      await counted(page, '1 comment');
+    }
+    await ada.reload();
+    await waits(ada, 'The second version.');
+    assert.deepEqual(await bodies(ada), ['The second version.', 'An answer.']);
+    await isLive(ada);
+
+    await server.approve(id);
+    await comment(bob, 'The second version.').waitFor();
+    for (const page of [ada, tab, bob]) {
+      await mark(page, 'The second version.', 'Waits for a moderator').waitFor({ state: 'detached' });
+      assert.deepEqual(await bodies(page), ['The second version.', 'An answer.']);
+      await counted(page, '2 comments');
+      page.assertNoComplaints();
+    }
+  });
+
+  test('a comment that waits leaves by deletion, or with its author', async () => {
+    const page = await open();
+    await signIn(page, 'Ada');
+    for (const text of ['Never mind.', 'For my eyes.']) {
+      await post(page, text);
+      await waits(page, text);
+    }
+    await comment(page, 'Never mind.').getByRole('button', { name: 'Delete' }).click();
+    const question = page.getByRole('group', { name: 'Delete this comment?' });
+    await question.getByRole('button', { name: 'Delete' }).click();
+    await isGone(page, 'Never mind.');
+    assert.deepEqual(await bodies(page), ['For my eyes.']);
+    await page.reload();
+    await waits(page, 'For my eyes.');
+    assert.deepEqual(await bodies(page), ['For my eyes.']);
+    await page.getByRole('button', { name: 'Leave' }).click();
+    await isGone(page, 'For my eyes.');
+    page.assertNoComplaints();
+  });
+
+  test('an approval that overtakes its answer leaves no mark', async () => {
+    const page = await open();
+    await signIn(page, 'Ada');
+    await page.route('**/graphql', async (route) => {
+      if (!route.request().postData().includes('mutation Create(')) return route.continue();
+      const response = await route.fetch();
+      await server.approve(await server.pendingComment(postId));
+      await comment(page, 'Quick.').waitFor();
+      await route.fulfill({ response });
+    });
+    await newComment(page).fill('Quick.');
+    const answered = page.waitForResponse('**/graphql');
+    await page.getByRole('button', { name: 'Comment', exact: true }).click();
+    await (await answered).finished();
+    await page.waitForFunction(() => document.querySelector('textarea').value === '');
+    assert.deepEqual(await bodies(page), ['Quick.']);
+    assert.equal(await page.getByTestId('mark').count(), 0);
+    await counted(page, '1 comment');
+  });
+
+  test('a closed post takes no comments, and keeps a draft', async () => {
+    const id = await publish('Before.');
+    const page = await open();
+    await signIn(page, 'Ada');
+    await newComment(page).fill('A draft.');
+    const closed = page.getByText('Comments are closed.', { exact: true });
+    assert.equal(await closed.count(), 0);
+
+    const setOpen = (isOpen) => database.execute(`UPDATE post SET is_open = ${isOpen} WHERE id = ?`, postId);
+    await setOpen(false);
+    await server.pin(id);
+    await closed.waitFor();
+    assert.equal(await newComment(page).count(), 0);
+    assert.equal(await page.getByRole('button', { name: 'Reply', exact: true }).count(), 0);
+    const another = await open();
+    await another.getByText('Comments are closed.', { exact: true }).waitFor();
+    assert.equal(await another.getByRole('button', { name: 'Write a comment' }).count(), 0);
+
+    // What happens while a page is away is not replayed.
+    network.goDown();
+    await page.getByText('Reconnecting…').waitFor();
+    await setOpen(true);
+    await server.unpin(id);
+    network.goUp();
+    await closed.waitFor({ state: 'detached', timeout: 60_000 });
+    assert.equal(await newComment(page).inputValue(), 'A draft.');
+  });
 });

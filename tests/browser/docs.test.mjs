@@ -139,7 +139,8 @@ describe('in a browser', () => {
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
     site.url = `http://127.0.0.1:${site.address().port}`;
-    database = { ...(await keptDatabase()), env: { ALLOWED_ORIGINS: site.url } };
+    // A comment with two links waits for a moderator.
+    database = { ...(await keptDatabase()), env: { ALLOWED_ORIGINS: site.url, HOLD_LINKS: '1' } };
     [browser, server] = await Promise.all([launch(), startServer(database)]);
     network = await startNetwork(server.port);
     answers['/comments-token'] = () => ['text/plain', token()];
@@ -223,7 +224,46 @@ describe('in a browser', () => {
     await heading(page, /^5 comments/);
   }
 
+  const LINKS = 'From https://example.org to https://example.com.';
+
+  /** Has the comment with links approved, rejected and approved again, among others. */
+  async function moderate(items) {
+    const id = await server.pendingComment(postId);
+    await write('Meanwhile.');
+    await items('Meanwhile.').waitFor();
+    assert.equal(await items(LINKS).count(), 0);
+    await server.approve(id);
+    await items(LINKS).waitFor();
+    await write('Later.');
+    await items('Later.').waitFor();
+    await server.reject(id);
+    await items(LINKS).waitFor({ state: 'detached' });
+    await server.approve(id);
+    await items(LINKS).waitFor();
+    assert.deepEqual(await server.comments(postId), ['Later.', LINKS, 'Meanwhile.', 'Before.']);
+  }
+
+  /** Sends a comment that waits for a moderator, and follows it through the moderator's decisions. */
+  async function waits(page) {
+    await shown(page, 'Before.').waitFor();
+    await page.getByRole('textbox').fill(LINKS);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('Your comment waits for a moderator.').waitFor();
+    await moderate((text) => shown(page, text));
+    assert.deepEqual(await texts(page), ['Later.', LINKS, 'Meanwhile.', 'Before.']);
+    await heading(page, /^4 comments/);
+    page.assertNoComplaints();
+  }
+
   for (const name of ['react-apollo', 'react-urql']) {
+    test(`${name} places a comment that waited where it is listed`, async () => {
+      await bundle(name, 'main.tsx');
+      await write('Before.');
+      const page = await openWindow(browser, `${site.url}/${name}#${postId}`);
+      await page.getByText('1 reading').waitFor();
+      await waits(page);
+    });
+
     test(`${name} loses nothing and shows nothing twice`, async () => {
       await bundle(name, 'main.tsx');
       const page = await openWindow(browser, `${site.url}/${name}#${postId}`);
@@ -296,14 +336,14 @@ describe('in a browser', () => {
     });
   }
 
-  test("README's page shows each comment once, and goes on after a restart", async () => {
+  /** Opens README's page. */
+  async function openReadme() {
     const [html] = await blocks(`${docs}../README.md`, 'html');
     const changed = html
       .replace('127.0.0.1:8000', new URL(network.url).host)
       .replace("'the-quiet-web'", JSON.stringify(postId));
     assert.ok(changed.includes(postId) && changed.includes(new URL(network.url).host));
     answers['/readme'] = () => ['text/html', changed];
-    const first = await write('The first.');
     const page = await openWindow(browser, 'about:blank');
     await page.route('https://cdn.jsdelivr.net/npm/graphql-ws@6.4.2/**', (route) => {
       const [, file] = route.request().url().match(/dist\/([\w.-]+)$/);
@@ -311,10 +351,30 @@ describe('in a browser', () => {
       return route.fulfill({ path, contentType: 'text/javascript' });
     });
     await page.goto(`${site.url}/readme`);
+    await page.locator('#viewers').getByText('1', { exact: true }).waitFor();
     const items = () => page.getByRole('listitem').allTextContents();
     const item = (text) => page.getByRole('listitem').getByText(text, { exact: true });
+    return { page, items, item };
+  }
+
+  test("README's page places a comment that waited where it is listed", async () => {
+    await write('Before.');
+    const { page, items, item } = await openReadme();
+    await page.getByRole('textbox').fill(LINKS);
+    const dialog = page.waitForEvent('dialog');
+    const sent = page.getByRole('button', { name: 'Send' }).click();
+    assert.equal((await dialog).message(), 'Your comment waits for a moderator.');
+    await (await dialog).accept();
+    await sent;
+    await moderate((text) => item(`${text === LINKS ? 'Guest' : 'Bob'}: ${text}`));
+    assert.deepEqual(await items(), ['Bob: Later.', `Guest: ${LINKS}`, 'Bob: Meanwhile.', 'Bob: Before.']);
+    page.assertNoComplaints();
+  });
+
+  test("README's page shows each comment once, and goes on after a restart", async () => {
+    const first = await write('The first.');
+    const { page, items, item } = await openReadme();
     await item('Bob: The first.').waitFor();
-    await page.locator('#viewers').getByText('1', { exact: true }).waitFor();
     await page.getByRole('textbox').fill('My own.');
     await page.getByRole('button', { name: 'Send' }).click();
     await item('Guest: My own.').waitFor();
@@ -327,14 +387,25 @@ describe('in a browser', () => {
     assert.deepEqual(await items(), ['Bob: The last.', 'Guest: My own.']);
   });
 
-  test('plain-script loses nothing and shows nothing twice', async () => {
+  async function openPlainScript() {
     const [html] = await blocks(`${docs}plain-script.md`, 'html');
     const changed = html
       .replace('http://127.0.0.1:8000', network.url)
       .replace("'the-quiet-web'", JSON.stringify(postId));
     assert.ok(changed.includes(postId) && changed.includes(network.url));
     answers['/plain-script'] = () => ['text/html', changed];
-    const page = await openWindow(browser, `${site.url}/plain-script`);
+    return openWindow(browser, `${site.url}/plain-script`);
+  }
+
+  test('plain-script places a comment that waited where it is listed', async () => {
+    await write('Before.');
+    const page = await openPlainScript();
+    await heading(page, '1 comments, 1 reading');
+    await waits(page);
+  });
+
+  test('plain-script loses nothing and shows nothing twice', async () => {
+    const page = await openPlainScript();
     await heading(page, '0 comments, 1 reading');
     await live(page);
     assert.deepEqual(await texts(page), ['After the restart.', 'Missed.', 'Missed as well.', 'Edited.', 'A reply.']);
@@ -358,9 +429,7 @@ describe('in a browser', () => {
     assert.deepEqual(me, { id: '7', name: 'Cleo', role: 'AUTHOR' });
   });
 
-  test('server-rendering goes on where its page was rendered', async () => {
-    const kept = await write('Rendered.');
-    const gone = await write('Rendered too.');
+  async function renderPage() {
     const built = await build({
       stdin: { contents: here(await readFile(`${folder}server-rendering/render.ts`, 'utf8')), loader: 'ts' },
       write: false,
@@ -371,7 +440,22 @@ describe('in a browser', () => {
     assert.match(await renderComments('no-such-post'), /no comments yet/);
     await bundle('server-rendering', 'follow.ts');
     answers['/rendered'] = () => ['text/html', `<!doctype html>${html}<script type="module" src="/server-rendering.js"></script>`];
+  }
 
+  test('server-rendering places a comment that waited where it is listed', async () => {
+    await write('Before.');
+    await write(LINKS);
+    await renderPage();
+    const page = await openWindow(browser, `${site.url}/rendered`);
+    await moderate((text) => shown(page, text));
+    assert.deepEqual(await texts(page), ['Before.', 'Meanwhile.', LINKS, 'Later.']);
+    page.assertNoComplaints();
+  });
+
+  test('server-rendering goes on where its page was rendered', async () => {
+    const kept = await write('Rendered.');
+    const gone = await write('Rendered too.');
+    await renderPage();
     // The page is read from a cache, long after it was rendered.
     await server.editComment({ id: kept, body: 'Edited <b>since</b>.' }, bob());
     await server.deleteComment(gone, bob());

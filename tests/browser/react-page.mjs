@@ -13,9 +13,11 @@ import { openWindow } from './chromium.mjs';
 
 const BUILDS_WITHIN = 5 * HANGS_AFTER;
 
+const folderOf = (name) => fileURLToPath(new URL(`../../examples/${name}/`, import.meta.url));
+
 /** Builds the example as its README says, and serves it with the API of `server`. */
 export async function serveExample(name, server) {
-  const cwd = fileURLToPath(new URL(`../../examples/${name}/`, import.meta.url));
+  const cwd = folderOf(name);
   await access(`${cwd}node_modules`).catch(() => assert.fail(`run: npm --prefix examples/${name} ci`));
   const building = promisify(execFile)('npm', ['run', 'build'], { cwd });
   await within(
@@ -23,7 +25,12 @@ export async function serveExample(name, server) {
     `${name} is built`,
     BUILDS_WITHIN,
   );
+  return serveBuilt(name, server);
+}
 
+/** Serves the example, which is built, with the API of `server`. */
+export async function serveBuilt(name, server) {
+  const cwd = folderOf(name);
   const vite = spawn(process.execPath, ['node_modules/vite/bin/vite.js', 'preview', '--host', '127.0.0.1'], {
     cwd,
     env: { ...process.env, CAUSERIE_URL: server.url, NO_COLOR: '1' },
@@ -70,6 +77,9 @@ export const comment = (page, text) =>
 
 /** Returns the texts of all shown comments, from top to bottom. */
 export const bodies = (page) => page.locator('.body').allTextContents();
+
+/** Locates the mark of a comment that others do not see. */
+export const mark = (page, text, words) => comment(page, text).locator('.mark').getByText(words, { exact: true });
 
 /** Locates the comments that the server has not acknowledged yet. */
 export const pendingComments = (page) => page.locator('.sending');

@@ -15,6 +15,7 @@ import {
   isAcknowledged,
   isCutOff,
   isLive,
+  mark,
   newComment,
   pendingComments,
   openPost,
@@ -23,6 +24,7 @@ import {
   reply,
   reopenAs,
   sending,
+  serveBuilt,
   serveExample,
   signIn,
   typing,
@@ -544,6 +546,223 @@ for (const example of ['react-apollo', 'react-urql']) {
       const page = await openWindow(browser, `${network.url}/#/post/no-such-post`);
       await page.getByRole('heading', { name: 'There is no such post' }).waitFor();
       page.assertNoComplaints();
+    });
+
+    describe('moderated', () => {
+      let database, server, site, network, postId;
+      before(async () => {
+        database = await keptDatabase();
+        server = await startServer({ ...database, env: { MODERATION: 'all' } });
+        site = await serveBuilt(example, server);
+        network = await startNetwork(site.port);
+      });
+      beforeEach(async () => (postId = await server.createPost('Moderated')));
+      after(async () => {
+        network?.stop();
+        await site?.stop();
+        await server?.stop();
+        await database?.remove();
+      });
+
+      const open = () => openPost(browser, network.url, postId);
+      const publish = (body, parentId) => server.createComment({ postId, body, parentId }, server.moderator());
+      const waits = (page, text) => mark(page, text, 'Waits for a moderator').waitFor();
+      const isGone = (page, text) => comment(page, text).waitFor({ state: 'detached' });
+
+      /** Asserts that the windows show exactly what a query answers. */
+      async function agree(pages, expected) {
+        assert.deepEqual(await server.comments(postId), expected);
+        for (const page of pages) {
+          await counted(page, `${expected.length} comments`).waitFor();
+          assert.deepEqual(await bodies(page), expected);
+          assert.equal(await page.locator('.mark').count(), 0);
+          page.assertNoComplaints();
+        }
+      }
+
+      test('a comment that waits is its author\'s until it is approved', async () => {
+        await publish('Before.');
+        const [ada, bob] = await Promise.all([open(), open()]);
+        await signIn(ada, 'Ada');
+        await post(ada, 'Let me in.');
+        await waits(ada, 'Let me in.');
+        await publish('Meanwhile.');
+        await Promise.all([ada, bob].map((page) => comment(page, 'Meanwhile.').waitFor()));
+        assert.deepEqual(await bodies(bob), ['Meanwhile.', 'Before.']);
+        await counted(ada, '2 comments').waitFor();
+
+        await ada.reload();
+        await waits(ada, 'Let me in.');
+        assert.deepEqual(await bodies(ada), ['Meanwhile.', 'Let me in.', 'Before.']);
+        assert.equal(await comment(ada, 'Let me in.').getByRole('button', { name: 'Reply' }).count(), 0);
+        await isLive(ada);
+
+        const id = await server.pendingComment(postId);
+        await server.approve(id);
+        await comment(bob, 'Let me in.').waitFor();
+        await mark(ada, 'Let me in.', 'Waits for a moderator').waitFor({ state: 'detached' });
+        await agree([ada, bob], ['Let me in.', 'Meanwhile.', 'Before.']);
+        await publish('Later.');
+        await Promise.all([ada, bob].map((page) => comment(page, 'Later.').waitFor()));
+
+        await server.reject(id);
+        await isGone(bob, 'Let me in.');
+        assert.deepEqual(await bodies(bob), ['Later.', 'Meanwhile.', 'Before.']);
+        await mark(ada, 'Let me in.', 'Rejected').waitFor();
+        await counted(ada, '3 comments').waitFor();
+        await ada.reload();
+        await mark(ada, 'Let me in.', 'Rejected').waitFor();
+        await isLive(ada);
+
+        await server.approve(id);
+        await comment(bob, 'Let me in.').waitFor();
+        await mark(ada, 'Let me in.', 'Rejected').waitFor({ state: 'detached' });
+        await agree([ada, bob], ['Later.', 'Let me in.', 'Meanwhile.', 'Before.']);
+      });
+
+      test('a reply that waits is shown beneath its parent', async () => {
+        await publish('Answer me.');
+        const page = await open();
+        await signIn(page, 'Ada');
+        await reply(page, 'Answer me.', 'I do.');
+        await waits(page, 'I do.');
+        await publish('Another.');
+        await comment(page, 'Another.').waitFor();
+        await page.reload();
+        await waits(page, 'I do.');
+        assert.deepEqual(await bodies(page), ['Another.', 'Answer me.', 'I do.']);
+        assert.equal(await page.getByRole('button', { name: 'more repl' }).count(), 0);
+        await isLive(page);
+
+        await server.approve(await server.pendingComment(postId));
+        await mark(page, 'I do.', 'Waits for a moderator').waitFor({ state: 'detached' });
+        await comment(page, 'I do.').getByRole('button', { name: 'Reply' }).waitFor();
+        assert.deepEqual(await bodies(page), ['Another.', 'Answer me.', 'I do.']);
+        await counted(page, '3 comments').waitFor();
+      });
+
+      test('a held edit shows its text to its author only', async () => {
+        const page = await open();
+        const bob = await open();
+        await signIn(page, 'Ada');
+        await post(page, 'The first version.');
+        await waits(page, 'The first version.');
+        const id = await server.pendingComment(postId);
+        await server.approve(id);
+        await comment(bob, 'The first version.').waitFor();
+        await publish('An answer.', id);
+        await comment(page, 'An answer.').waitFor();
+        // Another tab of the same reader.
+        const tab = await open();
+        await reopenAs(tab, JSON.parse(await page.evaluate(() => sessionStorage.getItem('causerie-session'))));
+        await comment(tab, 'The first version.').waitFor();
+        await isLive(tab);
+
+        await comment(page, 'The first version.').getByRole('button', { name: 'Edit' }).click();
+        await page.getByRole('textbox', { name: 'Edit your comment' }).fill('The second version.');
+        await page.getByRole('button', { name: 'Save' }).click();
+        await comment(bob, 'This comment was deleted.').waitFor();
+        for (const each of [page, tab]) {
+          await waits(each, 'The second version.');
+          assert.deepEqual(await bodies(each), ['The second version.', 'An answer.']);
+          await counted(each, '1 comment').waitFor();
+        }
+        await page.reload();
+        await waits(page, 'The second version.');
+        assert.deepEqual(await bodies(page), ['The second version.', 'An answer.']);
+        await isLive(page);
+
+        await server.approve(id);
+        await comment(bob, 'The second version.').waitFor();
+        for (const each of [page, tab, bob]) {
+          await mark(each, 'The second version.', 'Waits for a moderator').waitFor({ state: 'detached' });
+          assert.deepEqual(await bodies(each), ['The second version.', 'An answer.']);
+          await counted(each, '2 comments').waitFor();
+          each.assertNoComplaints();
+        }
+      });
+
+      test('a comment that waits is gone once its author deletes it', async () => {
+        const page = await open();
+        await signIn(page, 'Ada');
+        await post(page, 'Never mind.');
+        await waits(page, 'Never mind.');
+        await comment(page, 'Never mind.').getByRole('button', { name: 'Delete' }).click();
+        await page.getByRole('button', { name: 'Yes, delete it' }).click();
+        await isGone(page, 'Never mind.');
+        await page.getByRole('heading', { name: '0 comments' }).and(page.locator(':focus')).waitFor();
+        await page.reload();
+        await newComment(page).waitFor();
+        await isLive(page);
+        assert.deepEqual(await bodies(page), []);
+        page.assertNoComplaints();
+      });
+
+      test('an approval that overtakes its answer leaves no mark', async () => {
+        const page = await open();
+        await signIn(page, 'Ada');
+        const added = new Promise((resolve) => {
+          page.on('websocket', (socket) =>
+            socket.on('framereceived', ({ payload }) => payload.includes('"Quick."') && resolve()),
+          );
+        });
+        await page.reload();
+        await isLive(page);
+        await page.route('**/graphql', async (route) => {
+          if (!sending(route)) return route.continue();
+          const response = await route.fetch();
+          await server.approve(await server.pendingComment(postId));
+          await added;
+          await route.fulfill({ response });
+        });
+        await newComment(page).fill('Quick.');
+        await page.getByRole('button', { name: 'Comment', exact: true }).click();
+        await pendingComments(page).waitFor();
+        await pendingComments(page).waitFor({ state: 'detached' });
+        await isAcknowledged(page, 'Quick.');
+        assert.deepEqual(await bodies(page), ['Quick.']);
+        assert.equal(await page.locator('.mark').count(), 0);
+        await counted(page, '1 comment').waitFor();
+      });
+
+      test('unpublished comments leave with their author', async () => {
+        const page = await open();
+        await signIn(page, 'Ada');
+        await post(page, 'For my eyes.');
+        await waits(page, 'For my eyes.');
+        await page.getByRole('button', { name: 'Sign out' }).click();
+        await isGone(page, 'For my eyes.');
+        await signIn(page, 'Bob');
+        assert.deepEqual(await bodies(page), []);
+      });
+
+      test('a closed post takes no comments, and keeps a draft', async () => {
+        const [id] = [await publish('Before.'), await publish('Another.')];
+        const page = await open();
+        await signIn(page, 'Ada');
+        await newComment(page).fill('A draft.');
+        const closed = page.getByText('Comments are closed.', { exact: true });
+        assert.equal(await closed.count(), 0);
+
+        const setOpen = (isOpen) => database.execute(`UPDATE post SET is_open = ${isOpen} WHERE id = ?`, postId);
+        await setOpen(false);
+        await server.pin(id);
+        await closed.waitFor();
+        await newComment(page).waitFor({ state: 'hidden' });
+        assert.equal(await page.getByRole('button', { name: 'Reply', exact: true }).count(), 0);
+        const another = await open();
+        await another.getByText('Comments are closed.', { exact: true }).waitFor();
+        assert.equal(await newComment(another).isVisible(), false);
+
+        // What happens while a page is away is not replayed.
+        network.goDown();
+        await isCutOff(page);
+        await setOpen(true);
+        await server.unpin(id);
+        network.goUp();
+        await closed.waitFor({ state: 'detached', timeout: 60_000 });
+        assert.equal(await newComment(page).inputValue(), 'A draft.');
+      });
     });
   });
 }

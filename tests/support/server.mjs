@@ -1,13 +1,14 @@
 // Starts the real server for a test, and acts as its host site and its readers.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 import { within } from './within.mjs';
 
@@ -18,7 +19,12 @@ assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is t
 /** Returns the settings of servers that replace each other on one database, until `remove`. */
 export async function keptDatabase() {
   const folder = await mkdtemp(join(tmpdir(), 'causerie-'));
+  const execute = `import sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=30) as database: database.execute(sys.argv[2], sys.argv[3:])`;
   return {
+    /** Executes a statement that no mutation does. `parameters` are texts. */
+    execute: (sql, ...parameters) =>
+      promisify(execFile)('python3', ['-c', execute, `${folder}/test.db`, sql, ...parameters]),
     databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
     secret: randomBytes(32).toString('hex'),
     remove: () => rm(folder, { recursive: true }),
@@ -151,6 +157,53 @@ class Server {
       { input: { id } },
       identity,
     );
+  }
+
+  /** Returns the texts of a post's top-level comments, newest first. */
+  async comments(postId) {
+    const { post } = await this.ask(
+      `query ($id: ID!) { post(id: $id) { comments(first: 100, order: NEWEST_FIRST) { nodes { body } } } }`,
+      { id: postId },
+    );
+    return post.comments.nodes.map(({ body }) => body);
+  }
+
+  /** Returns the id of the newest comment of a post that waits for a moderator. */
+  async pendingComment(postId) {
+    const { moderation } = await this.ask(
+      `query ($postId: ID!) { moderation { comments(postId: $postId, status: PENDING, first: 1) { nodes { id } } } }`,
+      { postId },
+      this.moderator(),
+    );
+    return moderation.comments.nodes[0].id;
+  }
+
+  /** Publishes a comment, as a moderator. */
+  async approve(id) {
+    await this.#moderate('approveComment', id);
+  }
+
+  /** Rejects a comment, as a moderator. */
+  async reject(id) {
+    await this.#moderate('rejectComment', id);
+  }
+
+  /** Pins a comment, as a moderator: a change of its post. */
+  async pin(id) {
+    await this.#moderate('pinComment', id);
+  }
+
+  async unpin(id) {
+    await this.#moderate('unpinComment', id);
+  }
+
+  async #moderate(mutation, id) {
+    await this.ask(`mutation ($id: ID!) { ${mutation}(input: { id: $id }) { __typename } }`, { id }, this.moderator());
+  }
+
+  /** Returns the identity of a moderator, whose comments never wait. */
+  moderator() {
+    return { token: this.token({ sub: 'the-moderator', name: 'The moderator', role: 'moderator' }) };
   }
 
   async setTyping(postId, isTyping, identity) {

@@ -10,24 +10,34 @@ import { Time } from './Time';
 import { UserName } from './UserName';
 import { session } from './client';
 import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES, THREAD } from './operations';
-import { isSending, place } from './place';
+import { isSending } from './place';
+import { release, take, useOwnList, useOwnView } from './unpublished';
 
-export function CommentThread({ id }: { id: string }) {
+interface Props {
+  id: string;
+  /** False if the post takes no comments of this reader. */
+  isOpen: boolean;
+}
+
+export function CommentThread({ id, isOpen }: Props) {
   const client = useApolloClient();
-  const { data: comment, complete } = useFragment({
+  const { data, complete } = useFragment({
     fragment: THREAD,
     fragmentName: 'Thread',
     from: { __typename: 'Comment', id },
   });
+  const comment = useOwnView(id, complete ? data : undefined);
+  const replyIds = useOwnList(comment?.replies.nodes ?? [], comment?.postId ?? '', id, 'oldest first');
   const reader = useReactiveVar(session);
   const [open, setOpen] = useState<'reply' | 'edit' | 'delete' | null>(null);
   const [edit] = useMutation(EDIT_COMMENT);
   const [remove] = useMutation(DELETE_COMMENT);
   const [problem, setProblem] = useState<Error>();
   const article = useRef<HTMLElement>(null);
-  if (!complete) return null;
+  if (!comment) return null;
 
   const { postId, author, replies } = comment;
+  const isUnpublished = comment.status !== 'PUBLISHED';
   const isOnItsWay = isSending(comment);
   const isMine = author.id === reader?.user.id;
   const unseen = comment.replyCount - replies.nodes.filter((reply) => !isSending(reply)).length;
@@ -41,7 +51,12 @@ export function CommentThread({ id }: { id: string }) {
   async function confirmDeletion() {
     await remove({
       variables: { id },
-      update: (cache, { data }) => data && place(cache, data.deleteComment.comment),
+      fetchPolicy: 'no-cache',
+      update(cache, { data }) {
+        if (!data) return;
+        release(id);
+        take(cache, data.deleteComment.comment);
+      },
     });
     close();
   }
@@ -55,7 +70,7 @@ export function CommentThread({ id }: { id: string }) {
     action().then(() => setProblem(undefined), setProblem);
 
   return (
-    <li className={isOnItsWay ? 'sending' : undefined}>
+    <li className={isOnItsWay ? 'sending' : isUnpublished ? 'unpublished' : undefined}>
       <article ref={article} tabIndex={-1} className="comment" aria-label={`Comment by ${author.name}`}>
         <header>
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
@@ -64,6 +79,7 @@ export function CommentThread({ id }: { id: string }) {
           <UserName user={author} />
           <Time of={comment.createdAt} />
           {comment.editedAt && !comment.isDeleted && <span>edited</span>}
+          {isUnpublished && <span className="mark">{MARKS[comment.status]}</span>}
         </header>
 
         {open === 'edit' ? (
@@ -72,7 +88,13 @@ export function CommentThread({ id }: { id: string }) {
             label="Edit your comment"
             text={comment.body}
             onClose={close}
-            submit={(body) => edit({ variables: { input: { id, body } } })}
+            submit={(body) =>
+              edit({
+                variables: { input: { id, body } },
+                fetchPolicy: 'no-cache',
+                update: (cache, { data }) => data && take(cache, data.editComment.comment, data.editComment.status),
+              })
+            }
           />
         ) : (
           <p className="body" dir="auto">{comment.isDeleted ? <i>This comment was deleted.</i> : comment.body}</p>
@@ -80,7 +102,7 @@ export function CommentThread({ id }: { id: string }) {
 
         {reader && !comment.isDeleted && !isOnItsWay && open === null && (
           <p className="actions">
-            <button onClick={() => setOpen('reply')}>Reply</button>
+            {isOpen && !isUnpublished && <button onClick={() => setOpen('reply')}>Reply</button>}
             {isMine && <button onClick={() => setOpen('edit')}>Edit</button>}
             {isMine && <button onClick={() => setOpen('delete')}>Delete</button>}
           </p>
@@ -100,10 +122,10 @@ export function CommentThread({ id }: { id: string }) {
         )}
       </article>
 
-      {replies.nodes.length > 0 && (
+      {replyIds.length > 0 && (
         <ol className="comments">
-          {replies.nodes.map((reply) => (
-            <CommentThread key={reply.id} id={reply.id} />
+          {replyIds.map((reply) => (
+            <CommentThread key={reply} id={reply} isOpen={isOpen} />
           ))}
         </ol>
       )}
@@ -115,5 +137,7 @@ export function CommentThread({ id }: { id: string }) {
     </li>
   );
 }
+
+const MARKS = { PUBLISHED: null, PENDING: 'Waits for a moderator', REJECTED: 'Rejected' };
 
 const hueOf = (id: string) => [...id].reduce((hue, char) => (hue * 31 + char.charCodeAt(0)) % 360, 7);

@@ -6,7 +6,7 @@ import { useRef, useState } from 'react';
 import { Problem } from './Problem';
 import { randomId, session, signIn } from './client';
 import { COUNTS, CREATE_COMMENT, SET_TYPING, SIGN_IN_AS_GUEST } from './operations';
-import { place } from './place';
+import { take } from './unpublished';
 
 interface Props {
   postId: string;
@@ -49,20 +49,25 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
     keys.set(unanswered, idempotencyKey);
     const from = { __typename: 'Post', id: postId };
     const counts = client.readFragment({ fragment: COUNTS, fragmentName: 'Counts', from })!;
+    const now = new Date().toISOString();
     await create({
       variables: { input: { ...input, idempotencyKey } },
+      // `take` writes to the cache.
+      fetchPolicy: 'no-cache',
       // Shown until the answer takes its place, and not counted. The server does not send this page its own
       // comment.
       optimisticResponse: {
         createComment: {
           __typename: 'CreateCommentPayload',
+          status: 'PUBLISHED',
           comment: {
             __typename: 'Comment',
             id: `sending:${randomId()}`,
             postId,
             parentId: parentId ?? null,
             body: body.trim(),
-            createdAt: new Date().toISOString(),
+            createdAt: now,
+            publishedAt: now,
             editedAt: null,
             isDeleted: false,
             isListed: true,
@@ -73,7 +78,7 @@ function Editor({ postId, parentId, label, submit, onClose, body, setBody }: Edi
           },
         },
       },
-      update: (cache, { data }) => data && place(cache, data.createComment.comment),
+      update: (cache, { data }) => data && take(cache, data.createComment.comment, data.createComment.status),
     });
     keys.delete(unanswered);
   }

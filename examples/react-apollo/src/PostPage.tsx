@@ -1,16 +1,25 @@
 // A post and its room: the comments as they are written, who reads, and who types.
 
-import { useQuery, useReactiveVar, useSubscription } from '@apollo/client/react';
+import { useApolloClient, useQuery, useReactiveVar, useSubscription } from '@apollo/client/react';
 import { useEffect, useState } from 'react';
 
 import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
 import { Problem } from './Problem';
 import { Time } from './Time';
-import { codeOf, connection } from './client';
+import { codeOf, connection, session } from './client';
 import type { PostQuery } from './gql/graphql';
-import { COMMENT_CHANGED, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
-import { place } from './place';
+import {
+  COMMENT_CHANGED,
+  OLDER_COMMENTS,
+  POST,
+  POST_CHANGED,
+  POST_DETAILS,
+  TYPING,
+  VIEWER_COUNT,
+} from './operations';
+import { known } from './place';
+import { readUnpublished, take, useOwnList } from './unpublished';
 
 const STATUS = { connecting: 'Connecting…', live: 'Live', lost: 'Reconnecting…' };
 
@@ -60,14 +69,21 @@ interface RoomProps {
 
 function Room({ post, reopen, children }: RoomProps) {
   const postId = post.id;
+  const client = useApolloClient();
   // Where the feed stood when the page was read. The socket brings it forward, see `resuming`.
   const [after, setAfter] = useState(post.cursor);
   const changes = useSubscription(COMMENT_CHANGED, {
     variables: { postId, after },
     ignoreResults: true,
-    onData({ client, data: { data } }) {
-      // Texts and counts are in the cache already, under their ids.
-      if (data) place(client.cache, data.commentChanged.comment);
+    // `take` writes to the cache: a tombstone names nobody, so its author must be read before.
+    fetchPolicy: 'no-cache',
+    onData({ data: { data } }) {
+      if (!data) return;
+      const { comment } = data.commentChanged;
+      const author = known(client.cache, comment.id)?.author;
+      take(client.cache, comment);
+      // If it was held or rejected, its author still sees it.
+      if (comment.isDeleted && author && author.id === session()?.user.id) readUnpublished(client, postId);
     },
     async onError(error) {
       if (codeOf(error) !== 'CURSOR_EXPIRED') return;
@@ -76,10 +92,21 @@ function Room({ post, reopen, children }: RoomProps) {
       if (cursor) setAfter(cursor);
     },
   });
+  // The cache has the post, under its id.
+  useSubscription(POST_CHANGED, { variables: { postId }, ignoreResults: true });
   const readers = useSubscription(VIEWER_COUNT, { variables: { postId } }).data?.viewerCount;
   const typists = useTypists(postId);
   const socket = useReactiveVar(connection);
   const live = socket === 'live';
+  const reader = useReactiveVar(session)?.user;
+  // What was missed of these is not replayed.
+  useEffect(() => {
+    const details = { query: POST_DETAILS, variables: { id: postId }, fetchPolicy: 'network-only' } as const;
+    if (live) client.query(details).catch(() => {});
+    if (live || !reader) readUnpublished(client, postId);
+  }, [live, reader?.id, after]);
+  const ids = useOwnList(post.comments.nodes, postId, null, 'newest first');
+  const isOpen = post.isOpen || reader?.role === 'MODERATOR';
 
   return (
     <article className="post">
@@ -103,10 +130,14 @@ function Room({ post, reopen, children }: RoomProps) {
           {post.commentCount === 1 ? '1 comment' : `${post.commentCount} comments`}
         </h2>
         {changes.error && <Problem error={changes.error} />}
-        <Composer postId={postId} label="Write a comment" />
+        {!isOpen && <p className="hint">Comments are closed.</p>}
+        {/* Hidden only: a text once begun stays. */}
+        <div hidden={!isOpen}>
+          <Composer postId={postId} label="Write a comment" />
+        </div>
         <ol className="comments">
-          {post.comments.nodes.map(({ id }) => (
-            <CommentThread key={id} id={id} />
+          {ids.map((id) => (
+            <CommentThread key={id} id={id} isOpen={isOpen} />
           ))}
         </ol>
         {children}

@@ -10,7 +10,7 @@ import { createClient } from 'graphql-ws';
 import type { Client } from 'graphql-ws';
 import { map } from 'rxjs';
 
-import type { CommentFragment } from './gql/graphql';
+import type { CommentFragment, ThreadFragment } from './gql/graphql';
 
 /** Random, and so unique. `crypto.randomUUID` is missing where a page came over plain HTTP. */
 export function randomId() {
@@ -181,14 +181,14 @@ const pages: FieldPolicy<Page> = {
     const kept = existing.nodes.filter((node) => !arrived.has(node.__ref));
     const nodes = [...kept, ...incoming.nodes];
     // A live reply may have come before the pages that precede it.
-    const createdAt = (node: Reference) => readField<string>('createdAt', node) ?? '';
-    const oldestFirst = nodes.sort((a, b) => createdAt(a).localeCompare(createdAt(b)));
+    const publishedAt = (node: Reference) => readField<string>('publishedAt', node) ?? '';
+    const oldestFirst = nodes.sort((a, b) => publishedAt(a).localeCompare(publishedAt(b)));
     return { ...incoming, nodes: args.order === 'NEWEST_FIRST' ? oldestFirst.reverse() : oldestFirst };
   },
 };
 
 /** A comment that is new, or deep in its thread, comes without its replies: they are none yet, or not loaded. */
-const NO_REPLIES = {
+export const NO_REPLIES: ThreadFragment['replies'] = {
   __typename: 'CommentConnection',
   nodes: [],
   pageInfo: { __typename: 'PageInfo', hasNextPage: false, endCursor: null },

@@ -9,6 +9,7 @@ export const COMMENT = graphql(`
     parentId
     body
     createdAt
+    publishedAt
     editedAt
     isDeleted
     isListed
@@ -22,7 +23,7 @@ export const COMMENT = graphql(`
   }
 `);
 
-/** A change, with the counts that it changed. The cache finds them under the ids of post and parent. */
+/** A comment after a change, with the counts that it changed. The cache finds them under the ids of post and parent. */
 export const CHANGED = graphql(`
   fragment Changed on Comment {
     ...Comment
@@ -75,6 +76,16 @@ export const COUNTS = graphql(`
   }
 `);
 
+/** What changes of a post while it is open. */
+export const DETAILS = graphql(`
+  fragment Details on Post {
+    id
+    title
+    url
+    isOpen
+  }
+`);
+
 export const POSTS = graphql(`
   query Posts {
     posts(first: 50) {
@@ -93,15 +104,41 @@ export const POST = graphql(`
   query Post($id: ID!) {
     post(id: $id) {
       id
-      title
-      url
       createdAt
       cursor
+      ...Details
       ...Counts
       ...TopLevel
       comments(first: 20, order: NEWEST_FIRST) {
         nodes {
           ...Thread
+        }
+      }
+    }
+  }
+`);
+
+export const POST_DETAILS = graphql(`
+  query PostDetails($id: ID!) {
+    post(id: $id) {
+      ...Details
+    }
+  }
+`);
+
+/** The reader's own comments that others do not see. */
+export const UNPUBLISHED = graphql(`
+  query Unpublished($postId: ID!) {
+    viewer {
+      id
+      unpublishedComments(postId: $postId, first: 100) {
+        nodes {
+          id
+          parentId
+          body
+          createdAt
+          editedAt
+          status
         }
       }
     }
@@ -160,6 +197,7 @@ export const SIGN_IN_AS_GUEST = graphql(`
 export const CREATE_COMMENT = graphql(`
   mutation CreateComment($input: CreateCommentInput!) {
     createComment(input: $input) {
+      status
       comment {
         ...Changed
       }
@@ -170,10 +208,9 @@ export const CREATE_COMMENT = graphql(`
 export const EDIT_COMMENT = graphql(`
   mutation EditComment($input: EditCommentInput!) {
     editComment(input: $input) {
+      status
       comment {
-        id
-        body
-        editedAt
+        ...Changed
       }
     }
   }
@@ -204,6 +241,14 @@ export const COMMENT_CHANGED = graphql(`
       comment {
         ...Changed
       }
+    }
+  }
+`);
+
+export const POST_CHANGED = graphql(`
+  subscription PostChanged($postId: ID!) {
+    postChanged(postId: $postId) {
+      ...Details
     }
   }
 `);

@@ -1,12 +1,13 @@
 import type { ApolloCache } from '@apollo/client';
 
 import type { CommentFragment } from './gql/graphql';
-import { THREAD, TOP_LEVEL } from './operations';
+import { COMMENT, THREAD, TOP_LEVEL } from './operations';
 
-/**
- * Puts a comment into the list where it belongs, or removes it: one's own, or one that the feed brought. Its
- * texts and counts are in the cache by then, under its id.
- */
+/** Returns what the cache has of a comment. */
+export const known = (cache: ApolloCache, id: string) =>
+  cache.readFragment({ fragment: COMMENT, fragmentName: 'Comment', from: { __typename: 'Comment', id } });
+
+/** Puts a comment into the list where it belongs, or removes it: one's own, or one that the feed brought. */
 export function place(cache: ApolloCache, comment: CommentFragment) {
   const { postId, parentId } = comment;
   if (parentId) {
@@ -14,7 +15,7 @@ export function place(cache: ApolloCache, comment: CommentFragment) {
     cache.updateFragment({ fragment: THREAD, fragmentName: 'Thread', from }, (parent) => {
       // A reply to a comment that is not loaded comes along when that one is.
       if (!parent) return parent;
-      const nodes = placed(parent.replies.nodes, comment, (other) => isLater(other, comment));
+      const nodes = placed(parent.replies.nodes, comment, 'oldest first');
       return { ...parent, replies: { ...parent.replies, nodes } };
     });
   } else {
@@ -25,7 +26,7 @@ export function place(cache: ApolloCache, comment: CommentFragment) {
       const last = loaded.at(-1);
       // An older comment comes with its own page.
       if (comment.isListed && pageInfo.hasNextPage && last && isLater(last, comment)) return post;
-      const nodes = placed(post.comments.nodes, comment, (other) => isLater(comment, other));
+      const nodes = placed(post.comments.nodes, comment, 'newest first');
       return { ...post, comments: { ...post.comments, nodes } };
     });
   }
@@ -33,18 +34,19 @@ export function place(cache: ApolloCache, comment: CommentFragment) {
 
 export const isSending = ({ id }: { id: string }) => id.startsWith('sending:');
 
-/** A comment that is being sent is the latest: this page's clock may differ from the server's. */
-const isLater = (a: CommentFragment, b: CommentFragment) =>
-  isSending(a) === isSending(b) ? a.createdAt > b.createdAt : isSending(a);
+export type Placed = Pick<CommentFragment, 'id' | 'publishedAt' | 'isListed'>;
+export type Order = 'oldest first' | 'newest first';
 
-function placed(
-  nodes: CommentFragment[],
-  comment: CommentFragment,
-  comesBefore: (other: CommentFragment) => boolean,
-): CommentFragment[] {
+/** A comment that is being sent is the latest: this page's clock may differ from the server's. */
+const isLater = (a: Placed, b: Placed) =>
+  isSending(a) === isSending(b) ? a.publishedAt > b.publishedAt : isSending(a);
+
+export function placed<Node extends Placed>(nodes: Node[], comment: Node, order: Order): Node[] {
   const others = nodes.filter(({ id }) => id !== comment.id);
   if (!comment.isListed) return others;
-  const next = others.findIndex(comesBefore);
+  const next = others.findIndex((other) =>
+    order === 'oldest first' ? isLater(other, comment) : isLater(comment, other),
+  );
   const index = next < 0 ? others.length : next;
   return [...others.slice(0, index), comment, ...others.slice(index)];
 }

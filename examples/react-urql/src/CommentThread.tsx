@@ -12,12 +12,12 @@ import { Time } from './Time';
 import { UserName } from './UserName';
 import { session } from './client';
 import { DELETE_COMMENT, EDIT_COMMENT, MORE_REPLIES } from './operations';
-import { isSending, repliesTo } from './thread';
+import { isSending, ownList, ownView, repliesTo } from './thread';
 import { useValue } from './value';
 
 export function CommentThread({ id }: { id: string }) {
   const client = useClient();
-  const { thread, dispatch } = useOpenPost();
+  const { thread, dispatch, isOpen } = useOpenPost();
   const reader = useValue(session);
   const [open, setOpen] = useState<'reply' | 'edit' | 'delete' | null>(null);
   const [, edit] = useMutation(EDIT_COMMENT);
@@ -25,9 +25,11 @@ export function CommentThread({ id }: { id: string }) {
   const [problem, setProblem] = useState<CombinedError>();
   const article = useRef<HTMLElement>(null);
 
-  const comment = thread.comments[id];
+  const comment = ownView(thread, id);
   const { author } = comment;
+  const isUnpublished = comment.status !== 'PUBLISHED';
   const replies = repliesTo(thread, id);
+  const replyIds = ownList(thread, id);
   const isOnItsWay = isSending(id);
   const isMine = author.id === reader?.user.id;
   const unseen = comment.replyCount - replies.ids.filter((reply) => !isSending(reply)).length;
@@ -50,12 +52,12 @@ export function CommentThread({ id }: { id: string }) {
     const { data, error } = await remove({ id });
     setProblem(error);
     if (!data) return;
-    dispatch({ type: 'changed', comment: data.deleteComment.comment });
+    dispatch({ type: 'answered', ...data.deleteComment });
     close();
   }
 
   return (
-    <li className={isOnItsWay ? 'sending' : undefined}>
+    <li className={isOnItsWay ? 'sending' : isUnpublished ? 'unpublished' : undefined}>
       <article ref={article} tabIndex={-1} className="comment" aria-label={`Comment by ${author.name}`}>
         <header>
           <span className="avatar" style={{ '--hue': hueOf(author.id) } as React.CSSProperties} aria-hidden>
@@ -64,6 +66,7 @@ export function CommentThread({ id }: { id: string }) {
           <UserName user={author} />
           <Time of={comment.createdAt} />
           {comment.editedAt && !comment.isDeleted && <span>edited</span>}
+          {isUnpublished && <span className="mark">{MARKS[comment.status]}</span>}
         </header>
 
         {open === 'edit' ? (
@@ -73,7 +76,7 @@ export function CommentThread({ id }: { id: string }) {
             onClose={close}
             submit={async (body) => {
               const { data, error } = await edit({ input: { id, body } });
-              if (data) dispatch({ type: 'changed', comment: data.editComment.comment });
+              if (data) dispatch({ type: 'answered', ...data.editComment });
               return error;
             }}
           />
@@ -83,7 +86,7 @@ export function CommentThread({ id }: { id: string }) {
 
         {reader && !comment.isDeleted && !isOnItsWay && open === null && (
           <p className="actions">
-            <button onClick={() => setOpen('reply')}>Reply</button>
+            {isOpen && !isUnpublished && <button onClick={() => setOpen('reply')}>Reply</button>}
             {isMine && <button onClick={() => setOpen('edit')}>Edit</button>}
             {isMine && <button onClick={() => setOpen('delete')}>Delete</button>}
           </p>
@@ -101,9 +104,9 @@ export function CommentThread({ id }: { id: string }) {
         {open === 'reply' && <Composer parentId={id} label={`Reply to ${author.name}`} onClose={close} />}
       </article>
 
-      {replies.ids.length > 0 && (
+      {replyIds.length > 0 && (
         <ol className="comments">
-          {replies.ids.map((reply) => (
+          {replyIds.map((reply) => (
             <CommentThread key={reply} id={reply} />
           ))}
         </ol>
@@ -116,5 +119,7 @@ export function CommentThread({ id }: { id: string }) {
     </li>
   );
 }
+
+const MARKS = { PUBLISHED: null, PENDING: 'Waits for a moderator', REJECTED: 'Rejected' };
 
 const hueOf = (id: string) => [...id].reduce((hue, char) => (hue * 31 + char.charCodeAt(0)) % 360, 7);

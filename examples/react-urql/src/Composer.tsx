@@ -49,12 +49,14 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
     const idempotencyKey = keys.get(unanswered) ?? randomId();
     keys.set(unanswered, idempotencyKey);
     // Shown until the answer takes its place. The server does not send this page its own comment.
+    const now = new Date().toISOString();
     const sending = {
       id: `sending:${randomId()}`,
       postId,
       parentId: parentId ?? null,
       body: body.trim(),
-      createdAt: new Date().toISOString(),
+      createdAt: now,
+      publishedAt: now,
       editedAt: null,
       isDeleted: false,
       isListed: true,
@@ -63,9 +65,9 @@ function Editor({ parentId, label, submit, onClose, body, setBody }: EditorProps
     };
     dispatch({ type: 'sending', comment: sending });
     const { data, error } = await create({ input: { ...input, idempotencyKey } });
-    dispatch({ type: 'answered', sending });
+    dispatch({ type: 'sent', sending });
     if (!data) return error;
-    dispatch({ type: 'changed', comment: data.createComment.comment });
+    dispatch({ type: 'answered', ...data.createComment });
     keys.delete(unanswered);
   }
 

@@ -1,7 +1,7 @@
 // A post and its room: the comments as they are written, who reads, and who types.
 
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { createContext, useContext, useEffect, useReducer, useState } from 'react';
+import { createContext, useContext, useEffect, useReducer, useRef, useState } from 'react';
 import { useClient, useQuery, useSubscription } from 'urql';
 import type { CombinedError } from 'urql';
 
@@ -9,15 +9,26 @@ import { CommentThread } from './CommentThread';
 import { Composer } from './Composer';
 import { Problem } from './Problem';
 import { Time } from './Time';
-import { codeOf, connection } from './client';
-import type { PostQuery } from './gql/graphql';
-import { COMMENT_CHANGED, OLDER_COMMENTS, POST, TYPING, VIEWER_COUNT } from './operations';
-import { open, reduce } from './thread';
-import type { Action, Thread } from './thread';
+import { codeOf, connection, session } from './client';
+import type { DetailsFragment, PostQuery } from './gql/graphql';
+import {
+  COMMENT_CHANGED,
+  OLDER_COMMENTS,
+  POST,
+  POST_CHANGED,
+  POST_DETAILS,
+  TYPING,
+  UNPUBLISHED,
+  VIEWER_COUNT,
+} from './operations';
+import { open, ownList, reduce } from './thread';
+import type { Action, Thread, Unpublished } from './thread';
 import { useValue } from './value';
 
 interface OpenPost {
   postId: string;
+  /** False if the post takes no comments of this reader. */
+  isOpen: boolean;
   thread: Thread;
   dispatch: (action: Action) => void;
 }
@@ -39,7 +50,13 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
   const postId = post.id;
   const client = useClient();
   const [thread, dispatch] = useReducer(reduce, post, open);
+  const latest = useRef(thread);
+  latest.current = thread;
+  const [details, setDetails] = useState<DetailsFragment>(post);
   const [problem, setProblem] = useState<CombinedError>();
+  const socket = useValue(connection);
+  const live = socket === 'live';
+  const reader = useValue(session)?.user;
 
   // If the feed has no such place any more, as after a restored backup, the post is read again. The room stays,
   // and its drafts with it.
@@ -48,14 +65,41 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
   useEvents(
     COMMENT_CHANGED,
     { postId, after: post.cursor },
-    ({ commentChanged: { comment } }) => dispatch({ type: 'changed', comment }),
+    ({ commentChanged: { comment } }) => {
+      // A tombstone names nobody. If it was held or rejected, its author still sees it.
+      const wasOwn = latest.current.comments[comment.id]?.author.id === session.get()?.user.id;
+      dispatch({ type: 'changed', comment });
+      if (comment.isDeleted && wasOwn) readUnpublished();
+    },
     (error) => (codeOf(error) === 'CURSOR_EXPIRED' ? reopen() : setProblem(error)),
   );
   const [{ data: readers }] = useSubscription({ query: VIEWER_COUNT, variables: { postId } });
   const typists = useTypists(postId);
-  const socket = useValue(connection);
-  const live = socket === 'live';
 
+  useEvents(POST_CHANGED, { postId }, ({ postChanged }) => setDetails(postChanged));
+  /** Reads the reader's own comments that others do not see. */
+  async function readUnpublished() {
+    const author = session.get()?.user;
+    if (!author) return dispatch({ type: 'unpublishedRead', comments: [] });
+    // If it fails, they are read after the next reconnection.
+    const { data } = await client.query(UNPUBLISHED, { postId });
+    if (!data?.viewer || session.get()?.user.id !== author.id) return;
+    const comments = data.viewer.unpublishedComments.nodes.map(
+      (node): Unpublished => ({ ...node, postId, publishedAt: node.createdAt, author }),
+    );
+    dispatch({ type: 'unpublishedRead', comments });
+  }
+  async function readDetails() {
+    const { data } = await client.query(POST_DETAILS, { id: postId });
+    if (data?.post) setDetails(data.post);
+  }
+  // What was missed of these is not replayed.
+  useEffect(() => {
+    if (live) readDetails();
+    if (live || !reader) readUnpublished();
+  }, [live, reader?.id, post]);
+
+  const isOpen = details.isOpen || reader?.role === 'MODERATOR';
   const { commentCount, topLevel } = thread;
   async function loadOlder() {
     const { data, error } = await client.query(OLDER_COMMENTS, { id: postId, after: topLevel.endCursor });
@@ -67,10 +111,10 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
     <article className="post">
       <header>
         <a href="#/">All posts</a>
-        <h1 dir="auto">{post.title}</h1>
+        <h1 dir="auto">{details.title}</h1>
         <p className="meta">
           <Time of={post.createdAt} />
-          {post.url && <a href={post.url}>Read the post</a>}
+          {details.url && <a href={details.url}>Read the post</a>}
         </p>
       </header>
       <div className="room" data-live={live}>
@@ -85,10 +129,14 @@ function Room({ post, reopen }: { post: NonNullable<PostQuery['post']>; reopen: 
           {commentCount === 1 ? '1 comment' : `${commentCount} comments`}
         </h2>
         {problem && <Problem error={problem} />}
-        <Context value={{ postId, thread, dispatch }}>
-          <Composer label="Write a comment" />
+        <Context value={{ postId, isOpen, thread, dispatch }}>
+          {!isOpen && <p className="hint">Comments are closed.</p>}
+          {/* Hidden only: a text once begun stays. */}
+          <div hidden={!isOpen}>
+            <Composer label="Write a comment" />
+          </div>
           <ol className="comments">
-            {topLevel.ids.map((id) => (
+            {ownList(thread, null).map((id) => (
               <CommentThread key={id} id={id} />
             ))}
           </ol>

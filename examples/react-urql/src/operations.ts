@@ -9,6 +9,7 @@ export const COMMENT = graphql(`
     parentId
     body
     createdAt
+    publishedAt
     editedAt
     isDeleted
     isListed
@@ -50,6 +51,15 @@ export const THREAD = graphql(`
   }
 `);
 
+/** What changes of a post while it is open. */
+export const DETAILS = graphql(`
+  fragment Details on Post {
+    title
+    url
+    isOpen
+  }
+`);
+
 export const POSTS = graphql(`
   query Posts {
     posts(first: 50) {
@@ -68,11 +78,10 @@ export const POST = graphql(`
   query Post($id: ID!) {
     post(id: $id) {
       id
-      title
-      url
       createdAt
       cursor
       commentCount
+      ...Details
       comments(first: 20, order: NEWEST_FIRST) {
         nodes {
           ...Thread
@@ -80,6 +89,32 @@ export const POST = graphql(`
         pageInfo {
           hasNextPage
           endCursor
+        }
+      }
+    }
+  }
+`);
+
+export const POST_DETAILS = graphql(`
+  query PostDetails($id: ID!) {
+    post(id: $id) {
+      ...Details
+    }
+  }
+`);
+
+/** The reader's own comments that others do not see. */
+export const UNPUBLISHED = graphql(`
+  query Unpublished($postId: ID!) {
+    viewer {
+      unpublishedComments(postId: $postId, first: 100) {
+        nodes {
+          id
+          parentId
+          body
+          createdAt
+          editedAt
+          status
         }
       }
     }
@@ -136,6 +171,7 @@ export const SIGN_IN_AS_GUEST = graphql(`
 export const CREATE_COMMENT = graphql(`
   mutation CreateComment($input: CreateCommentInput!) {
     createComment(input: $input) {
+      status
       comment {
         ...Changed
       }
@@ -146,6 +182,7 @@ export const CREATE_COMMENT = graphql(`
 export const EDIT_COMMENT = graphql(`
   mutation EditComment($input: EditCommentInput!) {
     editComment(input: $input) {
+      status
       comment {
         ...Changed
       }
@@ -178,6 +215,14 @@ export const COMMENT_CHANGED = graphql(`
       comment {
         ...Changed
       }
+    }
+  }
+`);
+
+export const POST_CHANGED = graphql(`
+  subscription PostChanged($postId: ID!) {
+    postChanged(postId: $postId) {
+      ...Details
     }
   }
 `);

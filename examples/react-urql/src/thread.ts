@@ -1,7 +1,7 @@
 // The comments of an open post, however they came: with a page, from the feed, or by one's own hand.
 // Comments are kept by their ids, so what comes twice is there once.
 
-import type { ChangedFragment, CommentFragment, PostQuery, ThreadFragment } from './gql/graphql';
+import type { ChangedFragment, CommentFragment, CommentStatus, PostQuery, ThreadFragment } from './gql/graphql';
 
 type PageInfo = ThreadFragment['replies']['pageInfo'];
 
@@ -10,12 +10,18 @@ interface List extends PageInfo {
   ids: string[];
 }
 
+/** A comment of the reader that others do not see: it waits for a moderator, or was rejected. */
+export type Unpublished = Omit<CommentFragment, 'isDeleted' | 'isListed' | 'replyCount'> & { status: CommentStatus };
+
 export interface Thread {
   commentCount: number;
+  /** What all readers see. */
   comments: Record<string, CommentFragment>;
   topLevel: List;
   /** By the id of the comment that they answer. */
   replies: Record<string, List>;
+  /** By their ids. `comments` may have a tombstone of the same comment. */
+  unpublished: Record<string, Unpublished>;
 }
 
 export type Action =
@@ -24,9 +30,13 @@ export type Action =
   /** A comment is being sent, and not known to the server yet. It is shown, and not counted. */
   | { type: 'sending'; comment: CommentFragment }
   /** The server took it, or refused it. */
-  | { type: 'answered'; sending: CommentFragment }
+  | { type: 'sent'; sending: CommentFragment }
+  /** A mutation of the reader was answered. A deletion has no status. */
+  | { type: 'answered'; comment: ChangedFragment; status?: CommentStatus }
   /** A comment has changed. Its counts are those after the change. */
   | { type: 'changed'; comment: ChangedFragment }
+  /** The reader's unpublished comments were read. */
+  | { type: 'unpublishedRead'; comments: Unpublished[] }
   | { type: 'olderLoaded'; nodes: ThreadFragment[]; pageInfo: PageInfo }
   | {
       type: 'repliesLoaded';
@@ -39,7 +49,7 @@ export type Action =
 const NOTHING: List = { ids: [], hasNextPage: false, endCursor: null };
 
 export function open({ commentCount, comments }: NonNullable<PostQuery['post']>): Thread {
-  const empty = { commentCount, comments: {}, topLevel: NOTHING, replies: {} };
+  const empty = { commentCount, comments: {}, topLevel: NOTHING, replies: {}, unpublished: {} };
   return reduce(empty, { type: 'olderLoaded', ...comments });
 }
 
@@ -49,17 +59,44 @@ export function repliesTo(thread: Thread, id: string): List {
   return thread.replies[id] ?? NOTHING;
 }
 
+/** Returns a comment as this reader sees it, and its status. */
+export function ownView({ comments, unpublished }: Thread, id: string): CommentFragment & { status: CommentStatus } {
+  const comment: CommentFragment | undefined = comments[id];
+  const own = unpublished[id];
+  if (!own) return { ...comment, status: 'PUBLISHED' };
+  return { ...own, isDeleted: false, isListed: false, replyCount: comment?.replyCount ?? 0 };
+}
+
+/** Returns the ids of a list as this reader sees it, with those of their own unpublished comments. */
+export function ownList(thread: Thread, parentId: string | null): string[] {
+  const { ids } = parentId ? repliesTo(thread, parentId) : thread.topLevel;
+  const own = Object.values(thread.unpublished).filter((comment) => comment.parentId === parentId);
+  return ordered([...new Set([...ids, ...own.map(({ id }) => id)])], parentId, (id) => ownView(thread, id));
+}
+
 export function reduce(thread: Thread, action: Action): Thread {
   switch (action.type) {
     case 'opened':
-      return open(action.post);
+      return { ...open(action.post), unpublished: thread.unpublished };
     case 'sending':
       return place(thread, action.comment);
-    case 'answered':
+    case 'sent':
       return place(thread, { ...action.sending, isListed: false });
+    case 'answered': {
+      const { comment, status } = action;
+      if (status === undefined || status === 'PUBLISHED') return without(changed(thread, comment), comment.id);
+      if (isPublished(thread, comment)) return thread; // It was approved before this answer came.
+      const unpublished = { ...thread.unpublished, [comment.id]: { ...comment, status } };
+      return { ...changed(thread, comment), unpublished };
+    }
     case 'changed': {
-      const { post, parent, ...comment } = action.comment;
-      return counted({ ...place(thread, comment), commentCount: post.commentCount }, comment.parentId, parent);
+      const { comment } = action;
+      // A tombstone leaves its author what waits.
+      return comment.isDeleted ? changed(thread, comment) : without(changed(thread, comment), comment.id);
+    }
+    case 'unpublishedRead': {
+      const comments = action.comments.filter((comment) => !isPublished(thread, comment));
+      return { ...thread, unpublished: Object.fromEntries(comments.map((comment) => [comment.id, comment])) };
     }
     case 'olderLoaded':
       return action.nodes.reduce(
@@ -72,6 +109,21 @@ export function reduce(thread: Thread, action: Action): Thread {
       return counted(withPage(learn(thread, nodes), parentId, action), parentId, { replyCount });
     }
   }
+}
+
+function changed(thread: Thread, { post, parent, ...comment }: ChangedFragment): Thread {
+  return counted({ ...place(thread, comment), commentCount: post.commentCount }, comment.parentId, parent);
+}
+
+function without(thread: Thread, id: string): Thread {
+  const { [id]: _, ...unpublished } = thread.unpublished;
+  return { ...thread, unpublished };
+}
+
+/** Returns true if readers see this text of the comment. */
+function isPublished({ comments }: Thread, { id, editedAt }: Pick<CommentFragment, 'id' | 'editedAt'>) {
+  const comment = comments[id];
+  return comment?.isListed && !comment.isDeleted && comment.editedAt === editedAt;
 }
 
 /** Puts a comment into the list where it belongs, or removes it. */
@@ -98,22 +150,24 @@ function withPage(
   return withList(thread, parentId, { ...pageInfo, ids: [...new Set([...ids, ...nodes.map(({ id }) => id)])] });
 }
 
-/** Sets a list, in order: comments newest first, replies oldest first. */
 function withList(thread: Thread, parentId: string | null | undefined, list: List): Thread {
-  const { comments } = thread;
-  const ids = list.ids.toSorted((a, b) => {
-    const [first, second] = parentId ? [a, b] : [b, a];
-    return isLater(comments[first], comments[second]) ? 1 : isLater(comments[second], comments[first]) ? -1 : 0;
-  });
-  const ordered = { ...list, ids };
+  const sorted = { ...list, ids: ordered(list.ids, parentId, (id) => thread.comments[id]) };
   return parentId
-    ? { ...thread, replies: { ...thread.replies, [parentId]: ordered } }
-    : { ...thread, topLevel: ordered };
+    ? { ...thread, replies: { ...thread.replies, [parentId]: sorted } }
+    : { ...thread, topLevel: sorted };
+}
+
+/** Returns the ids of a list in its order: comments newest first, replies oldest first. */
+function ordered(ids: string[], parentId: string | null | undefined, commentOf: (id: string) => CommentFragment) {
+  return ids.toSorted((a, b) => {
+    const [first, second] = (parentId ? [a, b] : [b, a]).map(commentOf);
+    return isLater(first, second) ? 1 : isLater(second, first) ? -1 : 0;
+  });
 }
 
 /** A comment that is being sent is the latest: this page's clock may differ from the server's. */
 const isLater = (a: CommentFragment, b: CommentFragment) =>
-  isSending(a.id) === isSending(b.id) ? a.createdAt > b.createdAt : isSending(a.id);
+  isSending(a.id) === isSending(b.id) ? a.publishedAt > b.publishedAt : isSending(a.id);
 
 /** Sets the count of a comment's replies, if the comment is loaded. */
 function counted(
