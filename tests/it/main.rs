@@ -39,6 +39,7 @@ mod overload;
 mod persisted;
 mod pipeline;
 mod postgres;
+mod posts;
 mod profiles;
 mod protocol;
 mod queries;

@@ -21,6 +21,7 @@ mod seq;
 mod state;
 pub(super) mod visibility;
 
+pub(super) use self::seq::lock_posts;
 pub use self::{
     create::NewComment,
     delete::DeleteComment,
