@@ -41,7 +41,7 @@ pub use self::{
     error::OpenError,
     feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
-    posts::{NewPost, PostKey, PostStand},
+    posts::{EnsurePost, Ensured, Field, NewPost, PostKey, PostStand, UpdatePost},
     restore::{RestoreError, restore},
     versions::Versions,
 };

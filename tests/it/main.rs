@@ -45,6 +45,7 @@ mod overload;
 mod persisted;
 mod pipeline;
 mod postgres;
+mod posts;
 mod profiles;
 mod protocol;
 mod queries;

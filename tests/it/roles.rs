@@ -33,6 +33,10 @@ enum Target {
 pub(crate) const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token } }";
 const CREATE_POST: &str =
     "mutation($fresh: ID!) { createPost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
+const ENSURE_POST: &str =
+    "mutation($fresh: ID!) { ensurePost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
+const UPDATE_POST: &str =
+    "mutation { updatePost(input: { id: \"hello\", title: \"Hi\" }) { post { id } } }";
 const CREATE_COMMENT: &str =
     "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
 const EDIT: &str =
@@ -66,6 +70,8 @@ fn table() -> Vec<Row> {
         //                                            anonymous, guest, reader, author, moderator, banned
         ("signInAsGuest", New,    SIGN_IN,        [ok,  ok, ok, ok, ok, no]),
         ("createPost",    New,    CREATE_POST,    [who, no, no, ok, ok, no]),
+        ("ensurePost",    New,    ENSURE_POST,    [who, no, no, ok, ok, no]),
+        ("updatePost",    New,    UPDATE_POST,    [who, no, no, ok, ok, no]),
         ("createComment", New,    CREATE_COMMENT, [who, ok, ok, ok, ok, no]),
         ("editComment",   Own,    EDIT,           [who, ok, ok, ok, ok, no]),
         ("editComment",   Others, EDIT,           [who, no, no, no, ok, no]),
@@ -98,7 +104,7 @@ async fn guest(server: &TestServer) -> Client {
 
 /// Returns all that a mutation could have changed, except for bans.
 async fn state(server: &TestServer) -> Value {
-    let query = "{ post(id: \"hello\") { cursor commentCount } posts { nodes { id } } }";
+    let query = "{ post(id: \"hello\") { title cursor commentCount } posts { nodes { id } } }";
     server.client().send(query, json!({})).await
 }
 

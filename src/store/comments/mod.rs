@@ -26,7 +26,6 @@ mod seq;
 mod state;
 pub(super) mod visibility;
 
-pub(super) use self::metrics::ModerationMetrics;
 pub use self::{
     create::NewComment,
     delete::DeleteComment,
@@ -40,3 +39,4 @@ pub use self::{
     reports::NewReport,
     state::Written,
 };
+pub(super) use self::{metrics::ModerationMetrics, seq::lock_posts};

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// Locks are taken in the order of ids, so two transactions never deadlock over posts. On SQLite a writing
 /// transaction holds the whole database from its begin.
-pub(super) async fn lock_posts(
+pub(in crate::store) async fn lock_posts(
     transaction: &DatabaseTransaction,
     condition: Expr,
 ) -> Result<Vec<Model>, DbErr> {

@@ -25,7 +25,10 @@ use self::{
     },
     guest::{SignInAsGuestInput, SignInAsGuestPayload},
     moderation::{BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
-    post::{CreatePostInput, CreatePostPayload},
+    post::{
+        CreatePostInput, CreatePostPayload, EnsurePostInput, EnsurePostPayload, UpdatePostInput,
+        UpdatePostPayload,
+    },
     typing::{SetTypingInput, SetTypingPayload},
 };
 use crate::{
@@ -76,6 +79,25 @@ impl Mutation {
         #[graphql(desc = "The post.")] input: CreatePostInput,
     ) -> Result<CreatePostPayload> {
         post::create(context, &input).await.at(context)
+    }
+
+    /// Opens a post to comments, or updates the title and the URL of the one that is open under this id.
+    /// Idempotent. Needs the role `author` or `moderator`.
+    async fn ensure_post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post.")] input: EnsurePostInput,
+    ) -> Result<EnsurePostPayload> {
+        post::ensure(context, input).await.at(context)
+    }
+
+    /// Updates a post. Fields that are absent stay as they are. Needs the role `author` or `moderator`.
+    async fn update_post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post and its new fields.")] input: UpdatePostInput,
+    ) -> Result<UpdatePostPayload> {
+        post::update(context, input).await.at(context)
     }
 
     /// Adds a comment. Needs a token. Every reader of the post receives it except the client that

@@ -1,15 +1,18 @@
-//! Opening of posts.
+//! Opening and updating of posts.
 
-use async_graphql::{Context, ID, InputObject, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
+
+use super::announce;
 
 use crate::{
+    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
-        schema::{input, post::Post},
+        schema::{input, moderation::ModerationMode, post::Post},
     },
     model::{Role, Timestamp},
-    store::NewPost,
+    store::{EnsurePost, Field, NewPost, UpdatePost},
 };
 
 /// A post to be opened to comments.
@@ -32,12 +35,55 @@ pub(super) struct CreatePostPayload {
     post: Post,
 }
 
+/// A post to be open under its id.
+#[derive(Debug, InputObject)]
+pub(super) struct EnsurePostInput {
+    /// The host site's own id: 1 to 512 bytes without white space and control characters, compared byte by
+    /// byte.
+    id: ID,
+    /// The title: 1 to 300 characters after cleaning, at least one of them visible. Control characters and
+    /// line breaks become spaces.
+    title: String,
+    /// The URL on the host site, http or https. An existing post keeps its URL if this is absent.
+    url: MaybeUndefined<String>,
+}
+
+/// The post that is open.
+#[derive(Debug, SimpleObject)]
+pub(super) struct EnsurePostPayload {
+    /// The post.
+    post: Post,
+    /// True if it was opened now.
+    was_created: bool,
+}
+
+/// An update of a post. Fields that are absent stay as they are.
+#[derive(Debug, InputObject)]
+pub(super) struct UpdatePostInput {
+    /// The id of the post.
+    id: ID,
+    /// The title: 1 to 300 characters after cleaning, at least one of them visible. It must not be null.
+    title: MaybeUndefined<String>,
+    /// The URL on the host site, http or https. Null clears it.
+    url: MaybeUndefined<String>,
+    /// True if new comments are taken. It must not be null.
+    is_open: MaybeUndefined<bool>,
+    /// The comments that wait for a moderator. Null: as the setting MODERATION says.
+    moderation: MaybeUndefined<ModerationMode>,
+}
+
+/// The post that was updated.
+#[derive(Debug, SimpleObject)]
+pub(super) struct UpdatePostPayload {
+    /// The post.
+    post: Post,
+}
+
 pub(super) async fn create(
     context: &Context<'_>,
     input: &CreatePostInput,
 ) -> Result<CreatePostPayload, Error> {
-    let principal = context.signed_in()?;
-    principal.require(Role::Author)?;
+    let principal = author(context)?;
     let at = Timestamp::now();
     let new = NewPost {
         id: input::new_post_id(&input.id)?,
@@ -50,4 +96,81 @@ pub(super) async fn create(
     let (user, role) = (&principal.user.id, principal.user.role);
     let post = context.limits().mutation(user, role, write).await?;
     Ok(CreatePostPayload { post: Post(post) })
+}
+
+pub(super) async fn ensure(
+    context: &Context<'_>,
+    input: EnsurePostInput,
+) -> Result<EnsurePostPayload, Error> {
+    let by = author(context)?;
+    let at = Timestamp::now();
+    let ensure = EnsurePost {
+        id: input::new_post_id(&input.id)?,
+        title: input::title(&input.title)?,
+        url: url(input.url)?,
+        by: by.profile(at),
+        at,
+    };
+    let write = context.store().ensure_post(ensure);
+    let limits = context.limits();
+    let ensured = limits.mutation(&by.user.id, by.user.role, write).await?;
+    announce(context, ensured.effects);
+    Ok(EnsurePostPayload {
+        post: Post(ensured.post),
+        was_created: ensured.was_created,
+    })
+}
+
+pub(super) async fn update(
+    context: &Context<'_>,
+    input: UpdatePostInput,
+) -> Result<UpdatePostPayload, Error> {
+    let by = author(context)?;
+    let at = Timestamp::now();
+    let update = UpdatePost {
+        id: input::post_id(&input.id)?,
+        title: match required("title", input.title)? {
+            Field::Keep => Field::Keep,
+            Field::Set(title) => Field::Set(input::title(&title)?),
+        },
+        url: url(input.url)?,
+        is_open: required("isOpen", input.is_open)?,
+        moderation: match input.moderation {
+            MaybeUndefined::Undefined => Field::Keep,
+            MaybeUndefined::Null => Field::Set(None),
+            MaybeUndefined::Value(mode) => Field::Set(Some(mode.into())),
+        },
+        by: by.profile(at),
+        at,
+    };
+    let write = context.store().update_post(update);
+    let limits = context.limits();
+    let (post, effects) = limits.mutation(&by.user.id, by.user.role, write).await?;
+    announce(context, effects);
+    Ok(UpdatePostPayload { post: Post(post) })
+}
+
+/// Returns the caller, if they are an author or a moderator.
+fn author<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
+    let principal = context.signed_in()?;
+    principal.require(Role::Author)?;
+    Ok(principal)
+}
+
+/// Reads a field that must not be null.
+fn required<T>(name: &'static str, value: MaybeUndefined<T>) -> Result<Field<T>, Error> {
+    match value {
+        MaybeUndefined::Undefined => Ok(Field::Keep),
+        MaybeUndefined::Null => Err(Error::bad_input(name, "The value must not be null.")),
+        MaybeUndefined::Value(value) => Ok(Field::Set(value)),
+    }
+}
+
+/// Reads a URL, which null clears.
+fn url(value: MaybeUndefined<String>) -> Result<Field<Option<String>>, Error> {
+    match value {
+        MaybeUndefined::Undefined => Ok(Field::Keep),
+        MaybeUndefined::Null => Ok(Field::Set(None)),
+        MaybeUndefined::Value(text) => Ok(Field::Set(Some(input::url(&text)?))),
+    }
 }

@@ -1,38 +1,22 @@
-//! Posts: creating, finding and listing them.
+//! Finding and listing posts.
 
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select, SqlErr,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 
-use super::{
-    Page, Slice, Store,
-    entity::post::{ActiveModel, Column, Entity, Model},
-    page::Allowance,
-    query::{is_any_of, select_page},
-    rows, users,
-};
 use crate::{
     error::Error,
-    model::{Post, PostId, Profile, Seq, Timestamp},
+    model::{Post, PostId, Seq, Timestamp},
+    store::{
+        Allowance, Page, Slice, Store,
+        entity::post::{Column, Entity, Model},
+        query::{is_any_of, select_page},
+        rows,
+    },
 };
-
-/// A post to open for comments.
-#[derive(Clone, Debug)]
-pub struct NewPost {
-    /// The host site's own id.
-    pub id: PostId,
-    /// The host site's title.
-    pub title: String,
-    /// The URL of the page, http or https.
-    pub url: Option<String>,
-    /// The current time.
-    pub at: Timestamp,
-    /// The user who opens it, if any.
-    pub by: Option<Profile>,
-}
 
 /// The sort key of a post in the list of posts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,44 +37,6 @@ pub struct PostStand {
 }
 
 impl Store {
-    /// Opens a post for comments. Fails with `Conflict` if its id is taken.
-    pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
-        let row = ActiveModel {
-            id: Set(new.id.to_string()),
-            title: Set(new.title),
-            url: Set(new.url),
-            created_at: Set(new.at.0),
-            comment_count: Set(0),
-            seq: Set(0),
-            version: Set(0),
-            detail_version: Set(0),
-            is_open: Set(true),
-            moderation: Set(None),
-            pinned_comment: Set(None),
-            last_comment_at: Set(None),
-            opened_at: Set(new.at.0),
-            unlisted_since: Set(None),
-        };
-        self.writer
-            .write(move |transaction| {
-                let (insertion, by) = (Entity::insert(row.clone()), new.by.clone());
-                Box::pin(async move {
-                    let inserted = insertion.exec_with_returning(transaction).await;
-                    let row = inserted.map_err(|error| match error.sql_err() {
-                        Some(SqlErr::UniqueConstraintViolation(_)) => {
-                            Error::Conflict("A post with this id already exists.")
-                        }
-                        _ => error.into(),
-                    })?;
-                    if let Some(by) = &by {
-                        users::upsert(transaction, [by]).await?;
-                    }
-                    rows::post(row)
-                })
-            })
-            .await
-    }
-
     /// Returns the post with this id.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
         let query = Entity::find_by_id(id.as_str());

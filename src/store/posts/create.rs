@@ -1,0 +1,79 @@
+//! Opening posts.
+
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait, SqlErr};
+
+use crate::{
+    error::Error,
+    model::{Post, PostId, Profile, Timestamp},
+    store::{
+        Store,
+        entity::post::{ActiveModel, Entity, Model},
+        rows, users,
+    },
+};
+
+/// A post to open for comments.
+#[derive(Clone, Debug)]
+pub struct NewPost {
+    /// The host site's own id.
+    pub id: PostId,
+    /// The host site's title.
+    pub title: String,
+    /// The URL of the page, http or https.
+    pub url: Option<String>,
+    /// The current time.
+    pub at: Timestamp,
+    /// The user who opens it, if any.
+    pub by: Option<Profile>,
+}
+
+impl Store {
+    /// Opens a post for comments. Fails with `Conflict` if its id is taken.
+    pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
+        self.writer
+            .write(move |transaction| {
+                let new = new.clone();
+                Box::pin(async move { rows::post(insert(transaction, &new).await?) })
+            })
+            .await
+    }
+}
+
+/// Inserts the row of a new post, and updates the row of the user who opens it.
+///
+/// Fails with `Conflict` if its id is taken.
+pub(super) async fn insert(
+    transaction: &DatabaseTransaction,
+    new: &NewPost,
+) -> Result<Model, Error> {
+    let row = ActiveModel {
+        id: Set(new.id.to_string()),
+        title: Set(new.title.clone()),
+        url: Set(new.url.clone()),
+        created_at: Set(new.at.0),
+        comment_count: Set(0),
+        seq: Set(0),
+        version: Set(0),
+        detail_version: Set(0),
+        is_open: Set(true),
+        moderation: Set(None),
+        pinned_comment: Set(None),
+        last_comment_at: Set(None),
+        opened_at: Set(new.at.0),
+        unlisted_since: Set(None),
+    };
+    let inserted = Entity::insert(row).exec_with_returning(transaction).await;
+    let row = inserted.map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
+        _ => error.into(),
+    })?;
+    if let Some(by) = &new.by {
+        users::upsert(transaction, [by]).await?;
+    }
+    Ok(row)
+}
+
+/// Returns the error for an id that another post has.
+pub(super) fn taken() -> Error {
+    Error::Conflict("A post with this id already exists.")
+}
