@@ -32,6 +32,8 @@ fn table() -> Vec<Row> {
         } } } }",                                                 [who,  no, no, no, ok, no]),
         ("Moderation", "queue", "{ field: moderation { queue { pendingCount reportedCount } } }",
                                                                   [who,  no, no, no, ok, no]),
+        ("Moderation", "bans", "{ field: moderation { bans { nodes { userId } } } }",
+                                                                  [who,  no, no, no, ok, no]),
         ("Viewer", "id", "{ field: viewer { id } }",              [null, ok, ok, ok, ok, no]),
         ("Viewer", "user", "{ field: viewer { user { id name } } }",
                                                                   [null, ok, ok, ok, ok, no]),

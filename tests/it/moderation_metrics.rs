@@ -83,8 +83,8 @@ async fn outcomes_of_comments_and_the_queue_are_metrics() {
         ("causerie_comments_held_total{reason=\"blocked_word\"}", 0.0),
         ("causerie_comments_held_total{reason=\"check\"}", 0.0),
         ("causerie_comments_held_total{reason=\"reports\"}", 1.0),
-        ("causerie_comments_decided_total{verdict=\"approve\"}", 3.0),
-        ("causerie_comments_decided_total{verdict=\"reject\"}", 1.0),
+        ("causerie_comments_decided_total{action=\"approve\"}", 3.0),
+        ("causerie_comments_decided_total{action=\"reject\"}", 1.0),
         ("causerie_reports_total", 3.0),
     ] {
         let value = samples.get(name);
