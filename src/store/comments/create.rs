@@ -58,7 +58,7 @@ impl Store {
     /// returns that as it is now, and changes nothing.
     ///
     /// Fails with `NotFound` if there is no such post, and with `Forbidden` if it is closed. Fails as
-    /// [`Parent::depth_of_reply`] says. Fails with `Conflict` if the key was used for another request.
+    /// [`Parent::depth_of_reply`](super::parents::Parent::depth_of_reply) says. Fails with `Conflict` if the key was used for another request.
     pub async fn create_comment(&self, new: NewComment) -> Result<Written, Error> {
         let written = self.writer.insert(new).await;
         written.inspect(|written| self.moderation.written(written.held))
