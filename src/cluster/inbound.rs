@@ -77,6 +77,7 @@ impl ClusterNode {
             Body::DetailsChanged { post, version } => {
                 self.hub.announce_details(&post.0, version);
             }
+            Body::RoomEnded { post, end } => self.hub.end_room_here(&post.0, end.into()),
             Body::QueueChanged => self.hub.announce_queue(),
             Body::TypingStopped { post, user, client } => {
                 let client = client.map(|id| id.0);

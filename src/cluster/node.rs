@@ -171,6 +171,13 @@ impl ClusterNode {
                     };
                     self.send(&Subject::Room(post), body);
                 }
+                Outbound::RoomEnded { post, end } => {
+                    let body = Body::RoomEnded {
+                        post: ValidId(post.clone()),
+                        end: end.into(),
+                    };
+                    self.send(&Subject::Room(post), body);
+                }
                 Outbound::CountRequest(post) => queried.push(post),
             }
         }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::{
     model::{Change, ClientId, PostId, UserId},
-    rooms::{Room, RoomId},
+    rooms::{Room, RoomEnd, RoomId},
 };
 
 /// Maximum number of queued messages. A further one is dropped and counted. Other nodes find a
@@ -37,6 +37,8 @@ pub(super) enum Outbound {
     UserChanged(UserId),
     /// A new version of a post's details.
     DetailsChanged { post: PostId, version: i64 },
+    /// The end of a room whose post was moved or deleted.
+    RoomEnded { post: PostId, end: RoomEnd },
     /// A question for the number of viewers of a post.
     CountRequest(PostId),
 }

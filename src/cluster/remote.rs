@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Change, ClientId, PostId, UserId},
-    rooms::{Peers, Room, now},
+    rooms::{Peers, Room, RoomEnd, now},
 };
 
 /// The queue and the questions that rooms share with the cluster task.
@@ -42,6 +42,11 @@ impl Peers for RemoteHandle {
             post: post.clone(),
             version,
         });
+    }
+
+    fn room_ended(&self, post: &PostId, end: RoomEnd) {
+        let post = post.clone();
+        self.outbound.push(Outbound::RoomEnded { post, end });
     }
 
     fn queue_changed(&self) {

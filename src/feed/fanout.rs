@@ -11,15 +11,37 @@ use super::{
     subscriber_group::SubscriberGroup,
     topic::{Received, Step, Topic},
 };
-use crate::memory::Account;
+use crate::{memory::Account, rooms::Listener};
 
 /// Delay before an event is rendered again for which the process had too little memory.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Maximum number of such delays. After them the subscribers catch up, each on its own account.
 const MAX_RETRIES: u32 = 50;
 
-/// Delivers events to the group until it is dropped or the room ends.
+/// Delivers events to the group until it is dropped. Ends it if its post was moved or deleted.
 pub(super) async fn run<T: Topic>(
+    topic: T,
+    receiver: T::Receiver,
+    renderer: Arc<GroupRenderer>,
+    memory: Account,
+    ending: Option<Listener>,
+    group: Weak<SubscriberGroup<T>>,
+) {
+    let receiving = receive(topic, receiver, renderer, memory, Weak::clone(&group));
+    let Some(room) = ending else {
+        return receiving.await;
+    };
+    let end = tokio::select! {
+        biased;
+        end = room.ended() => end,
+        () = receiving => room.ended().await,
+    };
+    if let Some(group) = group.upgrade() {
+        group.end(end);
+    }
+}
+
+async fn receive<T: Topic>(
     topic: T,
     mut receiver: T::Receiver,
     renderer: Arc<GroupRenderer>,

@@ -5,8 +5,8 @@ use crate::{
     error::{Error, Kind},
     memory::{Account, MemoryBudget},
     model::{Epoch, PostId, Seq},
-    rooms::{Hub, Listener, Membership, Participant, RoomId},
-    store::Store,
+    rooms::{Hub, Listener, Membership, Participant, RoomEnd, RoomId},
+    store::{FeedHead, Store},
     telemetry::Registry,
 };
 
@@ -22,6 +22,18 @@ pub struct Joined<T: Topic> {
     pub(super) membership: Box<dyn Send + Sync>,
     pub(super) progress: Progress<T::State>,
     pub(super) excluded: Option<Origin>,
+    /// The room that may end before its members leave.
+    pub(super) ending: Option<Listener>,
+}
+
+impl From<RoomEnd> for Error {
+    /// Returns the error with which the streams of a room end.
+    fn from(end: RoomEnd) -> Self {
+        match end {
+            RoomEnd::Moved => Self::CursorExpired,
+            RoomEnd::Deleted => Self::NotFound(Kind::Post),
+        }
+    }
 }
 
 impl<T: Topic> Joined<T> {
@@ -42,6 +54,16 @@ impl<T: Topic> Joined<T> {
             membership: Box::new(membership),
             progress,
             excluded,
+            ending: None,
+        }
+    }
+
+    /// Sets the post's room whose end ends the subscription.
+    #[must_use]
+    pub(super) fn ending_with(self, room: Listener) -> Self {
+        Self {
+            ending: Some(room),
+            ..self
         }
     }
 
@@ -65,7 +87,8 @@ impl<T: Topic<Source = Listener>> Joined<T> {
         excluded: Option<Origin>,
     ) -> Self {
         let source = membership.listener();
-        Self::new(topic, source.room(), source, membership, progress, excluded)
+        let room = source.clone();
+        Self::new(topic, room.room(), source, membership, progress, excluded).ending_with(room)
     }
 }
 
@@ -108,7 +131,7 @@ impl Feed {
         self.store.epoch()
     }
 
-    /// Makes the participant a member of a post's room.
+    /// Makes the participant a member of the room of the post that `post` names.
     ///
     /// The store is asked only until the room knows the head of its feed. After that, the post is
     /// known to exist.
@@ -121,13 +144,42 @@ impl Feed {
         post: &PostId,
         participant: &Participant,
     ) -> Result<Membership, Error> {
-        let membership = self.hub.join(post, participant);
-        self.establish(post, &membership).await?;
-        Ok(membership)
+        let mut post = post.clone();
+        loop {
+            let membership = self.hub.join(&post, participant);
+            if membership.head().is_some() {
+                return Ok(membership);
+            }
+            let head = self.stored_head(&post).await?;
+            if head.post == post {
+                membership.establish(head.seq);
+                return Ok(membership);
+            }
+            post = head.post;
+        }
+    }
+
+    /// Returns the head of the feed of the post that `id` names. A room that knows it has it, else the store.
+    ///
+    /// # Errors
+    ///
+    /// Returns `NotFound` if there is no such post.
+    pub async fn head(&self, id: &PostId) -> Result<FeedHead, Error> {
+        match self.hub.head(id) {
+            Some(seq) => Ok(FeedHead {
+                post: id.clone(),
+                seq,
+            }),
+            None => self.stored_head(id).await,
+        }
     }
 
     /// Returns the head of the room's feed. If the room does not know it yet, reads it from the
     /// store and sets it.
+    ///
+    /// # Errors
+    ///
+    /// Returns `NotFound` if there is no such post, and `CursorExpired` if it was moved meanwhile.
     pub(super) async fn establish(
         &self,
         post: &PostId,
@@ -136,18 +188,19 @@ impl Feed {
         match membership.head() {
             Some(head) => Ok(head),
             None => {
-                let seq = self.stored_head(post).await?;
-                membership.establish(seq);
-                Ok(membership.head().unwrap_or(seq))
+                let head = self.stored_head(post).await?;
+                if head.post != *post {
+                    return Err(Error::CursorExpired);
+                }
+                membership.establish(head.seq);
+                Ok(membership.head().unwrap_or(head.seq))
             }
         }
     }
 
-    /// Returns the head of the post's feed in the store.
-    pub(super) async fn stored_head(&self, post: &PostId) -> Result<Seq, Error> {
-        self.store
-            .seq(post)
-            .await?
-            .ok_or(Error::NotFound(Kind::Post))
+    /// Returns the head of the feed in the store of the post that `id` names.
+    pub(super) async fn stored_head(&self, id: &PostId) -> Result<FeedHead, Error> {
+        let head = self.store.head(id).await?;
+        head.ok_or(Error::NotFound(Kind::Post))
     }
 }

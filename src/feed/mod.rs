@@ -8,6 +8,7 @@
 //! live again.
 
 mod batch;
+mod bookmark;
 mod catch_up;
 mod event;
 mod fanout;
@@ -28,6 +29,7 @@ mod subscriber_group;
 mod topic;
 
 pub use self::{
+    bookmark::{Bookmark, position},
     event::Event,
     join::{Feed, Joined},
     origin::Origin,

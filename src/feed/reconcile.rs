@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     model::{PostId, Seq},
-    rooms::Hub,
+    rooms::{Hub, RoomEnd},
     store::Store,
 };
 
@@ -55,6 +55,7 @@ async fn heads_ahead(hub: &Hub, store: &Store, heads: Vec<(PostId, Seq)>) -> Has
             Ok(stands) => {
                 for (post, head) in part {
                     let Some(stand) = stands.get(post) else {
+                        end_room(hub, store, post).await;
                         continue;
                     };
                     hub.announce_details(post, stand.detail_version);
@@ -69,4 +70,15 @@ async fn heads_ahead(hub: &Hub, store: &Store, heads: Vec<(PostId, Seq)>) -> Has
         }
     }
     ahead
+}
+
+/// Ends the room of a post that was moved or deleted.
+async fn end_room(hub: &Hub, store: &Store, post: &PostId) {
+    match store.head(post).await {
+        // It has come back to this id.
+        Ok(Some(head)) if head.post == *post => {}
+        Ok(Some(_)) => hub.end_room_here(post, RoomEnd::Moved),
+        Ok(None) => hub.end_room_here(post, RoomEnd::Deleted),
+        Err(error) => tracing::warn!(?error, "failed to look for a post that was moved"),
+    }
 }

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     error::Error,
     memory::{Account, Reservation},
+    rooms::RoomEnd,
 };
 
 /// Number of subscribers served before other tasks get a turn on the thread. Without it, no client
@@ -58,6 +59,8 @@ struct State<T: Topic> {
     /// The latest updates of a log, without a gap. The last leads to `progress`.
     replay: VecDeque<Replayed<T>>,
     replay_bytes: usize,
+    /// The reason for which the room has ended, if it has.
+    end: Option<RoomEnd>,
 }
 
 /// An update in the replay buffer.
@@ -118,10 +121,12 @@ impl<T: Topic> SubscriberGroup<T> {
                 next_id: 0,
                 replay: VecDeque::new(),
                 replay_bytes: 0,
+                end: None,
             }),
             fanout: OnceLock::new(),
         });
-        let fanout = fanout::run(topic, receiver, renderer, memory, Arc::downgrade(&group));
+        let (ending, weak) = (joined.ending.clone(), Arc::downgrade(&group));
+        let fanout = fanout::run(topic, receiver, renderer, memory, ending, weak);
         let fanout = group.tasks.spawn(fanout).abort_handle();
         // The cell is empty, because the group was not shared yet.
         let _ = group.fanout.set(fanout);
@@ -182,6 +187,10 @@ impl<T: Topic> SubscriberGroup<T> {
     pub(super) fn go_live(&self, id: SubscriberId, subscriber: &Arc<Subscriber<T>>) -> Delivery {
         let mut delivered = 0;
         let mut state = self.state.lock();
+        if let Some(end) = state.end {
+            subscriber.fail(end.into());
+            return Delivery::Ended;
+        }
         let replay = |progress: &Progress<T::State>| state.replay_from(progress);
         let delivery = subscriber.go_live(state.progress.position, replay, &mut delivered);
         if delivery == Delivery::Complete {
@@ -256,6 +265,18 @@ impl<T: Topic> SubscriberGroup<T> {
         let live = self.state.lock().skip_to(progress);
         for subscriber in live.into_values() {
             subscriber.fail(error.into());
+        }
+    }
+
+    /// Ends all subscriptions, now or when they have caught up, because the room has ended.
+    pub(super) fn end(&self, end: RoomEnd) {
+        let live = {
+            let mut state = self.state.lock();
+            state.end = Some(end);
+            std::mem::take(&mut state.live)
+        };
+        for subscriber in live.into_values() {
+            subscriber.fail(end.into());
         }
     }
 

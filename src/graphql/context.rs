@@ -56,6 +56,8 @@ pub(super) trait ContextExt<'a> {
     fn loader(&self) -> &'a DataLoader<StoreLoader>;
     /// Returns the rooms. The response is not cached.
     fn hub(&self) -> &'a Hub;
+    /// Returns the feeds of posts. The response is not cached.
+    fn feed(&self) -> &'a Feed;
     /// Returns the caller. The response is not cached.
     ///
     /// # Errors
@@ -105,6 +107,11 @@ impl<'a> ContextExt<'a> for Context<'a> {
     fn hub(&self) -> &'a Hub {
         Cacheability::forbid(self);
         &services(self).hub
+    }
+
+    fn feed(&self) -> &'a Feed {
+        Cacheability::forbid(self);
+        &services(self).feed
     }
 
     fn caller(&self) -> Result<&'a Caller, Error> {

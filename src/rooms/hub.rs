@@ -35,14 +35,14 @@ use crate::{
 /// a few maps and wake the members.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Never locked while a room is locked.
-    rooms: Mutex<HashMap<PostId, Arc<Room>>>,
-    timers: Timers,
+    pub(super) rooms: Mutex<HashMap<PostId, Arc<Room>>>,
+    pub(super) timers: Timers,
     /// Number of changes that each room's ring keeps.
     buffer: usize,
     /// Number of rooms created so far.
@@ -276,16 +276,7 @@ impl Hub {
         self.settle(room, &mut state);
         let is_over = state.is_empty() && !state.is_evicted;
         if is_over {
-            state.is_evicted = true;
-            if let Some(at) = state.wake_at.take() {
-                self.shared.timers.cancel(at, room);
-            }
-            if let Some(peers) = &self.shared.peers {
-                // The final delta says that the room is empty. It is queued under the lock, because
-                // the post's next room is created after this one is seen evicted, and its deltas
-                // must come later.
-                peers.room_changed(room);
-            }
+            self.retire(room, &mut state);
         }
         drop(state);
         if is_over {
@@ -324,18 +315,6 @@ impl Hub {
         match self.shared.peers {
             None => Room::new(id, post.clone(), self.shared.buffer),
             Some(_) => Room::with_peers(id, post.clone(), self.shared.buffer, now()),
-        }
-    }
-
-    /// Removes an evicted room from the map. The caller must not hold a room's lock: the map is
-    /// locked before a room, never after.
-    fn evict(&self, room: &Arc<Room>) {
-        let mut rooms = self.shared.rooms.lock();
-        if rooms
-            .get(room.post())
-            .is_some_and(|listed| Arc::ptr_eq(listed, room))
-        {
-            rooms.remove(room.post());
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::{
 };
 
 use super::{
+    ending::RoomEnd,
     room::{FeedEvent, Published, Room, RoomId},
     typing::Typists,
 };
@@ -79,6 +80,19 @@ impl Listener {
     pub fn typists(&self) -> Values<Typists> {
         let receiver = self.room.typists();
         Values { receiver }
+    }
+
+    /// Waits until the post was moved or deleted, and the room has ended for that. Cancel safe.
+    pub async fn ended(&self) -> RoomEnd {
+        let mut end = self.room.ended();
+        loop {
+            if let Some(end) = *end.borrow_and_update() {
+                return end;
+            }
+            if end.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Subscribes to the versions of the post's details. Each announces that the post is to be read again.

@@ -12,6 +12,8 @@
 mod announcements;
 mod conflate;
 mod delta;
+mod ending;
+mod eviction;
 mod grace;
 mod hub;
 mod listener;
@@ -43,6 +45,7 @@ pub(crate) use self::{
     viewer_id::{RoomKey, ViewerId},
 };
 pub use self::{
+    ending::RoomEnd,
     grace::SentAway,
     hub::{Hub, RoomStats},
     listener::{Changes, Listener, Values},

@@ -4,7 +4,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::room::Room;
+use super::{ending::RoomEnd, room::Room};
 use crate::model::{Change, ClientId, PostId, UserId};
 
 /// The other nodes, as the rooms of this node reach them.
@@ -23,6 +23,9 @@ pub(crate) trait Peers: Debug + Send + Sync {
 
     /// Queues that the post's details have this version.
     fn details_changed(&self, post: &PostId, version: i64);
+
+    /// Queues that the post's room has ended.
+    fn room_ended(&self, post: &PostId, end: RoomEnd);
 
     /// Queues that the lists which wait for moderators changed.
     fn queue_changed(&self);

@@ -8,7 +8,9 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{broadcast, watch};
 
-use super::{conflate::Verdict, state::State, typing::Typists, viewer_id::RoomKey};
+use super::{
+    conflate::Verdict, ending::RoomEnd, state::State, typing::Typists, viewer_id::RoomKey,
+};
 use crate::model::{Change, PostId, Seq};
 
 /// Time for which a change waits for an earlier one, before the store is read. The earlier one may be
@@ -83,6 +85,8 @@ pub(crate) struct Room {
     typists: watch::Sender<Published<Typists>>,
     /// The greatest known version of the post's details.
     details: watch::Sender<i64>,
+    /// The reason for which the room has ended, if it has.
+    end: watch::Sender<Option<RoomEnd>>,
 }
 
 impl Room {
@@ -110,6 +114,7 @@ impl Room {
             counts: watch::Sender::new(Published::first(0)),
             typists: watch::Sender::new(Published::first(Typists::default())),
             details: watch::Sender::new(0),
+            end: watch::Sender::new(None),
         }
     }
 
@@ -139,6 +144,15 @@ impl Room {
 
     pub(super) fn typists(&self) -> watch::Receiver<Published<Typists>> {
         self.typists.subscribe()
+    }
+
+    pub(super) fn ended(&self) -> watch::Receiver<Option<RoomEnd>> {
+        self.end.subscribe()
+    }
+
+    /// Tells the listeners that the room has ended.
+    pub(super) fn end(&self, end: RoomEnd) {
+        self.end.send_replace(Some(end));
     }
 
     pub(super) fn details(&self) -> watch::Receiver<i64> {

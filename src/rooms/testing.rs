@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::{peers::Peers, room::Room};
+use super::{ending::RoomEnd, peers::Peers, room::Room};
 use crate::model::{
     Change, ChangeKind, ClientId, Comment, CommentId, PostId, Role, Seq, Timestamp, User, UserId,
 };
@@ -57,6 +57,7 @@ impl Peers for Recorder {
     fn details_changed(&self, _: &PostId, _: i64) {}
 
     fn queue_changed(&self) {}
+    fn room_ended(&self, _: &PostId, _: RoomEnd) {}
 
     fn user_changed(&self, _user: &UserId) {}
     fn room_changed(&self, room: &Arc<Room>) {

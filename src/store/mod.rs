@@ -41,7 +41,10 @@ pub use self::{
     error::OpenError,
     feed::{FeedEntry, Reason},
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
-    posts::{EnsurePost, Ensured, Field, NewPost, PostKey, PostStand, UpdatePost},
+    posts::{
+        EnsurePost, Ensured, FeedHead, Field, MovePost, Moved, NewPost, PostKey, PostStand,
+        UpdatePost,
+    },
     restore::{RestoreError, restore},
     versions::Versions,
 };

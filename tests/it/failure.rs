@@ -98,13 +98,13 @@ pub(crate) async fn seqs(database: &str) -> (Vec<i64>, i64) {
         .changed_after(&post, Seq(0), 10_000, everything())
         .await
         .expect("changes");
-    let stands = store.seq(&post).await.expect("a place").expect("a post");
+    let stands = store.head(&post).await.expect("a place").expect("a post");
     store.close().await;
     let seqs = changes
         .items
         .iter()
         .map(|change| change.comment.changed_seq.0);
-    (seqs.collect(), stands.0)
+    (seqs.collect(), stands.seq.0)
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use causerie::{
     config::StoreConfig,
     error::Error,
     feed::{
-        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Closed, Event, Feed, Payload, Render,
-        RenderError, Request, RoomShare, Sink, SubscriberGroup, Subscription,
+        Bookmark, ChangeEvent, ChangeFilter, Changes, ChangesRequest, Closed, Event, Feed, Payload,
+        Render, RenderError, Request, RoomShare, Sink, SubscriberGroup, Subscription,
     },
     memory::{Account, MemoryBudget},
     model::{
@@ -523,7 +523,9 @@ impl World {
         let request = ChangesRequest {
             post: self.post.clone(),
             filter: self.filter,
-            after: reader.position(),
+            after: reader
+                .position()
+                .map(|seq| Arc::new(seq) as Arc<dyn Bookmark>),
             include_own: false,
         };
         let joined = request.join(&self.feed, &visitor).await;

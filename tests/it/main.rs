@@ -37,6 +37,7 @@ mod moderation;
 mod moderation_fields;
 mod moderation_metrics;
 mod move_to_postgres;
+mod moving;
 mod multipart;
 mod mutations;
 mod nodes;

@@ -264,10 +264,11 @@ async fn writers_on_two_nodes_leave_no_gap_and_never_deadlock() {
     let other = another_program(&url).await;
     for (post, root) in posts.iter().zip(roots) {
         let stands = nodes[0]
-            .seq(post)
+            .head(post)
             .await
             .expect("a place")
             .expect("a post")
+            .seq
             .0;
         let all = nodes[1]
             .changed_after(post, Seq(0), 10_000, everything())

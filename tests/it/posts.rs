@@ -165,7 +165,7 @@ async fn readers_learn_of_an_updated_post() {
     let author = author(&server);
     let mut socket = server.reader_socket("r").await;
     socket.subscribe("p", POST_CHANGED, json!({})).await;
-    server.wait_for_members(1, 1).await;
+    socket.settle().await;
     update(&author, json!({"id": "hello", "isOpen": false})).await;
     let changed = socket.data("p").await["postChanged"].take();
     assert_eq!(changed["isOpen"], json!(false));

@@ -539,7 +539,7 @@ async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
     let post = PostId::parse("hello").expect("an id");
     let store = server.observer().store();
     let stood = store
-        .seq(&post)
+        .head(&post)
         .await
         .expect("a reading")
         .expect("the post");
@@ -551,7 +551,7 @@ async fn reply_after_the_posts_cursor_is_left_to_the_feed() {
         after: None,
     };
     for (as_of, expected) in [
-        (Some(stood), vec!["before"]),
+        (Some(stood.seq), vec!["before"]),
         (None, vec!["before", "since"]),
     ] {
         let replies = store

@@ -37,6 +37,9 @@ const ENSURE_POST: &str =
     "mutation($fresh: ID!) { ensurePost(input: { id: $fresh, title: \"T\" }) { post { id } } }";
 const UPDATE_POST: &str =
     "mutation { updatePost(input: { id: \"hello\", title: \"Hi\" }) { post { id } } }";
+const MOVE_POST: &str = "mutation($fresh: ID!) {
+    movePost(input: { id: \"hello\", newId: $fresh }) { post { id } }
+}";
 const CREATE_COMMENT: &str =
     "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
 const EDIT: &str =
@@ -72,6 +75,7 @@ fn table() -> Vec<Row> {
         ("createPost",    New,    CREATE_POST,    [who, no, no, ok, ok, no]),
         ("ensurePost",    New,    ENSURE_POST,    [who, no, no, ok, ok, no]),
         ("updatePost",    New,    UPDATE_POST,    [who, no, no, ok, ok, no]),
+        ("movePost",      New,    MOVE_POST,      [who, no, no, ok, ok, no]),
         ("createComment", New,    CREATE_COMMENT, [who, ok, ok, ok, ok, no]),
         ("editComment",   Own,    EDIT,           [who, ok, ok, ok, ok, no]),
         ("editComment",   Others, EDIT,           [who, no, no, no, ok, no]),

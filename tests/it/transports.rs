@@ -86,6 +86,36 @@ impl Reader {
         }
     }
 
+    /// Reads events up to the error that ends the subscription, and returns its code.
+    pub(crate) async fn refusal(&mut self) -> String {
+        let code = loop {
+            let errors = match self {
+                Self::WebSocket(socket) => {
+                    let message = socket.message().await;
+                    match message["type"].as_str() {
+                        Some("error") => message["payload"].clone(),
+                        _ => message["payload"]["errors"].clone(),
+                    }
+                }
+                Self::Sse(stream) => stream.event().await.data["errors"].clone(),
+                Self::Multipart(stream) => {
+                    let part = stream.part().await;
+                    let payload = &part["payload"]["errors"];
+                    let errors = if payload.is_null() {
+                        &part["errors"]
+                    } else {
+                        payload
+                    };
+                    errors.clone()
+                }
+            };
+            if !errors.is_null() {
+                break errors[0]["extensions"]["code"].clone();
+            }
+        };
+        code.as_str().expect("a code").to_owned()
+    }
+
     pub(crate) fn vanish(self) {
         match self {
             Self::WebSocket(socket) => socket.vanish(),

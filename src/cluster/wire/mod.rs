@@ -10,6 +10,7 @@
 mod change;
 mod decode_error;
 mod packed;
+mod room_end;
 mod valid_id;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) use self::valid_id::ValidId;
 use self::{
     change::{WireChange, WireUser},
     decode_error::DecodeError,
+    room_end::WireRoomEnd,
 };
 use super::peers::Nonce;
 use crate::{
@@ -79,6 +81,11 @@ pub(super) enum Body {
     UserChanged { user: ValidId<UserId> },
     /// To a room: the post's details have this version.
     DetailsChanged { post: ValidId<PostId>, version: i64 },
+    /// To a room: it has ended.
+    RoomEnded {
+        post: ValidId<PostId>,
+        end: WireRoomEnd,
+    },
     /// To all: the lists that wait for moderators changed.
     QueueChanged,
     /// To all: the sender leaves, and its viewers with it.
@@ -279,6 +286,10 @@ mod tests {
                 post: post(),
                 version: 3,
             },
+            Body::RoomEnded {
+                post: post(),
+                end: WireRoomEnd::Moved,
+            },
             Body::QueueChanged,
             Body::Leave,
         ] {
@@ -304,6 +315,8 @@ mod tests {
             r#""so_many":{"counts":[["p",4],["q",null]]}"#,
             r#""user_changed":{"user":"ada"}"#,
             r#""details_changed":{"post":"p","version":3}"#,
+            r#""room_ended":{"post":"p","end":"moved"}"#,
+            r#""room_ended":{"post":"p","end":"deleted"}"#,
             r#""queue_changed":null"#,
             r#""leave":null"#,
         ] {

@@ -6,6 +6,7 @@ use super::{Place, Received, Relation, Request, Step, Topic};
 use crate::{
     error::Error,
     feed::{
+        bookmark::{self, Bookmark},
         join::{Feed, Joined},
         origin::Origin,
         progress::Progress,
@@ -13,7 +14,7 @@ use crate::{
     },
     model::{Change, ChangeKind, ClientId, PostId, Seq},
     rooms::{self, FeedEvent, Listener, Participant},
-    store::{FeedEntry, Reason},
+    store::{FeedEntry, FeedHead, Reason},
 };
 
 /// Maximum number of changes that are received together. They are one write to each connection.
@@ -35,8 +36,8 @@ pub struct ChangesRequest {
     pub post: PostId,
     /// The changes to follow.
     pub filter: ChangeFilter,
-    /// The position to start after. `None` starts at the feed's end.
-    pub after: Option<Seq>,
+    /// The place to start after. `None` starts at the feed's end.
+    pub after: Option<Arc<dyn Bookmark>>,
     /// Includes changes that the subscriber's own client made.
     pub include_own: bool,
 }
@@ -85,8 +86,8 @@ impl Request for ChangesRequest {
 
     /// # Errors
     ///
-    /// Returns `NotFound` if there is no such post, and `CursorExpired` if `after` is beyond the end
-    /// of the feed.
+    /// Returns `NotFound` if there is no such post. Returns `CursorExpired` if `after` is beyond the end of
+    /// the feed, or of an id that the post had before; `BadUserInput` if it is of another post.
     async fn join(self, feed: &Feed, participant: &Participant) -> Result<Joined<Changes>, Error> {
         let Self {
             post,
@@ -98,16 +99,17 @@ impl Request for ChangesRequest {
         // committed in between may have been published before the room had a member, so it is
         // read from the store. If the room knows its head, it has sent everything up to it, and
         // will send everything after it.
-        let before = match feed.hub.head(&post) {
-            Some(head) => head,
-            None => feed.stored_head(&post).await?,
+        let FeedHead { post, seq: before } = feed.head(&post).await?;
+        let after = match after {
+            Some(after) => Some(bookmark::position(&feed.store, &post, &*after).await?),
+            None => None,
         };
         let membership = feed.hub.join(&post, participant);
         let joined_at = membership.head();
         let head = feed.establish(&post, &membership).await?;
         let start = after.unwrap_or_else(|| joined_at.unwrap_or(before));
         // The store may be ahead of the room by changes that are not published yet.
-        if start > head && start > feed.stored_head(&post).await? {
+        if start > head && start > feed.stored_head(&post).await?.seq {
             return Err(Error::CursorExpired);
         }
         Ok(Joined::of_post(

@@ -80,16 +80,21 @@ impl Request for PostRequest {
     ) -> Result<Joined<PostTopic>, Error> {
         // The post is read after the room was joined, so no change is missed in between.
         let membership = feed.enter(&self.post, participant).await?;
-        let post = read(&feed.store, &self.post).await?;
+        let post = read(&feed.store, membership.listener().post()).await?;
         let source = PostSource {
             listener: membership.listener(),
             store: feed.store.clone(),
         };
-        let room = source.listener.room();
-        let progress = progress(post);
-        Ok(Joined::new(
-            PostTopic, room, source, membership, progress, None,
-        ))
+        let room = source.listener.clone();
+        let joined = Joined::new(
+            PostTopic,
+            room.room(),
+            source,
+            membership,
+            progress(post),
+            None,
+        );
+        Ok(joined.ending_with(room))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         error::{At, Result},
     },
     model::{self, ChangeKind, CommentId, Seq},
-    store::{self, Bodies},
+    store::{self, Bodies, Slice},
 };
 
 /// A comment in one state.
@@ -197,9 +197,10 @@ impl Comment {
         after: Option<String>,
     ) -> std::result::Result<Connection<Self>, Error> {
         let post = &self.state.post_id;
-        let slice = page::slice(first, after.as_deref(), |text| {
-            cursor::decode(context.epoch(), post, text)
-        })?;
+        let slice = Slice {
+            first: page::first(first)?,
+            after: cursor::after(context, post, after.as_deref()).await?,
+        };
         let replies = context.loader().load_one(RepliesOf {
             parent: self.state.id,
             slice,

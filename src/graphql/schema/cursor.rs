@@ -4,11 +4,13 @@
 //! seq, and a checksum over all of these and the feed's id. It stays the same after a restart. The checksum
 //! is no secret: it finds cursors of other feeds, and ones that were truncated or made up.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{Context, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     error::Error,
+    feed::{self, Bookmark},
+    graphql::context::ContextExt,
     model::{Epoch, PostId, Seq},
 };
 
@@ -23,8 +25,8 @@ const PLACE: usize = 14;
 pub(crate) struct Cursor(String);
 
 /// A place in one post's feed of changes. It is opaque: store it, compare it only for equality, and
-/// send it back as `after`. It stays valid when the server restarts. CURSOR_EXPIRED: the database was
-/// restored from a backup since; query again.
+/// send it back as `after`. It stays valid when the server restarts. CURSOR_EXPIRED: the post
+/// was moved since, or the database was restored from a backup; query again.
 #[Scalar(name = "Cursor")]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -44,6 +46,40 @@ impl Cursor {
     pub(crate) fn new(epoch: Epoch, post: &PostId, seq: Seq) -> Self {
         Self(encode(epoch, post, seq))
     }
+}
+
+/// A cursor that a client sent back.
+#[derive(Clone, Debug)]
+pub(super) struct ClientCursor {
+    /// The epoch in which it must have been issued.
+    pub(super) epoch: Epoch,
+    /// The text.
+    pub(super) text: String,
+}
+
+impl Bookmark for ClientCursor {
+    fn seq(&self, post: &PostId) -> Result<Seq, Error> {
+        decode(self.epoch, post, &self.text)
+    }
+}
+
+/// Reads the argument `after` of a list of the post's comments.
+///
+/// # Errors
+///
+/// Fails as [`feed::position`] does.
+pub(super) async fn after(
+    context: &Context<'_>,
+    post: &PostId,
+    after: Option<&str>,
+) -> Result<Option<Seq>, Error> {
+    let Some(text) = after else { return Ok(None) };
+    let cursor = ClientCursor {
+        epoch: context.epoch(),
+        text: text.to_owned(),
+    };
+    let position = feed::position(context.store(), post, &cursor);
+    position.await.map(Some)
 }
 
 /// Encodes a place as a cursor.

@@ -53,11 +53,11 @@ pub(crate) fn url(text: &str) -> Result<String, Error> {
     })
 }
 
-/// Checks the id of a post to be opened.
-pub(crate) fn new_post_id(text: &str) -> Result<PostId, Error> {
+/// Checks the id that a post is to have.
+pub(crate) fn new_post_id(field: &'static str, text: &str) -> Result<PostId, Error> {
     PostId::parse(text).ok_or_else(|| {
         let rule = "A post's id is 1 to 512 bytes without white space and control characters.";
-        Error::bad_input("id", rule)
+        Error::bad_input(field, rule)
     })
 }
 

@@ -21,7 +21,7 @@ use crate::{
         execute::ResponseBudget,
     },
     model::{self, PostId},
-    store::Levels,
+    store::{Levels, Slice},
 };
 
 /// A post in the state in which it was read.
@@ -163,9 +163,10 @@ impl Post {
         after: Option<String>,
         order: NonNull<CommentOrder>,
     ) -> std::result::Result<Connection<Comment>, Error> {
-        let slice = page::slice(first, after.as_deref(), |text| {
-            cursor::decode(context.epoch(), &self.0.id, text)
-        })?;
+        let slice = Slice {
+            first: page::first(first)?,
+            after: cursor::after(context, &self.0.id, after.as_deref()).await?,
+        };
         let order = order.value("order")?.into();
         let bodies = comment::bodies_of_page(context);
         let budget = context.budget();

@@ -45,9 +45,25 @@ impl Loader<PostWith> for StoreLoader {
         let ids: Vec<PostId> = keys.iter().map(|PostWith(id)| id.clone()).collect();
         let posts = self.store().posts_with(&ids, self.allowance());
         let posts = self.in_turn(whole(posts)).await?;
-        let keyed = posts
+        let mut found: HashMap<PostId, Post> = posts
             .into_iter()
-            .map(|post| (PostWith(post.id.clone()), post));
+            .map(|post| (post.id.clone(), post))
+            .collect();
+        let missing: Vec<PostId> = ids
+            .into_iter()
+            .filter(|id| !found.contains_key(id))
+            .collect();
+        if !missing.is_empty() {
+            let moved = self.in_turn(self.store().moved(&missing)).await?;
+            let present: Vec<PostId> = moved.values().cloned().collect();
+            let posts = self.store().posts_with(&present, self.allowance());
+            let posts = self.in_turn(whole(posts)).await?;
+            found.extend(moved.iter().filter_map(|(old, present)| {
+                let post = posts.iter().find(|post| post.id == *present)?;
+                Some((old.clone(), post.clone()))
+            }));
+        }
+        let keyed = found.into_iter().map(|(id, post)| (PostWith(id), post));
         Ok(keyed.collect())
     }
 }

@@ -8,7 +8,7 @@ use futures_util::{Stream, stream};
 
 use super::{
     comment::{Comment, CommentChange},
-    cursor::{self, Cursor},
+    cursor::{ClientCursor, Cursor},
     input,
     moderation::ModerationQueueStatus,
     post::Post,
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     error::Error,
     feed::{
-        ChangeEvent, ChangeFilter, ChangesRequest, PostChanged, PostRequest, QueueRequest,
-        TypingAt, TypingRequest, ViewerCount, ViewersRequest,
+        Bookmark, ChangeEvent, ChangeFilter, ChangesRequest, PostChanged, PostRequest,
+        QueueRequest, TypingAt, TypingRequest, ViewerCount, ViewersRequest,
     },
     graphql::{
         error::{At, Result},
@@ -56,10 +56,9 @@ fn changes(
     epoch: Epoch,
 ) -> std::result::Result<SubscriptionRequest, Error> {
     let after = arguments.cursor("after")?;
-    let after = after.map(|after| cursor::decode(epoch, &post, &after));
     Ok(SubscriptionRequest::new(ChangesRequest {
         filter,
-        after: after.transpose()?,
+        after: after.map(|text| -> Arc<dyn Bookmark> { Arc::new(ClientCursor { epoch, text }) }),
         include_own: arguments.flag("includeOwn")?,
         post,
     }))

@@ -6,16 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
 use super::{
+    batch_posts::read_posts,
     circumstances::{Accepted, Circumstances},
     held::{Screened, has_published},
     idempotency::{self, Claim, IdempotencyKey},
     locked::count_replies,
     parents::read_parents,
-    seq::{Advance, advance, lock_posts},
+    seq::{Advance, advance},
     state::{StoredComment, Written},
 };
 use crate::{
@@ -25,7 +26,6 @@ use crate::{
         Store,
         entity::{comment::Entity, post},
         group_commit::BatchInsert,
-        query::is_any_of,
         users,
     },
 };
@@ -78,11 +78,11 @@ impl BatchInsert for NewComment {
 
     async fn insert_batch(
         transaction: &DatabaseTransaction,
-        batch: Vec<Self>,
+        mut batch: Vec<Self>,
     ) -> Result<Vec<Result<Written, Error>>, DbErr> {
         // Posts are locked first, then keys, then comments, then users, each in the order of their ids. So
         // concurrent transactions may wait for each other, but never in a circle.
-        let posts = read_posts(transaction, &batch).await?;
+        let posts = read_posts(transaction, &mut batch).await?;
         let batch: Vec<(CommentId, Self)> = batch
             .into_iter()
             .map(|new| (CommentId::new(), new))
@@ -145,21 +145,6 @@ impl BatchInsert for NewComment {
 enum Outcome {
     Written(Written),
     Repeated(CommentId),
-}
-
-/// Locks and reads the posts of a batch.
-async fn read_posts(
-    transaction: &DatabaseTransaction,
-    batch: &[NewComment],
-) -> Result<HashMap<String, post::Model>, DbErr> {
-    let ids: BTreeSet<&str> = batch.iter().map(|new| new.post_id.as_str()).collect();
-    let ids = ids.into_iter().map(str::to_owned);
-    let posts = is_any_of(post::Column::Id, ids, transaction.get_database_backend());
-    let posts = lock_posts(transaction, posts).await?;
-    Ok(posts
-        .into_iter()
-        .map(|post| (post.id.clone(), post))
-        .collect())
 }
 
 fn claims(batch: &[(CommentId, NewComment)]) -> Vec<Claim<'_>> {

@@ -63,7 +63,12 @@ impl LockedComment {
             .select_only()
             .column(Column::PostId)
             .into_query();
-        let posts = lock_posts(transaction, post::Column::Id.in_subquery(post_id)).await?;
+        let is_its_post = post::Column::Id.in_subquery(post_id);
+        let mut posts = lock_posts(transaction, is_its_post.clone()).await?;
+        if posts.is_empty() {
+            // A statement that has waited for a move finds nothing. The next one finds the post.
+            posts = lock_posts(transaction, is_its_post).await?;
+        }
         let missing = || Error::NotFound(Kind::Comment);
         let post = posts.into_iter().next().ok_or_else(missing)?;
         let now = StoredComment::find_of(post, transaction, id).await?;

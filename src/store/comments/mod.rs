@@ -6,6 +6,7 @@
 //! On PostgreSQL the post's lock guards its comments and their reports. Posts are locked first, then keys, then
 //! users, each in the order of their ids. So transactions may wait for each other, but never in a circle.
 
+mod batch_posts;
 mod circumstances;
 mod create;
 mod delete;

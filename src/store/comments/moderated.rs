@@ -19,6 +19,7 @@ use crate::{
             comment::{self, Column, Entity},
             user,
         },
+        posts::is_named,
         query::{Taken, limited, select_page},
         rows,
     },
@@ -189,7 +190,7 @@ fn select(filter: &CommentFilter, after: Option<WrittenAt>) -> SelectStatement {
         query = query.filter(holds(REPORTED));
     }
     if let Some(post) = &filter.post {
-        query = query.filter(Column::PostId.eq(post.as_str()));
+        query = query.filter(is_named(Column::PostId, post));
     }
     if let Some(author) = &filter.author {
         query = query.filter(Column::AuthorId.eq(author.as_str()));

@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait, SqlErr};
 
+use super::old_ids;
 use crate::{
     error::Error,
     model::{Post, PostId, Profile, Timestamp},
@@ -28,7 +29,8 @@ pub struct NewPost {
 }
 
 impl Store {
-    /// Opens a post for comments. Fails with `Conflict` if its id is taken.
+    /// Opens a post for comments. Fails with `Conflict` if its id is one of another post,
+    /// present or old.
     pub async fn create_post(&self, new: NewPost) -> Result<Post, Error> {
         self.writer
             .write(move |transaction| {
@@ -41,7 +43,7 @@ impl Store {
 
 /// Inserts the row of a new post, and updates the row of the user who opens it.
 ///
-/// Fails with `Conflict` if its id is taken.
+/// Fails with `Conflict` if its id is one of another post, present or old.
 pub(super) async fn insert(
     transaction: &DatabaseTransaction,
     new: &NewPost,
@@ -67,6 +69,7 @@ pub(super) async fn insert(
         Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
         _ => error.into(),
     })?;
+    old_ids::claim(transaction, &new.id, None).await?;
     if let Some(by) = &new.by {
         users::upsert(transaction, [by]).await?;
     }

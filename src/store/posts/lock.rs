@@ -1,7 +1,8 @@
 //! A post that a transaction changes.
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel};
+use sea_orm::{DatabaseTransaction, EntityTrait, IntoActiveModel};
 
+use super::old_ids::is_named;
 use crate::{
     error::Error,
     model::{ModerationMode, Post, PostId, Profile, Timestamp},
@@ -22,18 +23,29 @@ pub(super) struct LockedPost {
 }
 
 impl LockedPost {
-    /// Locks the post with this id. Returns `None` if there is none.
+    /// Locks the post that `id` names. Returns `None` if there is none.
     pub(super) async fn find(
         transaction: &DatabaseTransaction,
         id: &PostId,
     ) -> Result<Option<Self>, Error> {
-        let posts = lock_posts(transaction, Column::Id.eq(id.as_str())).await?;
-        Ok(posts.into_iter().next().map(Self::of))
+        // A statement that has waited for a move finds nothing. The next one finds the post.
+        for _ in 0..2 {
+            let posts = lock_posts(transaction, is_named(Column::Id, id)).await?;
+            if let Some(post) = posts.into_iter().next() {
+                return Ok(Some(Self::of(post)));
+            }
+        }
+        Ok(None)
     }
 
     fn of(stored: Model) -> Self {
         let now = stored.clone();
         Self { stored, now }
+    }
+
+    /// Returns the row as it is stored.
+    pub(super) fn into_stored(self) -> Model {
+        self.stored
     }
 
     /// Gives it a new title.

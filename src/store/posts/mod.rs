@@ -6,12 +6,16 @@
 mod create;
 mod ensure;
 mod lock;
+mod moving;
+mod old_ids;
 mod read;
 mod update;
 
+pub(super) use self::old_ids::{is_named, moved};
 pub use self::{
     create::NewPost,
     ensure::{EnsurePost, Ensured},
-    read::{PostKey, PostStand},
+    moving::{MovePost, Moved},
+    read::{FeedHead, PostKey, PostStand},
     update::{Field, UpdatePost},
 };

@@ -7,6 +7,7 @@ use sea_orm::{
     QueryTrait, Select,
 };
 
+use super::old_ids::is_named;
 use crate::{
     error::Error,
     model::{Post, PostId, Seq, Timestamp},
@@ -27,6 +28,15 @@ pub struct PostKey {
     pub id: PostId,
 }
 
+/// The head of a post's feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedHead {
+    /// The post, by its present id.
+    pub post: PostId,
+    /// The seq of its latest change.
+    pub seq: Seq,
+}
+
 /// The stand of what rooms follow of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostStand {
@@ -37,9 +47,9 @@ pub struct PostStand {
 }
 
 impl Store {
-    /// Returns the post with this id.
+    /// Returns the post that `id` names.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
-        let query = Entity::find_by_id(id.as_str());
+        let query = Entity::find().filter(is_named(Column::Id, id));
         self.read(move |connection| {
             let query = query.clone();
             async move {
@@ -104,14 +114,23 @@ impl Store {
         .await
     }
 
-    /// Returns the seq of the post's latest change, or `None` if there is no such post.
-    pub async fn seq(&self, id: &PostId) -> Result<Option<Seq>, Error> {
-        let query = Entity::find_by_id(id.as_str())
+    /// Returns the head of the feed of the post that `id` names.
+    pub async fn head(&self, id: &PostId) -> Result<Option<FeedHead>, Error> {
+        let query = Entity::find()
             .select_only()
-            .column(Column::Seq);
+            .columns([Column::Id, Column::Seq])
+            .filter(is_named(Column::Id, id));
         self.read(move |connection| {
             let query = query.clone().into_tuple();
-            async move { Ok(query.all(&connection).await?.into_iter().next().map(Seq)) }
+            async move {
+                let rows: Vec<(String, i64)> = query.all(&connection).await?;
+                let head = rows.into_iter().next().map(|(id, seq)| {
+                    let post = rows::post_id(&id)?;
+                    let seq = Seq(seq);
+                    Ok(FeedHead { post, seq })
+                });
+                head.transpose()
+            }
         })
         .await
     }

@@ -26,8 +26,8 @@ use self::{
     guest::{SignInAsGuestInput, SignInAsGuestPayload},
     moderation::{BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
     post::{
-        CreatePostInput, CreatePostPayload, EnsurePostInput, EnsurePostPayload, UpdatePostInput,
-        UpdatePostPayload,
+        CreatePostInput, CreatePostPayload, EnsurePostInput, EnsurePostPayload, MovePostInput,
+        MovePostPayload, UpdatePostInput, UpdatePostPayload,
     },
     typing::{SetTypingInput, SetTypingPayload},
 };
@@ -98,6 +98,17 @@ impl Mutation {
         #[graphql(desc = "The post and its new fields.")] input: UpdatePostInput,
     ) -> Result<UpdatePostPayload> {
         post::update(context, input).await.at(context)
+    }
+
+    /// Gives a post another id. Needs the role `author` or `moderator`. The old id goes on naming it. Streams
+    /// of its room end with CURSOR_EXPIRED, and so do cursors that were issued under the old id. CONFLICT if
+    /// the new id is one of another post, present or old.
+    async fn move_post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post and its new id.")] input: MovePostInput,
+    ) -> Result<MovePostPayload> {
+        post::relocate(context, &input).await.at(context)
     }
 
     /// Adds a comment. Needs a token. Every reader of the post receives it except the client that

@@ -12,7 +12,8 @@ use crate::{
         schema::{input, moderation::ModerationMode, post::Post},
     },
     model::{Role, Timestamp},
-    store::{EnsurePost, Field, NewPost, UpdatePost},
+    rooms::RoomEnd,
+    store::{EnsurePost, Field, MovePost, NewPost, UpdatePost},
 };
 
 /// A post to be opened to comments.
@@ -79,6 +80,23 @@ pub(super) struct UpdatePostPayload {
     post: Post,
 }
 
+/// A post to be moved to another id.
+#[derive(Debug, InputObject)]
+pub(super) struct MovePostInput {
+    /// The id of the post.
+    id: ID,
+    /// The id that it is to have: 1 to 512 bytes without white space and control characters, compared byte
+    /// by byte.
+    new_id: ID,
+}
+
+/// The post that was moved.
+#[derive(Debug, SimpleObject)]
+pub(super) struct MovePostPayload {
+    /// The post.
+    post: Post,
+}
+
 pub(super) async fn create(
     context: &Context<'_>,
     input: &CreatePostInput,
@@ -86,7 +104,7 @@ pub(super) async fn create(
     let principal = author(context)?;
     let at = Timestamp::now();
     let new = NewPost {
-        id: input::new_post_id(&input.id)?,
+        id: input::new_post_id("id", &input.id)?,
         title: input::title(&input.title)?,
         url: input.url.as_deref().map(input::url).transpose()?,
         at,
@@ -105,7 +123,7 @@ pub(super) async fn ensure(
     let by = author(context)?;
     let at = Timestamp::now();
     let ensure = EnsurePost {
-        id: input::new_post_id(&input.id)?,
+        id: input::new_post_id("id", &input.id)?,
         title: input::title(&input.title)?,
         url: url(input.url)?,
         by: by.profile(at),
@@ -148,6 +166,27 @@ pub(super) async fn update(
     let (post, effects) = limits.mutation(&by.user.id, by.user.role, write).await?;
     announce(context, effects);
     Ok(UpdatePostPayload { post: Post(post) })
+}
+
+pub(super) async fn relocate(
+    context: &Context<'_>,
+    input: &MovePostInput,
+) -> Result<MovePostPayload, Error> {
+    let by = author(context)?;
+    let moving = MovePost {
+        id: input::post_id(&input.id)?,
+        new_id: input::new_post_id("newId", &input.new_id)?,
+        by: by.profile(Timestamp::now()),
+    };
+    let write = context.store().move_post(moving);
+    let limits = context.limits();
+    let moved = limits.mutation(&by.user.id, by.user.role, write).await?;
+    if let Some(old) = moved.from {
+        context.hub().end_room(&old, RoomEnd::Moved);
+    }
+    Ok(MovePostPayload {
+        post: Post(moved.post),
+    })
 }
 
 /// Returns the caller, if they are an author or a moderator.

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     graphql::{
         context::ContextExt,
         schema::{input, user},
@@ -35,11 +35,7 @@ pub(super) async fn set(
     context.limits().typing(&principal.user.id)?;
     let post = input::post_id(&input.post_id)?;
     let hub = context.hub();
-    // A post whose room has a feed is known to exist.
-    let is_known = hub.head(&post).is_some() || context.store().seq(&post).await?.is_some();
-    if !is_known {
-        return Err(Error::NotFound(Kind::Post));
-    }
+    let post = context.feed().head(&post).await?.post;
     // An older token may have an older name.
     let user = user::profile(context, principal).await?;
     if input.is_typing {
