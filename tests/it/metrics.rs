@@ -59,7 +59,7 @@ impl TestServer {
     }
 
     /// Waits until a sample has this value.
-    async fn wait_for_sample(&self, name: &str, value: f64) {
+    pub(crate) async fn wait_for_sample(&self, name: &str, value: f64) {
         within(&format!("{name} is {value}"), async {
             while (self.samples().await.get(name) - value).abs() > f64::EPSILON {}
         })

@@ -157,11 +157,11 @@ async fn decisions_are_live_on_every_transport_and_node() {
     let mut all = Vec::new();
     for server in [&here, &there] {
         let reader = token("reader", "reader", Role::Reader);
-        let none = json!({"after": null});
-        all.extend(readers(server, &reader, "tab", CHANGED, &none).await);
+        let start = "{ post(id: \"hello\") { cursor } }";
+        let start = server.client().send(start, json!({})).await;
+        let start = json!({"after": start["post"]["cursor"]});
+        all.extend(readers(server, &reader, "tab", CHANGED, &start).await);
     }
-    here.wait_for_members(1, 1).await;
-    there.wait_for_members(1, 1).await;
     let id = submit(&there.reader("ada"), "text").await;
     let decide = async |mutation: &str| moderator(&there).send(mutation, json!({"id": id})).await;
     for (mutation, expected) in [

@@ -259,6 +259,7 @@ async fn comments_that_race_with_moves_are_all_stored() {
             role: Role::Author,
         },
         as_of: Timestamp::now(),
+        source: None,
     };
     let new = NewPost {
         id: id("p0"),

@@ -165,7 +165,8 @@ async fn readers_learn_of_an_updated_post() {
     let author = author(&server);
     let mut socket = server.reader_socket("r").await;
     socket.subscribe("p", POST_CHANGED, json!({})).await;
-    socket.settle().await;
+    let opened = "causerie_operations_total{type=\"subscription\",code=\"OK\"}";
+    server.wait_for_sample(opened, 1.0).await;
     update(&author, json!({"id": "hello", "isOpen": false})).await;
     let changed = socket.data("p").await["postChanged"].take();
     assert_eq!(changed["isOpen"], json!(false));
