@@ -57,8 +57,9 @@ impl Store {
     /// Creates a comment, or holds it for a moderator. If an earlier request with the same key created one,
     /// returns that as it is now, and changes nothing.
     ///
-    /// Fails with `NotFound` if there is no such post, and with `Forbidden` if it is closed. Fails as
-    /// [`Parent::depth_of_reply`](super::parents::Parent::depth_of_reply) says. Fails with `Conflict` if the key was used for another request.
+    /// Fails with `NotFound` if there is no such post, and with `Forbidden` if it is closed. Fails with
+    /// `BadUserInput` if the parent is not a comment of that post, or is at the maximum depth. Fails with
+    /// `Conflict` if the parent is a tombstone, or if the key was used for another request.
     pub async fn create_comment(&self, new: NewComment) -> Result<Written, Error> {
         let written = self.writer.insert(new).await;
         written.inspect(|written| self.moderation.written(written.held))
