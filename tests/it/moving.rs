@@ -70,7 +70,8 @@ fn reader_token() -> String {
 
 #[tokio::test]
 async fn old_id_names_the_post_wherever_an_id_is_taken() {
-    let server = TestServer::start().await;
+    // Texts are screened, which looks for the post too.
+    let server = TestServer::start_with(&["--hold-links=9"]).await;
     let (author, reader) = (author(&server), server.reader("r"));
     reader.comment("before").await;
     let moved = relocate(&author, "hello", "moved").await;

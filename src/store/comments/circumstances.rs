@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, QueryFilter};
 
 use super::{
     create::NewComment,
@@ -18,6 +18,7 @@ use crate::{
     store::{
         Store,
         entity::{comment::Model, post},
+        posts::is_named,
         rows,
     },
 };
@@ -45,15 +46,18 @@ impl Store {
         self.read(move |connection| {
             let new = new.clone();
             async move {
-                let posts = post::Entity::find_by_id(new.post_id.as_str());
+                let mut new = new;
+                let posts = post::Entity::find().filter(is_named(post::Column::Id, &new.post_id));
                 let posts = posts.all(&connection).await?.into_iter();
+                let post = posts.last().ok_or(Error::NotFound(Kind::Post))?;
+                new.post_id = rows::post_id(&post.id)?;
                 let circumstances = Circumstances {
-                    posts: posts.map(|post| (post.id.clone(), post)).collect(),
                     parents: read_parents(&connection, new.parent_id).await?,
+                    posts: HashMap::from([(post.id.clone(), post.clone())]),
                     published: HashSet::new(),
                 };
                 circumstances.accept(&new)?;
-                rows::post(circumstances.post(&new.post_id)?.clone())
+                rows::post(post)
             }
         })
         .await
