@@ -737,16 +737,15 @@ for (const example of ['react-apollo', 'react-urql']) {
       });
 
       test('a closed post takes no comments, and keeps a draft', async () => {
-        const [id] = [await publish('Before.'), await publish('Another.')];
+        await publish('Before.');
+        await publish('Another.');
         const page = await open();
         await signIn(page, 'Ada');
         await newComment(page).fill('A draft.');
         const closed = page.getByText('Comments are closed.', { exact: true });
         assert.equal(await closed.count(), 0);
 
-        const setOpen = (isOpen) => database.execute(`UPDATE post SET is_open = ${isOpen} WHERE id = ?`, postId);
-        await setOpen(false);
-        await server.pin(id);
+        await server.setOpen(postId, false);
         await closed.waitFor();
         await newComment(page).waitFor({ state: 'hidden' });
         assert.equal(await page.getByRole('button', { name: 'Reply', exact: true }).count(), 0);
@@ -757,8 +756,7 @@ for (const example of ['react-apollo', 'react-urql']) {
         // What happens while a page is away is not replayed.
         network.goDown();
         await isCutOff(page);
-        await setOpen(true);
-        await server.unpin(id);
+        await server.setOpen(postId, true);
         network.goUp();
         await closed.waitFor({ state: 'detached', timeout: 60_000 });
         assert.equal(await newComment(page).inputValue(), 'A draft.');

@@ -1,14 +1,13 @@
 // Starts the real server for a test, and acts as its host site and its readers.
 
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 
 import { within } from './within.mjs';
 
@@ -19,12 +18,7 @@ assert.ok(binary, 'set CAUSERIE_BIN to the path of the causerie binary that is t
 /** Returns the settings of servers that replace each other on one database, until `remove`. */
 export async function keptDatabase() {
   const folder = await mkdtemp(join(tmpdir(), 'causerie-'));
-  const execute = `import sqlite3, sys
-with sqlite3.connect(sys.argv[1], timeout=30) as database: database.execute(sys.argv[2], sys.argv[3:])`;
   return {
-    /** Executes a statement that no mutation does. `parameters` are texts. */
-    execute: (sql, ...parameters) =>
-      promisify(execFile)('python3', ['-c', execute, `${folder}/test.db`, sql, ...parameters]),
     databaseUrl: `sqlite://${folder}/test.db?mode=rwc`,
     secret: randomBytes(32).toString('hex'),
     remove: () => rm(folder, { recursive: true }),
@@ -188,13 +182,10 @@ class Server {
     await this.#moderate('rejectComment', id);
   }
 
-  /** Pins a comment, as a moderator: a change of its post. */
-  async pin(id) {
-    await this.#moderate('pinComment', id);
-  }
-
-  async unpin(id) {
-    await this.#moderate('unpinComment', id);
+  /** Opens a post to new comments, or closes it. */
+  async setOpen(id, isOpen) {
+    const update = `mutation ($input: UpdatePostInput!) { updatePost(input: $input) { post { isOpen } } }`;
+    await this.ask(update, { input: { id, isOpen } }, this.moderator());
   }
 
   async #moderate(mutation, id) {
