@@ -73,7 +73,10 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
         Bodies::Omit => query.expr(Expr::cust("''")),
     };
     query
-        .columns([Column::CreatedAt, Column::EditedAt])
+        .column(Column::CreatedAt)
+        .expr(Expr::cust(
+            "CASE WHEN comment.status = 0 THEN comment.edited_at END",
+        ))
         .expr(Expr::cust(
             "comment.deleted_at IS NOT NULL OR comment.status <> 0",
         ))

@@ -82,10 +82,9 @@ impl Comment {
         DateTime(self.state.published_at)
     }
 
-    /// The time of the last edit. Null if it was never edited, and for a tombstone.
+    /// The time of the last edit. Null if it was never edited, and while it is withdrawn.
     async fn edited_at(&self) -> Option<DateTime> {
-        let edited_at = self.state.edited_at.filter(|_| !self.state.is_deleted);
-        edited_at.map(DateTime)
+        self.state.edited_at.map(DateTime)
     }
 
     /// True for a tombstone. It is listed if it had replies when it was deleted.

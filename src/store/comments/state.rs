@@ -142,6 +142,10 @@ impl StoredComment {
             comment.is_deleted = true;
             comment.body = String::new();
         }
+        // What its author does to it while it is withdrawn is no change of the feed.
+        if self.status() != CommentStatus::Published {
+            comment.edited_at = None;
+        }
         Ok(Change {
             kind: self.row.change_kind.into(),
             seq: comment.changed_seq,
