@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     posts::author,
     support::{Client, TestServer, database_url, everything, settings, token},
-    transports::{Reader, readers},
+    transports::{Reader, readers, readers_of},
 };
 
 const MOVE: &str = "mutation($id: ID!, $to: ID!) {
@@ -48,6 +48,9 @@ const SUBSCRIPTIONS: [&str; 5] = [
     "subscription($id: ID!) { typing(postId: $id) { isTyping } }",
     "subscription($id: ID!) { postChanged(postId: $id) { title } }",
 ];
+
+/// A client for each transport. A stream that opened after the move would be in the new room.
+const CLIENTS: [&str; 3] = ["one", "two", "three"];
 
 async fn relocate(by: &Client, id: &str, to: &str) -> Value {
     let data = by.send(MOVE, json!({"id": id, "to": to})).await;
@@ -116,8 +119,9 @@ async fn streams_of_moved_post_end_with_cursor_expired() {
         author.send(CREATE, json!({"id": id})).await;
         let variables = json!({"id": id});
         let reader = reader_token();
-        let mut open = readers(&server, &reader, "tab", subscription, &variables).await;
-        server.wait_for_members(1, 1).await;
+        let open = readers_of(&server, &reader, CLIENTS, subscription, &variables);
+        let mut open = open.await;
+        server.wait_for_members(1, 3).await;
         relocate(&author, &id, &format!("{id}/moved")).await;
         for reader in &mut open {
             assert_eq!(reader.refusal().await, "CURSOR_EXPIRED", "{subscription}");
@@ -215,8 +219,8 @@ async fn streams_on_other_nodes_end_when_the_post_moves() {
     let there = here.node_beside(&network, &[]).await;
     let variables = json!({"id": "hello"});
     let (reader, query) = (reader_token(), SUBSCRIPTIONS[1]);
-    let mut open = readers(&there, &reader, "tab", query, &variables).await;
-    there.wait_for_members(1, 1).await;
+    let mut open = readers_of(&there, &reader, CLIENTS, query, &variables).await;
+    there.wait_for_members(1, 3).await;
     relocate(&author(&here), "hello", "moved").await;
     for reader in &mut open {
         assert_eq!(reader.refusal().await, "CURSOR_EXPIRED");

@@ -29,21 +29,31 @@ pub(crate) async fn readers(
     query: &str,
     variables: &Value,
 ) -> [Reader; 3] {
+    readers_of(server, token, [client; 3], query, variables).await
+}
+
+/// Opens one subscription of a user over each transport, each of another client.
+pub(crate) async fn readers_of(
+    server: &TestServer,
+    token: &str,
+    clients: [&str; 3],
+    query: &str,
+    variables: &Value,
+) -> [Reader; 3] {
     let mut socket = server.connect().await;
-    let payload = json!({"authorization": token, "clientId": client});
+    let payload = json!({"authorization": token, "clientId": clients[0]});
     socket.init(payload).await;
     socket.subscribe("s", query, variables.clone()).await;
-    let request = Request::post(query, variables.clone())
-        .with_token(token)
-        .with("x-client-id", client);
-    let open = async |accept| {
+    let request = Request::post(query, variables.clone()).with_token(token);
+    let open = async |accept, client| {
         let request = request.clone().accepting(accept);
+        let request = request.with("x-client-id", client);
         Streaming::open(server.address(), &request).await
     };
     [
         Reader::WebSocket(Box::new(socket)),
-        Reader::Sse(open(SSE).await),
-        Reader::Multipart(open(MULTIPART).await),
+        Reader::Sse(open(SSE, clients[1]).await),
+        Reader::Multipart(open(MULTIPART, clients[2]).await),
     ]
 }
 
