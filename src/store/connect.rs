@@ -1,5 +1,7 @@
 //! Opening and closing the database.
 
+use std::sync::Arc;
+
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -43,7 +45,7 @@ impl Store {
             statements,
             epoch,
             hash_key,
-            moderation: ModerationMetrics::new(registry),
+            moderation: Arc::new(ModerationMetrics::new(registry)),
             tasks,
         })
     }

@@ -1,6 +1,6 @@
 //! The key of the hashes that stand for what is not to be stored: the addresses of guests.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
@@ -9,9 +9,9 @@ use sha2::Sha256;
 use super::entity::hash_key::Entity;
 use crate::model::{AddressHash, ClientAddress};
 
-/// The key of a database's hashes. Without it a hash says nothing about what was hashed.
+/// The key of a database's hashes. Without it a hash says nothing about what was hashed. Clones share it.
 #[derive(Clone)]
-pub(super) struct HashKey(Vec<u8>);
+pub(super) struct HashKey(Arc<[u8]>);
 
 impl HashKey {
     /// Returns the hash of an address.
@@ -32,6 +32,6 @@ impl fmt::Debug for HashKey {
 /// Reads the key.
 pub(super) async fn read(connection: &DatabaseConnection) -> Result<HashKey, DbErr> {
     let rows = Entity::find().all(connection).await?;
-    let key = rows.into_iter().next().map(|row| HashKey(row.value));
+    let key = rows.into_iter().next().map(|row| HashKey(row.value.into()));
     key.ok_or_else(|| DbErr::Custom("the table hash_key is empty".to_owned()))
 }

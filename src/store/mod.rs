@@ -28,6 +28,8 @@ mod statements;
 mod users;
 mod versions;
 
+use std::sync::Arc;
+
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
 
@@ -62,7 +64,7 @@ pub struct Store {
     statements: StatementCounter,
     epoch: Epoch,
     hash_key: HashKey,
-    moderation: ModerationMetrics,
+    moderation: Arc<ModerationMetrics>,
     /// The workers of the writer, and running reads.
     tasks: TaskTracker,
 }

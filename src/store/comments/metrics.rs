@@ -6,7 +6,7 @@ use super::moderate::ModerationAction;
 use crate::{model::HoldReason, telemetry::Registry};
 
 /// Counters of comments that were held, decided and reported.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::store) struct ModerationMetrics {
     by_mode: Counter,
     by_links: Counter,
