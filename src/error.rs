@@ -74,6 +74,9 @@ impl std::fmt::Display for Kind {
 }
 
 impl Error {
+    /// The refusal of what the caller's role does not include.
+    pub const ROLE: Self = Self::Forbidden("Your role does not allow this.");
+
     /// Returns false if a change may have been committed.
     pub fn has_changed_nothing(&self) -> bool {
         !matches!(self, Self::OutcomeUnknown(_))

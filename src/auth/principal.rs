@@ -31,7 +31,7 @@ impl Principal {
         if self.user.role >= role {
             Ok(())
         } else {
-            Err(Error::Forbidden("Your role does not allow this."))
+            Err(Error::ROLE)
         }
     }
 

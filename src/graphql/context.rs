@@ -16,7 +16,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     memory::MemoryBudget,
-    model::{Epoch, Timestamp},
+    model::{Epoch, Role, Timestamp},
     moderation::{Banned, Moderation, Screening},
     rooms::Hub,
     store::Store,
@@ -71,6 +71,12 @@ pub(super) trait ContextExt<'a> {
     ///
     /// Returns `Unauthenticated` without a valid token, and `Forbidden` for a banned user.
     fn signed_in(&self) -> Result<&'a Principal, Error>;
+    /// Returns the user, as [`signed_in`](Self::signed_in) does, if their role is at least `role`.
+    ///
+    /// # Errors
+    ///
+    /// Returns `Forbidden` for a lower role.
+    fn signed_in_as(&self, role: Role) -> Result<&'a Principal, Error>;
     /// Returns the service that signs tokens. The response is not cached.
     fn authenticator(&self) -> &'a Authenticator;
     /// Returns the service that bans users. The response is not cached.
@@ -127,6 +133,12 @@ impl<'a> ContextExt<'a> for Context<'a> {
         let principal = principal.ok_or(Error::Unauthenticated)?;
         let admitted = self.moderation().admit(principal);
         admitted.map_err(|Banned| Error::Forbidden("You are banned here."))?;
+        Ok(principal)
+    }
+
+    fn signed_in_as(&self, role: Role) -> Result<&'a Principal, Error> {
+        let principal = self.signed_in()?;
+        principal.require(role)?;
         Ok(principal)
     }
 

@@ -79,11 +79,7 @@ pub(crate) fn user_id(text: &str) -> Result<UserId, Error> {
 
 /// Cleans and checks the reason of a ban. Returns `None` if nothing of it is visible.
 pub(crate) fn reason(text: &str) -> Result<Option<String>, Error> {
-    let Some(text) = text::paragraphs(text) else {
-        return Ok(None);
-    };
-    let text = Some(text.trim_start());
-    checked("reason", "A reason", text, MAX_REASON_CHARS).map(|text| Some(text.to_owned()))
+    remark("reason", "A reason", text, MAX_REASON_CHARS)
 }
 
 /// Checks the seconds for which addresses are banned.
@@ -101,11 +97,7 @@ pub(crate) fn ban_time(seconds: i32) -> Result<Duration, Error> {
 
 /// Cleans and checks the note of a report. Returns `None` if nothing of it is visible.
 pub(crate) fn note(text: &str) -> Result<Option<String>, Error> {
-    let Some(text) = text::paragraphs(text) else {
-        return Ok(None);
-    };
-    let text = Some(text.trim_start());
-    checked("note", "A note", text, MAX_NOTE_CHARS).map(|text| Some(text.to_owned()))
+    remark("note", "A note", text, MAX_NOTE_CHARS)
 }
 
 /// Checks the text of a search.
@@ -118,6 +110,20 @@ pub(crate) fn search(text: &str) -> Result<String, Error> {
 fn visible<T>(field: &'static str, what: &str, text: Option<T>) -> Result<T, Error> {
     let refusal = || Error::bad_input(field, format!("{what} must have a visible character."));
     text.ok_or_else(refusal)
+}
+
+/// Cleans and checks a text that may be left out.
+fn remark(
+    field: &'static str,
+    what: &str,
+    text: &str,
+    longest: usize,
+) -> Result<Option<String>, Error> {
+    let Some(text) = text::paragraphs(text) else {
+        return Ok(None);
+    };
+    let text = checked(field, what, Some(text.trim_start()), longest)?;
+    Ok(Some(text.to_owned()))
 }
 
 /// Checks the length of a cleaned text; `None` is one without a visible character.

@@ -16,6 +16,7 @@ mod relatives;
 mod replies;
 mod settings;
 mod subscription;
+mod timed_place;
 mod user;
 mod viewer;
 

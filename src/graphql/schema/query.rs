@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     comment::{self, Comment},
@@ -13,6 +12,7 @@ use super::{
     page::{self, Connection},
     post::Post,
     settings::Settings,
+    timed_place,
     user::{self, User},
     viewer::Viewer,
 };
@@ -23,7 +23,7 @@ use crate::{
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model::{self, PostId, Role, Timestamp},
+    model::{self, PostId, Role},
     store::PostKey,
 };
 
@@ -83,10 +83,8 @@ impl Query {
 
     /// The fields that only moderators may see. FORBIDDEN without the role `moderator`, UNAUTHENTICATED without a token.
     async fn moderation(&self, context: &Context<'_>) -> Option<Result<Moderation>> {
-        let admitted = context
-            .signed_in()
-            .and_then(|principal| principal.require(Role::Moderator));
-        Some(admitted.at(context).map(|()| Moderation))
+        let moderator = context.signed_in_as(Role::Moderator);
+        Some(moderator.at(context).map(|_| Moderation))
     }
 
     /// The comment with this id, or its tombstone. Null if readers never saw one.
@@ -137,22 +135,12 @@ async fn comment(
     Ok(comment.map(|comment| Arc::new(comment).into()))
 }
 
-/// Encodes the cursor of a post in the list of posts: its time and its id.
+/// Encodes the cursor of a post in the list of posts.
 fn posts_cursor(post: &model::Post) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{}", post.created_at.0, post.id))
+    timed_place::encode(post.created_at, &post.id)
 }
 
 fn posts_after(text: &str) -> std::result::Result<PostKey, Error> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .ok()
-        .and_then(|bytes| {
-            let text = String::from_utf8(bytes).ok()?;
-            let (created_at, id) = text.split_once(':')?;
-            Some(PostKey {
-                created_at: Timestamp(created_at.parse().ok()?),
-                id: PostId::parse(id)?,
-            })
-        })
-        .ok_or_else(|| Error::bad_input("after", "This is not a cursor of the list of posts."))
+    let (created_at, id) = timed_place::decode(text, PostId::parse)?;
+    Ok(PostKey { created_at, id })
 }

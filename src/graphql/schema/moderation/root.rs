@@ -1,9 +1,8 @@
 //! The root of what moderators see.
 
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{comment::ModeratedComment, enums::CommentStatus};
 use crate::{
@@ -17,9 +16,10 @@ use crate::{
             input,
             non_null::NonNull,
             page::{self, Connection},
+            timed_place,
         },
     },
-    model::{self, CommentId, Timestamp, UserId},
+    model::{self, CommentId, UserId},
     store::{BanKey, CommentFilter, WrittenAt},
 };
 
@@ -102,14 +102,13 @@ async fn bans(
     after: Option<String>,
 ) -> std::result::Result<Connection<Ban>, Error> {
     let slice = page::slice(first, after.as_deref(), |text| {
-        let (at, user) = timed_place(text)?;
-        let user = UserId::parse(&user).ok_or_else(no_place)?;
+        let (at, user) = timed_place::decode(text, UserId::parse)?;
         Ok(BanKey { at, user })
     })?;
     let budget = context.budget();
     let allowance = Arc::<ResponseBudget>::clone(budget);
     let bans = budget.in_turn(context.store().bans(slice, allowance));
-    let cursor = |ban: &model::Ban| encode_place(ban.at, &ban.user_id);
+    let cursor = |ban: &model::Ban| timed_place::encode(ban.at, &ban.user_id);
     page::connection(context, bans.await?, after, cursor, Ban)
 }
 
@@ -130,37 +129,18 @@ async fn comments(
     Ok(page.ending_at(end))
 }
 
-/// Encodes a place in a list of comments by time.
+/// Encodes the place of a comment in a list by time.
 pub(in crate::graphql::schema) fn encode(place: WrittenAt) -> String {
-    encode_place(place.created_at, place.id)
+    timed_place::encode(place.created_at, place.id)
 }
 
-fn encode_place(at: Timestamp, id: impl Display) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{id}", at.0))
-}
-
-/// Decodes a place in a list by time: the time, and the text of an id.
-fn timed_place(text: &str) -> std::result::Result<(Timestamp, String), Error> {
-    let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
-        let text = String::from_utf8(bytes).ok()?;
-        let (at, id) = text.split_once(':')?;
-        Some((Timestamp(at.parse().ok()?), id.to_owned()))
-    });
-    place.ok_or_else(no_place)
-}
-
-fn no_place() -> Error {
-    Error::bad_input("after", "This is not a cursor of this list.")
-}
-
-/// Decodes a place in a list of comments by time.
+/// Decodes the place of a comment in a list by time.
 ///
 /// # Errors
 ///
 /// Returns `BadUserInput` for `after` if it is no such place.
 pub(in crate::graphql::schema) fn decode(text: &str) -> std::result::Result<WrittenAt, Error> {
-    let (created_at, id) = timed_place(text)?;
-    let id = CommentId::parse(&id).ok_or_else(no_place)?;
+    let (created_at, id) = timed_place::decode(text, CommentId::parse)?;
     Ok(WrittenAt { created_at, id })
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::{announce, moderation::moderator, writer::writer};
+use super::{announce, writer::writer};
 use crate::{
     error::Error,
     graphql::{
@@ -13,7 +13,7 @@ use crate::{
             post::Post,
         },
     },
-    model::Timestamp,
+    model::{Role, Timestamp},
     store::{ModerateComment, ModerationAction, NewReport, Pin, PinComment},
 };
 
@@ -155,7 +155,7 @@ async fn decide(
     id: &ID,
     action: ModerationAction,
 ) -> Result<ModeratedComment, Error> {
-    let by = moderator(context)?;
+    let by = context.signed_in_as(Role::Moderator)?;
     let at = Timestamp::now();
     let decision = ModerateComment {
         id: input::comment_id(id)?,
@@ -172,7 +172,7 @@ async fn decide(
 }
 
 async fn set_pin(context: &Context<'_>, id: &ID, pin: Pin) -> Result<Post, Error> {
-    let by = moderator(context)?;
+    let by = context.signed_in_as(Role::Moderator)?;
     let at = Timestamp::now();
     let pin = PinComment {
         id: input::comment_id(id)?,

@@ -3,7 +3,6 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::{
-    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
@@ -51,7 +50,7 @@ pub(super) async fn ban(
     context: &Context<'_>,
     input: &BanUserInput,
 ) -> Result<BanUserPayload, Error> {
-    let by = moderator(context)?;
+    let by = context.signed_in_as(Role::Moderator)?;
     let user = input::user_id(&input.user_id)?;
     let reason = input.reason.as_deref().map(input::reason).transpose()?;
     let addresses_for = input.ban_address_for.map(input::ban_time).transpose()?;
@@ -66,7 +65,7 @@ pub(super) async fn unban(
     context: &Context<'_>,
     input: UnbanUserInput,
 ) -> Result<UnbanUserPayload, Error> {
-    let by = moderator(context)?;
+    let by = context.signed_in_as(Role::Moderator)?;
     let user = input::user_id(&input.user_id)?;
     let write = context.moderation().unban(by, user);
     let limits = context.limits();
@@ -75,11 +74,4 @@ pub(super) async fn unban(
         user_id: input.user_id,
         was_banned,
     })
-}
-
-/// Returns the caller, if they are a moderator.
-pub(super) fn moderator<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
-    let principal = context.signed_in()?;
-    principal.require(Role::Moderator)?;
-    Ok(principal)
 }

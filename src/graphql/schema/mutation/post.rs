@@ -5,7 +5,6 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
 use super::announce;
 
 use crate::{
-    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
@@ -101,7 +100,7 @@ pub(super) async fn create(
     context: &Context<'_>,
     input: &CreatePostInput,
 ) -> Result<CreatePostPayload, Error> {
-    let principal = author(context)?;
+    let principal = context.signed_in_as(Role::Author)?;
     let at = Timestamp::now();
     let new = NewPost {
         id: input::new_post_id("id", &input.id)?,
@@ -120,7 +119,7 @@ pub(super) async fn ensure(
     context: &Context<'_>,
     input: EnsurePostInput,
 ) -> Result<EnsurePostPayload, Error> {
-    let by = author(context)?;
+    let by = context.signed_in_as(Role::Author)?;
     let at = Timestamp::now();
     let ensure = EnsurePost {
         id: input::new_post_id("id", &input.id)?,
@@ -143,7 +142,7 @@ pub(super) async fn update(
     context: &Context<'_>,
     input: UpdatePostInput,
 ) -> Result<UpdatePostPayload, Error> {
-    let by = author(context)?;
+    let by = context.signed_in_as(Role::Author)?;
     let at = Timestamp::now();
     let update = UpdatePost {
         id: input::post_id(&input.id)?,
@@ -172,7 +171,7 @@ pub(super) async fn relocate(
     context: &Context<'_>,
     input: &MovePostInput,
 ) -> Result<MovePostPayload, Error> {
-    let by = author(context)?;
+    let by = context.signed_in_as(Role::Author)?;
     let moving = MovePost {
         id: input::post_id(&input.id)?,
         new_id: input::new_post_id("newId", &input.new_id)?,
@@ -187,13 +186,6 @@ pub(super) async fn relocate(
     Ok(MovePostPayload {
         post: Post(moved.post),
     })
-}
-
-/// Returns the caller, if they are an author or a moderator.
-fn author<'a>(context: &Context<'a>) -> Result<&'a Principal, Error> {
-    let principal = context.signed_in()?;
-    principal.require(Role::Author)?;
-    Ok(principal)
 }
 
 /// Reads a field that must not be null.
