@@ -149,7 +149,28 @@ pub enum Relation {
     Unrelated,
 }
 
+impl Relation {
+    /// Returns the relation of an update of a value. A subscriber may know the value already, because it was sent
+    /// it when it joined.
+    fn of_value<S: PartialEq>(known: &Progress<S>, update: &Progress<S>) -> Self {
+        if update.position > known.position && update.state != known.state {
+            Self::New
+        } else {
+            Self::Known
+        }
+    }
+}
+
 impl<T: Topic> Step<T> {
+    /// Creates the step to the value that `event` shows. It sends nothing if that is `sent`.
+    fn of_value(progress: Progress<T::State>, sent: &T::State, event: T::Event) -> Self {
+        if progress.state == *sent {
+            Self::hidden(progress)
+        } else {
+            Self::shown(progress, event)
+        }
+    }
+
     /// Creates a step with an event of no origin.
     pub fn shown(progress: Progress<T::State>, event: T::Event) -> Self {
         Self {

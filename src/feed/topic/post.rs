@@ -132,12 +132,9 @@ impl Topic for PostTopic {
                 Ok(post) => {
                     let event = PostChanged(Arc::clone(&post));
                     let progress = progress(post);
-                    let is_new = receiver.last.replace(event.clone()) != progress.state;
-                    return Some(Received::Steps(vec![if is_new {
-                        Step::shown(progress, event)
-                    } else {
-                        Step::hidden(progress)
-                    }]));
+                    let last = receiver.last.replace(event.clone());
+                    let step = Step::of_value(progress, &last, event);
+                    return Some(Received::Steps(vec![step]));
                 }
                 // It was deleted, and its room ends.
                 Err(Error::NotFound(_)) => return None,
@@ -157,11 +154,8 @@ impl Topic for PostTopic {
     ) -> Result<Vec<Step<Self>>, Error> {
         let post = read(page.store, source.listener.post()).await?;
         let progress = progress(Arc::clone(&post));
-        Ok(vec![if progress.state == from.state {
-            Step::hidden(progress)
-        } else {
-            Step::shown(progress, PostChanged(post))
-        }])
+        let post = PostChanged(post);
+        Ok(vec![Step::of_value(progress, &from.state, post)])
     }
 
     fn place(_: &Self::Event) -> Option<Place> {
@@ -172,12 +166,7 @@ impl Topic for PostTopic {
         known: &Progress<Option<PostChanged>>,
         update: &Progress<Option<PostChanged>>,
     ) -> Relation {
-        // An announcement may be repeated.
-        if update.position > known.position && update.state != known.state {
-            Relation::New
-        } else {
-            Relation::Known
-        }
+        Relation::of_value(known, update)
     }
 }
 

@@ -66,7 +66,7 @@ impl Request for QueueRequest {
     async fn join(self, feed: &Feed, participant: &Participant) -> Result<Joined<Queue>, Error> {
         let user = participant.user.as_ref().ok_or(Error::Unauthenticated)?;
         if user.role < Role::Moderator {
-            return Err(Error::Forbidden("Your role does not allow this."));
+            return Err(Error::ROLE);
         }
         let source = QueueSource {
             hub: feed.hub.clone(),
@@ -120,12 +120,9 @@ impl Topic for Queue {
                 Ok(status) => {
                     let state = Some(status);
                     let progress = Progress { position, state };
-                    let is_new = receiver.last.replace(status) != state;
-                    return Some(Received::Steps(vec![if is_new {
-                        Step::shown(progress, status)
-                    } else {
-                        Step::hidden(progress)
-                    }]));
+                    let last = receiver.last.replace(status);
+                    let step = Step::of_value(progress, &last, status);
+                    return Some(Received::Steps(vec![step]));
                 }
                 Err(error) => tracing::warn!(?error, "failed to read the queue, retrying"),
             }
@@ -145,11 +142,7 @@ impl Topic for Queue {
         let status = page.store.moderation_queue().await?;
         let state = Some(status);
         let progress = Progress { position, state };
-        Ok(vec![if state == from.state {
-            Step::hidden(progress)
-        } else {
-            Step::shown(progress, status)
-        }])
+        Ok(vec![Step::of_value(progress, &from.state, status)])
     }
 
     fn place(_: &Self::Event) -> Option<Place> {
@@ -160,11 +153,7 @@ impl Topic for Queue {
         known: &Progress<Option<QueueStatus>>,
         update: &Progress<Option<QueueStatus>>,
     ) -> Relation {
-        if update.position > known.position && update.state != known.state {
-            Relation::New
-        } else {
-            Relation::Known
-        }
+        Relation::of_value(known, update)
     }
 }
 

@@ -77,11 +77,8 @@ impl Topic for Viewers {
     ) -> Result<Vec<Step<Self>>, Error> {
         let count = source.count_now();
         let progress = progress(&count);
-        Ok(vec![if progress.state == from.state {
-            Step::hidden(progress)
-        } else {
-            Step::shown(progress, ViewerCount(count.value))
-        }])
+        let count = ViewerCount(count.value);
+        Ok(vec![Step::of_value(progress, &from.state, count)])
     }
 
     fn place(_: &Self::Event) -> Option<Place> {
@@ -89,12 +86,7 @@ impl Topic for Viewers {
     }
 
     fn relation(known: &Progress<Option<usize>>, update: &Progress<Option<usize>>) -> Relation {
-        // The subscriber may have been sent the same count when it joined.
-        if update.position > known.position && update.state != known.state {
-            Relation::New
-        } else {
-            Relation::Known
-        }
+        Relation::of_value(known, update)
     }
 }
 
