@@ -126,13 +126,7 @@ async fn find_locked(
     let profiles = users.all(transaction).await?.into_iter().map(|row| {
         let as_of = Timestamp(row.as_of);
         let user = rows::user(row)?;
-        let source = None;
-        let profile = Profile {
-            user,
-            as_of,
-            source,
-        };
-        Ok((profile.user.id.clone(), profile))
+        Ok((user.id.clone(), Profile::new(user, as_of)))
     });
     profiles.collect()
 }

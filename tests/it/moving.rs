@@ -256,15 +256,14 @@ async fn comments_that_race_with_moves_are_all_stored() {
     let store = Store::open(&config, &Registry::new()).await;
     let store = store.expect("a store");
     let id = |text: &str| PostId::parse(text).expect("an id");
-    let by = |name: &str| Profile {
-        user: User {
+    let by = |name: &str| {
+        let user = User {
             id: UserId::parse(name).expect("an id"),
             name: name.into(),
             avatar: None,
             role: Role::Author,
-        },
-        as_of: Timestamp::now(),
-        source: None,
+        };
+        Profile::new(user, Timestamp::now())
     };
     let new = NewPost {
         id: id("p0"),

@@ -78,7 +78,7 @@ impl Circumstances {
                 parent.depth_of_reply(&new.post_id, &author.id, new.max_depth)?
             }
         };
-        let has_published = |user: &UserId| self.published.contains(user);
+        let has_published = self.published.contains(&author.id);
         Ok(Accepted {
             depth,
             hold: new.screened.hold(author, post, has_published),

@@ -81,8 +81,6 @@ impl BatchInsert for NewComment {
         transaction: &DatabaseTransaction,
         mut batch: Vec<Self>,
     ) -> Result<Vec<Result<Written, Error>>, DbErr> {
-        // Posts are locked first, then keys, then comments, then users, each in the order of their ids. So
-        // concurrent transactions may wait for each other, but never in a circle.
         let posts = read_posts(transaction, &mut batch).await?;
         let batch: Vec<(CommentId, Self)> = batch
             .into_iter()

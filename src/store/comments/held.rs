@@ -30,19 +30,19 @@ impl Screened {
         mode: ModerationMode::None,
     };
 
-    /// Returns the reason to hold a text of `by` on `post`. Those of authors and moderators never are held.
+    /// Returns the reason to hold a text of `by` on `post`. Texts of authors and moderators never are held.
     pub(super) fn hold(
         self,
         by: &User,
         post: &post::Model,
-        has_published: impl FnOnce(&UserId) -> bool,
+        has_published: bool,
     ) -> Option<HoldReason> {
         if by.role.is_trusted() {
             return None;
         }
         let waits = match self.mode_of(post) {
             ModerationMode::None => false,
-            ModerationMode::NewAuthors => self.reason.is_none() && !has_published(&by.id),
+            ModerationMode::NewAuthors => !has_published,
             ModerationMode::All => true,
         };
         self.reason.or(waits.then_some(HoldReason::ModerationMode))

@@ -115,7 +115,7 @@ impl LockedComment {
     ) -> Result<Option<HoldReason>, Error> {
         let asks = screened.asks_for_history(by, &self.now.post);
         let has_published = asks && has_published(transaction, &by.id).await?;
-        Ok(screened.hold(by, &self.now.post, |_| has_published))
+        Ok(screened.hold(by, &self.now.post, has_published))
     }
 
     /// Gives it a new text.
