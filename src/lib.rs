@@ -10,6 +10,7 @@
 //! * [`server`]: composes the parts into a server: bind, run, shut down.
 //! * `transport`: HTTP, SSE, multipart and WebSocket: from bytes to operations and back.
 //! * [`graphql`]: the schema, and how an operation is parsed, limited and executed.
+//! * [`jobs`]: this node's part in long work that is done in batches.
 //! * [`feed`]: subscriptions: joining a room, catching up, one execution for many subscribers.
 //! * [`moderation`]: bans, and the screening of comments before they are stored.
 //! * [`cluster`]: what nodes tell each other: changes, readers, heartbeats, over a backplane.
@@ -39,6 +40,7 @@ pub mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphql;
+pub mod jobs;
 mod json;
 pub mod limits;
 pub mod memory;

@@ -13,6 +13,7 @@ mod m20261130_000005_user_profiles;
 mod m20261130_000006_epoch;
 mod m20261130_000007_idempotency_keys;
 mod m20261201_000008_moderation;
+mod m20261201_000009_jobs;
 mod m20261201_000010_guest_addresses;
 
 /// The list of all migrations, oldest first.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000006_epoch::Migration),
             Box::new(m20261130_000007_idempotency_keys::Migration),
             Box::new(m20261201_000008_moderation::Migration),
+            Box::new(m20261201_000009_jobs::Migration),
             Box::new(m20261201_000010_guest_addresses::Migration),
         ]
     }

@@ -18,6 +18,7 @@ mod metrics;
 mod origin;
 mod payload;
 mod progress;
+mod publish;
 mod reconcile;
 mod render;
 mod render_error;
@@ -35,6 +36,7 @@ pub use self::{
     origin::Origin,
     payload::Payload,
     progress::Progress,
+    publish::publish,
     reconcile::reconcile,
     render::Render,
     render_error::RenderError,

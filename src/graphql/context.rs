@@ -14,6 +14,7 @@ use crate::{
     auth::{Authenticator, Principal},
     error::Error,
     feed::Feed,
+    jobs::JobsHandle,
     limits::Limits,
     memory::MemoryBudget,
     model::{Epoch, Role, Timestamp},
@@ -31,6 +32,8 @@ pub struct Services {
     pub hub: Hub,
     /// The feeds of posts: store and rooms together.
     pub feed: Feed,
+    /// Wakes this node's work on jobs.
+    pub jobs: JobsHandle,
     /// Signs the tokens of guests.
     pub authenticator: Arc<Authenticator>,
     /// Bans users.
@@ -58,6 +61,8 @@ pub(super) trait ContextExt<'a> {
     fn hub(&self) -> &'a Hub;
     /// Returns the feeds of posts. The response is not cached.
     fn feed(&self) -> &'a Feed;
+    /// Returns the handle of this node's work on jobs. The response is not cached.
+    fn jobs(&self) -> &'a JobsHandle;
     /// Returns the caller. The response is not cached.
     ///
     /// # Errors
@@ -113,6 +118,11 @@ impl<'a> ContextExt<'a> for Context<'a> {
     fn hub(&self) -> &'a Hub {
         Cacheability::forbid(self);
         &services(self).hub
+    }
+
+    fn jobs(&self) -> &'a JobsHandle {
+        Cacheability::forbid(self);
+        &services(self).jobs
     }
 
     fn feed(&self) -> &'a Feed {

@@ -16,7 +16,7 @@ use crate::{
     auth::Principal,
     error::Error,
     model::{Ban, Timestamp, UserId},
-    store::{BanSeq, NewBan, Store},
+    store::{BanSeq, BannedComments, NewBan, Store},
 };
 
 /// Number of changes read at a time.
@@ -63,6 +63,7 @@ impl Moderation {
         user: UserId,
         reason: Option<String>,
         addresses_for: Option<Duration>,
+        comments: BannedComments,
     ) -> Result<Ban, Error> {
         by.may_ban(&user)?;
         let at = Timestamp::now();
@@ -78,6 +79,7 @@ impl Moderation {
             at,
             reason,
             addresses_until: addresses_for.map(|time| at.plus(time)),
+            comments,
         };
         let ban = self.store.ban(new).await?;
         self.publish(user).await;

@@ -29,6 +29,7 @@ use crate::{
     config::{self, Config, Switch},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
+    jobs::{Jobs, JobsHandle},
     limits::{Limits, OperationLimits},
     memory::{self, MemoryBudget},
     model,
@@ -58,6 +59,7 @@ pub struct Server {
     admission: Admission,
     authenticator: Arc<Authenticator>,
     moderation: Arc<Moderation>,
+    jobs: Jobs,
     screening: Arc<Screening>,
     bans: Arc<Bans>,
     stop: CancellationToken,
@@ -104,6 +106,7 @@ impl Server {
 
         let memory = memory_budget(&config);
 
+        let jobs = JobsHandle::default();
         let services = Services {
             feed: Feed::new(
                 hub.clone(),
@@ -114,6 +117,7 @@ impl Server {
             ),
             store: store.clone(),
             hub: hub.clone(),
+            jobs: jobs.clone(),
             authenticator: Arc::clone(&authenticator),
             moderation: Arc::clone(&moderation),
             screening: Arc::clone(&screening),
@@ -150,6 +154,7 @@ impl Server {
             shutdown: shutdown.clone(),
             metrics: Arc::new(TransportMetrics::new(&registry)),
         });
+        let jobs = Jobs::new(store.clone(), hub.clone(), jobs, &registry);
         let observer = Observer {
             hub,
             cluster: cluster.observer(),
@@ -194,6 +199,7 @@ impl Server {
             authenticator,
             moderation,
             screening,
+            jobs,
             bans,
             stop,
         })
@@ -234,6 +240,7 @@ impl Server {
             authenticator,
             moderation,
             screening,
+            jobs,
             bans,
             stop,
             ..
@@ -267,6 +274,7 @@ impl Server {
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
         background.spawn(async move { screening.run().await });
+        background.tasks.spawn(jobs.run(stop.clone()));
         let registry = observer.registry.clone();
         background.spawn(async move { registry.run().await });
         background.spawn(async move { authenticator.run().await });

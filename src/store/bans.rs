@@ -19,6 +19,7 @@ use super::{
         ban_counter,
     },
     guest_addresses,
+    jobs::{self, Job, RejectCommentsJob},
     page::{Allowance, Page, Slice},
     query::{select_limited, select_page},
     users,
@@ -45,6 +46,17 @@ pub struct NewBan {
     pub reason: Option<String>,
     /// The time until which no guest may sign in from the addresses that the user used as a guest.
     pub addresses_until: Option<Timestamp>,
+    /// The treatment of the user's comments.
+    pub comments: BannedComments,
+}
+
+/// The treatment of a banned user's comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BannedComments {
+    /// They stay as they are.
+    Keep,
+    /// All that are published or pending are rejected, by a job.
+    Reject,
 }
 
 /// The place of a ban in the list of bans.
@@ -85,6 +97,13 @@ impl Store {
                 Box::pin(async move {
                     if let Some(ends_at) = new.addresses_until {
                         guest_addresses::ban(transaction, &new.user_id, new.at, ends_at).await?;
+                    }
+                    if new.comments == BannedComments::Reject {
+                        let job = Job::RejectComments(RejectCommentsJob {
+                            author: new.user_id.to_string(),
+                            by: new.by.user.id.to_string(),
+                        });
+                        jobs::enqueue(transaction, &job, new.at).await?;
                     }
                     let before = find(transaction, &new.user_id).await?;
                     if let Some(row) = before.filter(|row| row.lifted_at.is_none()) {

@@ -15,6 +15,7 @@ mod group_commit;
 mod guest_addresses;
 mod hash_key;
 mod health;
+mod jobs;
 mod metrics;
 mod page;
 mod pool;
@@ -34,7 +35,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    bans::{BanChange, BanKey, BanSeq, NewBan},
+    bans::{BanChange, BanKey, BanSeq, BannedComments, NewBan},
     comments::{
         ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
         ModerateComment, Moderated, ModerationAction, NewComment, NewReport, Pin, PinComment,
@@ -42,10 +43,11 @@ pub use self::{
     },
     error::OpenError,
     feed::{FeedEntry, Reason},
+    jobs::{Batch, JobOwner, Lease},
     page::{Allowance, Bodies, Levels, Order, Page, Slice},
     posts::{
-        EnsurePost, Ensured, FeedHead, Field, MovePost, Moved, NewPost, PostKey, PostStand,
-        UpdatePost,
+        DeletePost, EnsurePost, Ensured, FeedHead, Field, MovePost, Moved, NewPost, PostKey,
+        PostStand, UpdatePost,
     },
     restore::{RestoreError, restore},
     versions::Versions,

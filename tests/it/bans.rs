@@ -8,7 +8,7 @@ use causerie::{
     cluster::backplane::memory::Network,
     model::{Role, Timestamp, User, UserId},
     moderation::{Bans, Moderation},
-    store::Store,
+    store::{BannedComments, Store},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -361,7 +361,7 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
     let boss = identity("m", Role::Moderator);
     let watch = known.watch(&identity("ada", Role::Reader));
 
-    here.ban(&boss, user("ada"), None, None)
+    here.ban(&boss, user("ada"), None, None, BannedComments::Keep)
         .await
         .expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
@@ -373,7 +373,7 @@ async fn node_announces_only_its_own_bans_and_reads_others_when_told() {
 
     // Repeating a ban announces it again because the first message may have been lost. Changes read from
     // other nodes are not announced.
-    here.ban(&boss, user("ada"), None, None)
+    here.ban(&boss, user("ada"), None, None, BannedComments::Keep)
         .await
         .expect("banned");
     assert_eq!(told.try_recv(), Ok(user("ada")));
@@ -398,7 +398,9 @@ async fn concurrent_bans_and_unbans_converge_on_all_nodes() {
             if number % 3 == 0 {
                 node.unban(boss, id).await.expect("unbanned");
             } else {
-                node.ban(boss, id, None, None).await.expect("banned");
+                node.ban(boss, id, None, None, BannedComments::Keep)
+                    .await
+                    .expect("banned");
             }
         }
     });

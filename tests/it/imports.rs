@@ -33,6 +33,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "error",
             "feed",
             "graphql",
+            "jobs",
             "limits",
             "memory",
             "model",
@@ -68,6 +69,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "auth",
             "error",
             "feed",
+            "jobs",
             "json",
             "limits",
             "memory",
@@ -82,6 +84,10 @@ const PARTS: &[(&str, &[&str])] = &[
     (
         "feed",
         &["error", "memory", "model", "rooms", "store", "telemetry"],
+    ),
+    (
+        "jobs",
+        &["error", "feed", "model", "rooms", "store", "telemetry"],
     ),
     (
         "moderation",

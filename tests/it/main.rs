@@ -25,6 +25,7 @@ mod http;
 mod idempotency;
 mod imports;
 mod interleavings;
+mod jobs;
 mod keys;
 mod language;
 mod leak;

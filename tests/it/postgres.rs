@@ -6,6 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     process::Command,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use causerie::{
@@ -26,9 +27,10 @@ use tokio::sync::watch;
 
 use crate::{
     failure::{assert_unavailable, seqs},
+    jobs,
     support::{
         Client, Socket, TestServer, another_program, everything, postgres_url, run, settings,
-        wait_until, within,
+        start_node_on, user as user_of, wait_until, within,
     },
 };
 
@@ -778,4 +780,66 @@ async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
     assert_eq!(server.client().bodies().await, ["before", "by bob"]);
     node.close().await;
     server.stop().await;
+}
+
+#[ignore = "needs PostgreSQL"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn job_of_a_dead_node_is_taken_over_within_ten_seconds() {
+    const COMMENTS: usize = 4_000;
+    const TAKEOVER: Duration = Duration::from_secs(10);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = postgres_url(folder.path());
+    jobs::filled(&url, "spammer", COMMENTS).await.close().await;
+    let mut node = start_node_on(&url, &[]).await;
+    let ban = "mutation {
+        banUser(input: { userId: \"spammer\", rejectComments: true }) { ban { userId } }
+    }";
+    user_of(&node, Role::Moderator).send(ban, json!({})).await;
+    wait_until("a batch is done", async || {
+        jobs::count(&node.client()).await < COMMENTS as u64
+    })
+    .await;
+    // It starts after the job was taken, so the first node has the lease.
+    let other = start_node_on(&url, &[]).await;
+    node.kill();
+    let killed_at = Instant::now();
+    let left = jobs::count(&other.client()).await;
+    assert_ne!(left, 0, "it was killed too late");
+    wait_until("the job goes on", async || {
+        jobs::count(&other.client()).await < left
+    })
+    .await;
+    assert!(killed_at.elapsed() < TAKEOVER, "{:?}", killed_at.elapsed());
+    jobs::assert_all_rejected(&other, &url, COMMENTS).await;
+}
+
+#[ignore = "needs PostgreSQL"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_share_jobs_do_each_batch_once() {
+    const USERS: usize = 6;
+    const COMMENTS: usize = 700;
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = postgres_url(folder.path());
+    let store = jobs::filled(&url, "u0", COMMENTS).await;
+    for number in 1..USERS {
+        jobs::write_many(&store, "hello", &format!("u{number}"), COMMENTS).await;
+    }
+    store.close().await;
+    let [one, two] = [
+        start_node_on(&url, &[]).await,
+        start_node_on(&url, &[]).await,
+    ];
+    let ban = "mutation($id: ID!) {
+        banUser(input: { userId: $id, rejectComments: true }) { ban { userId } }
+    }";
+    let bosses = [
+        user_of(&one, Role::Moderator),
+        user_of(&two, Role::Moderator),
+    ];
+    let bans = (0..USERS).map(|number| {
+        let boss = &bosses[number % 2];
+        boss.send(ban, json!({"id": format!("u{number}")}))
+    });
+    join_all(bans).await;
+    jobs::assert_all_rejected(&one, &url, USERS * COMMENTS).await;
 }

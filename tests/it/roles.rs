@@ -26,6 +26,8 @@ enum Target {
     Own,
     /// Another user's comment.
     Others,
+    /// A post.
+    Post,
     /// A banned user.
     Banned,
 }
@@ -40,6 +42,7 @@ const UPDATE_POST: &str =
 const MOVE_POST: &str = "mutation($fresh: ID!) {
     movePost(input: { id: \"hello\", newId: $fresh }) { post { id } }
 }";
+const DELETE_POST: &str = "mutation($fresh: ID!) { deletePost(input: { id: $fresh }) { id } }";
 const CREATE_COMMENT: &str =
     "mutation { createComment(input: { postId: \"hello\", body: \"b\" }) { comment { id } } }";
 const EDIT: &str =
@@ -66,7 +69,7 @@ struct Row {
 }
 
 fn table() -> Vec<Row> {
-    use Target::{Banned, New, Others, Own};
+    use Target::{Banned, New, Others, Own, Post};
     let (ok, no, who) = ("ok", "FORBIDDEN", "UNAUTHENTICATED");
     #[rustfmt::skip]
     let rows = [
@@ -76,6 +79,7 @@ fn table() -> Vec<Row> {
         ("ensurePost",    New,    ENSURE_POST,    [who, no, no, ok, ok, no]),
         ("updatePost",    New,    UPDATE_POST,    [who, no, no, ok, ok, no]),
         ("movePost",      New,    MOVE_POST,      [who, no, no, ok, ok, no]),
+        ("deletePost",    Post,   DELETE_POST,    [who, no, no, no, ok, no]),
         ("createComment", New,    CREATE_COMMENT, [who, ok, ok, ok, ok, no]),
         ("editComment",   Own,    EDIT,           [who, ok, ok, ok, ok, no]),
         ("editComment",   Others, EDIT,           [who, no, no, no, ok, no]),
@@ -137,6 +141,9 @@ async fn each_role_may_do_exactly_what_the_contract_says() {
             let fresh = uuid::Uuid::new_v4().to_string();
             if row.target == Target::Banned {
                 boss.send(BAN, json!({"fresh": fresh})).await;
+            }
+            if row.target == Target::Post {
+                boss.send(CREATE_POST, json!({"fresh": fresh})).await;
             }
             if *name == "banned" {
                 boss.send(BAN, json!({"fresh": "banned"})).await;

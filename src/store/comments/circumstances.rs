@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
     create::NewComment,
@@ -47,7 +47,9 @@ impl Store {
             let new = new.clone();
             async move {
                 let mut new = new;
-                let posts = post::Entity::find().filter(is_named(post::Column::Id, &new.post_id));
+                let posts = post::Entity::find()
+                    .filter(is_named(post::Column::Id, &new.post_id))
+                    .filter(post::Column::DeletedAt.is_null());
                 let posts = posts.all(&connection).await?.into_iter();
                 let post = posts.last().ok_or(Error::NotFound(Kind::Post))?;
                 new.post_id = rows::post_id(&post.id)?;

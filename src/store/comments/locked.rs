@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Kind},
     model::{
         ChangeKind, ClientId, CommentId, CommentStatus, HoldReason, Profile, Seq, Timestamp, User,
+        UserId,
     },
     store::{
         entity::{
@@ -59,6 +60,18 @@ impl LockedComment {
         at: Timestamp,
         origin: Option<ClientId>,
     ) -> Result<Self, Error> {
+        let comment = Self::lock(transaction, id, at, origin).await?;
+        let comment = comment.filter(|comment| comment.now.is_known_to(&by.user));
+        comment.ok_or(Error::NotFound(Kind::Comment))
+    }
+
+    /// Locks and reads a comment as [`find`](Self::find) does, for a change that no user may be denied.
+    pub(super) async fn lock(
+        transaction: &DatabaseTransaction,
+        id: CommentId,
+        at: Timestamp,
+        origin: Option<ClientId>,
+    ) -> Result<Option<Self>, Error> {
         let post_id = Entity::find_by_id(id.0)
             .select_only()
             .column(Column::PostId)
@@ -69,12 +82,11 @@ impl LockedComment {
             // A statement that has waited for a move finds nothing. The next one finds the post.
             posts = lock_posts(transaction, is_its_post).await?;
         }
-        let missing = || Error::NotFound(Kind::Comment);
-        let post = posts.into_iter().next().ok_or_else(missing)?;
+        let Some(post) = posts.into_iter().next() else {
+            return Ok(None);
+        };
         let now = StoredComment::find_of(post, transaction, id).await?;
-        let now = now.filter(|comment| comment.is_known_to(&by.user));
-        let now = now.ok_or_else(missing)?;
-        Ok(Self {
+        Ok(now.map(|now| Self {
             stored: now.row.clone(),
             now,
             at,
@@ -82,7 +94,7 @@ impl LockedComment {
             held: None,
             queue_changed: false,
             details_changed: false,
-        })
+        }))
     }
 
     /// Returns true if a moderator approved its present text.
@@ -142,13 +154,13 @@ impl LockedComment {
     }
 
     /// Records a moderator's decision.
-    pub(super) fn decide(&mut self, status: CommentStatus, by: &User) {
+    pub(super) fn decide(&mut self, status: CommentStatus, by: &UserId) {
         let row = &mut self.now.row;
         row.status = status.into();
         if status == CommentStatus::Rejected {
             row.hold_reason = Some(HoldReason::Moderator.into());
         }
-        row.decided_by = Some(by.id.to_string());
+        row.decided_by = Some(by.to_string());
         row.decided_at = Some(self.at.0);
         self.queue_changed = true;
     }

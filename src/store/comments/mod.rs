@@ -22,6 +22,7 @@ mod open_reports;
 mod parents;
 mod pin;
 mod read;
+mod reject;
 mod reports;
 mod seq;
 mod state;
@@ -40,4 +41,4 @@ pub use self::{
     reports::NewReport,
     state::Written,
 };
-pub(super) use self::{metrics::ModerationMetrics, seq::lock_posts};
+pub(super) use self::{metrics::ModerationMetrics, reject::reject_as, seq::lock_posts};

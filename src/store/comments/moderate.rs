@@ -99,7 +99,7 @@ async fn moderate(
         }
     };
     comment.store_profile(transaction, &by).await?;
-    comment.decide(status, &by.user);
+    comment.decide(status, &by.user.id);
     resolve_reports(transaction, id, at).await?;
     let moderated = comment.now.moderated()?;
     let written = comment.save(transaction).await?;

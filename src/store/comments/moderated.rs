@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement},
 };
 
-use super::visibility::{KEPT, PENDING, PUBLISHED, REJECTED, holds};
+use super::visibility::{KEPT, OF_KEPT_POST, PENDING, PUBLISHED, REJECTED, holds};
 use crate::{
     error::Error,
     model::{CommentId, CommentStatus, ModeratedComment, PostId, QueueStatus, Timestamp, UserId},
@@ -132,7 +132,10 @@ async fn count(
     query: sea_orm::Select<Entity>,
     connection: &DatabaseConnection,
 ) -> Result<u64, Error> {
-    let query = query.select_only().expr(Expr::cust("COUNT(*)"));
+    let query = query
+        .filter(holds(OF_KEPT_POST))
+        .select_only()
+        .expr(Expr::cust("COUNT(*)"));
     let row = connection.query_one(&query.into_query()).await?;
     let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
     Ok(count.unsigned_abs())
@@ -176,16 +179,16 @@ async fn search(
 }
 
 fn select(filter: &CommentFilter, after: Option<WrittenAt>) -> SelectStatement {
-    let mut query =
-        Entity::find()
-            .find_also_related(user::Entity)
-            .filter(holds(match filter.status {
-                Some(CommentStatus::Published) => PUBLISHED,
-                Some(CommentStatus::Pending) => PENDING,
-                Some(CommentStatus::Rejected) => REJECTED,
-                None if filter.unpublished_only => UNPUBLISHED,
-                None => KEPT,
-            }));
+    let mut query = Entity::find()
+        .find_also_related(user::Entity)
+        .filter(holds(match filter.status {
+            Some(CommentStatus::Published) => PUBLISHED,
+            Some(CommentStatus::Pending) => PENDING,
+            Some(CommentStatus::Rejected) => REJECTED,
+            None if filter.unpublished_only => UNPUBLISHED,
+            None => KEPT,
+        }))
+        .filter(holds(OF_KEPT_POST));
     if filter.reported_only {
         query = query.filter(holds(REPORTED));
     }

@@ -7,6 +7,7 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement},
 };
 
+use super::visibility::{OF_KEPT_POST, holds};
 use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
@@ -21,7 +22,9 @@ use crate::{
 impl Store {
     /// Returns the comment with this id, which may be a tombstone. `None` if it was never published.
     pub async fn comment(&self, id: CommentId, bodies: Bodies) -> Result<Option<Comment>, Error> {
-        let query = Entity::find_by_id(id.0).filter(Column::AddedSeq.is_not_null());
+        let query = Entity::find_by_id(id.0)
+            .filter(Column::AddedSeq.is_not_null())
+            .filter(holds(OF_KEPT_POST));
         let query = rows::with_authors(query, bodies);
         self.read(move |connection| {
             let query = query.clone();
@@ -44,7 +47,8 @@ impl Store {
         let uuids = ids.iter().map(|id| id.0);
         let query = Entity::find()
             .filter(is_any_of(Column::Id, uuids, self.backend()))
-            .filter(Column::AddedSeq.is_not_null());
+            .filter(Column::AddedSeq.is_not_null())
+            .filter(holds(OF_KEPT_POST));
         let first = ids.len().next_power_of_two() as u64;
         self.comments(rows::with_authors(query, bodies), first, allowance)
             .await

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Locks the posts that match `condition`, and thereby their comments, until the transaction ends. Returns
+/// Locks the posts, not deleted, that match `condition`, and thereby their comments, until the transaction ends. Returns
 /// them.
 ///
 /// Locks are taken in the order of ids, so two transactions never deadlock over posts. On SQLite a writing
@@ -24,7 +24,10 @@ pub(in crate::store) async fn lock_posts(
     transaction: &DatabaseTransaction,
     condition: Expr,
 ) -> Result<Vec<Model>, DbErr> {
-    let posts = Entity::find().filter(condition).order_by_asc(Column::Id);
+    let posts = Entity::find()
+        .filter(condition)
+        .filter(Column::DeletedAt.is_null())
+        .order_by_asc(Column::Id);
     let posts = match transaction.get_database_backend() {
         DbBackend::Postgres => posts.lock(LockType::NoKeyUpdate),
         _ => posts,

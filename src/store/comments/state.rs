@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::effects::Effects;
 use crate::{
@@ -72,6 +72,7 @@ impl StoredComment {
             return Ok(None);
         };
         let posts = post::Entity::find_by_id(&row.post_id)
+            .filter(post::Column::DeletedAt.is_null())
             .all(connection)
             .await?;
         let comment = posts

@@ -15,6 +15,10 @@ pub(in crate::store) const REJECTED: &str =
 /// Holds for a comment that was not deleted.
 pub(in crate::store) const KEPT: &str = "comment.deleted_at IS NULL";
 
+/// Holds for a comment whose post was not deleted. A job deletes those of deleted posts, of which there are few.
+pub(in crate::store) const OF_KEPT_POST: &str =
+    "comment.post_id NOT IN (SELECT post.id FROM post WHERE post.deleted_at IS NOT NULL)";
+
 /// Returns the condition of this SQL.
 pub(in crate::store) fn holds(condition: &'static str) -> Expr {
     Expr::cust(condition)

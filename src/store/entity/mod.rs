@@ -9,6 +9,7 @@ pub(super) mod epoch;
 pub(super) mod guest_address;
 pub(super) mod hash_key;
 pub(super) mod idempotency_key;
+pub(super) mod job;
 pub(super) mod old_post_id;
 pub(super) mod post;
 pub(super) mod report;

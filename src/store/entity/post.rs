@@ -30,6 +30,8 @@ pub(crate) struct Model {
     pub opened_at: i64,
     /// The time at which its page opened it; null once it is in the list of posts.
     pub unlisted_since: Option<i64>,
+    /// The time at which it was deleted; its comments are still being deleted.
+    pub deleted_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

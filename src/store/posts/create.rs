@@ -63,6 +63,7 @@ pub(super) async fn insert(
         last_comment_at: Set(None),
         opened_at: Set(new.at.0),
         unlisted_since: Set(None),
+        deleted_at: Set(None),
     };
     let inserted = Entity::insert(row).exec_with_returning(transaction).await;
     let row = inserted.map_err(|error| match error.sql_err() {

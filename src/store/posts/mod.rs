@@ -4,6 +4,7 @@
 //! updated, moved and deleted between the changes of its feed, and never during one.
 
 mod create;
+mod delete;
 mod ensure;
 mod lock;
 mod moving;
@@ -14,6 +15,7 @@ mod update;
 pub(super) use self::old_ids::{is_named, moved};
 pub use self::{
     create::NewPost,
+    delete::DeletePost,
     ensure::{EnsurePost, Ensured},
     moving::{MovePost, Moved},
     read::{FeedHead, PostKey, PostStand},

@@ -49,7 +49,7 @@ pub struct PostStand {
 impl Store {
     /// Returns the post that `id` names.
     pub async fn post(&self, id: &PostId) -> Result<Option<Post>, Error> {
-        let query = Entity::find().filter(is_named(Column::Id, id));
+        let query = kept().filter(is_named(Column::Id, id));
         self.read(move |connection| {
             let query = query.clone();
             async move {
@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<Page<Post>, Error> {
         let first = ids.len().next_power_of_two() as u64;
         let ids = ids.iter().map(|id| id.as_str().to_owned());
-        let query = Entity::find().filter(is_any_of(Column::Id, ids, self.backend()));
+        let query = kept().filter(is_any_of(Column::Id, ids, self.backend()));
         self.page_of_posts(query, first, allowance).await
     }
 
@@ -80,7 +80,8 @@ impl Store {
         slice: Slice<PostKey>,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Post>, Error> {
-        let mut query = Entity::find()
+        let mut query = kept()
+            .filter(Column::UnlistedSince.is_null())
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id);
         if let Some(after) = slice.after {
@@ -116,7 +117,7 @@ impl Store {
 
     /// Returns the head of the feed of the post that `id` names.
     pub async fn head(&self, id: &PostId) -> Result<Option<FeedHead>, Error> {
-        let query = Entity::find()
+        let query = kept()
             .select_only()
             .columns([Column::Id, Column::Seq])
             .filter(is_named(Column::Id, id));
@@ -138,7 +139,7 @@ impl Store {
     /// Returns the stand of each post, in one query. Posts that do not exist are left out.
     pub async fn stands(&self, ids: &[PostId]) -> Result<HashMap<PostId, PostStand>, Error> {
         let ids = ids.iter().map(|id| id.as_str().to_owned());
-        let query = Entity::find()
+        let query = kept()
             .select_only()
             .columns([Column::Id, Column::Seq, Column::DetailVersion])
             .filter(is_any_of(Column::Id, ids, self.backend()));
@@ -159,4 +160,9 @@ impl Store {
         })
         .await
     }
+}
+
+/// Returns a query for the posts that were not deleted.
+fn kept() -> Select<Entity> {
+    Entity::find().filter(Column::DeletedAt.is_null())
 }

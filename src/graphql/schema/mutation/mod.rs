@@ -9,8 +9,6 @@ mod screening;
 mod typing;
 mod writer;
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Object};
 
 use self::{
@@ -26,12 +24,13 @@ use self::{
     guest::{SignInAsGuestInput, SignInAsGuestPayload},
     moderation::{BanUserInput, BanUserPayload, UnbanUserInput, UnbanUserPayload},
     post::{
-        CreatePostInput, CreatePostPayload, EnsurePostInput, EnsurePostPayload, MovePostInput,
-        MovePostPayload, UpdatePostInput, UpdatePostPayload,
+        CreatePostInput, CreatePostPayload, DeletePostInput, DeletePostPayload, EnsurePostInput,
+        EnsurePostPayload, MovePostInput, MovePostPayload, UpdatePostInput, UpdatePostPayload,
     },
     typing::{SetTypingInput, SetTypingPayload},
 };
 use crate::{
+    feed,
     graphql::{
         context::ContextExt,
         error::{At, Result},
@@ -41,16 +40,7 @@ use crate::{
 
 /// Publishes the effects of a write that was committed.
 fn announce(context: &Context<'_>, effects: Effects) {
-    let hub = context.hub();
-    if let Some(change) = effects.change {
-        hub.publish(Arc::new(change));
-    }
-    if let Some(details) = effects.details {
-        hub.details_changed(&details.post, details.version);
-    }
-    if effects.queue {
-        hub.queue_changed();
-    }
+    feed::publish(context.hub(), effects);
 }
 
 /// The root of mutations.
@@ -109,6 +99,16 @@ impl Mutation {
         #[graphql(desc = "The post and its new id.")] input: MovePostInput,
     ) -> Result<MovePostPayload> {
         post::relocate(context, &input).await.at(context)
+    }
+
+    /// Deletes a post with its comments. Needs the role `moderator`. It is gone at once, and its streams end with
+    /// NOT_FOUND. Its comments are deleted in the background; until then its id is taken.
+    async fn delete_post(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The post.")] input: DeletePostInput,
+    ) -> Result<DeletePostPayload> {
+        post::delete(context, &input).await.at(context)
     }
 
     /// Adds a comment. Needs a token. Every reader of the post receives it except the client that

@@ -9,6 +9,7 @@ use crate::{
         schema::{ban::Ban, input},
     },
     model::Role,
+    store::BannedComments,
 };
 
 /// A user to be banned.
@@ -21,6 +22,10 @@ pub(super) struct BanUserInput {
     /// Seconds, 1 to 2,592,000 (30 days), for which no guest may sign in from the addresses that the user
     /// used as a guest. Without effect for other users. On a banned user it replaces the earlier time.
     ban_address_for: Option<i32>,
+    /// True to reject all published and pending comments of the user, also of a user who is banned already.
+    /// Readers see them go; many comments take some time.
+    #[graphql(default = false)]
+    reject_comments: bool,
 }
 
 /// The ban that is in effect.
@@ -55,9 +60,17 @@ pub(super) async fn ban(
     let reason = input.reason.as_deref().map(input::reason).transpose()?;
     let addresses_for = input.ban_address_for.map(input::ban_time).transpose()?;
     let moderation = context.moderation();
-    let write = moderation.ban(by, user, reason.flatten(), addresses_for);
+    let comments = if input.reject_comments {
+        BannedComments::Reject
+    } else {
+        BannedComments::Keep
+    };
+    let write = moderation.ban(by, user, reason.flatten(), addresses_for, comments);
     let limits = context.limits();
     let ban = limits.mutation(&by.user.id, by.user.role, write).await?;
+    if comments == BannedComments::Reject {
+        context.jobs().wake();
+    }
     Ok(BanUserPayload { ban: Ban(ban) })
 }
 

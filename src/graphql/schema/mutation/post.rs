@@ -12,7 +12,7 @@ use crate::{
     },
     model::{Role, Timestamp},
     rooms::RoomEnd,
-    store::{EnsurePost, Field, MovePost, NewPost, UpdatePost},
+    store::{DeletePost, EnsurePost, Field, MovePost, NewPost, UpdatePost},
 };
 
 /// A post to be opened to comments.
@@ -94,6 +94,20 @@ pub(super) struct MovePostInput {
 pub(super) struct MovePostPayload {
     /// The post.
     post: Post,
+}
+
+/// A post to be deleted.
+#[derive(Debug, InputObject)]
+pub(super) struct DeletePostInput {
+    /// The id of the post.
+    id: ID,
+}
+
+/// The post that was deleted.
+#[derive(Debug, SimpleObject)]
+pub(super) struct DeletePostPayload {
+    /// The id that the post had.
+    id: ID,
 }
 
 pub(super) async fn create(
@@ -185,6 +199,27 @@ pub(super) async fn relocate(
     }
     Ok(MovePostPayload {
         post: Post(moved.post),
+    })
+}
+
+pub(super) async fn delete(
+    context: &Context<'_>,
+    input: &DeletePostInput,
+) -> Result<DeletePostPayload, Error> {
+    let by = context.signed_in_as(Role::Moderator)?;
+    let at = Timestamp::now();
+    let delete = DeletePost {
+        id: input::post_id(&input.id)?,
+        by: by.profile(at),
+        at,
+    };
+    let write = context.store().delete_post(delete);
+    let limits = context.limits();
+    let post = limits.mutation(&by.user.id, by.user.role, write).await?;
+    context.hub().end_room(&post, RoomEnd::Deleted);
+    context.jobs().wake();
+    Ok(DeletePostPayload {
+        id: post.as_str().into(),
     })
 }
 

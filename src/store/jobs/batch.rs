@@ -1,0 +1,78 @@
+//! Batches of jobs.
+
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
+
+use super::{Job, Progress, delete_post, json, lease::Lease, read, reject_comments};
+use crate::{
+    error::Error,
+    model::Timestamp,
+    store::{
+        Effects, Store,
+        entity::job::{Column, Entity},
+    },
+};
+
+/// Maximum number of comments in a batch.
+pub(super) const BATCH: u64 = 500;
+
+/// A batch that was committed.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The effects that others are to hear of.
+    pub effects: Vec<Effects>,
+    /// True if the job is done.
+    pub is_last: bool,
+}
+
+/// A batch that is to be committed.
+pub(super) struct Done {
+    /// The effects that others are to hear of.
+    pub(super) effects: Vec<Effects>,
+    /// The progress after it; `None` if the job is done.
+    pub(super) progress: Option<Progress>,
+}
+
+impl Store {
+    /// Does the next batch of a job and renews the lease on it. Returns `None` if another node has taken the
+    /// job over.
+    pub async fn do_batch(&self, lease: Lease, now: Timestamp) -> Result<Option<Batch>, Error> {
+        self.writer
+            .write(move |transaction| Box::pin(async move { apply(transaction, lease, now).await }))
+            .await
+    }
+}
+
+async fn apply(
+    transaction: &DatabaseTransaction,
+    lease: Lease,
+    now: Timestamp,
+) -> Result<Option<Batch>, Error> {
+    // The job's row is locked first. A node that has lost the lease finds out before it does anything.
+    let Some(row) = lease.renew(transaction, now).await? else {
+        return Ok(None);
+    };
+    let (job, progress) = read(&row)?;
+    let done = match job {
+        Job::RejectComments(job) => {
+            reject_comments::batch(transaction, &job, progress, now).await?
+        }
+        Job::DeletePost(job) => delete_post::batch(transaction, &job, progress).await?,
+    };
+    let is_last = done.progress.is_none();
+    match done.progress {
+        Some(progress) => {
+            Entity::update_many()
+                .col_expr(Column::Progress, Expr::val(json(&progress)?))
+                .filter(Column::Id.eq(row.id))
+                .exec(transaction)
+                .await?;
+        }
+        None => {
+            Entity::delete_by_id(row.id).exec(transaction).await?;
+        }
+    }
+    Ok(Some(Batch {
+        effects: done.effects,
+        is_last,
+    }))
+}

@@ -1,0 +1,95 @@
+//! The job that deletes a post with its comments. The post is invisible from before the first batch.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait, sea_query::Expr,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    Progress,
+    batch::{BATCH, Done},
+};
+use crate::{
+    error::Error,
+    store::{
+        Effects,
+        entity::{
+            comment::{Column, Entity},
+            idempotency_key, post, report,
+        },
+        query::{is_any_of, select_limited},
+    },
+};
+
+/// A post that is to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::store) struct DeletePostJob {
+    /// The post.
+    pub(in crate::store) post: String,
+}
+
+/// Deletes the next comments of the post, in no order, and after the last ones the post.
+pub(super) async fn batch(
+    transaction: &DatabaseTransaction,
+    job: &DeletePostJob,
+    progress: Progress,
+) -> Result<Done, Error> {
+    let comments = next(transaction, job).await?;
+    let count = comments.len() as u64;
+    delete(transaction, comments).await?;
+    if count == BATCH {
+        let done = progress.done + count;
+        return Ok(Done {
+            effects: Vec::new(),
+            progress: Some(Progress { done, ..progress }),
+        });
+    }
+    post::Entity::delete_by_id(&job.post)
+        .exec(transaction)
+        .await?;
+    Ok(Done {
+        effects: vec![Effects::of_queue()],
+        progress: None,
+    })
+}
+
+async fn next(transaction: &DatabaseTransaction, job: &DeletePostJob) -> Result<Vec<Uuid>, Error> {
+    let query = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::PostId.eq(&job.post))
+        .into_query();
+    let rows = select_limited(&query, BATCH, transaction).await?;
+    let ids = rows.iter().map(|row| Ok(row.try_get_by_index(0)?));
+    ids.collect()
+}
+
+/// Deletes comments, and the rows that name them.
+async fn delete(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let backend = transaction.get_database_backend();
+    report::Entity::delete_many()
+        .filter(is_any_of(report::Column::CommentId, ids.clone(), backend))
+        .exec(transaction)
+        .await?;
+    let keys = is_any_of(idempotency_key::Column::CommentId, ids.clone(), backend);
+    idempotency_key::Entity::delete_many()
+        .filter(keys)
+        .exec(transaction)
+        .await?;
+    // Replies that are deleted later name them still.
+    Entity::update_many()
+        .col_expr(Column::ParentId, Expr::cust("NULL"))
+        .filter(is_any_of(Column::ParentId, ids.clone(), backend))
+        .exec(transaction)
+        .await?;
+    Entity::delete_many()
+        .filter(is_any_of(Column::Id, ids, backend))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
