@@ -10,6 +10,7 @@ mod clients;
 mod http;
 mod moderation;
 mod parse;
+mod posts;
 mod rooms;
 mod secret;
 mod signing_secret;
@@ -30,6 +31,7 @@ pub use self::{
     clients::{ClientsConfig, MIN_MEMORY, ProxyHeader},
     http::HttpConfig,
     moderation::{ModerationConfig, ModerationMode},
+    posts::PostsConfig,
     rooms::RoomsConfig,
     secret::Secret,
     signing_secret::SigningSecret,
@@ -87,6 +89,9 @@ pub struct Config {
     /// Settings of what is held back from readers.
     #[command(flatten)]
     pub moderation: ModerationConfig,
+    /// Settings of posts.
+    #[command(flatten)]
+    pub posts: PostsConfig,
     /// Settings of rooms and feeds.
     #[command(flatten)]
     pub rooms: RoomsConfig,

@@ -37,6 +37,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// Returns the instant `duration` earlier. Saturates.
+    pub fn minus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// Returns the time from `earlier` to this instant, or zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))

@@ -29,7 +29,7 @@ use crate::{
     config::{self, Config, Switch},
     feed::{self, Feed},
     graphql::{Executor, Requests, Services, Settings},
-    jobs::{Jobs, JobsHandle},
+    jobs::{Jobs, JobsHandle, Sweep},
     limits::{Limits, OperationLimits},
     memory::{self, MemoryBudget},
     model,
@@ -271,6 +271,9 @@ impl Server {
             cluster.users_changed(),
         ));
         background.spawn(end_grace_of_banned(hub.clone(), bans.imposed()));
+        let close_after = config.posts.close_after();
+        let sweep = Sweep::new(observer.store.clone(), hub.clone(), close_after);
+        background.spawn(sweep.run());
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
         background.spawn(async move { screening.run().await });

@@ -401,6 +401,7 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
             ],
         ),
         ("WEBHOOK_ALLOW_PRIVATE", &["", "maybe", "true"]),
+        ("CLOSE_AFTER", &["", "-1", "one", "3651"]),
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),

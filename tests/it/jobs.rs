@@ -156,7 +156,7 @@ async fn ban_without_rejection_keeps_comments_and_again_rejects() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn job_of_a_killed_node_goes_on_and_does_no_batch_twice() {
-    const COMMENTS: usize = 4_000;
+    const COMMENTS: usize = 2_500;
     let folder = tempfile::tempdir().expect("a folder");
     let url = database_url(folder.path());
     filled(&url, "spammer", COMMENTS).await.close().await;

@@ -785,7 +785,7 @@ async fn node_cut_off_in_a_transaction_blocks_others_a_bounded_time() {
 #[ignore = "needs PostgreSQL"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn job_of_a_dead_node_is_taken_over_within_ten_seconds() {
-    const COMMENTS: usize = 4_000;
+    const COMMENTS: usize = 2_500;
     const TAKEOVER: Duration = Duration::from_secs(10);
     let folder = tempfile::tempdir().expect("a folder");
     let url = postgres_url(folder.path());

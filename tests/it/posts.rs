@@ -4,7 +4,7 @@ use causerie::model::Role;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestServer, another_program, token};
+use crate::support::{Client, TestServer, another_program, run, token};
 
 const ENSURE: &str = "mutation($input: EnsurePostInput!) {
     ensurePost(input: $input) { wasCreated post { id title url isOpen moderation } }
@@ -175,4 +175,53 @@ async fn readers_learn_of_an_updated_post() {
     assert_eq!(changed["title"], json!("New"));
     socket.close().await;
     server.stop().await;
+}
+
+#[tokio::test]
+async fn inactive_post_is_closed_and_its_readers_learn_it() {
+    let server = TestServer::start_with(&["--reconcile-interval=100ms"]).await;
+    let author = author(&server);
+    for id in ["commented", "reopened", "young"] {
+        ensure(&author, json!({"id": id, "title": id})).await;
+    }
+    let write = "mutation($id: ID!) {
+        createComment(input: { postId: $id, body: \"b\" }) { status }
+    }";
+    author.send(write, json!({"id": "commented"})).await;
+    let mut socket = server.reader_socket("r").await;
+    socket.subscribe("p", POST_CHANGED, json!({})).await;
+    let opened = "causerie_operations_total{type=\"subscription\",code=\"OK\"}";
+    server.wait_for_sample(opened, 1.0).await;
+
+    // All are two days old, but for what keeps some of them open.
+    let connection = another_program(&server.database()).await;
+    let two_days = 2 * 24 * 60 * 60 * 1000;
+    for (column, condition) in [
+        ("created_at", "id <> 'young'"),
+        ("opened_at", "id NOT IN ('young', 'reopened')"),
+        ("last_comment_at", "id <> 'commented'"),
+    ] {
+        let sql = format!("UPDATE post SET {column} = {column} - {two_days} WHERE {condition}");
+        run(&connection, &sql).await;
+    }
+    let off = server.beside(&[]).await;
+    let sweeping = server.beside(&["--close-after=1"]).await;
+    let changed = socket.data("p").await["postChanged"].take();
+    assert_eq!(changed["isOpen"], json!(false));
+    for (id, is_open) in [
+        ("hello", false),
+        ("commented", true),
+        ("reopened", true),
+        ("young", true),
+    ] {
+        let post = author.send(POST, json!({"id": id})).await["post"].take();
+        assert_eq!(post["isOpen"], json!(is_open), "{id}");
+    }
+    let (_, opened_at) = stored(&server).await;
+    update(&author, json!({"id": "hello", "isOpen": true})).await;
+    assert!(stored(&server).await.1 > opened_at, "its time starts again");
+    socket.close().await;
+    for server in [off, sweeping, server] {
+        server.stop().await;
+    }
 }

@@ -82,7 +82,7 @@ async fn apply(transaction: &DatabaseTransaction, ensure: EnsurePost) -> Result<
         post.set_url(url);
     }
     post.list();
-    let (post, effects) = post.save(transaction, &ensure.by).await?;
+    let (post, effects) = post.save(transaction, Some(&ensure.by)).await?;
     Ok(Ensured {
         post,
         was_created: false,

@@ -38,7 +38,8 @@ impl LockedPost {
         Ok(None)
     }
 
-    fn of(stored: Model) -> Self {
+    /// Creates the state of a row that is locked.
+    pub(super) fn of(stored: Model) -> Self {
         let now = stored.clone();
         Self { stored, now }
     }
@@ -76,12 +77,12 @@ impl LockedPost {
         self.now.unlisted_since = None;
     }
 
-    /// Stores what `by` changed, and returns the post with the effects that others are to hear of. Stores
+    /// Stores what `by` changed, or the server itself, and returns the post with the effects that others are to hear of. Stores
     /// nothing if nothing changed.
     pub(super) async fn save(
         mut self,
         transaction: &DatabaseTransaction,
-        by: &Profile,
+        by: Option<&Profile>,
     ) -> Result<(Post, Effects), Error> {
         if self.now == self.stored {
             return Ok((rows::post(self.stored)?, Effects::default()));
@@ -102,7 +103,9 @@ impl LockedPost {
             .validate()?
             .exec_without_returning(transaction)
             .await?;
-        users::upsert(transaction, [by]).await?;
+        if let Some(by) = by {
+            users::upsert(transaction, [by]).await?;
+        }
         let post = rows::post(self.now)?;
         let effects = Effects::of_details(&post);
         Ok((post, effects))

@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod ensure;
+mod inactive;
 mod lock;
 mod moving;
 mod old_ids;

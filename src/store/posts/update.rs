@@ -71,5 +71,5 @@ async fn apply(
     if let Field::Set(mode) = update.moderation {
         post.set_moderation(mode);
     }
-    post.save(transaction, &update.by).await
+    post.save(transaction, Some(&update.by)).await
 }
