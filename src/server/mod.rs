@@ -2,6 +2,7 @@
 //!
 //! This composes the parts. There is no global state, so several servers can run in one process.
 
+mod background;
 mod error;
 mod grace;
 mod metrics;
@@ -21,8 +22,8 @@ use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{background::Background, grace::end_grace_of_banned, metrics::SampledMetrics};
 pub use self::{error::StartError, observer::Observer};
-use self::{grace::end_grace_of_banned, metrics::SampledMetrics};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
@@ -349,19 +350,6 @@ impl Server {
         observer.hub.end_all_grace();
         observer.store.close().await;
         Ok(())
-    }
-}
-
-/// Tasks that are dropped when `stop` is cancelled.
-struct Background {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Background {
-    fn spawn(&self, task: impl Future<Output: Send> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(stop.run_until_cancelled_owned(task));
     }
 }
 
