@@ -5,6 +5,7 @@ mod change;
 mod client;
 mod comment;
 mod moderation;
+mod page_path;
 mod post;
 mod shared_str;
 mod timestamp;
@@ -19,6 +20,7 @@ pub use self::{
         CommentStatus, Decision, HoldReason, MAX_NOTE_CHARS, ModeratedComment, ModerationMode,
         QueueStatus, Report, ReportReason,
     },
+    page_path::PagePathError,
     post::{MAX_TITLE_CHARS, Post, PostId},
     timestamp::Timestamp,
     user::{GuestSource, Profile, Role, User, UserId},
