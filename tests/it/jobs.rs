@@ -42,16 +42,13 @@ pub(crate) fn post_id(id: &str) -> PostId {
 }
 
 pub(crate) fn profile(name: &str) -> Profile {
-    Profile {
-        user: User {
-            id: UserId::parse(name).expect("an id"),
-            name: name.into(),
-            avatar: None,
-            role: Role::Reader,
-        },
-        as_of: Timestamp::now(),
-        source: None,
-    }
+    let user = User {
+        id: UserId::parse(name).expect("an id"),
+        name: name.into(),
+        avatar: None,
+        role: Role::Reader,
+    };
+    Profile::new(user, Timestamp::now())
 }
 
 /// Writes `count` comments of a user.
@@ -129,6 +126,8 @@ async fn comments_of_banned_user_are_rejected_live_for_readers() {
         assert!(seen.insert(change["comment"]["id"].to_string()), "twice");
     }
     assert_eq!(count(&boss).await, 1);
+    let decided = "causerie_comments_decided_total{action=\"reject\"}";
+    server.wait_for_sample(decided, MANY as f64).await;
     let rejected = boss.send(REJECTED, json!({})).await;
     let nodes = rejected["moderation"]["comments"]["nodes"].clone();
     let expected = json!({

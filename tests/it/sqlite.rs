@@ -5,7 +5,7 @@ use std::{collections::HashSet, os::unix::fs::PermissionsExt, time::Instant};
 
 use causerie::model::Role;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     answers::PAGE,
@@ -18,17 +18,20 @@ use crate::{
     writes::stored,
 };
 
+/// Makes a database with a post, before its disk is full. Returns the post's cursor.
+async fn opened(database: &str) -> Value {
+    let mut server = start_node_on(database, &[]).await;
+    let mut opened = user(&server, Role::Author).send(OPEN, json!({})).await;
+    server.signal(Signal::SIGTERM);
+    assert!(server.ended().await.status.success());
+    opened["createPost"]["post"]["cursor"].take()
+}
+
 #[tokio::test]
 async fn full_disk_fails_writes_serves_reads_and_keeps_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = sqlite_url(folder.path());
-    let mut server = start_node_on(&database, &[]).await;
-    let start =
-        user(&server, Role::Author).send(OPEN, json!({})).await["createPost"]["post"]["cursor"]
-            .take();
-    server.signal(Signal::SIGTERM);
-    assert!(server.ended().await.status.success());
-
+    let start = opened(&database).await;
     let mut server = start_on_full_disk(&database, 300).await;
     let ada = user(&server, Role::Reader);
     let mut acknowledged = HashSet::new();
@@ -91,8 +94,8 @@ async fn full_disk_acknowledges_exactly_the_writes_that_are_kept() {
     const WRITERS: usize = 16;
     let folder = tempfile::tempdir().expect("a folder");
     let database = sqlite_url(folder.path());
+    opened(&database).await;
     let mut server = start_on_full_disk(&database, 600).await;
-    user(&server, Role::Author).send(OPEN, json!({})).await;
     let writers = (0..WRITERS).map(|writer| {
         let ada = user(&server, Role::Reader);
         tokio::spawn(async move {

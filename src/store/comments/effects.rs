@@ -14,14 +14,6 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Returns the effects of a change of the lists that wait for moderators.
-    pub(in crate::store) fn of_queue() -> Self {
-        Self {
-            queue: true,
-            ..Self::default()
-        }
-    }
-
     /// Returns the effects of a change of the post's details.
     pub(in crate::store) fn of_details(post: &Post) -> Self {
         let details = ChangedDetails {

@@ -64,11 +64,11 @@ impl ModerationMetrics {
         counter.increment(1);
     }
 
-    /// Counts a moderator's decision that was committed.
-    pub(super) fn decided(&self, action: ModerationAction) {
+    /// Counts a moderator's decision on `comments` comments that was committed.
+    pub(in crate::store) fn decided(&self, action: ModerationAction, comments: u64) {
         match action {
-            ModerationAction::Approve => self.approved.increment(1),
-            ModerationAction::Reject => self.rejected.increment(1),
+            ModerationAction::Approve => self.approved.increment(comments),
+            ModerationAction::Reject => self.rejected.increment(comments),
         }
     }
 

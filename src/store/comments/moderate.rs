@@ -59,7 +59,7 @@ impl Store {
             .await?;
         // A no-op is no decision.
         if moderated.effects.queue {
-            self.moderation.decided(action);
+            self.moderation.decided(action, 1);
         }
         Ok(moderated)
     }

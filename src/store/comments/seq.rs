@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Locks the posts, not deleted, that match `condition`, and thereby their comments, until the transaction ends. Returns
-/// them.
+/// Locks the posts, not deleted, that match `condition`, and thereby their comments, until the transaction
+/// ends. Returns them.
 ///
 /// Locks are taken in the order of ids, so two transactions never deadlock over posts. On SQLite a writing
 /// transaction holds the whole database from its begin.

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     model::Timestamp,
     store::{
-        Effects, Store,
+        Effects, ModerationAction, Store,
         entity::job::{Column, Entity},
     },
 };
@@ -20,6 +20,8 @@ pub(super) const BATCH: u64 = 500;
 pub struct Batch {
     /// The effects that others are to hear of.
     pub effects: Vec<Effects>,
+    /// Number of comments that it rejected.
+    pub(super) rejected: u64,
     /// True if the job is done.
     pub is_last: bool,
 }
@@ -28,6 +30,8 @@ pub struct Batch {
 pub(super) struct Done {
     /// The effects that others are to hear of.
     pub(super) effects: Vec<Effects>,
+    /// Number of comments that it rejects.
+    pub(super) rejected: u64,
     /// The progress after it; `None` if the job is done.
     pub(super) progress: Option<Progress>,
 }
@@ -36,9 +40,13 @@ impl Store {
     /// Does the next batch of a job and renews the lease on it. Returns `None` if another node has taken the
     /// job over.
     pub async fn do_batch(&self, lease: Lease, now: Timestamp) -> Result<Option<Batch>, Error> {
-        self.writer
+        let batch = self
+            .writer
             .write(move |transaction| Box::pin(async move { apply(transaction, lease, now).await }))
-            .await
+            .await?;
+        let rejected = batch.as_ref().map_or(0, |batch| batch.rejected);
+        self.moderation.decided(ModerationAction::Reject, rejected);
+        Ok(batch)
     }
 }
 
@@ -73,6 +81,7 @@ async fn apply(
     }
     Ok(Some(Batch {
         effects: done.effects,
+        rejected: done.rejected,
         is_last,
     }))
 }

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     error::Error,
     store::{
-        Effects,
         entity::{
             comment::{Column, Entity},
             idempotency_key, post, report,
@@ -43,6 +42,7 @@ pub(super) async fn batch(
         let done = progress.done + count;
         return Ok(Done {
             effects: Vec::new(),
+            rejected: 0,
             progress: Some(Progress { done, ..progress }),
         });
     }
@@ -50,7 +50,8 @@ pub(super) async fn batch(
         .exec(transaction)
         .await?;
     Ok(Done {
-        effects: vec![Effects::of_queue()],
+        effects: Vec::new(),
+        rejected: 0,
         progress: None,
     })
 }

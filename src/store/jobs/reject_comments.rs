@@ -62,7 +62,11 @@ pub(super) async fn batch(
         done: progress.done + comments.len() as u64,
         after: Some((last.created_at, last.id.0)),
     });
-    Ok(Done { effects, progress })
+    Ok(Done {
+        rejected: effects.len() as u64,
+        effects,
+        progress,
+    })
 }
 
 /// A comment to be rejected.

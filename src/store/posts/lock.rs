@@ -77,8 +77,8 @@ impl LockedPost {
         self.now.unlisted_since = None;
     }
 
-    /// Stores what `by` changed, or the server itself, and returns the post with the effects that others are to hear of. Stores
-    /// nothing if nothing changed.
+    /// Stores what `by` changed, or the server itself, and returns the post with the effects that others are
+    /// to hear of. Stores nothing if nothing changed.
     pub(super) async fn save(
         mut self,
         transaction: &DatabaseTransaction,
