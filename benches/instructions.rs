@@ -24,7 +24,7 @@ use causerie::{
     config::Config,
     error::Error,
     feed::Feed,
-    graphql::{Caller, Closed, Executor, Payload, Requests, Services, Settings, Sink},
+    graphql::{Caller, Closed, Executor, Payload, Requests, Services, Settings, Sink, SitePages},
     jobs::JobsHandle,
     limits::Limits,
     memory::{self, MemoryBudget},
@@ -316,6 +316,7 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
         screening: Arc::new(Screening::new(&config.moderation, &registry).expect("a screening")),
         limits: Arc::new(Limits::new(&config.writing, &registry)),
         memory,
+        site_pages: SitePages::default(),
         settings: Settings {
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use url::Url;
 
-use super::parse::{bytes, duration};
+use super::parse::{bytes, duration, origin};
 
 /// Settings of HTTP.
 #[derive(Args, Clone, Debug)]
@@ -37,30 +36,4 @@ pub struct HttpConfig {
     /// Maximum size of all these documents together, in bytes.
     #[arg(long, env = "PERSISTED_QUERY_BYTES", default_value = "4194304", value_parser = bytes)]
     pub persisted_query_bytes: usize,
-}
-
-/// Parses an origin as browsers write it: scheme, host, and the port if it is not the scheme's
-/// default. Refuses patterns, because a URL parser takes `*` for an ordinary letter.
-fn origin(text: &str) -> Result<String, String> {
-    match Url::parse(text) {
-        Ok(_) if text.contains('*') => Err("must name each origin: there are no patterns".into()),
-        Ok(url) if serialized(&url).as_deref() == Some(text) => Ok(text.to_owned()),
-        _ => Err("must be a list of origins such as https://blog.example.org".into()),
-    }
-}
-
-/// Returns the origin of a URL as a web view sends it. The pages of native apps have schemes of their
-/// own, such as `capacitor://localhost`, for which the URL standard has no origin.
-fn serialized(url: &Url) -> Option<String> {
-    let origin = url.origin();
-    if origin.is_tuple() {
-        return Some(origin.ascii_serialization());
-    }
-    let host = url.host_str().filter(|host| !host.is_empty())?;
-    let port = url.port().map(|port| format!(":{port}"));
-    Some(format!(
-        "{}://{host}{}",
-        url.scheme(),
-        port.unwrap_or_default()
-    ))
 }

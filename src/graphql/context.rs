@@ -9,6 +9,7 @@ use super::{
     execute::{Cacheability, ResponseBudget},
     schema::StoreLoader,
     settings::Settings,
+    site_pages::SitePages,
 };
 use crate::{
     auth::{Authenticator, Principal},
@@ -46,6 +47,8 @@ pub struct Services {
     pub memory: MemoryBudget,
     /// The part of the configuration that resolvers go by.
     pub settings: Settings,
+    /// The pages that open posts by themselves.
+    pub site_pages: SitePages,
 }
 
 /// Access to services for a resolver. Each accessor also decides whether the response may be cached
@@ -92,6 +95,8 @@ pub(super) trait ContextExt<'a> {
     fn limits(&self) -> &'a Limits;
     /// Returns the settings, which are constant while the server runs.
     fn settings(&self) -> &'a Settings;
+    /// Returns the pages that open posts by themselves, which are constant while the server runs.
+    fn site_pages(&self) -> &'a SitePages;
     /// Returns the budget of the execution.
     fn budget(&self) -> &'a Arc<ResponseBudget>;
     /// Takes a text from the budget of the execution.
@@ -174,6 +179,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
 
     fn settings(&self) -> &'a Settings {
         &services(self).settings
+    }
+
+    fn site_pages(&self) -> &'a SitePages {
+        &services(self).site_pages
     }
 
     fn budget(&self) -> &'a Arc<ResponseBudget> {

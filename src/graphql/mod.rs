@@ -11,6 +11,7 @@ mod request_source;
 mod schema;
 mod schema_document;
 mod settings;
+mod site_pages;
 
 use self::schema_document::{schema, schema_document};
 pub use self::{
@@ -25,6 +26,7 @@ pub use self::{
     request_source::RequestSource,
     schema_document::sdl,
     settings::Settings,
+    site_pages::SitePages,
 };
 pub use crate::{
     feed::{Closed, Payload, Sink, Subscription, Turn},

@@ -52,6 +52,11 @@ impl Jobs {
         }
     }
 
+    /// Returns the handle that wakes the task.
+    pub fn handle(&self) -> JobsHandle {
+        self.handle.clone()
+    }
+
     /// Works on one job after the other until `stop`, and then leaves its job to another node.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {

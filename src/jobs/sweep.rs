@@ -4,7 +4,14 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use crate::{error::Error, feed, model::Timestamp, rooms::Hub, store::Store};
+use super::JobsHandle;
+use crate::{
+    error::Error,
+    feed,
+    model::Timestamp,
+    rooms::{Hub, RoomEnd},
+    store::Store,
+};
 
 /// Interval between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -14,16 +21,19 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub struct Sweep {
     store: Store,
     hub: Hub,
+    jobs: JobsHandle,
     /// The time without a new comment after which a post is closed, if posts are closed.
     close_after: Option<Duration>,
 }
 
 impl Sweep {
-    /// Creates the task's state. What it changes is published to `hub`.
-    pub fn new(store: Store, hub: Hub, close_after: Option<Duration>) -> Self {
+    /// Creates the task's state. What it changes is published to `hub`, and long work that it begins is left to
+    /// `jobs`.
+    pub fn new(store: Store, hub: Hub, jobs: JobsHandle, close_after: Option<Duration>) -> Self {
         Self {
             store,
             hub,
+            jobs,
             close_after,
         }
     }
@@ -34,8 +44,12 @@ impl Sweep {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.close_posts(Timestamp::now()).await {
+            let now = Timestamp::now();
+            if let Err(error) = self.close_posts(now).await {
                 tracing::warn!(?error, "posts are closed late");
+            }
+            if let Err(error) = self.remove_posts(now).await {
+                tracing::warn!(?error, "posts without a comment are removed late");
             }
         }
     }
@@ -57,5 +71,20 @@ impl Sweep {
                 feed::publish(&self.hub, effects);
             }
         }
+    }
+
+    /// Removes some posts that pages opened and that were never commented on. Others wait for the next sweep,
+    /// because each becomes a job, and moderators' jobs must not wait for many of them.
+    async fn remove_posts(&self, now: Timestamp) -> Result<(), Error> {
+        let removed = self.store.remove_unlisted_posts(now).await?;
+        if removed.is_empty() {
+            return Ok(());
+        }
+        for post in &removed {
+            self.hub.end_room(post, RoomEnd::Deleted);
+        }
+        self.hub.queue_changed();
+        self.jobs.wake();
+        Ok(())
     }
 }

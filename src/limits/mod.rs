@@ -38,6 +38,8 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Reports that a user may send a minute.
 const REPORTS_OF_USER: u32 = 10;
+/// Pages that one address may open a minute.
+const PAGES_FROM_ADDRESS: u32 = 20;
 /// Maximum number of mutations of one user that are under way at once.
 const MUTATIONS_OF_USER: u32 = 64;
 /// Maximum number of mutations from one address that are under way at once.
@@ -65,6 +67,7 @@ struct Limiters {
     mutations_of_user: UnderWay<UserId>,
     mutations_from_address: UnderWay<ClientAddress>,
     guests_by_address: Limiter<ClientAddress>,
+    pages_by_address: Limiter<ClientAddress>,
     reads: ReadTurns,
 }
 
@@ -93,6 +96,7 @@ impl Limits {
             mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
             mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
             guests_by_address: Limiter::per_minute(config.guests_per_address),
+            pages_by_address: Limiter::per_minute(PAGES_FROM_ADDRESS),
             reads: ReadTurns::default(),
         };
         Self {
@@ -251,6 +255,26 @@ impl Limits {
         }
     }
 
+    /// Runs `opening`, which opens a page's post for a caller of any role, and counts it for the address
+    /// unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `opening`, if the budget of the address is used up.
+    pub async fn page<T>(
+        &self,
+        from: Option<ClientAddress>,
+        opening: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match (&self.limiters, from) {
+            (Some(limiters), Some(from)) => {
+                let (limiter, refused) = (&limiters.pages_by_address, &self.metrics.pages);
+                limiter.count_success(&from, refused, opening).await
+            }
+            _ => opening.await,
+        }
+    }
+
     /// Drops the state of inactive users and addresses every minute, so that memory follows the active
     /// ones. Runs until it is dropped.
     pub async fn run(&self) {
@@ -266,6 +290,7 @@ impl Limits {
                 limiters.reports.drop_inactive();
                 limiters.checks.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
+                limiters.pages_by_address.drop_inactive();
                 limiters.reads.drop_inactive();
             }
         }

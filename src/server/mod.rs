@@ -8,14 +8,9 @@ mod grace;
 mod metrics;
 mod observer;
 mod queue_metrics;
+mod settings;
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
-};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, serve::ListenerExt};
 use futures_util::FutureExt;
@@ -27,13 +22,11 @@ pub use self::{error::StartError, observer::Observer};
 use crate::{
     auth::Authenticator,
     cluster::{ClusterNode, backplane},
-    config::{self, Config, Switch},
+    config::Config,
     feed::{self, Feed},
-    graphql::{Executor, Requests, Services, Settings},
+    graphql::{Executor, Services, SitePages},
     jobs::{Jobs, JobsHandle, Sweep},
     limits::{Limits, OperationLimits},
-    memory::{self, MemoryBudget},
-    model,
     moderation::{Bans, Moderation, Screening, share_bans},
     shutdown::Shutdown,
     store::Store,
@@ -105,7 +98,7 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = Arc::new(Limits::new(&config.writing, &registry));
 
-        let memory = memory_budget(&config);
+        let memory = settings::memory(&config);
 
         let jobs = JobsHandle::default();
         let services = Services {
@@ -124,15 +117,8 @@ impl Server {
             screening: Arc::clone(&screening),
             limits: Arc::clone(&limits),
             memory: memory.clone(),
-            settings: Settings {
-                allow_guests: config.auth.allow_guests,
-                guest_token_lifetime: config.auth.guest_token_lifetime,
-                edit_window: config.writing.edit_window,
-                moderation: moderation_mode(config.moderation.moderation),
-                reports_to_hold: NonZeroU32::new(config.moderation.reports_to_hold),
-                reply_depth: config.writing.reply_depth,
-                operation_timeout: config.clients.operation_timeout,
-            },
+            site_pages: SitePages::new(&config.posts.auto_open_posts),
+            settings: settings::of_resolvers(&config),
         };
         let executor = Executor::new(services, tasks.clone(), &registry);
         let admission = Admission::new(&config.clients, config.writing.rate_limits);
@@ -141,7 +127,7 @@ impl Server {
             executor: executor.clone(),
             authenticator: Arc::clone(&authenticator),
             bans: Arc::clone(&bans),
-            requests: requests(&config, &registry),
+            requests: settings::requests(&config, &registry),
             admission: admission.clone(),
             operation_limits: OperationLimits::new(
                 &config.clients,
@@ -149,7 +135,7 @@ impl Server {
                 &registry,
             ),
             memory: memory.clone(),
-            http: config.http.clone(),
+            http: settings::http(&config),
             ws: config.ws.clone(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
@@ -273,7 +259,12 @@ impl Server {
         ));
         background.spawn(end_grace_of_banned(hub.clone(), bans.imposed()));
         let close_after = config.posts.close_after();
-        let sweep = Sweep::new(observer.store.clone(), hub.clone(), close_after);
+        let sweep = Sweep::new(
+            observer.store.clone(),
+            hub.clone(),
+            jobs.handle(),
+            close_after,
+        );
         background.spawn(sweep.run());
         background.spawn(async move { hub.run().await });
         background.spawn(async move { limits.run().await });
@@ -365,31 +356,4 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
     Ok((listener, address))
-}
-
-fn memory_budget(config: &Config) -> MemoryBudget {
-    let limit = config
-        .clients
-        .memory_limit
-        .unwrap_or_else(memory::default_limit);
-    match config.writing.rate_limits {
-        Switch::On => MemoryBudget::new(limit),
-        Switch::Off => MemoryBudget::without_addresses(limit),
-    }
-}
-
-fn requests(config: &Config, registry: &Registry) -> Requests {
-    let max = usize::try_from(config.http.persisted_queries).unwrap_or(usize::MAX);
-    let max = NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN);
-    let max_bytes = config.http.persisted_query_bytes;
-    Requests::new(max, max_bytes, config.writing.reply_depth, registry)
-}
-
-/// Converts a setting.
-fn moderation_mode(mode: config::ModerationMode) -> model::ModerationMode {
-    match mode {
-        config::ModerationMode::None => model::ModerationMode::None,
-        config::ModerationMode::NewAuthors => model::ModerationMode::NewAuthors,
-        config::ModerationMode::All => model::ModerationMode::All,
-    }
 }

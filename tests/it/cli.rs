@@ -402,6 +402,15 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ),
         ("WEBHOOK_ALLOW_PRIVATE", &["", "maybe", "true"]),
         ("CLOSE_AFTER", &["", "-1", "one", "3651"]),
+        (
+            "AUTO_OPEN_POSTS",
+            &[
+                "blog.example.org",
+                "https://a.example/path",
+                "https://*.example",
+                "capacitor://localhost",
+            ],
+        ),
         ("ROOM_BUFFER", &number),
         ("CATCH_UP_PAGE", &number),
         ("RECONCILE_INTERVAL", &time),

@@ -758,9 +758,11 @@ async fn cors_allows_listed_origins_any_header() {
         "tracestate",
         "x-client-id",
     ];
-    let server =
-        TestServer::start_with(&["--allowed-origins=https://a.example,capacitor://localhost"])
-            .await;
+    let server = TestServer::start_with(&[
+        "--allowed-origins=https://a.example,capacitor://localhost",
+        "--auto-open-posts=https://blog.example",
+    ])
+    .await;
     let preflight = async |origin: &str| {
         let request = reqwest::Client::new()
             .request(Method::OPTIONS, server.url("/graphql"))
@@ -774,7 +776,11 @@ async fn cors_allows_listed_origins_any_header() {
             header("access-control-allow-headers"),
         )
     };
-    for origin in ["https://a.example", "capacitor://localhost"] {
+    for origin in [
+        "https://a.example",
+        "capacitor://localhost",
+        "https://blog.example",
+    ] {
         let (allowed, headers) = preflight(origin).await;
         assert_eq!(allowed.as_deref(), Some(origin));
         let headers = headers.expect("headers").to_lowercase();
@@ -803,10 +809,15 @@ async fn handshake(server: &TestServer, headers: &str) -> String {
 
 #[tokio::test]
 async fn websocket_accepts_listed_origins_and_non_browsers() {
-    let server = TestServer::start_with(&["--allowed-origins=https://a.example"]).await;
+    let settings = [
+        "--allowed-origins=https://a.example",
+        "--auto-open-posts=https://blog.example",
+    ];
+    let server = TestServer::start_with(&settings).await;
     for (headers, status) in [
         ("", "101"),
         ("Origin: https://a.example\r\n", "101"),
+        ("Origin: https://blog.example\r\n", "101"),
         // The server's own page: the request says Host: localhost.
         ("Origin: http://localhost\r\n", "101"),
         ("Origin: https://localhost\r\n", "101"),

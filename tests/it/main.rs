@@ -44,6 +44,7 @@ mod mutations;
 mod nodes;
 mod order;
 mod overload;
+mod pages;
 mod persisted;
 mod pipeline;
 mod postgres;

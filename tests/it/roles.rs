@@ -76,7 +76,7 @@ fn table() -> Vec<Row> {
         //                                            anonymous, guest, reader, author, moderator, banned
         ("signInAsGuest", New,    SIGN_IN,        [ok,  ok, ok, ok, ok, no]),
         ("createPost",    New,    CREATE_POST,    [who, no, no, ok, ok, no]),
-        ("ensurePost",    New,    ENSURE_POST,    [who, no, no, ok, ok, no]),
+        ("ensurePost",    New,    ENSURE_POST,    [no,  no, no, ok, ok, no]),
         ("updatePost",    New,    UPDATE_POST,    [who, no, no, ok, ok, no]),
         ("movePost",      New,    MOVE_POST,      [who, no, no, ok, ok, no]),
         ("deletePost",    Post,   DELETE_POST,    [who, no, no, no, ok, no]),

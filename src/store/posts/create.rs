@@ -35,18 +35,20 @@ impl Store {
         self.writer
             .write(move |transaction| {
                 let new = new.clone();
-                Box::pin(async move { rows::post(insert(transaction, &new).await?) })
+                Box::pin(async move { rows::post(insert(transaction, &new, None).await?) })
             })
             .await
     }
 }
 
-/// Inserts the row of a new post, and updates the row of the user who opens it.
+/// Inserts the row of a new post, and updates the row of the user who opens it. If it has `unlisted_since`, it
+/// is in no list before its first published comment.
 ///
 /// Fails with `Conflict` if its id is one of another post, present or old.
 pub(super) async fn insert(
     transaction: &DatabaseTransaction,
     new: &NewPost,
+    unlisted_since: Option<Timestamp>,
 ) -> Result<Model, Error> {
     let row = ActiveModel {
         id: Set(new.id.to_string()),
@@ -62,7 +64,7 @@ pub(super) async fn insert(
         pinned_comment: Set(None),
         last_comment_at: Set(None),
         opened_at: Set(new.at.0),
-        unlisted_since: Set(None),
+        unlisted_since: Set(unlisted_since.map(|at| at.0)),
         deleted_at: Set(None),
     };
     let inserted = Entity::insert(row).exec_with_returning(transaction).await;

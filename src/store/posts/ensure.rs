@@ -39,6 +39,17 @@ pub struct Ensured {
     pub effects: Effects,
 }
 
+impl Ensured {
+    /// Returns the result for a post that is open already, and that nothing changes.
+    pub(super) fn unchanged(post: Post) -> Self {
+        Self {
+            post,
+            was_created: false,
+            effects: Effects::default(),
+        }
+    }
+}
+
 impl Store {
     /// Opens a post, or updates the title and the URL of the one that is open under its id. Idempotent.
     pub async fn ensure_post(&self, ensure: EnsurePost) -> Result<Ensured, Error> {
@@ -72,7 +83,7 @@ async fn apply(transaction: &DatabaseTransaction, ensure: EnsurePost) -> Result<
             by: Some(ensure.by),
         };
         return Ok(Ensured {
-            post: rows::post(insert(transaction, &new).await?)?,
+            post: rows::post(insert(transaction, &new, None).await?)?,
             was_created: true,
             effects: Effects::default(),
         });

@@ -10,6 +10,7 @@ mod inactive;
 mod lock;
 mod moving;
 mod old_ids;
+mod page;
 mod read;
 mod update;
 

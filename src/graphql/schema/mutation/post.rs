@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, SimpleObject};
 use super::announce;
 
 use crate::{
+    auth::Principal,
     error::Error,
     graphql::{
         context::ContextExt,
@@ -133,7 +134,11 @@ pub(super) async fn ensure(
     context: &Context<'_>,
     input: EnsurePostInput,
 ) -> Result<EnsurePostPayload, Error> {
-    let by = context.signed_in_as(Role::Author)?;
+    let anonymous = context.caller()?.principal.is_none();
+    let by = (!anonymous).then(|| context.signed_in()).transpose()?;
+    let Some(by) = by.filter(|by| by.user.role >= Role::Author) else {
+        return open_page(context, &input, by).await;
+    };
     let at = Timestamp::now();
     let ensure = EnsurePost {
         id: input::new_post_id("id", &input.id)?,
@@ -149,6 +154,33 @@ pub(super) async fn ensure(
     Ok(EnsurePostPayload {
         post: Post(ensured.post),
         was_created: ensured.was_created,
+    })
+}
+
+/// Opens the post of a page of the site for a caller of any role.
+async fn open_page(
+    context: &Context<'_>,
+    input: &EnsurePostInput,
+    by: Option<&Principal>,
+) -> Result<EnsurePostPayload, Error> {
+    let url = match &input.url {
+        MaybeUndefined::Value(url) => Some(url.as_str()),
+        MaybeUndefined::Null | MaybeUndefined::Undefined => None,
+    };
+    let (id, page) = context.site_pages().admit(&input.id, url)?;
+    let at = Timestamp::now();
+    let opening = context.store().open_page(NewPost {
+        id,
+        title: input::title(&input.title)?,
+        url: Some(input::url(page.as_str())?),
+        at,
+        by: by.map(|by| by.profile(at)),
+    });
+    let address = context.caller()?.address;
+    let opened = context.limits().page(address, opening).await?;
+    Ok(EnsurePostPayload {
+        post: Post(opened.post),
+        was_created: opened.was_created,
     })
 }
 
@@ -217,6 +249,8 @@ pub(super) async fn delete(
     let limits = context.limits();
     let post = limits.mutation(&by.user.id, by.user.role, write).await?;
     context.hub().end_room(&post, RoomEnd::Deleted);
+    // Its comments wait for no moderator any more.
+    context.hub().queue_changed();
     context.jobs().wake();
     Ok(DeletePostPayload {
         id: post.as_str().into(),
