@@ -39,7 +39,7 @@ pub use self::{
     comments::{
         ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
         ModerateComment, Moderated, ModerationAction, NewComment, NewReport, Pin, PinComment,
-        Screened, SearchedPage, Written, WrittenAt,
+        PublishedAt, Screened, SearchedPage, Written, WrittenAt,
     },
     error::OpenError,
     feed::{FeedEntry, Reason},

@@ -106,6 +106,7 @@ fn argument(field: &str, described: &Value) -> Option<String> {
         "first" => Some("first: 4".to_owned()),
         "id" => Some("id: $id".to_owned()),
         "postId" if is_required => Some("postId: \"hello\"".to_owned()),
+        "ids" if field == "postsById" => Some("ids: [\"hello\"]".to_owned()),
         "includeOwn" => Some("includeOwn: true".to_owned()),
         name => {
             assert!(!is_required, "the walk has no value for {name}");

@@ -105,6 +105,7 @@ async fn lists(server: &TestServer, size: usize) -> Vec<List> {
         posts.insert(0, id);
     }
     let newest_first = comments.iter().rev().cloned().collect();
+    let recent = comments.iter().chain(&replies).rev().cloned().collect();
     let (post, parent) = (
         "post(id: \"hello\")",
         format!("comment(id: \"{}\")", comments[0]),
@@ -115,6 +116,7 @@ async fn lists(server: &TestServer, size: usize) -> Vec<List> {
         List::new("newest comments", post, "comments", newest, newest_first),
         List::new("replies", &parent, "replies", "", replies),
         List::new("posts", "", "posts", "", posts),
+        List::new("recent comments", "", "recentComments", "", recent),
     ]
 }
 
@@ -149,7 +151,8 @@ async fn pages_of_a_list_bring_each_item_once_and_in_order() {
                 walked.extend(ids);
                 let info = &page["pageInfo"];
                 assert_eq!(info["hasPreviousPage"], json!(!after.is_null()), "{name}");
-                assert_eq!(info["hasNextPage"], json!(walked.len() < 7), "{name}");
+                let has_next = walked.len() < list.ids.len();
+                assert_eq!(info["hasNextPage"], json!(has_next), "{name}");
                 after = info["endCursor"].clone();
                 if info["hasNextPage"] == json!(false) {
                     break;
@@ -177,14 +180,14 @@ async fn page_has_20_items_by_default_and_at_most_100() {
             (json!({"first": null, "after": null}), 20),
             (json!({"first": 0}), 0),
             (json!({"first": 1}), 1),
-            (json!({"first": 100}), MANY),
+            (json!({"first": 100}), list.ids.len()),
         ] {
             let (page, ids) = list.page(&client, variables.clone()).await;
             let name = format!("{} {variables}", list.name);
             assert_eq!(ids, list.ids[..length], "{name}");
             assert_eq!(
                 page["pageInfo"]["hasNextPage"],
-                json!(length < MANY),
+                json!(length < list.ids.len()),
                 "{name}"
             );
         }
@@ -614,5 +617,108 @@ async fn bodies_are_read_however_a_list_selects_them() {
         let data = server.client().send(&query, json!({})).await;
         assert_eq!(data.pointer(place), Some(&json!(body)), "{data}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn posts_by_id_come_in_the_order_of_their_ids() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    for id in ["one", "two", "three"] {
+        open_post(&server, id, Timestamp::now()).await;
+    }
+    let author = client.with_token(&token("author", "Author", Role::Author));
+    let relocate = "mutation { movePost(input: { id: \"two\", newId: \"deux\" }) { post { id } } }";
+    author.send(relocate, json!({})).await;
+    server.reader("ada").comment("a comment").await;
+    let query = "query($ids: [ID!]!) { postsById(ids: $ids) { id commentCount } }";
+    let post = |id: &str, count: i32| json!({"id": id, "commentCount": count});
+    for (ids, posts) in [
+        (json!([]), json!([])),
+        (json!("one"), json!([post("one", 0)])),
+        (
+            json!(["three", "hello", "one"]),
+            json!([post("three", 0), post("hello", 1), post("one", 0)]),
+        ),
+        (
+            json!(["none", "one", "a b", "", "one"]),
+            json!([null, post("one", 0), null, null, post("one", 0)]),
+        ),
+        (
+            json!(["two", "deux"]),
+            json!([post("deux", 0), post("deux", 0)]),
+        ),
+    ] {
+        // Twice, because the second answer may be cached.
+        for _ in 0..2 {
+            let data = author.send(query, json!({"ids": ids})).await;
+            assert_eq!(data["postsById"], posts, "{ids}");
+        }
+    }
+    server.reader("ada").comment("another one").await;
+    let data = author.send(query, json!({"ids": ["hello"]})).await;
+    assert_eq!(data["postsById"], json!([post("hello", 2)]));
+
+    let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
+    let data = author.send(query, json!({"ids": many[1..]})).await;
+    assert_eq!(data["postsById"], json!(vec![Value::Null; 100]));
+    let error = author.refused(query, json!({"ids": many})).await;
+    let extensions = json!({"code": "BAD_USER_INPUT", "field": "ids"});
+    assert_eq!(error["extensions"], extensions);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn recent_comments_are_published_ones_of_all_posts() {
+    let server = TestServer::start_with(&["--moderation=all"]).await;
+    let ada = server.reader("ada");
+    let boss = server
+        .client()
+        .with_token(&token("boss", "Boss", Role::Moderator));
+    for post in ["one", "two", "deleted"] {
+        open_post(&server, post, Timestamp::now()).await;
+    }
+    let write = async |by: &Client, post: &str| {
+        let input = json!({"postId": post, "body": post});
+        let write = "mutation($input: CreateCommentInput!) {
+            createComment(input: $input) { comment { id } }
+        }";
+        let mut data = by.send(write, json!({"input": input})).await;
+        data["createComment"]["comment"]["id"].take()
+    };
+    let act = async |mutation: &str, id: &Value| {
+        let mutation =
+            format!("mutation($id: ID!) {{ {mutation}(input: {{ id: $id }}) {{ __typename }} }}");
+        boss.send(&mutation, json!({"id": id})).await;
+    };
+    let recent = async || {
+        let query = "{ recentComments { nodes { id post { id } isDeleted } } }";
+        let mut data = boss.send(query, json!({})).await;
+        let nodes = data["recentComments"]["nodes"].take();
+        assert!(
+            items(&nodes)
+                .iter()
+                .all(|node| node["isDeleted"] == json!(false))
+        );
+        ids(&nodes)
+    };
+    let waiting = write(&ada, "one").await;
+    let first = write(&boss, "one").await;
+    let second = write(&boss, "two").await;
+    let gone = write(&boss, "deleted").await;
+    let expect = |ids: &[&Value]| -> Vec<String> {
+        let ids = ids.iter().filter_map(|id| id.as_str());
+        ids.map(str::to_owned).collect()
+    };
+    assert_eq!(recent().await, expect(&[&gone, &second, &first]));
+    // The order is that of publication, and not that of writing.
+    act("approveComment", &waiting).await;
+    assert_eq!(recent().await, expect(&[&waiting, &gone, &second, &first]));
+    act("deletePost", &json!("deleted")).await;
+    act("rejectComment", &second).await;
+    act("deleteComment", &first).await;
+    assert_eq!(recent().await, expect(&[&waiting]));
+    act("approveComment", &second).await;
+    assert_eq!(recent().await, expect(&[&waiting, &second]));
     server.stop().await;
 }

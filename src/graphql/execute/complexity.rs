@@ -160,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn posts_by_id_are_as_many_as_their_ids() {
+        let query = "query($ids: [ID!]!) { postsById(ids: $ids) {
+            allComments(first: 100) { nodes { id body createdAt author { name } } } } }";
+        let ids = |count: usize| serde_json::json!({"ids": vec!["p"; count]});
+        assert_eq!(check_with(query, ids(50)), Ok(()));
+        assert_too_complex(check_with(query, ids(100)));
+    }
+
+    #[test]
     fn aliases_add_up() {
         let alias = |number: usize| {
             format!("a{number}: posts(first: 100) {{ nodes {{ id title url createdAt }} }} ")

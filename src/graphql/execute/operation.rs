@@ -170,14 +170,21 @@ impl Operation {
         let fields = self.fields().iter();
         let fields =
             fields.filter(|field| !matches!(field.name.as_str(), "settings" | "__typename"));
-        let posts = fields.map(|field| {
-            let mut arguments = self.arguments(field).into_iter();
-            match (field.name.as_str(), arguments.next()) {
-                ("post", Some((_, ConstValue::String(id)))) => PostId::parse(&id),
-                _ => None,
+        let mut posts = Vec::new();
+        for field in fields {
+            let ids = match (field.name.as_str(), self.arguments(field).pop()) {
+                ("post", Some((_, id))) => vec![id],
+                ("postsById", Some((_, ConstValue::List(ids)))) => ids,
+                _ => return None,
+            };
+            for id in ids {
+                let ConstValue::String(id) = id else {
+                    return None;
+                };
+                posts.push(PostId::parse(&id)?);
             }
-        });
-        posts.collect()
+        }
+        Some(posts)
     }
 
     /// Returns the document and the variables, if introspection has to be answered from them.

@@ -3,10 +3,7 @@
 
 use async_graphql::Value as ConstValue;
 
-use super::{
-    normal_form::{Field, Value},
-    variables::Variables,
-};
+use super::{normal_form::Field, variables::Variables};
 use crate::graphql::schema::page;
 
 /// The bytes beside each key: quotes, colon and comma.
@@ -63,7 +60,11 @@ impl Weight {
             let selection = Self::of(&field.selection, lengths);
             let length = lengths.of(field);
             let (own, pages) = match field.name.as_str() {
-                "comments" | "allComments" | "unpublishedComments" => (PAGE_COMPLEXITY, 0),
+                "comments"
+                | "allComments"
+                | "recentComments"
+                | "unpublishedComments"
+                | "postsById" => (PAGE_COMPLEXITY, 0),
                 "replies" | "post" | "parent" | "ancestors" | "pinnedComment" | "reports"
                 | "moderator" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),
@@ -99,25 +100,33 @@ impl Lengths<'_> {
         if name == "ancestors" {
             return self.reply_depth.into();
         }
-        let Some(usual) = page::default_first(name) else {
+        if name == "postsById" {
+            let ids = self.argument(field, "ids");
+            return match ids {
+                Some(ConstValue::List(ids)) => items(ids.len() as u64),
+                _ => 1,
+            };
+        }
+        let Some(usual) = page::default_first(name).map(|usual| usual.unsigned_abs().into()) else {
             let mut known = INTROSPECTION.iter();
             return known
                 .find(|(list, _)| *list == name)
                 .map_or(1, |(_, length)| *length);
         };
+        items(match self.argument(field, "first") {
+            Some(ConstValue::Number(first)) => first.as_u64().unwrap_or(usual),
+            _ => usual,
+        })
+    }
+
+    fn argument(self, field: &Field, name: &str) -> Option<ConstValue> {
         let mut arguments = field.arguments.iter();
-        let first = arguments.find(|(name, _)| name == "first");
-        let first = first.and_then(|(_, value)| number(value, self.variables));
-        // The resolver refuses a page that is longer than the maximum.
-        first
-            .unwrap_or_else(|| usual.unsigned_abs().into())
-            .clamp(1, page::MAX_FIRST.unsigned_abs().into())
+        let argument = arguments.find(|(argument, _)| argument == name);
+        argument.map(|(_, value)| value.resolve(self.variables))
     }
 }
 
-fn number(value: &Value, variables: &Variables) -> Option<u64> {
-    match value.resolve(variables) {
-        ConstValue::Number(number) => number.as_u64(),
-        _ => None,
-    }
+/// Returns a length of a list. The resolver refuses one that is longer than the maximum.
+fn items(length: u64) -> u64 {
+    length.clamp(1, page::MAX_FIRST.unsigned_abs().into())
 }

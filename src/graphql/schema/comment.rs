@@ -11,6 +11,7 @@ use super::{
     post::Post,
     relatives::{AncestorsOf, CommentWith},
     replies::RepliesOf,
+    timed_place,
     user::User,
 };
 use crate::{
@@ -18,9 +19,10 @@ use crate::{
     graphql::{
         context::ContextExt,
         error::{At, Result},
+        execute::ResponseBudget,
     },
     model::{self, ChangeKind, CommentId, Seq},
-    store::{self, Bodies, Slice},
+    store::{self, Bodies, PublishedAt, Slice},
 };
 
 /// A comment in one state.
@@ -247,6 +249,26 @@ pub(super) fn connection(
         |comment| cursor::encode(context.epoch(), &comment.post_id, comment.added_seq),
         |state| Comment { state, as_of },
     )
+}
+
+/// Reads a page of the comments of all posts.
+pub(super) async fn recent(
+    context: &Context<'_>,
+    first: Option<i32>,
+    after: Option<String>,
+) -> std::result::Result<Connection<Comment>, Error> {
+    let slice = page::slice(first, after.as_deref(), |text| {
+        let (at, id) = timed_place::decode(text, CommentId::parse)?;
+        Ok(PublishedAt { at, id })
+    })?;
+    let budget = context.budget();
+    let allowance = Arc::<ResponseBudget>::clone(budget);
+    let (store, bodies) = (context.store(), bodies_of_page(context));
+    let page = store.recent_comments(slice, bodies, allowance);
+    let page = budget.in_turn(page).await?.map(Arc::new);
+    let cursor =
+        |comment: &Arc<model::Comment>| timed_place::encode(comment.published_at, comment.id);
+    page::connection(context, page, after, cursor, Comment::from)
 }
 
 /// A change in a post's feed.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use async_graphql::ID;
+
 use crate::{
     error::{Error, Kind},
     model::{
@@ -11,6 +13,8 @@ use crate::{
     text::{self, MAX_URL_BYTES},
 };
 
+/// Maximum number of posts that a request names.
+const MAX_POSTS: usize = 100;
 /// Maximum length of the text of a search, in characters.
 const MAX_SEARCH_CHARS: usize = 200;
 /// Minimum time for which addresses are banned.
@@ -64,6 +68,18 @@ pub(crate) fn new_post_id(field: &'static str, text: &str) -> Result<PostId, Err
 /// Reads the id of a post; `NotFound` for text that cannot be an id.
 pub(crate) fn post_id(text: &str) -> Result<PostId, Error> {
     PostId::parse(text).ok_or(Error::NotFound(Kind::Post))
+}
+
+/// Reads the ids of posts; `None` for text that cannot be an id.
+pub(crate) fn post_ids(ids: &[ID]) -> Result<Vec<Option<PostId>>, Error> {
+    if ids.len() > MAX_POSTS {
+        let message = format!(
+            "There are at most {MAX_POSTS} ids; these are {}.",
+            ids.len()
+        );
+        return Err(Error::bad_input("ids", message));
+    }
+    Ok(ids.iter().map(|id| PostId::parse(id)).collect())
 }
 
 /// Reads the id of a comment; `NotFound` for text that cannot be an id.

@@ -24,11 +24,12 @@ pub(super) const DEFAULT_FIRST: i32 = 20;
 pub(super) const DEFAULT_FIRST_OF_ALL: i32 = 50;
 
 /// The fields that are lists of items, with the number of items in a page by default.
-const LISTS: [(&str, i32); 7] = [
+const LISTS: [(&str, i32); 8] = [
     ("posts", DEFAULT_FIRST),
     ("comments", DEFAULT_FIRST),
     ("allComments", DEFAULT_FIRST_OF_ALL),
     ("replies", DEFAULT_FIRST),
+    ("recentComments", DEFAULT_FIRST),
     ("reports", DEFAULT_FIRST),
     ("bans", DEFAULT_FIRST),
     ("unpublishedComments", DEFAULT_FIRST),

@@ -11,6 +11,7 @@ use super::{
     non_null::NonNull,
     page::{self, Connection},
     post::Post,
+    relatives::PostWith,
     settings::Settings,
     timed_place,
     user::{self, User},
@@ -69,6 +70,32 @@ impl Query {
         page::connection(context, page, after, posts_cursor, Post).at(context)
     }
 
+    /// Up to 100 posts in the order of `ids`; null if no such post exists.
+    async fn posts_by_id(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The host site's own ids.")] ids: NonNull<Vec<ID>>,
+    ) -> Result<Vec<Option<Post>>> {
+        posts_by_id(context, ids).await.at(context)
+    }
+
+    /// Published comments of all posts, newest first. At most 100 a page. A page goes on in the order of
+    /// publication, whatever is published or withdrawn meanwhile.
+    async fn recent_comments(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Maximum number of items, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of an edge or a page: items after it.")] after: Option<String>,
+    ) -> Result<Connection<Comment>> {
+        Box::pin(comment::recent(context, first, after))
+            .await
+            .at(context)
+    }
+
     /// Limits and features that a page adapts to. The same for every reader.
     async fn settings(&self, context: &Context<'_>) -> Settings {
         Settings(*context.settings())
@@ -116,6 +143,23 @@ async fn post(context: &Context<'_>, id: NonNull<ID>) -> std::result::Result<Opt
         budget.take_object(post.bytes())?;
     }
     Ok(post.map(Post))
+}
+
+/// Reads posts, in the order of their ids.
+async fn posts_by_id(
+    context: &Context<'_>,
+    ids: NonNull<Vec<ID>>,
+) -> std::result::Result<Vec<Option<Post>>, Error> {
+    let ids = input::post_ids(&ids.value("ids")?)?;
+    let known = ids.iter().flatten().map(|id| PostWith(id.clone()));
+    let found = context.loader().load_many(known).await?;
+    let fields = found.len() * page::fields_below(context.field());
+    context.budget().take_fields(fields)?;
+    let posts = ids.into_iter().map(|id| {
+        let post = found.get(&PostWith(id?));
+        post.cloned().map(Post)
+    });
+    Ok(posts.collect())
 }
 
 async fn comment(

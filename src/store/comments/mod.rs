@@ -22,6 +22,7 @@ mod open_reports;
 mod parents;
 mod pin;
 mod read;
+mod recent;
 mod reject;
 mod reports;
 mod seq;
@@ -38,6 +39,7 @@ pub use self::{
     moderate::{ModerateComment, Moderated, ModerationAction},
     moderated::{CommentFilter, SearchedPage, WrittenAt},
     pin::{Pin, PinComment},
+    recent::PublishedAt,
     reports::NewReport,
     state::Written,
 };

@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Returns the first comments of a query as a page.
-    async fn comments(
+    pub(super) async fn comments(
         &self,
         query: SelectStatement,
         first: u64,
