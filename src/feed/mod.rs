@@ -14,6 +14,7 @@ mod event;
 mod fanout;
 mod group_renderer;
 mod join;
+mod joint_sink;
 mod metrics;
 mod origin;
 mod payload;
@@ -33,6 +34,7 @@ pub use self::{
     bookmark::{Bookmark, position},
     event::Event,
     join::{Feed, Joined},
+    joint_sink::JointSink,
     origin::Origin,
     payload::Payload,
     progress::Progress,

@@ -77,6 +77,16 @@ pub struct Subscription {
     _subscribed: Box<dyn Send + Sync>,
 }
 
+impl FromIterator<Self> for Subscription {
+    /// Returns the subscription to the topics of several ones, which end together.
+    fn from_iter<I: IntoIterator<Item = Self>>(subscriptions: I) -> Self {
+        let subscriptions: Vec<Self> = subscriptions.into_iter().collect();
+        Self {
+            _subscribed: Box::new(subscriptions),
+        }
+    }
+}
+
 impl std::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()

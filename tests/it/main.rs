@@ -57,6 +57,7 @@ mod relatives;
 mod restore;
 mod resume;
 mod roles;
+mod room_events;
 mod rooms;
 mod schema;
 mod screening;

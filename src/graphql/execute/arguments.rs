@@ -1,6 +1,6 @@
 //! The arguments of a subscription's root field, read in one place for every subscriber.
 
-use async_graphql::{Name, Value};
+use async_graphql::{InputType, Name, Value};
 
 use crate::error::Error;
 
@@ -62,6 +62,19 @@ impl Arguments {
             Some(Value::Boolean(value)) => Ok(value),
             Some(_) => Err(Error::bad_input(name, "The value must not be null.")),
         }
+    }
+
+    /// Takes an optional argument of type `[T!]!`. It is `None` if it is absent.
+    pub(in crate::graphql) fn list<T: InputType>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let list = Vec::parse(Some(value));
+        list.map(Some)
+            .map_err(|_| Error::bad_input(name, "The value must be a list without null."))
     }
 
     /// Refuses what was not taken.

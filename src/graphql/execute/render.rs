@@ -70,10 +70,22 @@ impl Rendered {
     ///
     /// Returns an internal error if the execution renders no event, or one of another topic.
     pub(crate) fn event<'a, E: 'static>(context: &Context<'a>) -> Result<&'a E, Error> {
-        let rendered = context.data_opt::<Self>();
-        let event = rendered.and_then(|Self(event)| event.get());
-        event.ok_or_else(|| Error::Internal("the event of a subscription is missing".into()))
+        Self::any(context)?.get().ok_or_else(missing)
     }
+
+    /// Returns the event that is being rendered, of any topic.
+    ///
+    /// # Errors
+    ///
+    /// Returns an internal error if the execution renders no event.
+    pub(crate) fn any<'a>(context: &Context<'a>) -> Result<&'a Event, Error> {
+        let rendered = context.data_opt::<Self>();
+        rendered.map(|Self(event)| event).ok_or_else(missing)
+    }
+}
+
+fn missing() -> Error {
+    Error::Internal("the event of a subscription is missing".into())
 }
 
 /// The numbers of executions and deliveries since the start.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, Request, Sink, Subscription},
+    feed::{Feed, JointSink, Request, Sink, Subscription},
     graphql::{error::server_error, schema},
     memory::Account,
     model::Epoch,
@@ -28,7 +28,11 @@ trait Subscribe: Send {
     ) -> BoxFuture<'static, Result<Subscription, Error>>;
 }
 
+/// Requests for several topics, whose events come in one stream.
+struct Several(Vec<SubscriptionRequest>);
+
 /// A client that is about to subscribe.
+#[derive(Clone)]
 pub(super) struct Subscriber {
     pub(super) participant: Participant,
     pub(super) feed: Feed,
@@ -57,10 +61,35 @@ impl<R: Request> Subscribe for R {
     }
 }
 
+impl Subscribe for Several {
+    fn subscribe(
+        self: Box<Self>,
+        subscriber: Subscriber,
+    ) -> BoxFuture<'static, Result<Subscription, Error>> {
+        let subscriber = Subscriber {
+            sink: Arc::new(JointSink::new(Arc::clone(&subscriber.sink))),
+            ..subscriber
+        };
+        async move {
+            let mut subscriptions = Vec::with_capacity(self.0.len());
+            for request in self.0 {
+                subscriptions.push(request.subscribe(subscriber.clone()).await?);
+            }
+            Ok(subscriptions.into_iter().collect())
+        }
+        .boxed()
+    }
+}
+
 impl SubscriptionRequest {
     /// Creates a request for a topic.
     pub(in crate::graphql) fn new(request: impl Request) -> Self {
         Self(Box::new(request))
+    }
+
+    /// Creates a request for several topics. The client subscribes to them in this order.
+    pub(in crate::graphql) fn several(requests: Vec<Self>) -> Self {
+        Self(Box::new(Several(requests)))
     }
 
     /// Reads the root field of a subscription, whose cursors are of `epoch`. The first subscriber of an

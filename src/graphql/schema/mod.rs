@@ -14,11 +14,14 @@ mod post;
 mod query;
 mod relatives;
 mod replies;
+mod room_event;
 mod settings;
 mod subscription;
 mod timed_place;
+mod typing;
 mod user;
 mod viewer;
+mod viewer_list;
 
 pub(super) use self::{
     cursor::encode as encode_cursor,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Subscription};
+use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, stream};
 
 use super::{
@@ -12,7 +12,8 @@ use super::{
     input,
     moderation::ModerationQueueStatus,
     post::Post,
-    user::User,
+    room_event::{self, RoomEvent, RoomTopic},
+    typing::TypingEvent,
 };
 use crate::{
     error::Error,
@@ -39,11 +40,23 @@ pub(in crate::graphql) fn request(
 ) -> std::result::Result<SubscriptionRequest, Error> {
     let mut post = || input::post_id(&arguments.id("postId")?);
     Ok(match field {
-        "commentAdded" => changes(ChangeFilter::Additions, post()?, arguments, epoch)?,
-        "commentChanged" => changes(ChangeFilter::All, post()?, arguments, epoch)?,
+        "commentAdded" => {
+            let post = post()?;
+            SubscriptionRequest::new(changes(ChangeFilter::Additions, post, arguments, epoch)?)
+        }
+        "commentChanged" => {
+            let post = post()?;
+            SubscriptionRequest::new(changes(ChangeFilter::All, post, arguments, epoch)?)
+        }
         "viewerCount" => SubscriptionRequest::new(ViewersRequest { post: post()? }),
         "typing" => SubscriptionRequest::new(TypingRequest { post: post()? }),
         "postChanged" => SubscriptionRequest::new(PostRequest { post: post()? }),
+        "roomEvents" => {
+            let post = post()?;
+            let topics = arguments.list("topics")?;
+            let topics = topics.unwrap_or_else(|| RoomTopic::ALL.into());
+            room_event::request(&topics, changes(ChangeFilter::All, post, arguments, epoch)?)?
+        }
         "moderationQueueChanged" => SubscriptionRequest::new(QueueRequest),
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
     })
@@ -54,14 +67,14 @@ fn changes(
     post: PostId,
     arguments: &mut Arguments,
     epoch: Epoch,
-) -> std::result::Result<SubscriptionRequest, Error> {
+) -> std::result::Result<ChangesRequest, Error> {
     let after = arguments.cursor("after")?;
-    Ok(SubscriptionRequest::new(ChangesRequest {
+    Ok(ChangesRequest {
         filter,
         after: after.map(|text| -> Arc<dyn Bookmark> { Arc::new(ClientCursor { epoch, text }) }),
         include_own: arguments.flag("includeOwn")?,
         post,
-    }))
+    })
 }
 
 /// The root of subscriptions.
@@ -152,6 +165,39 @@ impl SubscriptionRoot {
         render(context, |PostChanged(post)| Post(model::Post::clone(post)))
     }
 
+    /// All topics of one post in one stream: for SSE over HTTP/1.1, where a browser has six connections a host,
+    /// and for less memory. It begins with the current readers. Then come the changes of comments after
+    /// `after`, and everything live. Each topic has its own order, as its own subscription has it.
+    #[allow(clippy::too_many_arguments)]
+    async fn room_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "postId", desc = "The post.")] _post: ID,
+        #[graphql(
+            name = "after",
+            desc = "A place in the feed of comments, as commentChanged takes it."
+        )]
+        _after: Option<Cursor>,
+        #[graphql(
+            name = "includeOwn",
+            desc = "True to receive the changes of comments that this same client made, too.",
+            default = false
+        )]
+        _include_own: bool,
+        #[graphql(
+            name = "topics",
+            desc = "The topics to follow, at least one.",
+            default_with = "RoomTopic::ALL.to_vec()"
+        )]
+        _topics: Vec<RoomTopic>,
+    ) -> Result<impl Stream<Item = RoomEvent>> {
+        let event = Rendered::any(context).and_then(|event| {
+            let unknown = || Error::Internal("the event is of no topic of a post".into());
+            RoomEvent::of(event).ok_or_else(unknown)
+        });
+        Ok(stream::iter(Some(event.at(context)?)))
+    }
+
     /// The lengths of the lists that wait for moderators: at once, then after changes. At most one value in
     /// 250 ms, the last one always. Needs the role `moderator`. Joins no post's room.
     async fn moderation_queue_changed(
@@ -169,27 +215,4 @@ fn render<Event: 'static, Shown: Send + 'static>(
 ) -> Result<stream::Iter<std::option::IntoIter<Shown>>> {
     let event = Rendered::event(context).at(context)?;
     Ok(stream::iter(Some(show(event))))
-}
-
-/// A user who started or stopped typing.
-#[derive(Debug)]
-pub(super) struct TypingEvent(TypingAt);
-
-/// A user started or stopped typing.
-#[Object]
-impl TypingEvent {
-    /// The id of the post.
-    async fn post_id(&self) -> ID {
-        self.0.post.as_str().into()
-    }
-
-    /// The user.
-    async fn user(&self) -> User {
-        User(self.0.event.user.clone())
-    }
-
-    /// True if the user started, false if they stopped for any reason.
-    async fn is_typing(&self) -> bool {
-        self.0.event.is_typing
-    }
 }
