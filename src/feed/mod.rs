@@ -47,8 +47,8 @@ pub use self::{
     store_page::StorePage,
     subscriber_group::{SubscriberGroup, Subscription},
     topic::{
-        ChangeEvent, ChangeFilter, Changes, ChangesRequest, Place, PostChanged, PostRequest,
-        QueueRequest, Received, Relation, Request, Step, Topic, TypingAt, TypingRequest,
-        ViewerCount, ViewersRequest,
+        ActivityRequest, ChangeEvent, ChangeFilter, Changes, ChangesRequest, Place, PostActivity,
+        PostChanged, PostRequest, QueueRequest, Received, Relation, Request, Requests, Step, Topic,
+        TypingAt, TypingRequest, ViewerCount, ViewersRequest,
     },
 };

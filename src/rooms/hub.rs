@@ -259,6 +259,14 @@ impl Hub {
         }
     }
 
+    /// Sets a room's head, unless it is set.
+    pub(super) fn establish(&self, room: &Arc<Room>, seq: Seq) {
+        self.update(room, |state| {
+            let ready = state.resequencer.establish(seq);
+            room.send(state, ready);
+        });
+    }
+
     /// Returns all rooms.
     pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
         self.shared.rooms.lock().values().cloned().collect()
@@ -286,7 +294,7 @@ impl Hub {
     }
 
     /// Changes the state of the post's room. Creates the room if there is none.
-    fn enter(&self, post: &PostId, change: impl FnOnce(&mut State)) -> Arc<Room> {
+    pub(super) fn enter(&self, post: &PostId, change: impl FnOnce(&mut State)) -> Arc<Room> {
         loop {
             let room = Arc::clone(
                 self.shared

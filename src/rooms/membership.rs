@@ -46,10 +46,7 @@ impl Membership {
     /// Sets the room's head to the store's seq, which must be read after this membership began.
     /// Only the first call of all members counts.
     pub fn establish(&self, seq: Seq) {
-        self.hub.update(&self.room, |state| {
-            let ready = state.resequencer.establish(seq);
-            self.room.send(state, ready);
-        });
+        self.hub.establish(&self.room, seq);
     }
 
     /// Returns a listener to the room. It may outlive the membership, and receives nothing after

@@ -33,6 +33,7 @@ mod timers;
 mod typing;
 mod viewer_id;
 mod viewers;
+mod watch;
 
 pub(crate) use self::{
     delta::{Delta, Version},
@@ -54,4 +55,5 @@ pub use self::{
     participant::Participant,
     room::{FeedEvent, Published, RoomId},
     typing::{TypingEvent, Typists, differences},
+    watch::Watch,
 };

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(super) gap_deadline: Option<Instant>,
     /// Time of a comparison with the store, in addition to the periodic ones of all rooms.
     pub(super) reconcile_at: Option<Instant>,
+    /// Number of watches, which keep the room without being in it.
+    pub(super) watches: usize,
     /// The hub has dropped the room. A task that still holds it must ask the hub for the new one.
     pub(super) is_evicted: bool,
     /// Time at which the timers will wake the room.
@@ -48,6 +50,7 @@ impl State {
             deltas: None,
             gap_deadline: None,
             reconcile_at: None,
+            watches: 0,
             is_evicted: false,
             wake_at: None,
             count: Conflated::new(0),
@@ -67,7 +70,7 @@ impl State {
 
     /// Returns true if dropping the room loses nothing.
     pub(super) fn is_empty(&self) -> bool {
-        !self.local.presence.is_local() && !self.local.typing.is_local()
+        self.watches == 0 && !self.local.presence.is_local() && !self.local.typing.is_local()
     }
 
     /// Returns true if the hub has dropped the room.

@@ -49,6 +49,7 @@ mod persisted;
 mod pipeline;
 mod postgres;
 mod posts;
+mod posts_changed;
 mod profiles;
 mod protocol;
 mod queries;

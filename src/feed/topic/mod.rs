@@ -5,6 +5,7 @@
 //! kinds: a *log* has its past in the store (`changes`), and a *value* has only a present, so a
 //! catch-up is the difference to it (`viewers`, `typing`, `post`, `queue`).
 
+mod activity;
 mod changes;
 mod post;
 mod queue;
@@ -14,6 +15,7 @@ mod viewers;
 use std::fmt::Debug;
 
 pub use self::{
+    activity::{ActivityRequest, PostActivity},
     changes::{ChangeEvent, ChangeFilter, Changes, ChangesRequest},
     post::{PostChanged, PostRequest},
     queue::QueueRequest,
@@ -43,6 +45,19 @@ pub trait Request: Send + 'static {
         feed: &Feed,
         participant: &Participant,
     ) -> impl Future<Output = Result<Joined<Self::Topic>, Error>> + Send;
+}
+
+/// A subscriber's request for a topic in several rooms, whose events come in one stream.
+pub trait Requests: Send + 'static {
+    /// The requested topic.
+    type Topic: Topic;
+
+    /// Has the participant hear of each room that the topic's events come from.
+    fn join(
+        self,
+        feed: &Feed,
+        participant: &Participant,
+    ) -> impl Future<Output = Result<Vec<Joined<Self::Topic>>, Error>> + Send;
 }
 
 /// The subject of a subscription. Subscribers of equal topics in one room form a group.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    feed::{Feed, JointSink, Request, Sink, Subscription},
+    feed::{Feed, JointSink, Request, Requests, Sink, Subscription},
     graphql::{error::server_error, schema},
     memory::Account,
     model::Epoch,
@@ -61,6 +61,35 @@ impl<R: Request> Subscribe for R {
     }
 }
 
+/// A request for a topic in several rooms.
+struct InSeveralRooms<R>(R);
+
+impl<R: Requests> Subscribe for InSeveralRooms<R> {
+    fn subscribe(
+        self: Box<Self>,
+        subscriber: Subscriber,
+    ) -> BoxFuture<'static, Result<Subscription, Error>> {
+        let Subscriber {
+            participant,
+            feed,
+            execution,
+            sink,
+            memory,
+        } = subscriber;
+        async move {
+            let sink = Arc::new(JointSink::new(sink));
+            let rooms = self.0.join(&feed, &participant).await?;
+            let mut subscriptions = Vec::with_capacity(rooms.len());
+            for joined in rooms {
+                let sink = Arc::<JointSink>::clone(&sink);
+                subscriptions.push(execution.subscribe(joined, sink, memory.clone()).await?);
+            }
+            Ok(subscriptions.into_iter().collect())
+        }
+        .boxed()
+    }
+}
+
 impl Subscribe for Several {
     fn subscribe(
         self: Box<Self>,
@@ -85,6 +114,11 @@ impl SubscriptionRequest {
     /// Creates a request for a topic.
     pub(in crate::graphql) fn new(request: impl Request) -> Self {
         Self(Box::new(request))
+    }
+
+    /// Creates a request for a topic in several rooms.
+    pub(in crate::graphql) fn in_several_rooms(requests: impl Requests) -> Self {
+        Self(Box::new(InSeveralRooms(requests)))
     }
 
     /// Creates a request for several topics. The client subscribes to them in this order.

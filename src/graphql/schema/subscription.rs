@@ -18,8 +18,9 @@ use super::{
 use crate::{
     error::Error,
     feed::{
-        Bookmark, ChangeEvent, ChangeFilter, ChangesRequest, PostChanged, PostRequest,
-        QueueRequest, TypingAt, TypingRequest, ViewerCount, ViewersRequest,
+        ActivityRequest, Bookmark, ChangeEvent, ChangeFilter, ChangesRequest, PostActivity,
+        PostChanged, PostRequest, QueueRequest, TypingAt, TypingRequest, ViewerCount,
+        ViewersRequest,
     },
     graphql::{
         error::{At, Result},
@@ -57,9 +58,20 @@ pub(in crate::graphql) fn request(
             let topics = topics.unwrap_or_else(|| RoomTopic::ALL.into());
             room_event::request(&topics, changes(ChangeFilter::All, post, arguments, epoch)?)?
         }
+        "postsChanged" => SubscriptionRequest::in_several_rooms(ActivityRequest {
+            posts: posts(&arguments.list("ids")?.unwrap_or_default())?,
+        }),
         "moderationQueueChanged" => SubscriptionRequest::new(QueueRequest),
         _ => return Err(Error::Internal(format!("no topic is {field}").into())),
     })
+}
+
+/// Checks the ids of posts to follow. Text that cannot be an id is left out.
+fn posts(ids: &[ID]) -> std::result::Result<Vec<PostId>, Error> {
+    if ids.is_empty() {
+        return Err(Error::bad_input("ids", "At least one id is required."));
+    }
+    Ok(input::post_ids(ids)?.into_iter().flatten().collect())
 }
 
 fn changes(
@@ -165,10 +177,26 @@ impl SubscriptionRoot {
         render(context, |PostChanged(post)| Post(model::Post::clone(post)))
     }
 
+    /// Up to 100 posts, as a page lists them: each at once, then after changes of its `commentCount`,
+    /// `viewerCount` or `lastCommentAt`. At most one value a post in 1 s, the last one always. Joins no room.
+    /// NOT_FOUND if none of the posts exists. One that is moved or deleted later sends nothing more.
+    async fn posts_changed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            name = "ids",
+            desc = "The posts, 1 to 100. Unknown ids among them are left out."
+        )]
+        _ids: Vec<ID>,
+    ) -> Result<impl Stream<Item = Post>> {
+        render(context, |activity: &PostActivity| {
+            Post(model::Post::clone(&activity.post))
+        })
+    }
+
     /// All topics of one post in one stream: for SSE over HTTP/1.1, where a browser has six connections a host,
     /// and for less memory. It begins with the current readers. Then come the changes of comments after
     /// `after`, and everything live. Each topic has its own order, as its own subscription has it.
-    #[allow(clippy::too_many_arguments)]
     async fn room_events(
         &self,
         context: &Context<'_>,

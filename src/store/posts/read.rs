@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use indexmap::IndexSet;
+
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -72,6 +74,23 @@ impl Store {
         let ids = ids.iter().map(|id| id.as_str().to_owned());
         let query = kept().filter(is_any_of(Column::Id, ids, self.backend()));
         self.page_of_posts(query, first, allowance).await
+    }
+
+    /// Returns the posts that these ids name, each once and in the order of the ids. Those that do not exist are
+    /// left out.
+    pub async fn posts_named(&self, ids: &[PostId]) -> Result<Vec<Post>, Error> {
+        let moved = self.moved(ids).await?;
+        let present = ids.iter().map(|id| moved.get(id).unwrap_or(id));
+        let present: IndexSet<String> = present.map(ToString::to_string).collect();
+        let query = kept().filter(is_any_of(Column::Id, present.clone(), self.backend()));
+        let rows = self.read(move |connection| {
+            let query = query.clone();
+            async move { Ok(query.all(&connection).await?) }
+        });
+        let mut rows = rows.await?;
+        rows.sort_by_key(|row| present.get_index_of(&row.id));
+        let posts = rows.into_iter().map(rows::post);
+        posts.collect()
     }
 
     /// Returns a page of posts, newest first. It ends early where `allowance` does.
