@@ -38,8 +38,8 @@ pub use self::{
     bans::{BanChange, BanKey, BanSeq, BannedComments, NewBan},
     comments::{
         ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
-        ModerateComment, Moderated, ModerationAction, NewComment, NewReport, Pin, PinComment,
-        PublishedAt, Screened, SearchedPage, Written, WrittenAt,
+        ModerateComment, Moderated, ModerationAction, NewComment, NewReport, ParticipantsOf, Pin,
+        PinComment, PublishedAt, Screened, SearchedPage, Written, WrittenAt,
     },
     error::OpenError,
     feed::{FeedEntry, Reason},

@@ -45,6 +45,7 @@ mod nodes;
 mod order;
 mod overload;
 mod pages;
+mod participants;
 mod persisted;
 mod pipeline;
 mod postgres;

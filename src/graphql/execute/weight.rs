@@ -13,6 +13,8 @@ const KEY_SYNTAX: u64 = 4;
 /// Pages of replies by one field are read together, so each field counts as one. So an operation
 /// runs at most 2,000 statements.
 pub(super) const PAGE_COMPLEXITY: u64 = 25;
+/// The complexity of a scan of a post's newest comments, which reads as much as many pages.
+const SCAN_COMPLEXITY: u64 = 20 * PAGE_COMPLEXITY;
 /// The lists of introspection, with about their lengths in this schema. No field of the schema
 /// has one of these names.
 const INTROSPECTION: [(&str, u64); 8] = [
@@ -65,6 +67,7 @@ impl Weight {
                 | "recentComments"
                 | "unpublishedComments"
                 | "postsById" => (PAGE_COMPLEXITY, 0),
+                "participants" => (SCAN_COMPLEXITY, 0),
                 "replies" | "post" | "parent" | "ancestors" | "pinnedComment" | "reports"
                 | "moderator" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),

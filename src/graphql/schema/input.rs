@@ -122,6 +122,15 @@ pub(crate) fn search(text: &str) -> Result<String, Error> {
     checked("search", "A search", text, MAX_SEARCH_CHARS).map(str::to_owned)
 }
 
+/// Checks the beginning of names, which may be empty.
+pub(crate) fn beginning(text: String) -> Result<String, Error> {
+    if text.chars().count() > MAX_SEARCH_CHARS {
+        let message = format!("A search has at most {MAX_SEARCH_CHARS} characters.");
+        return Err(Error::bad_input("search", message));
+    }
+    Ok(text)
+}
+
 /// Refuses `None`, the cleaned form of a text without a visible character.
 fn visible<T>(field: &'static str, what: &str, text: Option<T>) -> Result<T, Error> {
     let refusal = || Error::bad_input(field, format!("{what} must have a visible character."));

@@ -23,14 +23,18 @@ pub(super) const DEFAULT_FIRST: i32 = 20;
 /// Number of items in a page of comments of every depth by default, as the schema shows it.
 pub(super) const DEFAULT_FIRST_OF_ALL: i32 = 50;
 
+/// Number of users in a list by default, as the schema shows it.
+pub(super) const DEFAULT_FIRST_OF_USERS: i32 = 10;
+
 /// The fields that are lists of items, with the number of items in a page by default.
-const LISTS: [(&str, i32); 8] = [
+const LISTS: [(&str, i32); 9] = [
     ("posts", DEFAULT_FIRST),
     ("comments", DEFAULT_FIRST),
     ("allComments", DEFAULT_FIRST_OF_ALL),
     ("replies", DEFAULT_FIRST),
     ("recentComments", DEFAULT_FIRST),
     ("reports", DEFAULT_FIRST),
+    ("participants", DEFAULT_FIRST_OF_USERS),
     ("bans", DEFAULT_FIRST),
     ("unpublishedComments", DEFAULT_FIRST),
 ];

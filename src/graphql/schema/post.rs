@@ -8,10 +8,12 @@ use super::{
     comment::{self, Comment, CommentOrder},
     cursor::{self, Cursor},
     datetime::DateTime,
+    input,
     moderation::ModerationMode,
     non_null::NonNull,
     page::{self, Connection},
     relatives::{CommentWith, PostWith},
+    user::User,
 };
 use crate::{
     error::{Error, Kind},
@@ -21,7 +23,7 @@ use crate::{
         execute::ResponseBudget,
     },
     model::{self, PostId},
-    store::{Levels, Slice},
+    store::{Levels, ParticipantsOf, Slice},
 };
 
 /// A post in the state in which it was read.
@@ -97,6 +99,28 @@ impl Post {
         self.0.last_comment_at.map(DateTime)
     }
 
+    /// Users with a published comment here whose name begins with `search`, ignoring case, in the order of
+    /// their latest comments, newest first. A page completes mentions with them. Only the post's newest 5,000
+    /// comments count.
+    async fn participants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "The beginning of their names.",
+            default_with = "NonNull::from(String::new())"
+        )]
+        search: NonNull<String>,
+        #[graphql(
+            desc = "Maximum number of users, 0 to 100.",
+            default_with = "Some(page::DEFAULT_FIRST_OF_USERS)"
+        )]
+        first: Option<i32>,
+    ) -> Result<Vec<User>> {
+        Box::pin(self.load_participants(context, search, first))
+            .await
+            .at(context)
+    }
+
     /// Top-level comments. At most 100 a page.
     async fn comments(
         &self,
@@ -152,6 +176,26 @@ impl Post {
     ) -> std::result::Result<Self, Error> {
         let post = context.loader().load_one(PostWith(id.clone())).await?;
         post.map(Self).ok_or(Error::NotFound(Kind::Post))
+    }
+
+    async fn load_participants(
+        &self,
+        context: &Context<'_>,
+        search: NonNull<String>,
+        first: Option<i32>,
+    ) -> std::result::Result<Vec<User>, Error> {
+        let first = page::first(first.or(Some(page::DEFAULT_FIRST_OF_USERS)))?;
+        let of = ParticipantsOf {
+            post: self.0.id.clone(),
+            search: input::beginning(search.value("search")?)?,
+            first: usize::try_from(first).unwrap_or(usize::MAX),
+        };
+        let budget = context.budget();
+        let allowance = Arc::<ResponseBudget>::clone(budget);
+        let users = context.store().participants(of, allowance);
+        let users = budget.in_turn(users).await?;
+        budget.take_fields(users.len() * page::fields_below(context.field()))?;
+        Ok(users.into_iter().map(User).collect())
     }
 
     /// Reads a page of comments in its turn.

@@ -20,6 +20,7 @@ mod moderate;
 mod moderated;
 mod open_reports;
 mod parents;
+mod participants;
 mod pin;
 mod read;
 mod recent;
@@ -38,6 +39,7 @@ pub use self::{
     idempotency::IdempotencyKey,
     moderate::{ModerateComment, Moderated, ModerationAction},
     moderated::{CommentFilter, SearchedPage, WrittenAt},
+    participants::ParticipantsOf,
     pin::{Pin, PinComment},
     recent::PublishedAt,
     reports::NewReport,
