@@ -28,7 +28,7 @@ use causerie::{
     jobs::JobsHandle,
     limits::Limits,
     memory::{self, MemoryBudget},
-    model::{PostId, Profile, Role, Timestamp, User, UserId},
+    model::{PostId, Profile, ReactionSet, Role, Timestamp, User, UserId},
     moderation::{Moderation, Screening},
     rooms::Hub,
     server::Server,
@@ -318,6 +318,7 @@ fn executor(config: &Config, store: &Store, hub: &Hub) -> Executor {
         memory,
         site_pages: SitePages::default(),
         settings: Settings {
+            reactions: ReactionSet::default(),
             allow_guests: config.auth.allow_guests,
             guest_token_lifetime: config.auth.guest_token_lifetime,
             edit_window: config.writing.edit_window,

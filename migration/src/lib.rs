@@ -15,6 +15,7 @@ mod m20261130_000007_idempotency_keys;
 mod m20261201_000008_moderation;
 mod m20261201_000009_jobs;
 mod m20261201_000010_guest_addresses;
+mod m20261201_000011_reactions;
 mod m20261201_000012_recent_comments;
 
 /// The list of all migrations, oldest first.
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000008_moderation::Migration),
             Box::new(m20261201_000009_jobs::Migration),
             Box::new(m20261201_000010_guest_addresses::Migration),
+            Box::new(m20261201_000011_reactions::Migration),
             Box::new(m20261201_000012_recent_comments::Migration),
         ]
     }

@@ -77,6 +77,9 @@ impl ClusterNode {
             Body::DetailsChanged { post, version } => {
                 self.hub.announce_details(&post.0, version);
             }
+            Body::ReactionsChanged { post, version } => {
+                self.hub.announce_reactions(&post.0, version);
+            }
             Body::RoomEnded { post, end } => self.hub.end_room_here(&post.0, end.into()),
             Body::QueueChanged => self.hub.announce_queue(),
             Body::TypingStopped { post, user, client } => {

@@ -171,6 +171,13 @@ impl ClusterNode {
                     };
                     self.send(&Subject::Room(post), body);
                 }
+                Outbound::ReactionsChanged { post, version } => {
+                    let body = Body::ReactionsChanged {
+                        post: ValidId(post.clone()),
+                        version,
+                    };
+                    self.send(&Subject::Room(post), body);
+                }
                 Outbound::RoomEnded { post, end } => {
                     let body = Body::RoomEnded {
                         post: ValidId(post.clone()),

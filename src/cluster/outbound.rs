@@ -37,6 +37,8 @@ pub(super) enum Outbound {
     UserChanged(UserId),
     /// A new version of a post's details.
     DetailsChanged { post: PostId, version: i64 },
+    /// A new version of a post's reactions.
+    ReactionsChanged { post: PostId, version: i64 },
     /// The end of a room whose post was moved or deleted.
     RoomEnded { post: PostId, end: RoomEnd },
     /// A question for the number of viewers of a post.

@@ -44,6 +44,13 @@ impl Peers for RemoteHandle {
         });
     }
 
+    fn reactions_changed(&self, post: &PostId, version: i64) {
+        self.outbound.push(Outbound::ReactionsChanged {
+            post: post.clone(),
+            version,
+        });
+    }
+
     fn room_ended(&self, post: &PostId, end: RoomEnd) {
         let post = post.clone();
         self.outbound.push(Outbound::RoomEnded { post, end });

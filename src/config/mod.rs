@@ -11,6 +11,7 @@ mod http;
 mod moderation;
 mod parse;
 mod posts;
+mod reactions;
 mod rooms;
 mod secret;
 mod signing_secret;
@@ -32,6 +33,7 @@ pub use self::{
     http::HttpConfig,
     moderation::{ModerationConfig, ModerationMode},
     posts::PostsConfig,
+    reactions::{ReactionContent, ReactionContents},
     rooms::RoomsConfig,
     secret::Secret,
     signing_secret::SigningSecret,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::parse::duration;
+use super::{ReactionContents, parse::duration};
 
 /// Settings of comments and their rate limits.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +38,14 @@ pub struct WritingConfig {
     /// Maximum depth of replies; a reply to a top-level comment has depth 1.
     #[arg(long, env = "REPLY_DEPTH", default_value = "32", value_parser = value_parser!(u32).range(1..=10_000))]
     pub reply_depth: u32,
+    /// Contents that reactions may have: a comma-separated list. Empty turns reactions off. Those that are
+    /// stored stay and are shown.
+    #[arg(
+        long,
+        env = "REACTIONS",
+        default_value = "THUMBS_UP,THUMBS_DOWN,LAUGH,HOORAY,CONFUSED,HEART,ROCKET,EYES"
+    )]
+    pub reactions: ReactionContents,
 }
 
 /// The state of a feature.

@@ -24,6 +24,7 @@ mod reconcile;
 mod render;
 mod render_error;
 mod room_share;
+mod shown_comments;
 mod sink;
 mod store_page;
 mod subscriber;
@@ -48,7 +49,8 @@ pub use self::{
     subscriber_group::{SubscriberGroup, Subscription},
     topic::{
         ActivityRequest, ChangeEvent, ChangeFilter, Changes, ChangesRequest, Place, PostActivity,
-        PostChanged, PostRequest, QueueRequest, Received, Relation, Request, Requests, Step, Topic,
-        TypingAt, TypingRequest, ViewerCount, ViewersRequest,
+        PostChanged, PostRequest, QueueRequest, ReactedComment, ReactionsRequest, Received,
+        Relation, Request, Requests, Step, Topic, TypingAt, TypingRequest, ViewerCount,
+        ViewersRequest,
     },
 };

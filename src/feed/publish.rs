@@ -12,6 +12,9 @@ pub fn publish(hub: &Hub, effects: Effects) {
     if let Some(details) = effects.details {
         hub.details_changed(&details.post, details.version);
     }
+    if let Some(reactions) = effects.reactions {
+        hub.reactions_changed(&reactions.post, reactions.version);
+    }
     if effects.queue {
         hub.queue_changed();
     }

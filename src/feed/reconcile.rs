@@ -45,8 +45,8 @@ pub async fn reconcile(hub: Hub, store: Store, interval: Duration) {
     }
 }
 
-/// Returns the store's heads that are ahead of `heads`, and announces the versions of details. Posts whose
-/// query fails are left out.
+/// Returns the store's heads that are ahead of `heads`, and announces the versions of details and
+/// reactions. Posts whose query fails are left out.
 async fn heads_ahead(hub: &Hub, store: &Store, heads: Vec<(PostId, Seq)>) -> HashMap<PostId, Seq> {
     let mut ahead = HashMap::new();
     for part in heads.chunks(MAX_POSTS_PER_QUERY) {
@@ -59,6 +59,7 @@ async fn heads_ahead(hub: &Hub, store: &Store, heads: Vec<(PostId, Seq)>) -> Has
                         continue;
                     };
                     hub.announce_details(post, stand.detail_version);
+                    hub.announce_reactions(post, stand.reaction_version);
                     if stand.seq > *head {
                         ahead.insert(post.clone(), stand.seq);
                     }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::model::ModerationMode;
+use crate::model::{ModerationMode, ReactionSet};
 
 /// The part of the configuration that resolvers go by.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct Settings {
     pub moderation: ModerationMode,
     /// Number of reports after which a comment is held; `None` if they never hold one.
     pub reports_to_hold: Option<NonZeroU32>,
+    /// The contents that reactions may have.
+    pub reactions: ReactionSet,
     /// Maximum depth of replies.
     pub reply_depth: u32,
     /// Time after which a query or mutation is answered with `OPERATION_TIMEOUT`.

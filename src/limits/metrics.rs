@@ -14,6 +14,7 @@ pub(super) struct LimitMetrics {
     pub(super) pages: Counter,
     pub(super) mutations: Counter,
     pub(super) reports: Counter,
+    pub(super) reactions: Counter,
     pub(super) checks: Counter,
     /// Mutations beyond the number that may be under way at once.
     pub(super) under_way: Counter,
@@ -30,6 +31,7 @@ impl LimitMetrics {
             pages: refused("pages"),
             mutations: refused("mutations"),
             reports: refused("reports"),
+            reactions: refused("reactions"),
             checks: refused("checks"),
             under_way: refused("under_way"),
         }

@@ -40,6 +40,9 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 const REPORTS_OF_USER: u32 = 10;
 /// Pages that one address may open a minute.
 const PAGES_FROM_ADDRESS: u32 = 20;
+/// Reactions that a user may add or remove a minute. Those of moderators count too, because no work of theirs
+/// needs many.
+const REACTIONS_OF_USER: u32 = 60;
 /// Maximum number of mutations of one user that are under way at once.
 const MUTATIONS_OF_USER: u32 = 64;
 /// Maximum number of mutations from one address that are under way at once.
@@ -63,6 +66,7 @@ struct Limiters {
     mutations: Limiter<UserId>,
     mutations_of_moderators: Limiter<UserId>,
     reports: Limiter<UserId>,
+    reactions: Limiter<UserId>,
     checks: CheckLimits,
     mutations_of_user: UnderWay<UserId>,
     mutations_from_address: UnderWay<ClientAddress>,
@@ -92,6 +96,7 @@ impl Limits {
             mutations: Limiter::per_minute(config.mutations_per_user),
             mutations_of_moderators: Limiter::per_minute(config.mutations_per_moderator),
             reports: Limiter::per_minute(REPORTS_OF_USER),
+            reactions: Limiter::per_minute(REACTIONS_OF_USER),
             checks: CheckLimits::new(config),
             mutations_of_user: UnderWay::new(MUTATIONS_OF_USER),
             mutations_from_address: UnderWay::new(MUTATIONS_FROM_ADDRESS),
@@ -186,6 +191,23 @@ impl Limits {
         };
         let refused = &self.metrics.reports;
         limiters.reports.count_success(user, refused, write).await
+    }
+
+    /// Runs `write`, which adds or removes a reaction, and counts it for the user unless it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns `RateLimited`, without running `write`, if the user's budget is used up.
+    pub async fn reaction<T>(
+        &self,
+        user: &UserId,
+        write: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(limiters) = &self.limiters else {
+            return write.await;
+        };
+        let refused = &self.metrics.reactions;
+        limiters.reactions.count_success(user, refused, write).await
     }
 
     /// Counts a question to the site's check, also if its comment is refused then, and until the permit is
@@ -288,6 +310,7 @@ impl Limits {
                 limiters.mutations.drop_inactive();
                 limiters.mutations_of_moderators.drop_inactive();
                 limiters.reports.drop_inactive();
+                limiters.reactions.drop_inactive();
                 limiters.checks.drop_inactive();
                 limiters.guests_by_address.drop_inactive();
                 limiters.pages_by_address.drop_inactive();

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::error::Kind;
+use crate::{config::ReactionContents, error::Kind};
 
 fn limits(rate_limits: Switch) -> Limits {
     let config = WritingConfig {
@@ -24,6 +24,7 @@ pub(super) fn config() -> WritingConfig {
         typing_per_user: 4,
         guests_per_address: 2,
         reply_depth: 1,
+        reactions: ReactionContents(Vec::new()),
     }
 }
 

@@ -7,6 +7,7 @@ mod comment;
 mod moderation;
 mod page_path;
 mod post;
+mod reaction;
 mod shared_str;
 mod timestamp;
 mod user;
@@ -22,6 +23,7 @@ pub use self::{
     },
     page_path::PagePathError,
     post::{MAX_TITLE_CHARS, Post, PostId},
+    reaction::{MAX_OWN_REACTIONS, Reaction, ReactionContent, ReactionCounts, ReactionSet},
     timestamp::Timestamp,
     user::{GuestSource, Profile, Role, User, UserId},
 };

@@ -21,6 +21,22 @@ impl Hub {
         }
     }
 
+    /// Announces on all nodes that reactions to comments of the post changed, with the version of the change.
+    /// Idempotent.
+    pub fn reactions_changed(&self, post: &PostId, version: i64) {
+        self.announce_reactions(post, version);
+        if let Some(peers) = self.peers() {
+            peers.reactions_changed(post, version);
+        }
+    }
+
+    /// Announces on this node that the post's reactions have this version. Idempotent.
+    pub fn announce_reactions(&self, post: &PostId, version: i64) {
+        if let Some(room) = self.find(post) {
+            room.announce_reactions(version);
+        }
+    }
+
     /// Announces on all nodes that the lists which wait for moderators changed.
     pub fn queue_changed(&self) {
         self.announce_queue();

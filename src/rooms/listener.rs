@@ -100,6 +100,12 @@ impl Listener {
         self.room.details()
     }
 
+    /// Subscribes to the versions of the post's reactions. Each announces that comments are to be read. `None`
+    /// before the first one.
+    pub fn reactions(&self) -> watch::Receiver<Option<i64>> {
+        self.room.reactions()
+    }
+
     /// Returns the users who are typing now. Values published later have a greater version.
     pub fn typists_now(&self) -> Published<Typists> {
         self.room.typists_now()

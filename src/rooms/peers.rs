@@ -24,6 +24,9 @@ pub(crate) trait Peers: Debug + Send + Sync {
     /// Queues that the post's details have this version.
     fn details_changed(&self, post: &PostId, version: i64);
 
+    /// Queues that the post's reactions have this version.
+    fn reactions_changed(&self, post: &PostId, version: i64);
+
     /// Queues that the post's room has ended.
     fn room_ended(&self, post: &PostId, end: RoomEnd);
 

@@ -85,6 +85,8 @@ pub(crate) struct Room {
     typists: watch::Sender<Published<Typists>>,
     /// The greatest known version of the post's details.
     details: watch::Sender<i64>,
+    /// The greatest known version of the post's reactions.
+    reactions: watch::Sender<Option<i64>>,
     /// The reason for which the room has ended, if it has.
     end: watch::Sender<Option<RoomEnd>>,
 }
@@ -114,6 +116,7 @@ impl Room {
             counts: watch::Sender::new(Published::first(0)),
             typists: watch::Sender::new(Published::first(Typists::default())),
             details: watch::Sender::new(0),
+            reactions: watch::Sender::new(None),
             end: watch::Sender::new(None),
         }
     }
@@ -164,6 +167,21 @@ impl Room {
         self.details.send_if_modified(|known| {
             let is_new = version > *known;
             *known = version.max(*known);
+            is_new
+        });
+    }
+
+    pub(super) fn reactions(&self) -> watch::Receiver<Option<i64>> {
+        self.reactions.subscribe()
+    }
+
+    /// Announces a version of the post's reactions. No-op if a later one is known.
+    pub(super) fn announce_reactions(&self, version: i64) {
+        self.reactions.send_if_modified(|known| {
+            let is_new = known.is_none_or(|known| version > known);
+            if is_new {
+                *known = Some(version);
+            }
             is_new
         });
     }

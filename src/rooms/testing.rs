@@ -55,6 +55,7 @@ impl Peers for Recorder {
     fn publish(&self, _change: Arc<Change>) {}
     fn stop_typing(&self, _post: &PostId, _user: &UserId, _client: Option<&ClientId>) {}
     fn details_changed(&self, _: &PostId, _: i64) {}
+    fn reactions_changed(&self, _: &PostId, _: i64) {}
 
     fn queue_changed(&self) {}
     fn room_ended(&self, _: &PostId, _: RoomEnd) {}

@@ -6,7 +6,7 @@ use crate::{
     config::{self, Config, HttpConfig, Switch},
     graphql::{Requests, Settings},
     memory::{self, MemoryBudget},
-    model::ModerationMode,
+    model::{ModerationMode, ReactionContent, ReactionSet},
     telemetry::Registry,
 };
 
@@ -18,6 +18,7 @@ pub(super) fn of_resolvers(config: &Config) -> Settings {
         edit_window: config.writing.edit_window,
         moderation: moderation_mode(config.moderation.moderation),
         reports_to_hold: NonZeroU32::new(config.moderation.reports_to_hold),
+        reactions: reactions(&config.writing.reactions),
         reply_depth: config.writing.reply_depth,
         operation_timeout: config.clients.operation_timeout,
     }
@@ -55,4 +56,18 @@ fn moderation_mode(mode: config::ModerationMode) -> ModerationMode {
         config::ModerationMode::NewAuthors => ModerationMode::NewAuthors,
         config::ModerationMode::All => ModerationMode::All,
     }
+}
+
+fn reactions(config::ReactionContents(contents): &config::ReactionContents) -> ReactionSet {
+    let contents = contents.iter().map(|content| match content {
+        config::ReactionContent::ThumbsUp => ReactionContent::ThumbsUp,
+        config::ReactionContent::ThumbsDown => ReactionContent::ThumbsDown,
+        config::ReactionContent::Laugh => ReactionContent::Laugh,
+        config::ReactionContent::Hooray => ReactionContent::Hooray,
+        config::ReactionContent::Confused => ReactionContent::Confused,
+        config::ReactionContent::Heart => ReactionContent::Heart,
+        config::ReactionContent::Rocket => ReactionContent::Rocket,
+        config::ReactionContent::Eyes => ReactionContent::Eyes,
+    });
+    contents.collect()
 }

@@ -37,14 +37,15 @@ use tokio_util::task::TaskTracker;
 pub use self::{
     bans::{BanChange, BanKey, BanSeq, BannedComments, NewBan},
     comments::{
-        ChangedDetails, CommentFilter, DeleteComment, EditComment, Effects, IdempotencyKey,
-        ModerateComment, Moderated, ModerationAction, NewComment, NewReport, ParticipantsOf, Pin,
-        PinComment, PublishedAt, Screened, SearchedPage, Written, WrittenAt,
+        ChangedDetails, ChangedReactions, CommentFilter, DeleteComment, EditComment, Effects,
+        IdempotencyKey, Listed, ModerateComment, Moderated, ModerationAction, NewComment,
+        NewReport, ParticipantsOf, Pin, PinComment, PublishedAt, React, Reacted, ReactedComment,
+        ReactionState, Reactions, Screened, SearchedPage, Written, WrittenAt,
     },
     error::OpenError,
     feed::{FeedEntry, Reason},
     jobs::{Batch, JobOwner, Lease},
-    page::{Allowance, Bodies, Levels, Order, Page, Slice},
+    page::{Allowance, Bodies, Levels, Order, Page, Slice, TopPlace},
     posts::{
         DeletePost, EnsurePost, Ensured, FeedHead, Field, MovePost, Moved, NewPost, PostKey,
         PostStand, UpdatePost,

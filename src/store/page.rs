@@ -1,14 +1,25 @@
 //! Pages of a list.
 
-use crate::error::Error;
+use crate::{error::Error, model::Seq};
 
-/// The order of a list by seq.
+/// The order of a list of comments, with the place after which a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Ascending order.
-    OldestFirst,
-    /// Descending order.
-    NewestFirst,
+    /// The order in which they were added.
+    OldestFirst(Option<Seq>),
+    /// The opposite order.
+    NewestFirst(Option<Seq>),
+    /// The highest score first, and of one score the newest.
+    Top(Option<TopPlace>),
+}
+
+/// The place of a comment in the order by score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TopPlace {
+    /// The score.
+    pub score: i64,
+    /// The seq of the addition, which orders comments of one score.
+    pub added: Seq,
 }
 
 /// The levels of replies that a list of comments has.

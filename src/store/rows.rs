@@ -103,6 +103,7 @@ pub(super) fn with_authors(query: Select<comment::Entity>, bodies: Bodies) -> Se
         .expr(Expr::cust(
             "COALESCE(comment.published_at, comment.created_at)",
         ))
+        .columns([Column::Score, Column::ReactionVersion])
         .into_query()
 }
 
@@ -159,6 +160,16 @@ pub(super) fn moderated(row: comment::Model, author: User) -> Result<ModeratedCo
         }),
         was_published: row.added_seq.is_some(),
     })
+}
+
+/// Returns the score of the row's comment.
+pub(super) fn score(row: &QueryResult) -> Result<i64, DbErr> {
+    row.try_get_by_index(21)
+}
+
+/// Returns the post's version at the latest change of the reactions to the row's comment.
+pub(super) fn reaction_version(row: &QueryResult) -> Result<i64, DbErr> {
+    row.try_get_by_index(22)
 }
 
 /// Returns the clients that added the row's comment, made it enter the lists, and changed it last.

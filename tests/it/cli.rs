@@ -374,6 +374,7 @@ async fn invalid_setting_stops_the_start_with_one_line_naming_it() {
         ("TYPING_PER_USER", &number),
         ("GUESTS_PER_ADDRESS", &number),
         ("REPLY_DEPTH", &number),
+        ("REACTIONS", &["PIZZA", "heart", "HEART,", "HEART EYES"]),
         ("MODERATION", &["", "some", "new_authors", "ALL"]),
         ("HOLD_LINKS", &up_to_a_thousand),
         ("BLOCKED_WORDS", &["", "no/such/file.txt", "."]),

@@ -564,11 +564,12 @@ impl World {
             first: 1_000,
             after: None,
         };
-        let (oldest, memory) = (Order::OldestFirst, everything());
+        let (oldest, memory) = (Order::OldestFirst(None), everything());
         let top_level =
             self.store
-                .comments_of(&post, Levels::Top, oldest, all, Bodies::Read, memory);
-        let mut found = top_level.await.expect("read").items;
+                .comments_of(&post, Levels::Top, oldest, all.first, Bodies::Read, memory);
+        let found = top_level.await.expect("read").items;
+        let mut found: Vec<Comment> = found.into_iter().map(|listed| listed.comment).collect();
         let mut page = Page::default();
         while !found.is_empty() {
             let parents: Vec<_> = found.iter().map(|comment| comment.id).collect();

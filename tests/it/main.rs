@@ -55,6 +55,7 @@ mod profiles;
 mod protocol;
 mod queries;
 mod rates;
+mod reactions;
 mod relatives;
 mod restore;
 mod resume;

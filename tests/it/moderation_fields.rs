@@ -40,6 +40,8 @@ fn table() -> Vec<Row> {
         ("Viewer", "role", "{ field: viewer { role } }",          [null, ok, ok, ok, ok, no]),
         ("Viewer", "unpublishedComments", "{ field: viewer { unpublishedComments { nodes { body } } } }",
                                                                   [null, ok, ok, ok, ok, no]),
+        ("Viewer", "reactions", "{ field: viewer { reactions(postId: \"hello\") { commentId content } } }",
+                                                                  [null, ok, ok, ok, ok, no]),
         ("Subscription", "moderationQueueChanged", "subscription {
             field: moderationQueueChanged { pendingCount reportedCount }
         }",                                                       [who,  no, no, no, ok, no]),

@@ -11,7 +11,7 @@ use crate::support::{Program, TestServer, causerie, postgres_url, sqlite_url, to
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
 const SIGN_IN: &str = "mutation { signInAsGuest(input: { name: \"G\" }) { token user { id } } }";
 const COMMENTS: &str = "{ post(id: \"hello\") { title cursor comments(first: 100) { nodes {
-    id body createdAt author { id name } replies { nodes { id body } } } } } }";
+    id body createdAt author { id name } score reactions { content count } replies { nodes { id body } } } } } }";
 
 /// Returns the script with these databases.
 fn script(old: &Path, new: &str) -> String {
@@ -48,6 +48,13 @@ async fn move_to_postgres_keeps_whatever_texts_contain() {
         ada.create_comment(json!({"body": body, "parentId": parent}))
             .await;
         ada.comment(body).await;
+    }
+    for content in ["HEART", "CONFUSED", "EYES"] {
+        let react = "mutation($id: ID!, $content: ReactionContent!) {
+            addReaction(input: { commentId: $id, content: $content }) { comment { id } }
+        }";
+        let variables = json!({"id": parent, "content": content});
+        ada.send(react, variables).await;
     }
     ban_this_address(&server).await;
     let kept = comments(&server).await;

@@ -53,6 +53,12 @@ const SET_TYPING: &str =
 const BAN: &str = "mutation($fresh: ID!) { banUser(input: { userId: $fresh }) { ban { userId } } }";
 const UNBAN: &str = "mutation($fresh: ID!) { unbanUser(input: { userId: $fresh }) { wasBanned } }";
 
+const ADD_REACTION: &str = "mutation($id: ID!) {
+    addReaction(input: { commentId: $id, content: HEART }) { comment { id } viewer { id } }
+}";
+const REMOVE_REACTION: &str = "mutation($id: ID!) {
+    removeReaction(input: { commentId: $id, content: HEART }) { comment { id } viewer { id } }
+}";
 const REPORT: &str = "mutation($id: ID!) {
     reportComment(input: { commentId: $id, reason: SPAM }) { commentId }
 }";
@@ -88,6 +94,8 @@ fn table() -> Vec<Row> {
         ("setTyping",     New,    SET_TYPING,     [who, ok, ok, ok, ok, no]),
         ("banUser",       New,    BAN,            [who, no, no, no, ok, no]),
         ("unbanUser",     Banned, UNBAN,          [who, no, no, no, ok, no]),
+        ("addReaction",   Others, ADD_REACTION,   [who, ok, ok, ok, ok, no]),
+        ("removeReaction", Others, REMOVE_REACTION, [who, ok, ok, ok, ok, no]),
         ("reportComment", Others, REPORT,         [who, ok, ok, ok, ok, no]),
         ("approveComment", Others, APPROVE,       [who, no, no, no, ok, no]),
         ("rejectComment", Others, REJECT,         [who, no, no, no, ok, no]),

@@ -81,6 +81,8 @@ pub(super) enum Body {
     UserChanged { user: ValidId<UserId> },
     /// To a room: the post's details have this version.
     DetailsChanged { post: ValidId<PostId>, version: i64 },
+    /// To a room: the post's reactions have this version.
+    ReactionsChanged { post: ValidId<PostId>, version: i64 },
     /// To a room: it has ended.
     RoomEnded {
         post: ValidId<PostId>,
@@ -286,6 +288,10 @@ mod tests {
                 post: post(),
                 version: 3,
             },
+            Body::ReactionsChanged {
+                post: post(),
+                version: 4,
+            },
             Body::RoomEnded {
                 post: post(),
                 end: WireRoomEnd::Moved,
@@ -315,6 +321,7 @@ mod tests {
             r#""so_many":{"counts":[["p",4],["q",null]]}"#,
             r#""user_changed":{"user":"ada"}"#,
             r#""details_changed":{"post":"p","version":3}"#,
+            r#""reactions_changed":{"post":"p","version":4}"#,
             r#""room_ended":{"post":"p","end":"moved"}"#,
             r#""room_ended":{"post":"p","end":"deleted"}"#,
             r#""queue_changed":null"#,

@@ -3,12 +3,13 @@
 //! A [`Topic`] says where its events come from, and how a subscriber gets from what it knows to the
 //! present. Groups, subscribers, catch-up tasks and rendering are common to all. There are two
 //! kinds: a *log* has its past in the store (`changes`), and a *value* has only a present, so a
-//! catch-up is the difference to it (`viewers`, `typing`, `post`, `queue`).
+//! catch-up is the difference to it (`viewers`, `typing`, `post`, `queue`, `reactions`).
 
 mod activity;
 mod changes;
 mod post;
 mod queue;
+mod reactions;
 pub(super) mod typing;
 mod viewers;
 
@@ -19,6 +20,7 @@ pub use self::{
     changes::{ChangeEvent, ChangeFilter, Changes, ChangesRequest},
     post::{PostChanged, PostRequest},
     queue::QueueRequest,
+    reactions::{ReactedComment, ReactionsRequest},
     typing::{TypingAt, TypingRequest},
     viewers::{ViewerCount, ViewersRequest},
 };

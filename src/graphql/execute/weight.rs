@@ -4,7 +4,10 @@
 use async_graphql::Value as ConstValue;
 
 use super::{normal_form::Field, variables::Variables};
-use crate::graphql::schema::page;
+use crate::{
+    graphql::schema::page,
+    model::{MAX_OWN_REACTIONS, ReactionContent},
+};
 
 /// The bytes beside each key: quotes, colon and comma.
 const KEY_SYNTAX: u64 = 4;
@@ -69,7 +72,7 @@ impl Weight {
                 | "postsById" => (PAGE_COMPLEXITY, 0),
                 "participants" => (SCAN_COMPLEXITY, 0),
                 "replies" | "post" | "parent" | "ancestors" | "pinnedComment" | "reports"
-                | "moderator" => (1, PAGE_COMPLEXITY),
+                | "moderator" | "reactions" | "score" => (1, PAGE_COMPLEXITY),
                 _ => (1, 0),
             };
             let key = u64::try_from(field.response_name().len()).unwrap_or(u64::MAX);
@@ -100,15 +103,17 @@ impl Lengths<'_> {
             return 1;
         }
         let name = field.name.as_str();
-        if name == "ancestors" {
-            return self.reply_depth.into();
-        }
-        if name == "postsById" {
-            let ids = self.argument(field, "ids");
-            return match ids {
-                Some(ConstValue::List(ids)) => items(ids.len() as u64),
-                _ => 1,
-            };
+        match name {
+            "ancestors" => return self.reply_depth.into(),
+            "reactions" if is_of_viewer(field) => return MAX_OWN_REACTIONS,
+            "reactions" => return ReactionContent::ALL.len() as u64,
+            "postsById" => {
+                return match self.argument(field, "ids") {
+                    Some(ConstValue::List(ids)) => items(ids.len() as u64),
+                    _ => 1,
+                };
+            }
+            _ => {}
         }
         let Some(usual) = page::default_first(name).map(|usual| usual.unsigned_abs().into()) else {
             let mut known = INTROSPECTION.iter();
@@ -132,4 +137,9 @@ impl Lengths<'_> {
 /// Returns a length of a list. The resolver refuses one that is longer than the maximum.
 fn items(length: u64) -> u64 {
     length.clamp(1, page::MAX_FIRST.unsigned_abs().into())
+}
+
+/// Tells the reactions of the viewer to a post from those to a comment, which take no argument.
+fn is_of_viewer(reactions: &Field) -> bool {
+    !reactions.arguments.is_empty()
 }

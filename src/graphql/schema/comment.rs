@@ -9,20 +9,22 @@ use super::{
     datetime::DateTime,
     page::{self, Connection},
     post::Post,
+    reaction::{self, ReactionGroup},
     relatives::{AncestorsOf, CommentWith},
     replies::RepliesOf,
-    timed_place,
+    timed_place, top_cursor,
     user::User,
 };
 use crate::{
     error::Error,
+    feed::ReactedComment,
     graphql::{
         context::ContextExt,
         error::{At, Result},
         execute::ResponseBudget,
     },
-    model::{self, ChangeKind, CommentId, Seq},
-    store::{self, Bodies, PublishedAt, Slice},
+    model::{self, ChangeKind, CommentId, ReactionCounts, Seq},
+    store::{self, Bodies, Listed, Order, PublishedAt, Slice, TopPlace},
 };
 
 /// A comment in one state.
@@ -32,11 +34,26 @@ pub(super) struct Comment {
     /// The place at which the post's feed stood when the comment was read in a list. Replies that
     /// were added later come by the feed, so the lists of replies leave them out.
     as_of: Option<Seq>,
+    /// Its reactions, if they were read with it.
+    reactions: Option<ReactionCounts>,
 }
 
 impl From<Arc<model::Comment>> for Comment {
     fn from(state: Arc<model::Comment>) -> Self {
-        Self { state, as_of: None }
+        Self {
+            state,
+            as_of: None,
+            reactions: None,
+        }
+    }
+}
+
+impl From<&ReactedComment> for Comment {
+    fn from(reacted: &ReactedComment) -> Self {
+        Self {
+            reactions: Some(reacted.reactions.counts),
+            ..Arc::clone(&reacted.comment).into()
+        }
     }
 }
 
@@ -140,6 +157,22 @@ impl Comment {
         Box::pin(self.load_ancestors(context)).await.at(context)
     }
 
+    /// The reactions: one group for each content with at least one, in the order of ReactionContent. Empty for a
+    /// tombstone. In a subscription this is one query an event, whatever the number of subscribers.
+    async fn reactions(&self, context: &Context<'_>) -> Result<Vec<ReactionGroup>> {
+        let counts = Box::pin(self.load_reactions(context)).await;
+        let groups = counts.and_then(|counts| reaction::groups(context, counts));
+        groups.at(context)
+    }
+
+    /// The number of reactions other than THUMBS_DOWN and CONFUSED, less the number of those two. The order
+    /// TOP is by it.
+    async fn score(&self, context: &Context<'_>) -> Result<i32> {
+        let counts = Box::pin(self.load_reactions(context)).await;
+        let score = counts.at(context)?.score();
+        Ok(i32::try_from(score).unwrap_or(if score > 0 { i32::MAX } else { i32::MIN }))
+    }
+
     /// Direct replies, oldest first. At most 100 a page.
     async fn replies(
         &self,
@@ -185,10 +218,22 @@ impl Comment {
         Ok(ancestors.collect())
     }
 
+    async fn load_reactions(
+        &self,
+        context: &Context<'_>,
+    ) -> std::result::Result<ReactionCounts, Error> {
+        match self.reactions {
+            Some(counts) => Ok(counts),
+            None => reaction::counts(context, &self.state).await,
+        }
+    }
+
     /// Returns another comment of the post that was read in the same list.
     fn beside(&self, state: Arc<model::Comment>) -> Self {
-        let as_of = self.as_of;
-        Self { state, as_of }
+        Self {
+            as_of: self.as_of,
+            ..state.into()
+        }
     }
 
     async fn load_replies(
@@ -247,7 +292,10 @@ pub(super) fn connection(
         page,
         after,
         |comment| cursor::encode(context.epoch(), &comment.post_id, comment.added_seq),
-        |state| Comment { state, as_of },
+        |state| Comment {
+            as_of,
+            ..state.into()
+        },
     )
 }
 
@@ -269,6 +317,35 @@ pub(super) async fn recent(
     let cursor =
         |comment: &Arc<model::Comment>| timed_place::encode(comment.published_at, comment.id);
     page::connection(context, page, after, cursor, Comment::from)
+}
+
+/// Converts a page of comments of one post in this order, of a list that ends at `as_of`.
+///
+/// # Errors
+///
+/// Fails if the memory for the items cannot be reserved.
+pub(super) fn listed(
+    context: &Context<'_>,
+    page: store::Page<Listed>,
+    after: Option<String>,
+    order: Order,
+    as_of: Seq,
+) -> std::result::Result<Connection<Comment>, Error> {
+    let epoch = context.epoch();
+    let cursor = |Listed { comment, score }: &Listed| {
+        let (post, added) = (&comment.post_id, comment.added_seq);
+        match order {
+            Order::OldestFirst(_) | Order::NewestFirst(_) => cursor::encode(epoch, post, added),
+            Order::Top(_) => {
+                let score = *score;
+                top_cursor::encode(epoch, post, TopPlace { score, added })
+            }
+        }
+    };
+    page::connection(context, page, after, cursor, |listed| Comment {
+        as_of: Some(as_of),
+        ..Arc::new(listed.comment).into()
+    })
 }
 
 /// A change in a post's feed.
@@ -321,15 +398,6 @@ pub enum CommentChangeKind {
     Restored,
 }
 
-impl From<CommentOrder> for store::Order {
-    fn from(order: CommentOrder) -> Self {
-        match order {
-            CommentOrder::OldestFirst => Self::OldestFirst,
-            CommentOrder::NewestFirst => Self::NewestFirst,
-        }
-    }
-}
-
 /// An order of comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CommentOrder {
@@ -337,4 +405,7 @@ pub enum CommentOrder {
     OldestFirst,
     /// The opposite order.
     NewestFirst,
+    /// The highest score first, then the newest. Scores may change between two pages: put comments into a
+    /// list by id.
+    Top,
 }

@@ -14,7 +14,7 @@ use crate::{
     model::{Epoch, PostId, Seq},
 };
 
-const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 2;
 /// The kind of a post's feed.
 const POST: u8 = 1;
 /// The number of bytes before the checksum.
@@ -132,13 +132,13 @@ fn old_place(post: &PostId, text: &str) -> Option<(Epoch, Seq)> {
     is_place.then_some((Epoch::FIRST, Seq(i64::from_be_bytes(seq))))
 }
 
-fn bytes_of<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+pub(super) fn bytes_of<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
     let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
     (length == LENGTH).then_some(bytes)
 }
 
-fn checksum(post: &PostId, place: &[u8]) -> [u8; 4] {
+pub(super) fn checksum(post: &PostId, place: &[u8]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(post.as_str().as_bytes());
     hasher.update(place);

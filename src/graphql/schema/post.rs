@@ -13,6 +13,7 @@ use super::{
     non_null::NonNull,
     page::{self, Connection},
     relatives::{CommentWith, PostWith},
+    top_cursor,
     user::User,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         execute::ResponseBudget,
     },
     model::{self, PostId},
-    store::{Levels, ParticipantsOf, Slice},
+    store::{Levels, Order, ParticipantsOf},
 };
 
 /// A post in the state in which it was read.
@@ -207,18 +208,25 @@ impl Post {
         after: Option<String>,
         order: NonNull<CommentOrder>,
     ) -> std::result::Result<Connection<Comment>, Error> {
-        let slice = Slice {
-            first: page::first(first)?,
-            after: cursor::after(context, &self.0.id, after.as_deref()).await?,
+        let (first, post) = (page::first(first)?, &self.0.id);
+        let order = match (order.value("order")?, after.as_deref()) {
+            (CommentOrder::OldestFirst, after) => {
+                Order::OldestFirst(cursor::after(context, post, after).await?)
+            }
+            (CommentOrder::NewestFirst, after) => {
+                Order::NewestFirst(cursor::after(context, post, after).await?)
+            }
+            (CommentOrder::Top, after) => {
+                Order::Top(top_cursor::after(context, post, after).await?)
+            }
         };
-        let order = order.value("order")?.into();
         let bodies = comment::bodies_of_page(context);
         let budget = context.budget();
         let allowance = Arc::<ResponseBudget>::clone(budget);
         let page = context
             .store()
-            .comments_of(&self.0, levels, order, slice, bodies, allowance);
-        let page = budget.in_turn(page).await?.map(Arc::new);
-        comment::connection(context, page, after, Some(self.0.seq))
+            .comments_of(&self.0, levels, order, first, bodies, allowance);
+        let page = budget.in_turn(page).await?;
+        comment::listed(context, page, after, order, self.0.seq)
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, Object};
 
-use super::moderation::ModerationMode;
+use super::{moderation::ModerationMode, reaction::ReactionContent};
 use crate::{graphql::settings, model::MAX_BODY_CHARS};
 
 /// The settings that are public.
@@ -25,6 +25,12 @@ impl Settings {
     /// Maximum length of a comment's body, in characters.
     async fn body_limit(&self) -> i32 {
         saturated(MAX_BODY_CHARS)
+    }
+
+    /// The contents that reactions may have, in the order of ReactionContent. Empty if reactions are off.
+    async fn reactions(&self) -> Vec<ReactionContent> {
+        let allowed = self.0.reactions.iter();
+        allowed.map(Into::into).collect()
     }
 
     /// Maximum depth of replies; a reply to a top-level comment has depth 1.

@@ -19,8 +19,8 @@ use crate::{
     error::Error,
     feed::{
         ActivityRequest, Bookmark, ChangeEvent, ChangeFilter, ChangesRequest, PostActivity,
-        PostChanged, PostRequest, QueueRequest, TypingAt, TypingRequest, ViewerCount,
-        ViewersRequest,
+        PostChanged, PostRequest, QueueRequest, ReactedComment, ReactionsRequest, TypingAt,
+        TypingRequest, ViewerCount, ViewersRequest,
     },
     graphql::{
         error::{At, Result},
@@ -52,6 +52,7 @@ pub(in crate::graphql) fn request(
         "viewerCount" => SubscriptionRequest::new(ViewersRequest { post: post()? }),
         "typing" => SubscriptionRequest::new(TypingRequest { post: post()? }),
         "postChanged" => SubscriptionRequest::new(PostRequest { post: post()? }),
+        "reactionsChanged" => SubscriptionRequest::new(ReactionsRequest { post: post()? }),
         "roomEvents" => {
             let post = post()?;
             let topics = arguments.list("topics")?;
@@ -175,6 +176,16 @@ impl SubscriptionRoot {
         #[graphql(name = "postId", desc = "The post.")] _post: ID,
     ) -> Result<impl Stream<Item = Post>> {
         render(context, |PostChanged(post)| Post(model::Post::clone(post)))
+    }
+
+    /// A comment after a change of its reactions: the first change at once, then at most one value a comment in
+    /// 250 ms, the last one always. Nothing is replayed: query the post again after a loss.
+    async fn reactions_changed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "postId", desc = "The post.")] _post: ID,
+    ) -> Result<impl Stream<Item = Comment>> {
+        render(context, |reacted: &ReactedComment| reacted.into())
     }
 
     /// Up to 100 posts, as a page lists them: each at once, then after changes of its `commentCount`,

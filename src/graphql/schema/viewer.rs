@@ -10,6 +10,7 @@ use super::{
     moderation::{CommentStatus, HoldReason, decode, encode},
     page::{self, Connection},
     post::Post,
+    reaction::{self, ViewerReaction},
     user::{self, Role, User},
 };
 use crate::{
@@ -62,6 +63,19 @@ impl Viewer {
         Box::pin(self.load_unpublished(context, post_id, first, after))
             .await
             .at(context)
+    }
+
+    /// The user's own reactions to comments of a post, newest first: the newest 1,000.
+    async fn reactions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of the post.")] post_id: ID,
+    ) -> Result<Vec<ViewerReaction>> {
+        let reactions = async {
+            let post = input::post_id(&post_id)?;
+            reaction::of_viewer(context, &self.0.user.id, &post).await
+        };
+        Box::pin(reactions).await.at(context)
     }
 }
 

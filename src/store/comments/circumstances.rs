@@ -138,6 +138,8 @@ impl Circumstances {
             decided_by: None,
             decided_at: None,
             published_at: seq.map(|_| new.at.0),
+            score: 0,
+            reaction_version: 0,
         };
         let comment = StoredComment { row, author, post };
         let change = seq.map(|_| comment.change(new.origin)).transpose()?;
@@ -146,7 +148,7 @@ impl Circumstances {
             effects: Effects {
                 change,
                 queue: accepted.hold.is_some(),
-                details: None,
+                ..Effects::default()
             },
             ..comment.unchanged()?
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     locked::LockedComment,
+    reactions::delete_reactions,
     reports::resolve_reports,
     state::{StoredComment, Written},
 };
@@ -58,6 +59,7 @@ impl Store {
                         comment.withdraw(transaction).await?;
                     }
                     comment.erase();
+                    delete_reactions(transaction, id).await?;
                     let had_reports = resolve_reports(transaction, id, at).await?;
                     comment.queue_changed |=
                         had_reports || comment.now.status() == CommentStatus::Pending;

@@ -9,6 +9,8 @@ pub struct Effects {
     pub change: Option<Change>,
     /// The post whose details changed, if one did.
     pub details: Option<ChangedDetails>,
+    /// The post whose reactions changed, if those of one did.
+    pub reactions: Option<ChangedReactions>,
     /// True if the lists that wait for moderators may have changed.
     pub queue: bool,
 }
@@ -30,6 +32,15 @@ impl Effects {
 /// A post whose title, URL, state, moderation or pin changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedDetails {
+    /// The post.
+    pub post: PostId,
+    /// The post's version after the change.
+    pub version: i64,
+}
+
+/// A post with a comment whose reactions changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedReactions {
     /// The post.
     pub post: PostId,
     /// The post's version after the change.

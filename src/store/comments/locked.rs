@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     effects::{ChangedDetails, Effects},
     held::{Screened, has_published},
+    reactions::kept_score,
     seq::{Advance, advance, find_last_comment, lock_posts},
     state::{StoredComment, Written},
     visibility::{PENDING, holds},
@@ -193,6 +194,7 @@ impl LockedComment {
             }
         }
         let kind = if self.now.was_published() {
+            self.now.row.score = kept_score(transaction, self.now.row.id).await?;
             ChangeKind::Restored
         } else {
             ChangeKind::Added
@@ -230,6 +232,7 @@ impl LockedComment {
         self.take_place(transaction, ChangeKind::Deleted, counted)
             .await?;
         let row = &mut self.now.row;
+        row.score = 0;
         if row.reply_count == 0 && !has_pending_reply(transaction, row).await? {
             row.entered_seq = None;
             count_replies(transaction, row.parent_id, -1).await?;
@@ -288,6 +291,7 @@ impl LockedComment {
         update.decided_by.set_if_not_equals(row.decided_by);
         update.decided_at.set_if_not_equals(row.decided_at);
         update.published_at.set_if_not_equals(row.published_at);
+        update.score.set_if_not_equals(row.score);
         Entity::update(update)
             .validate()?
             .exec_without_returning(transaction)
@@ -308,6 +312,7 @@ impl LockedComment {
                 change: change.transpose()?,
                 details: details.transpose()?,
                 queue: self.queue_changed,
+                reactions: None,
             },
             ..self.now.unchanged()?
         })

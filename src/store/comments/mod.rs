@@ -3,7 +3,7 @@
 //! Every change that readers see takes the post's next seq in the transaction that makes it. It thereby locks
 //! the post's row until the commit, so the order of commits is the order of the feed.
 //!
-//! On PostgreSQL the post's lock guards its comments and their reports. Posts are locked first, then keys, then
+//! On PostgreSQL the post's lock guards its comments, their reports and their reactions. Posts are locked first, then keys, then
 //! users, each in the order of their ids. So transactions may wait for each other, but never in a circle.
 
 mod batch_posts;
@@ -22,6 +22,8 @@ mod open_reports;
 mod parents;
 mod participants;
 mod pin;
+mod reaction_counts;
+mod reactions;
 mod read;
 mod recent;
 mod reject;
@@ -34,13 +36,16 @@ pub use self::{
     create::NewComment,
     delete::DeleteComment,
     edit::EditComment,
-    effects::{ChangedDetails, Effects},
+    effects::{ChangedDetails, ChangedReactions, Effects},
     held::Screened,
     idempotency::IdempotencyKey,
     moderate::{ModerateComment, Moderated, ModerationAction},
     moderated::{CommentFilter, SearchedPage, WrittenAt},
     participants::ParticipantsOf,
     pin::{Pin, PinComment},
+    reaction_counts::{Reacted, ReactedComment, Reactions},
+    reactions::{React, ReactionState},
+    read::Listed,
     recent::PublishedAt,
     reports::NewReport,
     state::Written,

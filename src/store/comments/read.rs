@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    Statement,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -12,7 +13,7 @@ use crate::{
     error::Error,
     model::{Comment, CommentId, Post, Seq},
     store::{
-        Allowance, Bodies, Levels, Order, Page, Slice, Store,
+        Allowance, Bodies, Levels, Order, Page, Slice, Store, TopPlace,
         entity::comment::{Column, Entity},
         query::{Parameters, is_any_of, select_page},
         rows,
@@ -76,18 +77,18 @@ impl Store {
         Ok(lines)
     }
 
-    /// Returns a page of the post's comments of these `levels` as of `post.seq`. Later ones are left out,
-    /// because a subscription that starts at `post.seq` delivers them. The page ends early where
+    /// Returns a page of at most `first` of the post's comments of these `levels` as of `post.seq`. Later ones
+    /// are left out, because a subscription that starts at `post.seq` delivers them. The page ends early where
     /// `allowance` does.
     pub async fn comments_of(
         &self,
         post: &Post,
         levels: Levels,
         order: Order,
-        slice: Slice<Seq>,
+        first: u64,
         bodies: Bodies,
         allowance: Arc<dyn Allowance>,
-    ) -> Result<Page<Comment>, Error> {
+    ) -> Result<Page<Listed>, Error> {
         let query = match levels {
             Levels::Top => Entity::find().filter(Column::ParentId.is_null()),
             Levels::All => Entity::find(),
@@ -104,16 +105,23 @@ impl Store {
                 [post.seq.0],
             ));
         let query = match order {
-            Order::OldestFirst => query.order_by_asc(Column::AddedSeq),
-            Order::NewestFirst => query.order_by_desc(Column::AddedSeq),
+            Order::OldestFirst(_) => query.order_by_asc(Column::AddedSeq),
+            Order::NewestFirst(_) => query.order_by_desc(Column::AddedSeq),
+            Order::Top(_) => query
+                .order_by_desc(Column::Score)
+                .order_by_desc(Column::AddedSeq),
         };
-        let query = match (slice.after, order) {
-            (None, _) => query,
-            (Some(after), Order::OldestFirst) => query.filter(Column::AddedSeq.gt(after.0)),
-            (Some(after), Order::NewestFirst) => query.filter(Column::AddedSeq.lt(after.0)),
+        let query = match order {
+            Order::OldestFirst(None) | Order::NewestFirst(None) | Order::Top(None) => query,
+            Order::OldestFirst(Some(after)) => query.filter(Column::AddedSeq.gt(after.0)),
+            Order::NewestFirst(Some(after)) => query.filter(Column::AddedSeq.lt(after.0)),
+            Order::Top(Some(after)) => query.filter(is_below(after, self.backend())),
         };
         let query = rows::with_authors(query, bodies);
-        self.comments(query, slice.first, allowance).await
+        self.page(query, first, allowance, listed, |listed| {
+            listed.comment.bytes()
+        })
+        .await
     }
 
     /// Returns a page of direct replies for each of `parents`, oldest first, in one query.
@@ -167,16 +175,55 @@ impl Store {
         first: u64,
         allowance: Arc<dyn Allowance>,
     ) -> Result<Page<Comment>, Error> {
+        self.page(query, first, allowance, rows::comment, Comment::bytes)
+            .await
+    }
+
+    /// Returns the first rows of a query as a page.
+    pub(super) async fn page<T: Send + 'static>(
+        &self,
+        query: SelectStatement,
+        first: u64,
+        allowance: Arc<dyn Allowance>,
+        item: fn(&QueryResult) -> Result<T, Error>,
+        bytes_of: fn(&T) -> usize,
+    ) -> Result<Page<T>, Error> {
         let query = Arc::new(query);
         self.read(move |connection| {
             let (query, allowance) = (Arc::clone(&query), Arc::clone(&allowance));
-            async move {
-                let (comment, bytes_of) = (rows::comment, Comment::bytes);
-                select_page(&query, first, &*allowance, &connection, comment, bytes_of).await
-            }
+            async move { select_page(&query, first, &*allowance, &connection, item, bytes_of).await }
         })
         .await
     }
+}
+
+/// A comment in a list of its post, with what the list is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The comment.
+    pub comment: Comment,
+    /// The score.
+    pub score: i64,
+}
+
+fn listed(row: &QueryResult) -> Result<Listed, Error> {
+    Ok(Listed {
+        comment: rows::comment(row)?,
+        score: rows::score(row)?,
+    })
+}
+
+/// Returns the condition that a comment comes after this place in the order by score. Indexes find the place
+/// of a row of values, and not that of a disjunction.
+fn is_below(place: TopPlace, backend: DbBackend) -> Expr {
+    let mut parameters = Parameters::new(backend);
+    let (score, added) = (
+        parameters.place(place.score),
+        parameters.place(place.added.0),
+    );
+    parameters.condition(format!(
+        "(comment.score, comment.added_seq) < ({score}, {added})"
+    ))
 }
 
 /// Returns the condition that a comment is one of its parent's first listed replies. It holds for one more

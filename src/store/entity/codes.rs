@@ -49,6 +49,12 @@ codes! {
 }
 
 codes! {
+    /// The content of a reaction.
+    ReactionContent: ThumbsUp = 0, ThumbsDown = 1, Laugh = 2, Hooray = 3, Confused = 4, Heart = 5,
+        Rocket = 6, Eyes = 7
+}
+
+codes! {
     /// The reason of a report.
     ReportReason: Spam = 0, Abuse = 1, OffTopic = 2, Other = 3
 }

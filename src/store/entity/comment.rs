@@ -48,6 +48,10 @@ pub(crate) struct Model {
     pub decided_at: Option<i64>,
     /// The time at which it was first published.
     pub published_at: Option<i64>,
+    /// The score of its reactions; 0 while readers do not see it.
+    pub score: i64,
+    /// The post's version at the latest change of its reactions; 0 before the first one.
+    pub reaction_version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,8 @@ pub(super) mod idempotency_key;
 pub(super) mod job;
 pub(super) mod old_post_id;
 pub(super) mod post;
+pub(super) mod reaction;
+pub(super) mod reaction_count;
 pub(super) mod report;
 pub(super) mod user;
 pub(super) mod user_version;

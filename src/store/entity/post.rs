@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub version: i64,
     /// The version at the latest change of its title, URL, state, moderation or pin.
     pub detail_version: i64,
+    /// The version at the latest change of a reaction; 0 before the first one.
+    pub reaction_version: i64,
     pub is_open: bool,
     /// The comments that wait for a moderator; null for the server's setting.
     pub moderation: Option<ModerationMode>,

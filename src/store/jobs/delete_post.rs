@@ -16,7 +16,7 @@ use crate::{
     store::{
         entity::{
             comment::{Column, Entity},
-            idempotency_key, post, report,
+            idempotency_key, post, reaction, reaction_count, report,
         },
         query::{is_any_of, select_limited},
     },
@@ -75,6 +75,16 @@ async fn delete(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(),
     let backend = transaction.get_database_backend();
     report::Entity::delete_many()
         .filter(is_any_of(report::Column::CommentId, ids.clone(), backend))
+        .exec(transaction)
+        .await?;
+    let of_comments = is_any_of(reaction::Column::CommentId, ids.clone(), backend);
+    reaction::Entity::delete_many()
+        .filter(of_comments)
+        .exec(transaction)
+        .await?;
+    let of_comments = is_any_of(reaction_count::Column::CommentId, ids.clone(), backend);
+    reaction_count::Entity::delete_many()
+        .filter(of_comments)
         .exec(transaction)
         .await?;
     let keys = is_any_of(idempotency_key::Column::CommentId, ids.clone(), backend);

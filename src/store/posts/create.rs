@@ -59,6 +59,7 @@ pub(super) async fn insert(
         seq: Set(0),
         version: Set(0),
         detail_version: Set(0),
+        reaction_version: Set(0),
         is_open: Set(true),
         moderation: Set(None),
         pinned_comment: Set(None),

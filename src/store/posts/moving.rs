@@ -1,8 +1,8 @@
 //! Giving posts another id.
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
-    sea_query::Expr,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    QueryTrait, SqlErr, sea_query::Expr,
 };
 
 use super::{create::taken, lock::LockedPost, old_ids};
@@ -14,6 +14,7 @@ use crate::{
         entity::{
             comment,
             post::{Entity, Model},
+            reaction,
         },
         rows, users,
     },
@@ -62,13 +63,23 @@ async fn apply(transaction: &DatabaseTransaction, moving: MovePost) -> Result<Mo
         let post = rows::post(old)?;
         return Ok(Moved { post, from: None });
     }
-    // The comments of a post have its id, so the new row is there before the old one goes.
+    // The comments of a post and their reactions have its id, so the new row is there before the old one goes.
     let new = insert_copy(transaction, &old, &new_id).await?;
     old_ids::claim(transaction, &new_id, Some(&old.id)).await?;
     old_ids::add(transaction, &old.id, &new_id).await?;
     comment::Entity::update_many()
         .col_expr(comment::Column::PostId, Expr::val(new_id.as_str()))
         .filter(comment::Column::PostId.eq(&old.id))
+        .exec(transaction)
+        .await?;
+    let comments = comment::Entity::find()
+        .select_only()
+        .column(comment::Column::Id)
+        .filter(comment::Column::PostId.eq(new_id.as_str()))
+        .into_query();
+    reaction::Entity::update_many()
+        .col_expr(reaction::Column::PostId, Expr::val(new_id.as_str()))
+        .filter(reaction::Column::CommentId.in_subquery(comments))
         .exec(transaction)
         .await?;
     Entity::delete_by_id(&old.id).exec(transaction).await?;

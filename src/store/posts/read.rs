@@ -46,6 +46,8 @@ pub struct PostStand {
     pub seq: Seq,
     /// The version at the latest change of its details.
     pub detail_version: i64,
+    /// The version at the latest change of a reaction; 0 before the first one.
+    pub reaction_version: i64,
 }
 
 impl Store {
@@ -160,20 +162,27 @@ impl Store {
         let ids = ids.iter().map(|id| id.as_str().to_owned());
         let query = kept()
             .select_only()
-            .columns([Column::Id, Column::Seq, Column::DetailVersion])
+            .columns([
+                Column::Id,
+                Column::Seq,
+                Column::DetailVersion,
+                Column::ReactionVersion,
+            ])
             .filter(is_any_of(Column::Id, ids, self.backend()));
         self.read(move |connection| {
             let query = query.clone().into_tuple();
             async move {
-                let rows: Vec<(String, i64, i64)> = query.all(&connection).await?;
-                let stands = rows.into_iter().map(|(id, seq, detail_version)| {
-                    let seq = Seq(seq);
-                    let stand = PostStand {
-                        seq,
-                        detail_version,
-                    };
-                    Ok((rows::post_id(&id)?, stand))
-                });
+                let rows: Vec<(String, i64, i64, i64)> = query.all(&connection).await?;
+                let stands = rows
+                    .into_iter()
+                    .map(|(id, seq, detail_version, reaction_version)| {
+                        let stand = PostStand {
+                            seq: Seq(seq),
+                            detail_version,
+                            reaction_version,
+                        };
+                        Ok((rows::post_id(&id)?, stand))
+                    });
                 stands.collect()
             }
         })

@@ -5,6 +5,7 @@ mod decision;
 mod guest;
 mod moderation;
 mod post;
+mod reaction;
 mod screening;
 mod typing;
 mod writer;
@@ -27,6 +28,7 @@ use self::{
         CreatePostInput, CreatePostPayload, DeletePostInput, DeletePostPayload, EnsurePostInput,
         EnsurePostPayload, MovePostInput, MovePostPayload, UpdatePostInput, UpdatePostPayload,
     },
+    reaction::{AddReactionInput, AddReactionPayload, RemoveReactionInput, RemoveReactionPayload},
     typing::{SetTypingInput, SetTypingPayload},
 };
 use crate::{
@@ -142,6 +144,27 @@ impl Mutation {
         #[graphql(desc = "The comment.")] input: DeleteCommentInput,
     ) -> Result<DeleteCommentPayload> {
         comment::delete(context, &input).await.at(context)
+    }
+
+    /// Adds a reaction of the caller to a comment. Needs a token. Adding one that is there is a no-op. Reactions
+    /// reach readers by reactionsChanged, and change no feed. FORBIDDEN if the setting REACTIONS does not list
+    /// the content. RATE_LIMITED by user.
+    async fn add_reaction(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment and the content.")] input: AddReactionInput,
+    ) -> Result<AddReactionPayload> {
+        reaction::add(context, &input).await.at(context)
+    }
+
+    /// Removes a reaction of the caller from a comment. Needs a token. Removing one that is not there is a
+    /// no-op. RATE_LIMITED by user.
+    async fn remove_reaction(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The comment and the content.")] input: RemoveReactionInput,
+    ) -> Result<RemoveReactionPayload> {
+        reaction::remove(context, &input).await.at(context)
     }
 
     /// Reports a comment to moderators. Needs a token. Reporting a comment again replaces the earlier report.
