@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::{code, is_limited, outcome},
-    support::{Client, TestServer, another_program, token, wait_until},
+    support::{Client, TestServer, another_program, run, token, wait_until},
     transports::{Reader, readers},
 };
 
@@ -666,6 +666,16 @@ async fn reactions_move_and_go_with_their_post() {
     ] {
         let own = ada.send(OWN, json!({"post": post})).await;
         assert_eq!(&own["viewer"]["reactions"], expected, "{post}");
+    }
+    // More than are deleted at once.
+    let database = another_program(&server.database()).await;
+    let users = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 5000)
+        INSERT INTO \"user\" (id, name, role, as_of) SELECT 'many' || i, 'M', 'reader', 0 FROM n";
+    let reactions = "INSERT INTO reaction (comment_id, user_id, content, post_id, created_at)
+        SELECT comment.id, \"user\".id, 0, 'moved', 0 FROM comment, \"user\"
+        WHERE \"user\".id LIKE 'many%'";
+    for sql in [users, reactions] {
+        run(&database, sql).await;
     }
     let delete = "mutation { deletePost(input: { id: \"moved\" }) { id } }";
     boss.send(delete, json!({})).await;

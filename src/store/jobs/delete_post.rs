@@ -16,11 +16,14 @@ use crate::{
     store::{
         entity::{
             comment::{Column, Entity},
-            idempotency_key, post, reaction, reaction_count, report,
+            idempotency_key, post, reaction_count, report,
         },
-        query::{is_any_of, select_limited},
+        query::{Parameters, is_any_of, select_limited},
     },
 };
+
+/// Maximum number of reactions that one batch deletes. The comments are deleted after all of theirs.
+const MAX_REACTIONS: u64 = 5_000;
 
 /// A post that is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,13 @@ pub(super) async fn batch(
 ) -> Result<Done, Error> {
     let comments = next(transaction, job).await?;
     let count = comments.len() as u64;
+    if delete_reactions(transaction, &comments).await? == MAX_REACTIONS {
+        return Ok(Done {
+            effects: Vec::new(),
+            rejected: 0,
+            progress: Some(progress),
+        });
+    }
     delete(transaction, comments).await?;
     if count == BATCH {
         let done = progress.done + count;
@@ -67,7 +77,26 @@ async fn next(transaction: &DatabaseTransaction, job: &DeletePostJob) -> Result<
     ids.collect()
 }
 
-/// Deletes comments, and the rows that name them.
+/// Deletes reactions to these comments, at most [`MAX_REACTIONS`]. Returns their number.
+async fn delete_reactions(
+    transaction: &DatabaseTransaction,
+    comments: &[Uuid],
+) -> Result<u64, Error> {
+    if comments.is_empty() {
+        return Ok(0);
+    }
+    let mut parameters = Parameters::new(transaction.get_database_backend());
+    let is_one = parameters.any_of(comments.to_vec());
+    let sql = format!(
+        "DELETE FROM reaction WHERE (comment_id, user_id, content) IN (\
+         SELECT comment_id, user_id, content FROM reaction WHERE comment_id {is_one} \
+         LIMIT {MAX_REACTIONS})"
+    );
+    let deleted = transaction.execute_raw(parameters.statement(sql)).await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Deletes comments without reactions, and the rows that name them.
 async fn delete(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
@@ -75,11 +104,6 @@ async fn delete(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(),
     let backend = transaction.get_database_backend();
     report::Entity::delete_many()
         .filter(is_any_of(report::Column::CommentId, ids.clone(), backend))
-        .exec(transaction)
-        .await?;
-    let of_comments = is_any_of(reaction::Column::CommentId, ids.clone(), backend);
-    reaction::Entity::delete_many()
-        .filter(of_comments)
         .exec(transaction)
         .await?;
     let of_comments = is_any_of(reaction_count::Column::CommentId, ids.clone(), backend);
