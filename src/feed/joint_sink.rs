@@ -27,6 +27,13 @@ impl JointSink {
     }
 }
 
+impl JointSink {
+    /// Ends the sink, which then takes nothing more. Returns false if an error has ended it before.
+    pub fn end(&self) -> bool {
+        !std::mem::replace(&mut *self.is_ended.lock(), true)
+    }
+}
+
 impl Sink for JointSink {
     fn offer(&self, payloads: &[Payload]) -> Result<usize, Closed> {
         let is_ended = self.is_ended.lock();

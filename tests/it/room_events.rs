@@ -12,12 +12,13 @@ use crate::{
 };
 
 const EVENTS: &str = "subscription($after: Cursor, $own: Boolean! = false, $topics: [RoomTopic!]!
-    = [COMMENTS, VIEWERS, TYPING, POST]) {
+    = [COMMENTS, VIEWERS, TYPING, REACTIONS, POST]) {
     roomEvents(postId: \"hello\", after: $after, includeOwn: $own, topics: $topics) {
         topic cursor
         commentChange { kind cursor comment { body } }
         viewers { count anonymousCount users { name } }
         typing { user { name } isTyping }
+        reacted { id reactions { content count } }
         post { isOpen }
     }
 }";
@@ -36,6 +37,7 @@ async fn event(reader: &mut Reader) -> (String, Value) {
         "COMMENTS" => "commentChange",
         "VIEWERS" => "viewers",
         "TYPING" => "typing",
+        "REACTIONS" => "reacted",
         "POST" => "post",
         other => panic!("an unknown topic: {other}"),
     };
@@ -94,11 +96,20 @@ async fn every_topic_comes_in_one_stream_on_every_transport() {
         let typing = json!({"user": {"name": "ada"}, "isTyping": true});
         assert_eq!(next_of(reader, "TYPING").await, typing);
     }
-    ada.comment("live").await;
+    let id = ada.comment("live").await;
     for reader in &mut readers {
         let change = next_of(reader, "COMMENTS").await;
         assert_eq!(change["kind"], json!("ADDED"));
         assert_eq!(change["comment"]["body"], json!("live"));
+    }
+    let react = "mutation($id: ID!) {
+        addReaction(input: { commentId: $id, content: HEART }) { comment { id } }
+    }";
+    ada.send(react, json!({"id": id})).await;
+    for reader in &mut readers {
+        let reactions = json!([{"content": "HEART", "count": 1}]);
+        let reacted = json!({"id": id, "reactions": reactions});
+        assert_eq!(next_of(reader, "REACTIONS").await, reacted);
     }
     author(&here).send(SET_OPEN, json!({"open": false})).await;
     for reader in &mut readers {

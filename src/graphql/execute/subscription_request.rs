@@ -81,8 +81,11 @@ impl<R: Requests> Subscribe for InSeveralRooms<R> {
             let rooms = self.0.join(&feed, &participant).await?;
             let mut subscriptions = Vec::with_capacity(rooms.len());
             for joined in rooms {
-                let sink = Arc::<JointSink>::clone(&sink);
-                subscriptions.push(execution.subscribe(joined, sink, memory.clone()).await?);
+                let to = Arc::<JointSink>::clone(&sink);
+                match execution.subscribe(joined, to, memory.clone()).await {
+                    Ok(subscription) => subscriptions.push(subscription),
+                    Err(error) => return ended(&sink, subscriptions, error),
+                }
             }
             Ok(subscriptions.into_iter().collect())
         }
@@ -95,18 +98,36 @@ impl Subscribe for Several {
         self: Box<Self>,
         subscriber: Subscriber,
     ) -> BoxFuture<'static, Result<Subscription, Error>> {
+        let sink = Arc::new(JointSink::new(Arc::clone(&subscriber.sink)));
         let subscriber = Subscriber {
-            sink: Arc::new(JointSink::new(Arc::clone(&subscriber.sink))),
+            sink: Arc::<JointSink>::clone(&sink),
             ..subscriber
         };
         async move {
             let mut subscriptions = Vec::with_capacity(self.0.len());
             for request in self.0 {
-                subscriptions.push(request.subscribe(subscriber.clone()).await?);
+                match request.subscribe(subscriber.clone()).await {
+                    Ok(subscription) => subscriptions.push(subscription),
+                    Err(error) => return ended(&sink, subscriptions, error),
+                }
             }
             Ok(subscriptions.into_iter().collect())
         }
         .boxed()
+    }
+}
+
+/// Ends a stream whose next topic is refused. If its post was moved or deleted meanwhile, an earlier topic has
+/// sent that error already, and the stream has no second one.
+fn ended(
+    sink: &JointSink,
+    subscriptions: Vec<Subscription>,
+    refusal: Error,
+) -> Result<Subscription, Error> {
+    if sink.end() {
+        Err(refusal)
+    } else {
+        Ok(subscriptions.into_iter().collect())
     }
 }
 

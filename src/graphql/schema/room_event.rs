@@ -5,14 +5,17 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Object};
 
 use super::{
-    comment::CommentChange, cursor::Cursor, post::Post, typing::TypingEvent,
+    comment::{Comment, CommentChange},
+    cursor::Cursor,
+    post::Post,
+    typing::TypingEvent,
     viewer_list::ViewerList,
 };
 use crate::{
     error::Error,
     feed::{
-        ChangeEvent, ChangesRequest, Event, PostChanged, PostRequest, TypingAt, TypingRequest,
-        ViewerCount, ViewersRequest,
+        ChangeEvent, ChangesRequest, Event, PostChanged, PostRequest, ReactedComment,
+        ReactionsRequest, TypingAt, TypingRequest, ViewerCount, ViewersRequest,
     },
     graphql::{context::ContextExt, execute::SubscriptionRequest},
     model::{self, Change},
@@ -27,15 +30,29 @@ pub(super) enum RoomTopic {
     Viewers,
     /// The users who type.
     Typing,
+    /// The reactions to its comments.
+    Reactions,
     /// Its title, URL, isOpen, moderation and pinned comment.
     Post,
 }
 
 impl RoomTopic {
     /// All topics, as the schema lists them.
-    pub(super) const ALL: [Self; 4] = [Self::Comments, Self::Viewers, Self::Typing, Self::Post];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Comments,
+        Self::Viewers,
+        Self::Typing,
+        Self::Reactions,
+        Self::Post,
+    ];
     /// All topics, in the order in which a client subscribes to them: it begins with the current readers.
-    const IN_ORDER: [Self; 4] = [Self::Viewers, Self::Comments, Self::Typing, Self::Post];
+    const IN_ORDER: [Self; 5] = [
+        Self::Viewers,
+        Self::Comments,
+        Self::Typing,
+        Self::Reactions,
+        Self::Post,
+    ];
 }
 
 /// Returns the request for some topics of the post that `changes` are of.
@@ -64,6 +81,7 @@ pub(super) fn request(
             RoomTopic::Comments => SubscriptionRequest::new(changes.take()?),
             RoomTopic::Viewers => SubscriptionRequest::new(ViewersRequest { post }),
             RoomTopic::Typing => SubscriptionRequest::new(TypingRequest { post }),
+            RoomTopic::Reactions => SubscriptionRequest::new(ReactionsRequest { post }),
             RoomTopic::Post => SubscriptionRequest::new(PostRequest { post }),
         })
     });
@@ -79,6 +97,8 @@ pub(super) enum RoomEvent {
     Viewers(usize),
     /// A start or stop of typing.
     Typing(TypingAt),
+    /// A comment after a change of its reactions.
+    Reactions(ReactedComment),
     /// The post.
     Post(Arc<model::Post>),
 }
@@ -95,6 +115,11 @@ impl RoomEvent {
                 event
                     .get()
                     .map(|typing: &TypingAt| Self::Typing(typing.clone()))
+            })
+            .or_else(|| {
+                event
+                    .get()
+                    .map(|reacted: &ReactedComment| Self::Reactions(reacted.clone()))
             })
             .or_else(|| {
                 event
@@ -116,6 +141,7 @@ impl RoomEvent {
             Self::Comments(_) => RoomTopic::Comments,
             Self::Viewers(_) => RoomTopic::Viewers,
             Self::Typing(_) => RoomTopic::Typing,
+            Self::Reactions(_) => RoomTopic::Reactions,
             Self::Post(_) => RoomTopic::Post,
         }
     }
@@ -152,6 +178,14 @@ impl RoomEvent {
     async fn typing(&self) -> Option<TypingEvent> {
         match self {
             Self::Typing(typing) => Some(TypingEvent(typing.clone())),
+            _ => None,
+        }
+    }
+
+    /// The comment whose reactions changed.
+    async fn reacted(&self) -> Option<Comment> {
+        match self {
+            Self::Reactions(reacted) => Some(reacted.into()),
             _ => None,
         }
     }
