@@ -204,6 +204,7 @@ mod tests {
             "ID" => Value::String(post.to_string()),
             "Cursor" => Value::String(cursor::encode(Epoch::FIRST, post, Seq(1))),
             "Boolean" => Value::Boolean(true),
+            "RoomTopic" => Value::Enum(Name::new("POST")),
             other => panic!("no example of {other}"),
         }
     }
