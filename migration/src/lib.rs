@@ -17,6 +17,7 @@ mod m20261201_000009_jobs;
 mod m20261201_000010_guest_addresses;
 mod m20261201_000011_reactions;
 mod m20261201_000012_recent_comments;
+mod m20261201_000013_deleted_posts;
 
 /// The list of all migrations, oldest first.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000010_guest_addresses::Migration),
             Box::new(m20261201_000011_reactions::Migration),
             Box::new(m20261201_000012_recent_comments::Migration),
+            Box::new(m20261201_000013_deleted_posts::Migration),
         ]
     }
 }

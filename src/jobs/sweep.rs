@@ -51,6 +51,9 @@ impl Sweep {
             if let Err(error) = self.remove_posts(now).await {
                 tracing::warn!(?error, "posts without a comment are removed late");
             }
+            if let Err(error) = self.store.forget_deleted_posts(now).await {
+                tracing::warn!(?error, "deleted posts are forgotten late");
+            }
         }
     }
 

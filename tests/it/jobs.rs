@@ -337,3 +337,55 @@ async fn old_ids_of_deleted_post_are_free_at_once() {
     assert_eq!(created["createPost"]["post"]["id"], json!("hello"));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn post_opened_under_a_deleted_id_goes_on_where_it_ended() {
+    let network = Network::new(Duration::from_millis(1));
+    let here = TestServer::start_node(&network, &[]).await;
+    let there = here.node_beside(&network, &[]).await;
+    let (boss, ada) = (moderator(&here), here.reader("ada"));
+    let page = "{ post(id: \"hello\") { cursor commentCount
+        comments { nodes { body } } } }";
+    // Once under the id itself, and once under an old id of the post.
+    for move_first in [false, true] {
+        for number in 0..3 {
+            ada.comment(&format!("old {number}")).await;
+        }
+        let mut cursor = json!(null);
+        for server in [&here, &there] {
+            cursor = server.client().send(page, json!({})).await["post"]["cursor"].take();
+        }
+        if move_first {
+            let relocate =
+                "mutation { movePost(input: { id: \"hello\", newId: \"moved\" }) { post { id } } }";
+            author(&here).send(relocate, json!({})).await;
+        }
+        boss.send(DELETE_POST, json!({"id": "hello"})).await;
+        wait_until("the id is free", async || {
+            let reply = author(&there)
+                .try_send(CREATE_POST, json!({"id": "hello"}))
+                .await;
+            reply.body.get("errors").is_none()
+        })
+        .await;
+        for number in 0..3 {
+            ada.comment(&format!("new {number}")).await;
+        }
+        for server in [&here, &there] {
+            let post = server.client().send(page, json!({})).await["post"].take();
+            let new = [0, 1, 2].map(|number| json!({"body": format!("new {number}")}));
+            assert_eq!(post["comments"]["nodes"], json!(new), "a cached answer");
+            let mut socket = server.socket().await;
+            let added = "subscription($after: Cursor) {
+                commentAdded(postId: \"hello\", after: $after) { body }
+            }";
+            socket.subscribe("s", added, json!({"after": cursor})).await;
+            for body in new {
+                assert_eq!(socket.data("s").await["commentAdded"], body);
+            }
+            socket.close().await;
+        }
+    }
+    there.stop().await;
+    here.stop().await;
+}

@@ -5,6 +5,7 @@ pub(super) mod ban_counter;
 pub(super) mod banned_address;
 pub(super) mod codes;
 pub(super) mod comment;
+pub(super) mod deleted_post;
 pub(super) mod epoch;
 pub(super) mod guest_address;
 pub(super) mod hash_key;

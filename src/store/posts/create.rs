@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait, SqlErr};
 
-use super::old_ids;
+use super::{deleted::first_places, old_ids};
 use crate::{
     error::Error,
     model::{Post, PostId, Profile, Timestamp},
@@ -42,7 +42,7 @@ impl Store {
 }
 
 /// Inserts the row of a new post, and updates the row of the user who opens it. If it has `unlisted_since`, it
-/// is in no list before its first published comment.
+/// is in no list before its first published comment. It goes on where a deleted post of this id ended.
 ///
 /// Fails with `Conflict` if its id is one of another post, present or old.
 pub(super) async fn insert(
@@ -50,15 +50,16 @@ pub(super) async fn insert(
     new: &NewPost,
     unlisted_since: Option<Timestamp>,
 ) -> Result<Model, Error> {
+    let first = first_places(transaction, &new.id).await?;
     let row = ActiveModel {
         id: Set(new.id.to_string()),
         title: Set(new.title.clone()),
         url: Set(new.url.clone()),
         created_at: Set(new.at.0),
         comment_count: Set(0),
-        seq: Set(0),
-        version: Set(0),
-        detail_version: Set(0),
+        seq: Set(first.seq),
+        version: Set(first.version),
+        detail_version: Set(first.version),
         reaction_version: Set(0),
         is_open: Set(true),
         moderation: Set(None),

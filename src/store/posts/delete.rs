@@ -5,13 +5,16 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use super::lock::LockedPost;
+use super::{deleted, lock::LockedPost};
 use crate::{
     error::{Error, Kind},
     model::{PostId, Profile, Timestamp},
     store::{
         Store,
-        entity::{old_post_id, post},
+        entity::{
+            old_post_id,
+            post::{Column, Entity, Model},
+        },
         jobs::{self, DeletePostJob, Job},
         rows, users,
     },
@@ -40,7 +43,7 @@ impl Store {
                 Box::pin(async move {
                     let post = LockedPost::find(transaction, &delete.id).await?;
                     let post = post.ok_or(Error::NotFound(Kind::Post))?.into_stored();
-                    begin(transaction, &post.id, delete.at).await?;
+                    begin(transaction, &post, delete.at).await?;
                     users::upsert(transaction, [&delete.by]).await?;
                     Ok(rows::post_id(&post.id)?)
                 })
@@ -52,22 +55,23 @@ impl Store {
 /// Hides a post whose row is locked, and leaves the rest to a job. Its old ids are free at once.
 pub(super) async fn begin(
     transaction: &DatabaseTransaction,
-    post: &str,
+    post: &Model,
     at: Timestamp,
 ) -> Result<(), Error> {
-    use post::{Column, Entity};
     Entity::update_many()
         .col_expr(Column::DeletedAt, Expr::val(at.0))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .filter(Column::Id.eq(post))
+        .filter(Column::Id.eq(&post.id))
         .exec(transaction)
         .await?;
-    old_post_id::Entity::delete_many()
-        .filter(old_post_id::Column::PostId.eq(post))
-        .exec(transaction)
+    let old_ids = old_post_id::Entity::delete_many()
+        .filter(old_post_id::Column::PostId.eq(&post.id))
+        .exec_with_returning(transaction)
         .await?;
+    let old_ids = old_ids.into_iter().map(|row| row.old_id).collect();
+    deleted::record(transaction, post, old_ids, at).await?;
     let job = Job::DeletePost(DeletePostJob {
-        post: post.to_owned(),
+        post: post.id.clone(),
     });
     jobs::enqueue(transaction, &job, at).await
 }

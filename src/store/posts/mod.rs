@@ -5,6 +5,7 @@
 
 mod create;
 mod delete;
+mod deleted;
 mod ensure;
 mod inactive;
 mod lock;

@@ -5,7 +5,7 @@ use sea_orm::{
     QueryTrait, SqlErr, sea_query::Expr,
 };
 
-use super::{create::taken, lock::LockedPost, old_ids};
+use super::{create::taken, deleted::first_places, lock::LockedPost, old_ids};
 use crate::{
     error::{Error, Kind},
     model::{Post, PostId, Profile},
@@ -98,7 +98,10 @@ async fn insert_copy(
     post: &Model,
     id: &PostId,
 ) -> Result<Model, Error> {
-    let version = post.version + 1;
+    let version = post
+        .version
+        .max(first_places(transaction, id).await?.version)
+        + 1;
     let copy = Model {
         id: id.to_string(),
         version,

@@ -129,7 +129,7 @@ async fn remove(
     let mut removed = Vec::new();
     for row in lock_posts(transaction, is_one).await? {
         if row.unlisted_since.is_some_and(|since| since < before.0) {
-            delete::begin(transaction, &row.id, now).await?;
+            delete::begin(transaction, &row, now).await?;
             removed.push(rows::post_id(&row.id)?);
         }
     }
