@@ -223,20 +223,32 @@ async fn pages_without_a_comment_are_bounded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn page_without_a_comment_is_removed_after_30_days() {
     let network = Network::new(Duration::from_millis(1));
-    let here = TestServer::start_node(&network, &[SITE]).await;
+    let here = TestServer::start_node(&network, &[SITE, "--moderation=all"]).await;
     let (anonymous, ada) = (here.client(), here.reader("ada"));
     let boss = here.client().with_token(&token("m", "M", Role::Moderator));
-    for path in ["/old", "/held", "/young", "/commented", "/deleted"] {
+    for path in [
+        "/old",
+        "/held",
+        "/young",
+        "/commented",
+        "/deleted",
+        "/closed",
+        "/moderated",
+    ] {
         open(&anonymous, path).await;
     }
-    ada.send(WRITE, json!({"id": "/commented"})).await;
-    let written = ada.send(WRITE, json!({"id": "/deleted"})).await;
+    boss.send(WRITE, json!({"id": "/commented"})).await;
+    let written = boss.send(WRITE, json!({"id": "/deleted"})).await;
     let id = &written["createComment"]["comment"]["id"];
     let delete = "mutation($id: ID!) { deleteComment(input: { id: $id }) { comment { id } } }";
-    ada.send(delete, json!({"id": id})).await;
-    let update =
-        "mutation { updatePost(input: { id: \"/held\", moderation: ALL }) { post { id } } }";
-    boss.send(update, json!({})).await;
+    boss.send(delete, json!({"id": id})).await;
+    let update = "mutation($input: UpdatePostInput!) { updatePost(input: $input) { post { id } } }";
+    for input in [
+        json!({"id": "/closed", "isOpen": false}),
+        json!({"id": "/moderated", "moderation": "ALL"}),
+    ] {
+        author(&here).send(update, json!({"input": input})).await;
+    }
     ada.send(WRITE, json!({"id": "/held"})).await;
     let (clients, reader) = (["one", "two", "three"], token("r", "R", Role::Reader));
     let open_streams = readers_of(&here, &reader, clients, CHANGED, &json!({})).await;
@@ -263,6 +275,8 @@ async fn page_without_a_comment_is_removed_after_30_days() {
         ("/young", true),
         ("/commented", true),
         ("/deleted", true),
+        ("/closed", true),
+        ("/moderated", true),
         ("hello", true),
     ] {
         for server in [&here, &there] {

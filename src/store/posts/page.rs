@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 
 use super::{
@@ -62,8 +62,9 @@ impl Store {
         }
     }
 
-    /// Removes posts that pages opened long ago and that no published comment has followed. Returns the
-    /// posts, whose rooms are to end. They are empty if no such post is left. Idempotent.
+    /// Removes posts that pages opened long ago and that no published comment has followed, unless an author
+    /// closed or moderates them. Returns the posts, whose rooms are to end. They are empty if no such post is
+    /// left. Idempotent.
     pub async fn remove_unlisted_posts(&self, now: Timestamp) -> Result<Vec<PostId>, Error> {
         let before = now.minus(LIFETIME);
         let ids = self.unlisted_posts(before).await?;
@@ -83,7 +84,7 @@ impl Store {
             .select_only()
             .column(Column::Id)
             .filter(is_unlisted())
-            .filter(Column::UnlistedSince.lt(before.0))
+            .filter(is_removable(before))
             .order_by_asc(Column::UnlistedSince)
             .into_query();
         self.read(move |connection| {
@@ -126,14 +127,22 @@ async fn remove(
     now: Timestamp,
 ) -> Result<Vec<PostId>, Error> {
     let is_one = is_any_of(Column::Id, ids, transaction.get_database_backend());
+    let is_due = Condition::all().add(is_one).add(is_removable(before));
     let mut removed = Vec::new();
-    for row in lock_posts(transaction, is_one).await? {
-        if row.unlisted_since.is_some_and(|since| since < before.0) {
-            delete::begin(transaction, &row, now).await?;
-            removed.push(rows::post_id(&row.id)?);
-        }
+    for row in lock_posts(transaction, is_due.into()).await? {
+        delete::begin(transaction, &row, now).await?;
+        removed.push(rows::post_id(&row.id)?);
     }
     Ok(removed)
+}
+
+/// Returns the condition that an unlisted post is to be removed. What an author decided about a page stays, or a
+/// visitor would open a closed one again.
+fn is_removable(before: Timestamp) -> Condition {
+    Condition::all()
+        .add(Column::UnlistedSince.lt(before.0))
+        .add(Column::IsOpen.eq(true))
+        .add(Column::Moderation.is_null())
 }
 
 /// Returns the condition that a post is unlisted, in the words of the index.
