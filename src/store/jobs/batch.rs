@@ -22,7 +22,7 @@ pub struct Batch {
     pub effects: Vec<Effects>,
     /// Number of comments that it rejected.
     pub(super) rejected: u64,
-    /// True if the job is done.
+    /// True if no batch follows now.
     pub is_last: bool,
 }
 
@@ -32,8 +32,18 @@ pub(super) struct Done {
     pub(super) effects: Vec<Effects>,
     /// Number of comments that it rejects.
     pub(super) rejected: u64,
-    /// The progress after it; `None` if the job is done.
-    pub(super) progress: Option<Progress>,
+    /// The continuation of the job.
+    pub(super) next: Next,
+}
+
+/// The continuation of a job after a batch.
+pub(super) enum Next {
+    /// Nothing: the job is done.
+    Nothing,
+    /// A batch.
+    Batch(Progress),
+    /// A batch that is due at a time.
+    Later(Progress, Timestamp),
 }
 
 impl Store {
@@ -62,21 +72,27 @@ async fn apply(
     let (job, progress) = read(&row)?;
     let done = match job {
         Job::RejectComments(job) => {
-            reject_comments::batch(transaction, &job, progress, now).await?
+            let banned_at = Timestamp(row.created_at);
+            reject_comments::batch(transaction, &job, progress, banned_at, now).await?
         }
         Job::DeletePost(job) => delete_post::batch(transaction, &job, progress).await?,
     };
-    let is_last = done.progress.is_none();
-    match done.progress {
-        Some(progress) => {
-            Entity::update_many()
-                .col_expr(Column::Progress, Expr::val(json(&progress)?))
-                .filter(Column::Id.eq(row.id))
-                .exec(transaction)
-                .await?;
-        }
-        None => {
+    let is_last = !matches!(done.next, Next::Batch(_));
+    let update = Entity::update_many().filter(Column::Id.eq(row.id));
+    match done.next {
+        Next::Nothing => {
             Entity::delete_by_id(row.id).exec(transaction).await?;
+        }
+        Next::Batch(progress) => {
+            let update = update.col_expr(Column::Progress, Expr::val(json(&progress)?));
+            update.exec(transaction).await?;
+        }
+        Next::Later(progress, due) => {
+            // A lease until then keeps all nodes from it.
+            let update = update
+                .col_expr(Column::Progress, Expr::val(json(&progress)?))
+                .col_expr(Column::LeaseUntil, Expr::val(due.0));
+            update.exec(transaction).await?;
         }
     }
     Ok(Some(Batch {

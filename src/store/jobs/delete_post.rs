@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Progress,
-    batch::{BATCH, Done},
+    batch::{BATCH, Done, Next},
 };
 use crate::{
     error::Error,
@@ -44,7 +44,7 @@ pub(super) async fn batch(
         return Ok(Done {
             effects: Vec::new(),
             rejected: 0,
-            progress: Some(progress),
+            next: Next::Batch(progress),
         });
     }
     delete(transaction, comments).await?;
@@ -53,7 +53,7 @@ pub(super) async fn batch(
         return Ok(Done {
             effects: Vec::new(),
             rejected: 0,
-            progress: Some(Progress { done, ..progress }),
+            next: Next::Batch(Progress { done, ..progress }),
         });
     }
     post::Entity::delete_by_id(&job.post)
@@ -62,7 +62,7 @@ pub(super) async fn batch(
     Ok(Done {
         effects: Vec::new(),
         rejected: 0,
-        progress: None,
+        next: Next::Nothing,
     })
 }
 

@@ -116,6 +116,8 @@ pub(super) async fn create(
     };
     let write = async {
         new.screened = screen(context, principal, &new).await?;
+        // They may have been banned while the site's check was asked.
+        context.signed_in()?;
         context.store().create_comment(new).await
     };
     let (limits, author) = (context.limits(), &principal.user);
@@ -184,6 +186,7 @@ pub(super) async fn edit(
     let write = async {
         let may_edit = |comment: &_| principal.may_edit(comment, window, at);
         edit.screened = screen_edit(context, &principal, &edit, may_edit).await?;
+        context.signed_in()?;
         let may_edit = move |comment: &_| principal.may_edit(comment, window, at);
         context.store().edit_comment(edit, may_edit).await
     };
