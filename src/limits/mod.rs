@@ -10,8 +10,9 @@ mod reads;
 mod tests;
 mod under_way;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
 
+use ::metrics::Counter;
 use governor::Quota;
 use tokio::sync::Semaphore;
 
@@ -186,11 +187,11 @@ impl Limits {
         user: &UserId,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(limiters) = &self.limiters else {
-            return write.await;
-        };
-        let refused = &self.metrics.reports;
-        limiters.reports.count_success(user, refused, write).await
+        let limit = self
+            .limiters
+            .as_ref()
+            .map(|limiters| (&limiters.reports, user));
+        counted(limit, &self.metrics.reports, write).await
     }
 
     /// Runs `write`, which adds or removes a reaction, and counts it for the user unless it fails.
@@ -203,11 +204,11 @@ impl Limits {
         user: &UserId,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(limiters) = &self.limiters else {
-            return write.await;
-        };
-        let refused = &self.metrics.reactions;
-        limiters.reactions.count_success(user, refused, write).await
+        let limit = self
+            .limiters
+            .as_ref()
+            .map(|limiters| (&limiters.reactions, user));
+        counted(limit, &self.metrics.reactions, write).await
     }
 
     /// Counts a question to the site's check, also if its comment is refused then, and until the permit is
@@ -268,13 +269,12 @@ impl Limits {
         from: Option<ClientAddress>,
         admission: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
-        match (&self.limiters, from) {
-            (Some(limiters), Some(from)) => {
-                let (limiter, refused) = (&limiters.guests_by_address, &self.metrics.guests);
-                limiter.count_success(&from, refused, admission).await
-            }
-            _ => admission.await,
-        }
+        let limiter = self
+            .limiters
+            .as_ref()
+            .map(|limiters| &limiters.guests_by_address);
+        let limit = limiter.zip(from.as_ref());
+        counted(limit, &self.metrics.guests, admission).await
     }
 
     /// Runs `opening`, which opens a page's post for a caller of any role, and counts it for the address
@@ -288,13 +288,12 @@ impl Limits {
         from: Option<ClientAddress>,
         opening: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match (&self.limiters, from) {
-            (Some(limiters), Some(from)) => {
-                let (limiter, refused) = (&limiters.pages_by_address, &self.metrics.pages);
-                limiter.count_success(&from, refused, opening).await
-            }
-            _ => opening.await,
-        }
+        let limiter = self
+            .limiters
+            .as_ref()
+            .map(|limiters| &limiters.pages_by_address);
+        let limit = limiter.zip(from.as_ref());
+        counted(limit, &self.metrics.pages, opening).await
     }
 
     /// Drops the state of inactive users and addresses every minute, so that memory follows the active
@@ -317,6 +316,18 @@ impl Limits {
                 limiters.reads.drop_inactive();
             }
         }
+    }
+}
+
+/// Runs `action`, and counts it for the key of `limit` unless it fails. Without a limit it only runs it.
+async fn counted<K: Clone + Eq + Hash, T>(
+    limit: Option<(&Limiter<K>, &K)>,
+    refused: &Counter,
+    action: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match limit {
+        Some((limiter, key)) => limiter.count_success(key, refused, action).await,
+        None => action.await,
     }
 }
 
