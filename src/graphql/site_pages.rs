@@ -25,6 +25,8 @@ impl SitePages {
     /// the page's path.
     pub(super) fn admit(&self, id: &str, url: Option<&str>) -> Result<(PostId, Url), Error> {
         let page = url.and_then(|url| Url::parse(url).ok());
+        // A `blob:` URL has the origin of the page that made it.
+        let page = page.filter(|page| matches!(page.scheme(), "http" | "https"));
         let page = page.filter(|page| self.0.contains(&page.origin().ascii_serialization()));
         let mut page = page.ok_or(Error::Forbidden(
             "Authors open posts, others only those of pages on an origin in AUTO_OPEN_POSTS.",
@@ -91,6 +93,7 @@ mod tests {
             Some("https://evil.example/https://blog.example/a"),
             Some("https://blog.example@evil.example/a"),
             Some("file:///a"),
+            Some("blob:https://blog.example/a"),
         ] {
             let refused = admit("/a", url);
             assert!(matches!(refused, Err(Error::Forbidden(_))), "{url:?}");
