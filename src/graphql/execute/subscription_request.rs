@@ -46,16 +46,10 @@ impl<R: Request> Subscribe for R {
         self: Box<Self>,
         subscriber: Subscriber,
     ) -> BoxFuture<'static, Result<Subscription, Error>> {
-        let Subscriber {
-            participant,
-            feed,
-            execution,
-            sink,
-            memory,
-        } = subscriber;
         async move {
-            let joined = self.join(&feed, &participant).await?;
-            execution.subscribe(joined, sink, memory).await
+            let joined = self.join(&subscriber.feed, &subscriber.participant).await?;
+            let Subscriber { sink, memory, .. } = subscriber;
+            subscriber.execution.subscribe(joined, sink, memory).await
         }
         .boxed()
     }
@@ -69,20 +63,17 @@ impl<R: Requests> Subscribe for InSeveralRooms<R> {
         self: Box<Self>,
         subscriber: Subscriber,
     ) -> BoxFuture<'static, Result<Subscription, Error>> {
-        let Subscriber {
-            participant,
-            feed,
-            execution,
-            sink,
-            memory,
-        } = subscriber;
         async move {
-            let sink = Arc::new(JointSink::new(sink));
-            let rooms = self.0.join(&feed, &participant).await?;
+            let sink = Arc::new(JointSink::new(Arc::clone(&subscriber.sink)));
+            let rooms = self
+                .0
+                .join(&subscriber.feed, &subscriber.participant)
+                .await?;
             let mut subscriptions = Vec::with_capacity(rooms.len());
             for joined in rooms {
                 let to = Arc::<JointSink>::clone(&sink);
-                match execution.subscribe(joined, to, memory.clone()).await {
+                let memory = subscriber.memory.clone();
+                match subscriber.execution.subscribe(joined, to, memory).await {
                     Ok(subscription) => subscriptions.push(subscription),
                     Err(error) => return ended(&sink, subscriptions, error),
                 }
