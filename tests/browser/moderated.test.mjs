@@ -50,8 +50,9 @@ async function follow({ url }, query, id) {
       const { type, payload } = JSON.parse(data);
       if (type === 'connection_ack') {
         socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query, variables } }));
-        sockets.open();
+        socket.send('{"type":"ping"}');
       }
+      if (type === 'pong') sockets.open(); // The subscription before it has joined the room.
       if (type === 'next') sockets.tell(payload.data);
     };
 

@@ -34,7 +34,7 @@ export async function startNodes(env = {}) {
 async function startPostgres() {
   const port = await freePort();
   const versions = await readdir(VERSIONS).catch(() => []);
-  const programs = versions.length ? `${VERSIONS}/${versions.at(-1)}/bin` : '/usr/bin';
+  const programs = versions.length ? `${VERSIONS}/${Math.max(...versions)}/bin` : '/usr/bin';
   const child = spawn('sh', [SUPERVISOR, String(port), '-c fsync=off', programs, '--no-sync'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true, // Ctrl-C must not reach the supervisor, which ends with its input.
@@ -55,9 +55,12 @@ async function startNats() {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const exited = once(child, 'exit');
+  let isReady = false;
   for await (const line of createInterface(child.stderr)) {
-    if (line.includes('Server is ready')) break;
+    isReady = line.includes('Server is ready');
+    if (isReady) break;
   }
+  assert.ok(isReady, 'NATS did not start');
   child.stderr.resume();
   return {
     url: `nats://127.0.0.1:${port}`,
