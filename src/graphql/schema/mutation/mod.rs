@@ -74,10 +74,12 @@ impl Mutation {
     }
 
     /// Opens a post to comments, or updates the title and the URL of the one that is open under this id.
-    /// Idempotent. Needs the role `author` or `moderator`. Everybody else, anonymous requests included, may
-    /// only open, and only a page on an origin of the setting AUTO_OPEN_POSTS: FORBIDDEN if `url` is no such
-    /// page, BAD_USER_INPUT if `id` is not the normal form of its path. An existing post is then answered
-    /// unchanged. RATE_LIMITED by address, and while too many posts that pages opened have no comment.
+    /// Idempotent. Needs the role `author` or `moderator`.
+    ///
+    /// Other callers, anonymous ones too, may only open the post of a page on an origin of the setting
+    /// AUTO_OPEN_POSTS. It is FORBIDDEN if `url` is no such page. It is BAD_USER_INPUT if `id` is not the normal
+    /// form of the page's path. They are answered an existing post unchanged. RATE_LIMITED by address, and while
+    /// too many such posts have no comment.
     async fn ensure_post(
         &self,
         context: &Context<'_>,
