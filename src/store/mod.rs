@@ -47,8 +47,8 @@ pub use self::{
     jobs::{Batch, JobOwner, Lease},
     page::{Allowance, Bodies, Levels, Order, Page, Slice, TopPlace},
     posts::{
-        DeletePost, EnsurePost, Ensured, FeedHead, Field, MovePost, Moved, NewPost, PostKey,
-        PostStand, UpdatePost,
+        DeletePost, EnsureOutcome, EnsurePost, Ensured, EnsuredTitle, FeedHead, Field, MovePost,
+        Moved, NewPost, PostKey, PostStand, UpdatePost,
     },
     restore::{RestoreError, restore},
     versions::Versions,

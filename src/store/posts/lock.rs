@@ -45,6 +45,11 @@ impl LockedPost {
     }
 
     /// Returns the row as it is stored.
+    pub(super) fn stored(&self) -> &Model {
+        &self.stored
+    }
+
+    /// Returns the row as it is stored, and drops the changes.
     pub(super) fn into_stored(self) -> Model {
         self.stored
     }

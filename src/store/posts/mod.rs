@@ -19,7 +19,7 @@ pub(super) use self::old_ids::{is_named, moved};
 pub use self::{
     create::NewPost,
     delete::DeletePost,
-    ensure::{EnsurePost, Ensured},
+    ensure::{EnsureOutcome, EnsurePost, Ensured, EnsuredTitle},
     moving::{MovePost, Moved},
     read::{FeedHead, PostKey, PostStand},
     update::{Field, UpdatePost},

@@ -13,7 +13,7 @@ use sea_orm::{
 use super::{
     create::{NewPost, insert},
     delete,
-    ensure::Ensured,
+    ensure::{EnsureOutcome, Ensured},
 };
 use crate::{
     error::Error,
@@ -114,7 +114,7 @@ async fn open(transaction: &DatabaseTransaction, page: &NewPost) -> Result<Ensur
     let post = insert(transaction, page, Some(page.at)).await?;
     Ok(Ensured {
         post: rows::post(post)?,
-        was_created: true,
+        outcome: EnsureOutcome::Opened,
         effects: Effects::default(),
     })
 }

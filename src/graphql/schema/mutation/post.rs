@@ -13,7 +13,9 @@ use crate::{
     },
     model::{Role, Timestamp},
     rooms::RoomEnd,
-    store::{DeletePost, EnsurePost, Field, MovePost, NewPost, UpdatePost},
+    store::{
+        DeletePost, EnsureOutcome, EnsurePost, EnsuredTitle, Field, MovePost, NewPost, UpdatePost,
+    },
 };
 
 /// A post to be opened to comments.
@@ -142,9 +144,9 @@ pub(super) async fn ensure(
     let at = Timestamp::now();
     let ensure = EnsurePost {
         id: input::new_post_id("id", &input.id)?,
-        title: input::title(&input.title)?,
+        title: EnsuredTitle::Always(input::title(&input.title)?),
         url: url(input.url)?,
-        by: by.profile(at),
+        by: Some(by.profile(at)),
         at,
     };
     let write = context.store().ensure_post(ensure);
@@ -153,7 +155,7 @@ pub(super) async fn ensure(
     announce(context, ensured.effects);
     Ok(EnsurePostPayload {
         post: Post(ensured.post),
-        was_created: ensured.was_created,
+        was_created: ensured.outcome == EnsureOutcome::Opened,
     })
 }
 
@@ -180,7 +182,7 @@ async fn open_page(
     let opened = context.limits().page(address, opening).await?;
     Ok(EnsurePostPayload {
         post: Post(opened.post),
-        was_created: opened.was_created,
+        was_created: opened.outcome == EnsureOutcome::Opened,
     })
 }
 
