@@ -7,6 +7,7 @@ pub use crate::{
     auth::fuzzing::{keys, token},
     cluster::fuzzing::wire,
     graphql::fuzzing::{cursor, document, response},
+    site::fuzzing::site,
     transport::fuzzing::{body, frames, protocol},
 };
 
@@ -39,5 +40,6 @@ mod tests {
         replay("protocol", super::protocol);
         replay("response", super::response);
         replay("body", super::body);
+        replay("site", super::site);
     }
 }

@@ -19,6 +19,7 @@
 //! * [`auth`]: bearer tokens in, principals out.
 //! * [`limits`]: rate limits of users and addresses.
 //! * [`outgoing`]: HTTP requests to other servers, bounded and signed.
+//! * [`site`]: the host site's pages, as its sitemap or feed lists them.
 //! * [`telemetry`]: logs, spans, health checks and the registry of metrics.
 //! * [`shutdown`]: a deadline for each long-lived connection, spread over a window.
 //! * [`memory`]: the process's budget of memory.
@@ -50,6 +51,7 @@ pub mod outgoing;
 pub mod rooms;
 pub mod server;
 pub mod shutdown;
+pub mod site;
 pub mod store;
 pub mod telemetry;
 pub mod text;
