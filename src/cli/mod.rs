@@ -8,6 +8,7 @@
 
 mod health;
 mod migrate;
+mod posts;
 mod restore;
 mod schema;
 mod serve;
@@ -39,6 +40,9 @@ enum Command {
     Health(health::Arguments),
     /// Migrates the database to the latest version, and exits.
     Migrate(StoreConfig),
+    /// Opens and updates posts.
+    #[command(subcommand, arg_required_else_help = false)]
+    Posts(posts::Command),
     /// Restores the database from a backup and expires the cursors of clients. Stop all servers first.
     Restore(Box<restore::Arguments>),
     /// Prints the GraphQL schema.
@@ -50,7 +54,7 @@ enum Command {
 /// Runs the command that the arguments name, and prints its error.
 pub(crate) fn run() -> ExitCode {
     match try_run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("causerie: {error}");
             ExitCode::FAILURE
@@ -58,20 +62,19 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn try_run() -> Result<(), Error> {
+fn try_run() -> Result<ExitCode, Error> {
     let matches = Cli::command().try_get_matches().map_err(in_one_line)?;
     let has_database_flag = serve::has_database_flag(&matches);
     let cli = Cli::from_arg_matches(&matches)?;
     match cli.command {
-        None => serve::run(cli.serve, has_database_flag),
-        Some(Command::Serve(arguments)) => serve::run(*arguments, has_database_flag),
-        Some(Command::Health(arguments)) => health::run(&arguments),
-        Some(Command::Migrate(config)) => migrate::run(&config),
-        Some(Command::Restore(arguments)) => restore::run(&arguments),
-        Some(Command::Schema) => {
-            schema::run();
-            Ok(())
-        }
-        Some(Command::Token(arguments)) => token::run(&arguments),
+        None => serve::run(cli.serve, has_database_flag)?,
+        Some(Command::Serve(arguments)) => serve::run(*arguments, has_database_flag)?,
+        Some(Command::Health(arguments)) => health::run(&arguments)?,
+        Some(Command::Migrate(config)) => migrate::run(&config)?,
+        Some(Command::Posts(command)) => return posts::run(&command),
+        Some(Command::Restore(arguments)) => restore::run(&arguments)?,
+        Some(Command::Schema) => schema::run(),
+        Some(Command::Token(arguments)) => token::run(&arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

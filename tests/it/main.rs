@@ -51,6 +51,7 @@ mod pipeline;
 mod postgres;
 mod posts;
 mod posts_changed;
+mod posts_sync;
 mod profiles;
 mod protocol;
 mod queries;
